@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * userns.h - user namespaces for an ordinary user: which ids they may map, how the maps are
+ * written, and how to do one piece of work as that namespace's root (unpack a layer with its
+ * owners, remove what a container's users left behind).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+struct userns_map {
+	uint32_t inside, outside, count;
+};
+
+struct userns_maps {
+	struct userns_map *uid, *gid;
+	size_t nr_uid, nr_gid;
+	bool single; /* only the user's own id is mapped: there is no subordinate range */
+};
+
+/*
+ * The maps of the calling user: inside 0 is the user, 1.. their subordinate ranges of
+ * /etc/subuid and /etc/subgid when newuidmap and newgidmap are there to write them, else the
+ * single mapping. Root gets the identity of everything it has.
+ */
+int userns_maps_of_caller(struct userns_maps *ret, struct error *err);
+void userns_maps_free(struct userns_maps *maps);
+
+/*
+ * Give process `pid`, which has just entered a fresh user namespace, those maps: directly where we
+ * may (setgroups is denied first where the kernel asks for it), through newuidmap and newgidmap
+ * where we must.
+ */
+int userns_write_maps(pid_t pid, const struct userns_maps *maps, struct error *err);
+
+/*
+ * Run fn in a child process that is root of a fresh user (and mount) namespace with the caller's
+ * maps, and hand back what it returned and said. As real root it is a plain call.
+ */
+int userns_call(int (*fn)(void *context, struct error *err), void *context, struct error *err);

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cgroup.h - limits and accounting on cgroup v2, v1 and hybrid hosts.
+ *
+ * A cgroup is named by one path ("/strata/ID"), the same below every hierarchy; all functions work
+ * from that path alone, so that a process that has lost its memory can still clean up. Which kind
+ * of host this is, is found out by statfs(2), never by parsing mount tables on the hot path.
+ *
+ *   v2      /sys/fs/cgroup is cgroup2. Rootless: below the delegated subtree we are in.
+ *   v1      one directory per controller below /sys/fs/cgroup.
+ *   hybrid  v1 controllers, and a cgroup2 at /sys/fs/cgroup/unified with few or none of its own.
+ *
+ * Rootless without delegation there is no cgroup at all: CGROUP_NONE. Limits are then an error
+ * that says so (cgroup_check_limits()), and accounting is empty.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+enum cgroup_kind {
+	CGROUP_NONE,
+	CGROUP_V1, /* hybrid included */
+	CGROUP_V2,
+};
+
+#define CGROUP_UNSET	 INT64_MIN /* "not asked for" in every limit below */
+#define CGROUP_UNLIMITED (-1)
+
+struct cgroup_device_rule {
+	bool allow;
+	char type; /* 'a', 'b', 'c' */
+	int64_t major, minor; /* -1 = any */
+	char access[4]; /* of "rwm" */
+};
+
+/* blkio.throttle.* / io.max for one device. */
+struct cgroup_throttle {
+	uint32_t major, minor;
+	int64_t read_bps, write_bps, read_iops, write_iops; /* or CGROUP_UNSET */
+};
+
+/* cgroup_limits_init() first: zero is a real value here. */
+struct cgroup_limits {
+	int64_t memory_bytes, memory_swap_bytes /* memory + swap, as Docker counts */,
+		memory_reservation_bytes;
+	int64_t cpu_shares, cpu_quota_us, cpu_period_us;
+	char *cpuset_cpus, *cpuset_mems;
+	int64_t pids;
+	int64_t blkio_weight; /* 10..1000 */
+	struct cgroup_throttle *throttles;
+	size_t nr_throttles;
+	bool oom_kill_disable;
+	struct cgroup_device_rule *device_rules; /* in order; an empty list allows everything */
+	size_t nr_device_rules;
+	char **unified; /* KEY=VALUE of v2 files */
+};
+
+void cgroup_limits_init(struct cgroup_limits *limits);
+void cgroup_limits_free(struct cgroup_limits *limits);
+
+struct cgroup_stats {
+	uint64_t cpu_usage_ns, cpu_user_ns, cpu_system_ns;
+	uint64_t throttled_periods, throttled_ns;
+	uint64_t memory_bytes; /* usage less inactive file cache, as `docker stats` shows it */
+	uint64_t memory_limit_bytes; /* the host's memory when there is none */
+	uint64_t memory_peak_bytes;
+	uint64_t oom_kills;
+	uint64_t pids, pids_limit; /* limit 0 = none */
+	uint64_t read_bytes, written_bytes;
+};
+
+enum cgroup_kind cgroup_host_kind(void);
+
+/* Refuse limits this host cannot enforce, naming limit and reason. */
+int cgroup_check_limits(const struct cgroup_limits *limits, struct error *err);
+
+/* Make the cgroup and set the limits. -EEXIST when it is in use. */
+int cgroup_create(const char *path, const struct cgroup_limits *limits, struct error *err);
+
+/*
+ * Enter it: called by the single-threaded child itself, before it unshares its cgroup namespace.
+ * On v1 writes "0" to `tasks` (`cgroup.procs` there can stall for 20 ms), on v2 to cgroup.procs.
+ */
+int cgroup_enter(const char *path, struct error *err);
+
+/* Change limits of a running one; CGROUP_UNSET members stay as they are. All or nothing is not
+ * promised by the kernel: the sentence says which file refused. */
+int cgroup_update(const char *path, const struct cgroup_limits *limits, struct error *err);
+
+/* Stop and go. Returns when every process is frozen (bounded wait). */
+int cgroup_freeze(const char *path, bool frozen, struct error *err);
+bool cgroup_is_frozen(const char *path);
+
+/* The pids in it and below; *ret is malloc'd. */
+int cgroup_pids(const char *path, pid_t **ret, size_t *ret_count, struct error *err);
+int cgroup_signal_all(const char *path, int signo, struct error *err);
+
+int cgroup_read_stats(const char *path, struct cgroup_stats *ret, struct error *err);
+
+/* Descriptor that becomes readable when the kernel kills for memory here, to be read with
+ * cgroup_read_oom_kills(); -ENOTSUP where there is none. */
+uint64_t cgroup_read_oom_kills(const char *path);
+
+/* Kill what is left in it (thawed first) and remove it. A missing one is fine. */
+int cgroup_remove(const char *path, struct error *err);

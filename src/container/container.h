@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * container.h - one process tree isolated by the host's kernel: the contract of the folder.
+ *
+ * A container is described by `struct container_config`, which mirrors the OCI runtime-spec's
+ * config.json for Linux (config.c reads and writes that document), and started in two phases, as
+ * the runtime-spec wants:
+ *   container_spawn()    everything but the command: namespaces, mounts, cgroup, devices, ids,
+ *                        capabilities; the process then waits.
+ *   container_release()  the process executes its command.
+ * Nothing here is daemon, log, restart or name: that is instance/.
+ *
+ * Nothing of a container is visible outside it: its mounts live in its own mount namespace and die
+ * with it, so a killed strata leaves at most cgroup directories, which container_cleanup() removes
+ * by path alone.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/userns.h"
+#include "container/cgroup.h"
+#include "container/seccomp.h"
+
+enum container_namespace {
+	CONTAINER_NS_MOUNT,
+	CONTAINER_NS_PID,
+	CONTAINER_NS_NETWORK,
+	CONTAINER_NS_IPC,
+	CONTAINER_NS_UTS,
+	CONTAINER_NS_USER,
+	CONTAINER_NS_CGROUP,
+	CONTAINER_NS_TIME,
+	CONTAINER_NS_COUNT,
+};
+
+struct container_namespace_config {
+	bool wanted; /* false: share the caller's */
+	char *path; /* join this one instead of making a new one */
+};
+
+/* runtime-spec config.md "mounts"; options are mount(8) words ("rbind", "ro", "mode=755"). */
+struct container_mount {
+	char *destination;
+	char *type; /* "bind", "proc", "tmpfs", ... NULL with a bind option */
+	char *source;
+	char **options;
+};
+
+struct container_rlimit {
+	int resource; /* RLIMIT_* */
+	uint64_t soft, hard;
+};
+
+/* A node to make in /dev. */
+struct container_device {
+	char *path;
+	char type; /* 'c', 'b', 'p' */
+	uint32_t major, minor;
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+};
+
+struct container_key_value {
+	char *key, *value;
+};
+
+#define CONTAINER_CAPABILITY_COUNT 64
+
+/* What runs inside: the first process, or one of `exec`. */
+struct container_process {
+	char **args;
+	char **env;
+	char *cwd;
+	/*
+	 * Who it runs as: either numbers, or `user` = "name|uid[:group|gid]", which the child looks
+	 * up in the container's own /etc/passwd and /etc/group (then uid, gid and groups below are
+	 * ignored, HOME is set if it was not, supplementary groups come from /etc/group).
+	 */
+	char *user;
+	uid_t uid;
+	gid_t gid;
+	gid_t *groups;
+	size_t nr_groups;
+	char **group_names; /* --group-add: names or numbers, looked up likewise */
+	int umask; /* -1: keep 0022 */
+	bool terminal;
+	uint16_t rows, columns; /* of the terminal at the start; 0 = unknown */
+	uint64_t cap_bounding, cap_effective, cap_inheritable, cap_permitted, cap_ambient;
+	struct container_rlimit *rlimits;
+	size_t nr_rlimits;
+	bool no_new_privileges;
+	bool has_oom_score_adj;
+	int oom_score_adj;
+};
+
+/*
+ * The root filesystem. With `layers` (absolute paths of unpacked directories, TOP first) it is an
+ * overlay mounted inside the container's own mount namespace with `upper` and `work`; without, the
+ * directory `path` itself.
+ */
+struct container_rootfs {
+	char *path;
+	char **layers;
+	char *upper, *work;
+	bool read_only;
+};
+
+struct container_config {
+	char *hostname, *domainname;
+	struct container_rootfs rootfs;
+	struct container_process process;
+	struct container_mount *mounts;
+	size_t nr_mounts;
+	struct container_namespace_config namespaces[CONTAINER_NS_COUNT];
+	struct userns_maps id_maps; /* of a new user namespace */
+	struct container_device *devices;
+	size_t nr_devices;
+	char *cgroup_path; /* "/strata/ID"; see cgroup.h */
+	struct cgroup_limits limits;
+	struct seccomp_choice seccomp;
+	char **masked_paths, **readonly_paths;
+	struct container_key_value *sysctls;
+	size_t nr_sysctls;
+	char *rootfs_propagation; /* "rprivate" when NULL */
+	bool init; /* --init: a small init of ours is pid 1 and reaps */
+	bool has_time_offsets;
+	int64_t monotonic_offset_s, boottime_offset_s;
+	char **annotations; /* KEY=VALUE */
+};
+
+/* config.json in and out (runtime-spec 1.2). What we do not implement is an error naming the
+ * field. The writer's text is owned by the caller; NULL when memory ran out. */
+int container_config_parse(const json_t *document, struct container_config *ret, struct error *err);
+char *container_config_write(const struct container_config *config);
+void container_config_free(struct container_config *config);
+
+/* Docker's defaults: namespaces, /proc /dev /sys mounts, masked and read-only paths, capability
+ * set, seccomp profile, /dev/shm of shm_size_bytes. Everything is owned by ret. */
+int container_config_defaults(
+	struct container_config *ret, uint64_t shm_size_bytes, struct error *err);
+
+int container_config_add_mount(struct container_config *config, const char *type,
+	const char *source, const char *destination, const char *comma_options, struct error *err);
+
+/* "CAP_NET_RAW", "net_raw" -> bit number; "ALL" is the caller's business. -EINVAL. */
+int container_capability_from_name(const char *name);
+const char *container_capability_name(int capability);
+/* Docker's fourteen. */
+uint64_t container_capabilities_default(void);
+/* All the running kernel knows and we hold in our bounding set. */
+uint64_t container_capabilities_all(void);
+
+/* --- life ---------------------------------------------------------------------------------- */
+
+struct container_spawn_options {
+	int stdio[3]; /* become 0, 1, 2; -1 = /dev/null; ignored with a terminal */
+	bool new_session; /* setsid without a terminal too */
+	int listen_fds; /* --preserve-fds N: keep 3 .. 3+N-1 */
+};
+
+/* A process that was started and is ours to wait for. */
+struct container_handle {
+	pid_t pid;
+	int pidfd;
+	int terminal_fd; /* the pty's master, or -1 */
+	int sync_fd; /* private: the release channel */
+	bool command_failed; /* after a failed release: it was the command (126/127), not us (125)
+			      */
+};
+
+/*
+ * Make the container; on success its first process waits before its execve. On failure nothing is
+ * left: no process, no mount, no cgroup.
+ */
+int container_spawn(const struct container_config *config,
+	const struct container_spawn_options *options, struct container_handle *ret,
+	struct error *err);
+
+/* Let it execute. Success means execve succeeded. -ENOENT: the command is not there (exit code
+ * 127); other failures with command_failed set: it cannot be executed (126). The process is gone
+ * after a failure; the caller still reaps it and cleans up. */
+int container_release(struct container_handle *handle, struct error *err);
+
+/* Close the handle's descriptors; the process itself is not touched. */
+void container_handle_close(struct container_handle *handle);
+
+/*
+ * Run another process in a running container (`init_pid` is its first process). It joins every
+ * namespace, the cgroup, the root, and drops to `process`'s rights under the same seccomp filter.
+ * Same two phases. The new process is our child.
+ */
+int container_exec(const struct container_config *config, pid_t init_pid,
+	const struct container_process *process, const struct container_spawn_options *options,
+	struct container_handle *ret, struct error *err);
+
+/* Kill what is left in its cgroup and remove the cgroup. Safe to call for one that never ran. */
+int container_cleanup(const char *cgroup_path, struct error *err);
+
+/*
+ * Mount the root filesystem in a private mount namespace of a helper process and hand back a
+ * descriptor of it (open_tree clone), for `cp` with a stopped instance. Nothing is left when it is
+ * closed.
+ */
+int container_open_rootfs(
+	const struct container_config *config, int *ret_root_fd, struct error *err);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * layer.h - tar streams to unpacked layers and back (OCI image-spec, layer.md).
+ *
+ * The unpacker trusts nothing: every name is resolved below the layer's own directory with
+ * openat2(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS) semantics, parents that are links are never
+ * followed out, sizes and counts are bounded. Whiteouts become what overlayfs wants: `.wh.NAME` a
+ * character device 0:0 (a `trusted.overlay.whiteout`-less 0:0 node; as an ordinary user in a user
+ * namespace the kernel allows that very mknod), `.wh..wh..opq` the xattr trusted.overlay.opaque=y
+ * (user.overlay.opaque when rootless).
+ */
+#pragma once
+
+#include "image/image.h"
+
+/* Feeds bytes to the unpacker: returns the count, 0 at the end, or a negative errno. */
+typedef ssize_t (*image_layer_read_fn)(void *context, const void **ret_bytes);
+
+struct image_layer_limits {
+	uint64_t max_bytes; /* uncompressed; what exceeds it is refused as a bomb */
+	uint64_t max_entries;
+};
+
+struct image_unpacked {
+	char diff_id[IMAGE_DIGEST_LEN + 1]; /* sha256 of the uncompressed tar stream */
+	uint64_t bytes; /* of file content */
+	uint64_t entries;
+};
+
+/*
+ * Unpack one layer stream (tar; plain, gzip or zstd, found out by its magic) into
+ * ROOT/layers/HEX of `expected_diff_id`. The stream is hashed while it unpacks; a mismatch is
+ * -EBADMSG and leaves nothing. A layer that is already there is success without reading. Two
+ * processes may unpack the same layer at once: the first rename wins.
+ */
+int image_layer_unpack(const struct image_store *store, const char *expected_diff_id,
+	image_layer_read_fn read_fn, void *context, const struct image_layer_limits *limits,
+	struct image_unpacked *ret, struct error *err);
+
+/* Unpack the stored blob `digest`; what `pull` and a repair use. */
+int image_layer_unpack_blob(const struct image_store *store, const char *blob_digest,
+	const char *expected_diff_id, struct error *err);
+
+/* Write a directory tree as an uncompressed, reproducible tar (sorted, pax) to fd. Overlay
+ * whiteouts become `.wh.` files again when `as_layer`. */
+int image_layer_pack(int tree_fd, bool as_layer, int out_fd, struct error *err);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * isolation.h - the one contract that every way of running an instance fulfils.
+ *
+ * instance/ knows only this table; container.c adapts container/ to it, vm.c will adapt machine/.
+ * A NULL slot means "not supported by this isolation", and the caller says so by `name`.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "container/container.h"
+
+struct isolation_process {
+	struct container_handle handle;
+};
+
+struct isolation_ops {
+	const char *name; /* "container" */
+
+	/* Prepare the instance whose OCI bundle is `config`; its first process waits. */
+	int (*create)(const struct container_config *config,
+		const struct container_spawn_options *options, struct isolation_process *ret,
+		struct error *err);
+	/* Let the first process execute its command. */
+	int (*start)(struct isolation_process *process, struct error *err);
+	int (*exec)(const struct container_config *config, pid_t init_pid,
+		const struct container_process *what, const struct container_spawn_options *options,
+		struct isolation_process *ret, struct error *err);
+	int (*signal)(pid_t init_pid, uint64_t start_ticks, int signo, struct error *err);
+	int (*pause)(const struct container_config *config, bool paused, struct error *err);
+	int (*update)(const struct container_config *config, const struct cgroup_limits *limits,
+		struct error *err);
+	int (*stats)(
+		const struct container_config *config, struct cgroup_stats *ret, struct error *err);
+	int (*pids)(const struct container_config *config, pid_t **ret, size_t *ret_count,
+		struct error *err);
+	/* Remove whatever the host still holds for it; also after a crash of ours. */
+	int (*cleanup)(const struct container_config *config, struct error *err);
+};
+
+extern const struct isolation_ops isolation_container;
+
+/* By name; NULL when there is none of that name (the error names those there are). */
+const struct isolation_ops *isolation_find(const char *name, struct error *err);
