@@ -2,11 +2,17 @@
 /*
  * main.c - the only main(): picks a front-end by name.
  */
-#include <stdio.h>
+#include "front/front.h"
+
+#include <string.h>
 
 int main(int argc, char **argv)
 {
-	(void)argc;
-	fprintf(stderr, "%s: no front-end yet\n", argv[0]);
-	return 1;
+	const char *name = argc > 0 ? strrchr(argv[0], '/') : NULL;
+
+	name = name ? name + 1 : argc > 0 ? argv[0] : "";
+	for (const struct front *f = fronts; f->name; f++)
+		if (strcmp(f->name, name) == 0)
+			return f->main(argc, argv);
+	return fronts->main(argc, argv);
 }

@@ -66,5 +66,12 @@ int options_parse(const struct option *options, void *values, int argc, char **a
 /* Free the lists that parsing allocated. */
 void options_free(const struct option *options, void *values);
 
-/* The "Options:" part of --help, to stdout. */
+/* The row of a long name (not NUL-terminated: `len` bytes) or of a letter; NULL when unknown. */
+const struct option *options_find(const struct option *options, const char *name, size_t len);
+const struct option *options_find_letter(const struct option *options, char letter);
+
+/* "-m, --memory BYTES", with four spaces where there is no letter. */
+void options_format_row(const struct option *option, char *buf, size_t size);
+
+/* The rows of --help, to stdout. Headings print as "\nHEADING:". */
 void options_print_help(const struct option *options);

@@ -25,6 +25,9 @@ struct cli {
 			   --root given: ROOT/run */
 	bool debug;
 	bool rootless; /* not the real root */
+	bool root_given; /* --root was on the command line: a helper needs it too */
+	const struct verb *const *verbs; /* of this program, NULL-ended */
+	char **argv; /* the whole command line, for handing it over to a helper program */
 };
 
 struct verb {
@@ -35,12 +38,14 @@ struct verb {
 	const char *help; /* further paragraphs and examples, may be NULL */
 	const struct option *options;
 	size_t options_size; /* of the struct the options are parsed into */
+	const void *defaults; /* what that struct holds before parsing; NULL = zeroes */
 	bool stop_at_operand;
 	int min_operands, max_operands; /* -1 = any number */
 	enum option_completion operand;
 	const char *helper; /* program that has this verb; NULL = this one */
 	const char *alias_of; /* "images" = "image ls": another name of a verb; NULL otherwise */
 	bool hidden;
+	bool runs_command; /* fails with EXIT_STRATA instead of 1: other codes are the command's */
 	/* Returns the exit status; on failure fills err (printed by the caller) and returns a
 	 * negative errno, which becomes 1, or EXIT_STRATA for verbs that run commands. */
 	int (*run)(struct cli *cli, void *options, int argc, char **argv, struct error *err);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli.h - the frame around every verb: global options, finding the verb, help, errors.
+ */
+#pragma once
+
+#include "front/cli/verb.h"
+
+/* The whole program: parse, run, print the error, return the exit status. */
+int cli_main(const char *program, const struct verb *const *verbs, int argc, char **argv);
+
+/* The options before the verb. */
+extern const struct option cli_global_options[];
+
+/*
+ * The verb that argv[0..argc) begins with ("image", "inspect", ...), aliases followed;
+ * *ret_words says how many words name it. NULL when there is none.
+ */
+const struct verb *cli_find_verb(
+	const struct verb *const *verbs, int argc, char *const *argv, int *ret_words);
+
+/* Is there a verb "NAME ..."? */
+bool cli_is_group(const struct verb *const *verbs, const char *name);
+
+/* Replace this process by a helper program with the same command line; returns only on failure. */
+int cli_exec_helper(const struct cli *cli, const char *helper, struct error *err);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verbs.c - the verbs of the small program: one explicit array, in the order help shows them.
+ *
+ * A verb of the helper program is a row made with HELPER() (name, group and summary for the
+ * overview; everything else is in the helper's own array); its aliases stand in both arrays,
+ * because the helper parses the command line as it was typed.
+ */
+#include "front/cli/verbs.h"
+
+#define ALIAS(alias, verb)                                                                         \
+	&(const struct verb)                                                                       \
+	{                                                                                          \
+		.name = (alias), .alias_of = (verb)                                                \
+	}
+#define HELPER(program, verb_name, verb_group, verb_summary)                                       \
+	&(const struct verb)                                                                       \
+	{                                                                                          \
+		.name = (verb_name), .group = (verb_group), .summary = (verb_summary),             \
+		.helper = (program)                                                                \
+	}
+
+const struct verb *const verbs[] = {
+	NULL,
+};

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verbs.h - every verb of the command line, by name: what its own file exports.
+ */
+#pragma once
+
+#include "front/cli/verb.h"
+
+/* The rows of this program, NULL-ended: verbs.c in the small one, verbs-image.c in strata-image. */
+extern const struct verb *const verbs[];

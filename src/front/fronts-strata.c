@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fronts-strata.c - the front-ends of the small program.
+ */
+#include "front/cli/cli.h"
+#include "front/cli/verbs.h"
+#include "front/front.h"
+
+static int strata_main(int argc, char **argv)
+{
+	return cli_main("strata", verbs, argc, argv);
+}
+
+const struct front fronts[] = {
+	{ "strata", strata_main },
+	{ 0 },
+};
