@@ -1,0 +1,551 @@
+# SPDX-License-Identifier: Apache-2.0
+"""conftest.py - what every end-to-end test starts from.
+
+    strata          the built program with a state root of its own in a temporary folder; after the
+                    test every instance is removed, and the test fails when a mount, a cgroup, a
+                    process or a name is left behind
+    busybox_image   the name of a busybox image that is stored in that root
+    debian_image    the same of a Debian with bash, apt and python3 (made once, kept in a cache)
+    rootless        strata as a temporary ordinary user who has subordinate ids
+    rootless_single the same for one who has none
+
+STRATA_BIN names the program (default: build/src/front/strata); it is copied together with its
+helper programs, so that other users can read it and a rebuild does not disturb a test.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import pty
+import pwd
+import re
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import oci  # noqa: E402
+
+REPO = Path(__file__).resolve().parents[2]
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "strata-test"
+COMMAND_TIMEOUT_S = 60
+TAG = "STRATA_TEST_ID"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "needs_root: only real root can set this up")
+    config.addinivalue_line("markers", "guest: also run in the virtual machine (tests/vm)")
+    config.addinivalue_line("markers", "slow: takes more than ten seconds")
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("needs_root") and os.geteuid() != 0:
+        pytest.skip("needs root")
+
+
+# --- waiting ---------------------------------------------------------------------------------
+
+
+def wait_until(condition, timeout_s=10, interval_s=0.02, what=None):
+    """Call `condition` until it is true; its value is returned."""
+    end = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {timeout_s} s: {what or condition}")
+        time.sleep(interval_s)
+
+
+# --- what the host holds ---------------------------------------------------------------------
+
+
+def cgroup_mounts():
+    """Mount points of every cgroup hierarchy."""
+    found = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        left, right = line.split(" - ")
+        if right.split()[0] in ("cgroup", "cgroup2"):
+            found.append(Path(left.split()[4]))
+    return found
+
+
+def strata_cgroups():
+    """{(mount, name)} of the cgroups that strata has on this host."""
+    found = set()
+    for mount in cgroup_mounts():
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(mount / "strata"):
+                if entry.is_dir():
+                    found.add((str(mount), entry.name))
+    return found
+
+
+def cgroup_is_empty(key):
+    with contextlib.suppress(OSError):
+        for path, _, _ in os.walk(os.path.join(key[0], "strata", key[1])):
+            if Path(path, "cgroup.procs").read_text().strip():
+                return False
+    return True
+
+
+def tagged_pids(tag):
+    """Processes that were started with our tag in their environment (not: those in containers)."""
+    found = []
+    needle = f"{TAG}={tag}".encode()
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            if needle in Path(entry.path, "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+    return found
+
+
+def describe_pid(pid):
+    with contextlib.suppress(OSError):
+        line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return f"{pid} ({line.strip()})"
+    return str(pid)
+
+
+def mounts_below(path):
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [f[4] for f in (line.split() for line in lines) if f[4].startswith(str(path) + "/")]
+
+
+# --- terminals -------------------------------------------------------------------------------
+
+
+class Terminal:
+    """A command on a pseudo terminal of its own, and a person in front of it."""
+
+    def __init__(self, argv, rows=24, columns=80, env=None, **popen):
+        self.master, slave = pty.openpty()
+        self.resize(rows, columns, tell=False)
+        self.output = b""
+        self._seen = 0
+
+        def controlling_terminal():
+            os.setsid()
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+        self.process = subprocess.Popen(
+            argv, stdin=slave, stdout=slave, stderr=slave, env=env, close_fds=True,
+            preexec_fn=controlling_terminal, **popen)
+        os.close(slave)
+
+    def resize(self, rows, columns, tell=True):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        if tell:
+            os.kill(self.process.pid, signal.SIGWINCH)
+
+    def send(self, text):
+        os.write(self.master, text.encode() if isinstance(text, str) else text)
+
+    def line(self, text):
+        self.send(text + "\r")
+
+    def _read(self, timeout_s):
+        ready, _, _ = select.select([self.master], [], [], timeout_s)
+        if not ready:
+            return True
+        try:
+            data = os.read(self.master, 65536)
+        except OSError:
+            return False
+        self.output += data
+        return bool(data)
+
+    def expect(self, pattern, timeout_s=15):
+        """Read until `pattern` (a regular expression) appears after what was expected before."""
+        regex = re.compile(pattern.encode() if isinstance(pattern, str) else pattern, re.DOTALL)
+        end = time.monotonic() + timeout_s
+        more = True
+        while True:
+            match = regex.search(self.output, self._seen)
+            if match:
+                self._seen = match.end()
+                return match
+            left = end - time.monotonic()
+            if left <= 0 or not more:
+                raise AssertionError(f"{pattern!r} did not appear in {self.output[self._seen:]!r}")
+            more = self._read(left)
+
+    def attributes(self):
+        return termios.tcgetattr(self.master)
+
+    def wait(self, timeout_s=15):
+        """Exit status of the command, reading what it still says."""
+        end = time.monotonic() + timeout_s
+        while self.process.poll() is None:
+            if time.monotonic() > end:
+                raise AssertionError(f"still running; it said {self.output!r}")
+            self._read(0.05)
+        while self._read(0) and select.select([self.master], [], [], 0)[0]:
+            pass
+        return self.process.returncode
+
+    def text(self):
+        return self.output.decode(errors="replace")
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.master >= 0:
+            os.close(self.master)
+            self.master = -1
+
+
+# --- the program -----------------------------------------------------------------------------
+
+
+class Strata:
+    """The program with one state root; calling it runs it."""
+
+    def __init__(self, binary, root, user=None):
+        self.binary = str(binary)
+        self.root = Path(root)
+        self.user = user
+        self.tag = uuid.uuid4().hex
+        self.cgroups_before = strata_cgroups()
+        self._closing = []
+
+    def env(self, extra=None):
+        env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "C.UTF-8", TAG: self.tag}
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+            if name in os.environ:
+                env[name] = os.environ[name]
+        if self.user:
+            env.update(HOME=self.user.home, USER=self.user.name, LOGNAME=self.user.name,
+                       XDG_RUNTIME_DIR=self.user.runtime_dir)
+        else:
+            env["HOME"] = str(self.root.parent / "home")
+            os.makedirs(env["HOME"], exist_ok=True)
+        env.update(extra or {})
+        return {k: v for k, v in env.items() if v is not None}
+
+    def argv(self, *args):
+        return [self.binary, "--root", str(self.root), *map(str, args)]
+
+    def _as_user(self):
+        if not self.user:
+            return {}
+        return {"user": self.user.uid, "group": self.user.gid, "extra_groups": [],
+                "cwd": self.user.home}
+
+    def __call__(self, *args, input=None, timeout=COMMAND_TIMEOUT_S, env=None, check=None, **kw):
+        """Run it to its end. check=N: that must be its exit status. Text in, text out."""
+        kw = {**self._as_user(), **kw}
+        if input is None:
+            kw.setdefault("stdin", subprocess.DEVNULL)
+        kw.setdefault("stdout", subprocess.PIPE)
+        kw.setdefault("stderr", subprocess.PIPE)
+        kw.setdefault("text", True)
+        done = subprocess.run(self.argv(*args), input=input, timeout=timeout, env=self.env(env), **kw)
+        if check is not None:
+            assert done.returncode == check, (
+                f"strata {' '.join(map(str, args))}: exit status {done.returncode}, not {check}\n"
+                f"stdout: {done.stdout}\nstderr: {done.stderr}")
+        return done
+
+    def ok(self, *args, **kw):
+        """Run it, insist on success, return stdout without the last newline."""
+        out = self(*args, check=0, **kw).stdout
+        return out.rstrip("\n") if isinstance(out, str) else out
+
+    def fails(self, *args, status=None, saying=None, **kw):
+        """Run it, insist on failure and on one sentence (no crash, no second line)."""
+        done = self(*args, **kw)
+        assert done.returncode != 0, f"strata {args} succeeded: {done.stdout}"
+        if status is not None:
+            assert done.returncode == status, f"{done.returncode} != {status}: {done.stderr}"
+        assert done.returncode >= 0, f"died of signal {-done.returncode}: {done.stderr}"
+        assert done.stderr.strip(), "it failed without a word"
+        if saying:
+            assert re.search(saying, done.stderr, re.I), f"{saying!r} not in: {done.stderr}"
+        return done
+
+    def popen(self, *args, env=None, **kw):
+        kw = {**self._as_user(), **kw}
+        kw.setdefault("stdin", subprocess.PIPE)
+        kw.setdefault("stdout", subprocess.PIPE)
+        kw.setdefault("stderr", subprocess.PIPE)
+        kw.setdefault("text", True)
+        process = subprocess.Popen(self.argv(*args), env=self.env(env), **kw)
+        self._closing.append(lambda: (process.kill(), process.wait()))
+        return process
+
+    def terminal(self, *args, rows=24, columns=80, env=None):
+        env = self.env({"TERM": "xterm", **(env or {})})
+        terminal = Terminal(self.argv(*args), rows, columns, env, **self._as_user())
+        self._closing.append(terminal.close)
+        return terminal
+
+    def inspect(self, name):
+        return json.loads(self.ok("inspect", name))[0]
+
+    def state(self, name):
+        return self.inspect(name)["State"]
+
+    def wait_status(self, name, status, timeout_s=15):
+        return wait_until(lambda: self.state(name)["Status"] == status, timeout_s,
+                          what=f"{name} is {status}")
+
+    def instance_dirs(self):
+        folder = self.root / "instances"
+        return sorted(p for p in folder.iterdir()) if folder.is_dir() else []
+
+    def monitor_pid(self, name):
+        identity = self.inspect(name)["Id"]
+        state = json.loads((self.root / "instances" / identity / "state.json").read_text())
+        return state.get("monitor_pid") or state.get("monitorPid")
+
+    # --- the end of a test ---
+
+    def _remove_instances(self):
+        problems = []
+        for path in self.instance_dirs():
+            if path.name.startswith("."):
+                continue
+            try:
+                done = self("rm", "-f", path.name, timeout=30)
+                if done.returncode:
+                    problems.append(f"rm -f {path.name[:12]} failed: {done.stderr.strip()}")
+            except subprocess.TimeoutExpired:
+                problems.append(f"rm -f {path.name[:12]} did not end")
+        return problems
+
+    def _leftovers(self):
+        """What is still there although everything was removed."""
+        left = [f"process {describe_pid(p)}" for p in tagged_pids(self.tag)]
+        left += [f"mount {m}" for m in mounts_below(self.root)]
+        left += [f"cgroup {'/strata/'.join(k)}" for k in strata_cgroups() - self.cgroups_before
+                 if cgroup_is_empty(k)]
+        names = self.root / "names"
+        if names.is_dir():
+            left += [f"name {n.name}" for n in names.iterdir()]
+        left += [f"instance {p.name}" for p in self.instance_dirs()]
+        return left
+
+    def close(self):
+        for close in reversed(self._closing):
+            with contextlib.suppress(OSError, ProcessLookupError):
+                close()
+        problems = self._remove_instances()
+        left = self._leftovers()
+        end = time.monotonic() + 5
+        while left and time.monotonic() < end:
+            time.sleep(0.05)
+            left = self._leftovers()
+        self._sweep()
+        assert not problems + left, "left behind: " + "; ".join(problems + left)
+
+    def _sweep(self):
+        """By force, whatever strata thinks."""
+        for pid in tagged_pids(self.tag):
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        names = {p.name for p in self.instance_dirs()}
+        for mount, name in strata_cgroups():
+            if name in names:
+                with contextlib.suppress(OSError):
+                    for pid in Path(mount, "strata", name, "cgroup.procs").read_text().split():
+                        os.kill(int(pid), signal.SIGKILL)
+        for mount in sorted(mounts_below(self.root), reverse=True):
+            subprocess.run(["umount", "-l", mount], check=False)
+        shutil.rmtree(self.root.parent, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def strata_binary():
+    """The program and its helpers, copied to where everybody may read them."""
+    source = Path(os.environ.get("STRATA_BIN", REPO / "build/src/front/strata"))
+    if not source.exists():
+        pytest.fail(f"{source} is not there: build strata first, or set STRATA_BIN")
+    folder = Path(tempfile.mkdtemp(prefix="strata-e2e-bin-"))
+    folder.chmod(0o755)
+    for path in [source, *source.parent.glob("strata-*")]:
+        if path.is_file() and os.access(path, os.X_OK):
+            shutil.copy2(path, folder / path.name)
+            (folder / path.name).chmod(0o755)
+    yield folder / source.name
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def make_strata(strata_binary):
+    """For tests that need more than one state root."""
+    made = []
+
+    def make(root=None):
+        if root is None:
+            root = Path(tempfile.mkdtemp(prefix="strata-e2e-")) / "root"
+        made.append(Strata(strata_binary, root))
+        return made[-1]
+
+    yield make
+    errors = []
+    for one in made:
+        try:
+            one.close()
+        except AssertionError as error:
+            errors.append(str(error))
+    assert not errors, "\n".join(errors)
+
+
+@pytest.fixture
+def strata(make_strata):
+    return make_strata()
+
+
+# --- images ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def busybox_layout(tmp_path_factory):
+    """An OCI layout folder with one image, busybox:latest."""
+    path = tmp_path_factory.mktemp("busybox") / "oci"
+    layout = oci.Layout(path)
+    layout.name(layout.manifest([oci.busybox_tar()], oci.BUSYBOX_CONFIG), "busybox:latest")
+    for folder in (path.parent.parent, path.parent, path):
+        folder.chmod(0o755)
+    subprocess.run(["chmod", "-R", "a+rX", str(path)], check=True)
+    return path
+
+
+def _store(strata_binary, layout, folder):
+    """A state root that has the images of `layout`, imported once for all tests."""
+    one = Strata(strata_binary, folder / "root")
+    one.ok("import", layout)
+    return folder / "root"
+
+
+@pytest.fixture(scope="session")
+def busybox_store(strata_binary, busybox_layout, tmp_path_factory):
+    return _store(strata_binary, busybox_layout, tmp_path_factory.mktemp("store"))
+
+
+def give_image(strata, store):
+    strata.root.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", f"{store}/.", str(strata.root)], check=True)
+
+
+@pytest.fixture
+def busybox_image(strata, busybox_store):
+    give_image(strata, busybox_store)
+    return "busybox"
+
+
+@pytest.fixture(scope="session")
+def debian_layout():
+    """An OCI layout folder with debian:test; made by scripts/make-test-image, then cached."""
+    path = CACHE / "debian-oci"
+    done = subprocess.run([str(REPO / "scripts/make-test-image"), "debian", str(path)],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        pytest.fail(f"the Debian image could not be made: {done.stdout[-2000:]}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def debian_store(strata_binary, debian_layout, tmp_path_factory):
+    return _store(strata_binary, debian_layout, tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture
+def debian_image(strata, debian_store):
+    give_image(strata, debian_store)
+    return "debian:test"
+
+
+# --- ordinary users --------------------------------------------------------------------------
+
+
+class User:
+    def __init__(self, name, subordinate_ids):
+        self.name = name
+        subprocess.run(["useradd", "-m", "-s", "/bin/sh", name], check=True)
+        entry = pwd.getpwnam(name)
+        self.uid, self.gid, self.home = entry.pw_uid, entry.pw_gid, entry.pw_dir
+        for kind in ("uid", "gid"):
+            lines = Path(f"/etc/sub{kind}").read_text().splitlines()
+            mine = [line for line in lines if line.startswith(name + ":")]
+            if mine and not subordinate_ids:
+                first, count = map(int, mine[0].split(":")[1:])
+                subprocess.run(["usermod", f"--del-sub{kind}s", f"{first}-{first + count - 1}", name],
+                               check=True)
+            elif not mine and subordinate_ids:
+                first = 100000 + 65536 * (self.uid - 1000)
+                subprocess.run(["usermod", f"--add-sub{kind}s", f"{first}-{first + 65535}", name],
+                               check=True)
+        self.runtime_dir = tempfile.mkdtemp(prefix="strata-e2e-run-")
+        os.chown(self.runtime_dir, self.uid, self.gid)
+
+    def remove(self):
+        for entry in os.scandir("/proc"):
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and entry.stat().st_uid == self.uid:
+                    os.kill(int(entry.name), signal.SIGKILL)
+        time.sleep(0.1)
+        subprocess.run(["userdel", "-f", self.name], check=False, stderr=subprocess.DEVNULL)
+        shutil.rmtree(self.home, ignore_errors=True)
+        shutil.rmtree(self.runtime_dir, ignore_errors=True)
+
+
+def _user(subordinate_ids):
+    if os.geteuid() != 0:
+        pytest.skip("needs root to make a temporary user")
+    if not shutil.which("newuidmap"):
+        pytest.skip("newuidmap is not installed (package uidmap)")
+    return User(f"st{uuid.uuid4().hex[:8]}", subordinate_ids)
+
+
+@pytest.fixture(scope="session")
+def rootless_user():
+    user = _user(True)
+    yield user
+    user.remove()
+
+
+@pytest.fixture(scope="session")
+def rootless_user_single():
+    user = _user(False)
+    yield user
+    user.remove()
+
+
+def _rootless(strata_binary, user, layout):
+    folder = Path(tempfile.mkdtemp(prefix="data-", dir=user.home))
+    os.chown(folder, user.uid, user.gid)
+    one = Strata(strata_binary, folder / "root", user)
+    one.ok("import", layout)
+    return one
+
+
+@pytest.fixture
+def rootless(strata_binary, rootless_user, busybox_layout):
+    """strata as an ordinary user, with the image "busybox" in the store."""
+    one = _rootless(strata_binary, rootless_user, busybox_layout)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def rootless_single(strata_binary, rootless_user_single, busybox_layout):
+    one = _rootless(strata_binary, rootless_user_single, busybox_layout)
+    yield one
+    one.close()
