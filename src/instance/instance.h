@@ -95,6 +95,13 @@ struct instance_spec {
 	int64_t log_max_files; /* at least 1 */
 	struct image_healthcheck health;
 	char **anonymous_volumes; /* names of volumes to remove with -v / --rm */
+	/*
+	 * Only for instance_create(), not kept: the contents of the files of these names in the
+	 * instance's directory, which it bind-mounts over /etc/... of the container (unless the
+	 * config already mounts something there). NULL = none. /etc/hostname is made always, from
+	 * config->hostname, which is the ID's first 12 digits when the caller left it NULL.
+	 */
+	char *hosts, *resolv_conf;
 };
 
 struct instance_state {
@@ -134,8 +141,8 @@ bool instance_name_is_valid(const char *name);
 /*
  * Make the directory, reserve the name (a random one when spec->name is NULL) and write both
  * documents. Takes ownership of *spec and *config into ret. `image_layers` paths are derived from
- * spec->layers. -EEXIST: the name is in use, by which instance. For `--rm` instances nothing is
- * fsynced.
+ * spec->layers; cgroup_path, rootfs.upper and rootfs.work from the ID. -EEXIST: the name is in use,
+ * by which instance. For `--rm` instances nothing is fsynced.
  */
 int instance_create(const struct instance_roots *roots, struct instance_spec *spec,
 	struct container_config *config, struct instance *ret, struct error *err);
