@@ -30,6 +30,15 @@ int error_errno(struct error *err, int code, const char *fmt, ...) _printf_(3, 4
 /* Put "context: " in front of the sentence err already holds. Returns -err->code. */
 int error_prefix(struct error *err, const char *fmt, ...) _printf_(2, 3);
 
+/* Give the failure err holds another code; its sentence stays. Returns -|code|. */
+static inline int error_code(struct error *err, int code)
+{
+	code = code < 0 ? -code : code;
+	if (err)
+		err->code = code;
+	return -code;
+}
+
 /* The one sentence for out-of-memory. Returns -ENOMEM. */
 int error_oom(struct error *err);
 

@@ -344,6 +344,15 @@ int io_lock(int fd, bool exclusive)
 	return 0;
 }
 
+int io_try_lock(int fd, bool exclusive)
+{
+	while (flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
 int io_open_in_root(int root_fd, const char *path, int flags, mode_t mode)
 {
 	struct open_how how = {

@@ -62,6 +62,8 @@ void io_random_hex(char *buf, size_t n);
 
 /* Take an exclusive or shared flock(2) on fd, waiting for it. */
 int io_lock(int fd, bool exclusive);
+/* The same, but -EWOULDBLOCK instead of waiting. */
+int io_try_lock(int fd, bool exclusive);
 
 /* Resolve `path` inside the root directory as the container would (openat2 RESOLVE_IN_ROOT). */
 int io_open_in_root(int root_fd, const char *path, int flags, mode_t mode);

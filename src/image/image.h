@@ -10,8 +10,11 @@
  *   ROOT/layers/HEX/      one unpacked layer per diff ID (sha256 of the uncompressed tar), with
  *                         whiteouts as overlayfs wants them. Complete once it has this name:
  *                         unpacking happens in ROOT/layers/.tmp-* and ends with a rename.
- *   ROOT/locks/images     flock(2): shared while an instance is being created from an image or a
- *                         transfer adds blobs, exclusive to change index.json or collect garbage.
+ *   ROOT/locks/images     flock(2) that guards the content: shared while an instance is being
+ *                         created from an image or a transfer adds blobs (until its name is set),
+ *                         exclusive to collect garbage.
+ *   ROOT/locks/index      flock(2) that guards index.json's read-change-replace; internal, taken
+ *                         after ROOT/locks/images, so who holds that shared may still set names.
  *
  * Invariants: a blob file under its final name has been verified against its digest; index.json
  * is replaced atomically and never names a blob that is not there, except manifests of other
@@ -110,6 +113,15 @@ int image_store_lock(const struct image_store *store, bool exclusive, struct err
 /* "sha256:HEX" -> "blobs/sha256/HEX" below images_fd. The digest must be valid. */
 void image_blob_path(const char *digest, char buf[80]);
 
+/*
+ * Read a stored blob of at most max_bytes; it is not hashed again, but its length must be `size`
+ * (UINT64_MAX: whatever it is). -ENOENT: not stored. -EBADMSG: damaged. Errors name the file.
+ */
+int image_blob_read(const struct image_store *store, const char *digest, uint64_t size,
+	size_t max_bytes, char **ret, size_t *ret_len, struct error *err);
+int image_blob_read_json(const struct image_store *store, const char *digest, uint64_t size,
+	size_t max_bytes, json_t **ret, struct error *err);
+
 /* --- one image ----------------------------------------------------------------------------- */
 
 struct image_healthcheck {
@@ -181,8 +193,10 @@ int image_list(const struct image_store *store, struct image_summary **ret, size
 	struct error *err);
 void image_list_free(struct image_summary *list, size_t count);
 
-/* The descriptor that index.json is to gain or replace under `name` (NULL: no name). Takes the
- * exclusive lock itself. `descriptor` is a JSON object with mediaType, digest and size. */
+/* The descriptor that index.json is to gain or replace under `name` (NULL: no name). An image that
+ * loses its last name to another stays, without a name. Takes the index lock itself; who has just
+ * written the blobs still holds image_store_lock(store, false). `descriptor` is a JSON object with
+ * mediaType, digest and size. */
 int image_store_set_name(const struct image_store *store, const char *name,
 	const json_t *descriptor, struct error *err);
 

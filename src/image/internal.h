@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * internal.h - what the files of image/ share and nobody else sees.
+ */
+#pragma once
+
+#include "image/image.h"
+
+/* Length of a digest's hexadecimal part, and of the buffer that holds it. */
+#define IMAGE_HEX_LEN  64
+#define IMAGE_HEX_SIZE (IMAGE_HEX_LEN + 1)
+
+/* Names of files that are being written below images/blobs/sha256 and layers. */
+#define IMAGE_TEMPORARY_PREFIX ".tmp-"
+#define IMAGE_PARTIAL_PREFIX   ".partial-"
+
+/* --- platform.c --- */
+
+/* How well content made for `have` serves `want`: 0 = not at all, more is better. */
+int image_platform_rank(const struct image_platform *want, const struct image_platform *have);
+/* The "platform" object of a descriptor, or the top of an image configuration. */
+int image_platform_from_json(
+	const json_t *object, struct image_platform *ret, const char *what, struct error *err);
+
+/* --- store.c --- */
+
+/* ROOT/locks/index, exclusive: held while index.json is read, changed and replaced. Always taken
+ * after ROOT/locks/images when both are needed. */
+int image_store_lock_index(const struct image_store *store, struct error *err);
+/* As image_store_lock(store, true), but -EWOULDBLOCK when somebody is using the content. */
+int image_store_try_lock_exclusive(const struct image_store *store, struct error *err);
+
+/* index.json's document and its "manifests" array (borrowed from the document). */
+int image_index_read(const struct image_store *store, json_t **ret_document, json_t **ret_manifests,
+	struct error *err);
+int image_index_write(const struct image_store *store, const json_t *document, struct error *err);
+
+/* Put `descriptor` into the array under `name` (NULL: none), with image_store_set_name()'s rules. 0
+ * or -ENOMEM. */
+int image_index_set(json_t *manifests, const char *name, const json_t *descriptor);
+
+/* Parse `text` as the document that lies at images/PATH; failures are -EBADMSG naming the file. */
+int image_document_parse(const struct image_store *store, const char *path, const char *text,
+	size_t len, json_t **ret, struct error *err);
+
+/* --- manifest.c --- */
+
+enum image_kind {
+	IMAGE_KIND_OTHER, /* an artifact or something of the future: kept, never looked into */
+	IMAGE_KIND_INDEX,
+	IMAGE_KIND_MANIFEST,
+};
+
+/* One checked descriptor (image-spec descriptor.md). Strings are borrowed from its document. */
+struct image_descriptor {
+	const char *media_type;
+	const char *digest;
+	uint64_t size;
+	const char *name; /* the annotation, NULL when there is none */
+	bool has_platform;
+	struct image_platform platform;
+	enum image_kind kind;
+};
+
+int image_descriptor_parse(
+	const json_t *object, struct image_descriptor *ret, const char *what, struct error *err);
+
+/* A manifest document, checked: every digest in it is valid. */
+struct image_manifest {
+	json_t *document;
+	struct image_descriptor config;
+	struct image_descriptor *layers;
+	size_t nr_layers;
+	bool is_image; /* the configuration is one that image_config_parse() reads */
+	uint64_t size_bytes; /* config + layers */
+};
+
+int image_manifest_parse(
+	json_t *document, struct image_manifest *ret, const char *what, struct error *err);
+void image_manifest_free(struct image_manifest *manifest);
+
+/* Read and check the blob; -ENOENT when it is not stored. */
+int image_manifest_read(const struct image_store *store, const struct image_descriptor *descriptor,
+	struct image_manifest *ret, struct error *err);
+
+/* An index's document and its "manifests" array; -ENOENT when it is not stored. */
+int image_nested_index_read(const struct image_store *store,
+	const struct image_descriptor *descriptor, json_t **ret_document, json_t **ret_manifests,
+	struct error *err);
+
+int image_config_read(const struct image_store *store, const struct image_descriptor *descriptor,
+	struct image_config *ret, struct error *err);
