@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cgroup-delegate.c - where on a v2 host a new container's cgroup may go.
+ *
+ * Two places are ours to divide: the scope that strata-scope made for this very monitor
+ * (".../strata-ID.scope", root's or a user's), and, for a user, the cgroup we are in when it
+ * belongs to that user. Root without a scope uses the root of the tree.
+ *
+ * A cgroup that hands controllers down may hold no processes (cgroup-v2.rst, "No Internal Process
+ * Constraint"), so whoever is in such a place is first moved to its leaf "supervise".
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/str.h"
+#include "container/cgroup-ops.h"
+
+#define SUPERVISE "supervise"
+
+/* "0::/a/b\n" of /proc/PID/cgroup -> "/a/b", "" for the root. */
+int cgroup_v2_parse_self(const char *text, char **ret)
+{
+	for (const char *line = text; line && *line;) {
+		const char *path = str_after_prefix(line, "0::");
+
+		if (path) {
+			size_t n = strcspn(path, "\n");
+
+			/* Deleted under us, or outside our cgroup namespace: nobody's to divide. */
+			if (n == 0 || path[0] != '/' || strncmp(path, "/..", 3) == 0 ||
+				(n > 10 && strncmp(path + n - 10, " (deleted)", 10) == 0))
+				return -ENOTSUP;
+			*ret = strndup(path, n == 1 ? 0 : n);
+			return *ret ? 0 : -ENOMEM;
+		}
+		line = strchr(line, '\n');
+		if (line)
+			line++;
+	}
+	return -ENOTSUP;
+}
+
+/* Our own cgroup, or its parent where an earlier strata has moved us to the leaf. */
+static int own_cgroup(char **ret)
+{
+	char text[PATH_MAX];
+	int r = cgroup_read_text("/proc/self/cgroup", text, sizeof(text));
+
+	if (r == 0)
+		r = -ENOTSUP;
+	if (r > 0)
+		r = cgroup_v2_parse_self(text, ret);
+	if (r == 0 && str_has_suffix(*ret, "/" SUPERVISE))
+		*strrchr(*ret, '/') = '\0';
+	return r;
+}
+
+/* Was this scope made for a monitor of ours? */
+static bool is_own_scope(const char *path)
+{
+	const char *name = strrchr(path, '/');
+
+	return name && str_after_prefix(name, "/strata-") && str_has_suffix(name, ".scope");
+}
+
+static bool may_write(const char *root, const char *path)
+{
+	static const char *const files[] = { "", "/cgroup.procs", "/cgroup.subtree_control" };
+	char full[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (cgroup_path_of(full, root, path, files[i]) < 0 || access(full, W_OK) < 0)
+			return false;
+	return true;
+}
+
+int cgroup_v2_delegated(const char *root, char **ret)
+{
+	_cleanup_free_ char *own = NULL;
+	int r = own_cgroup(&own);
+
+	if (r < 0)
+		return r;
+	if (!*own || !may_write(root, own))
+		return -ENOTSUP;
+	*ret = steal_ptr(&own);
+	return 0;
+}
+
+/* Empty `base` of processes. New ones can only come from those in it, which the loop sees. */
+#define SUPERVISE_PASSES 64
+
+static int supervise(const char *root, const char *base, struct error *err)
+{
+	char dir[PATH_MAX], leaf[PATH_MAX], procs[PATH_MAX], text[24];
+	int r = cgroup_path_of(dir, root, base);
+
+	if (r == 0)
+		r = cgroup_path_of(leaf, root, base, "/" SUPERVISE);
+	if (r == 0)
+		r = cgroup_path_of(procs, root, base, "/" SUPERVISE "/cgroup.procs");
+	for (int pass = 0; r == 0 && pass < SUPERVISE_PASSES; pass++) {
+		_cleanup_pid_list_ struct cgroup_pid_list list = { .file = "cgroup.procs" };
+		size_t moved = 0;
+
+		r = cgroup_list_pids(dir, &list);
+		if (r < 0 || list.count == 0)
+			break;
+		if (mkdir(leaf, 0755) < 0 && errno != EEXIST)
+			return error_errno(err, errno, "cannot make cgroup %s", leaf);
+		for (size_t i = 0; i < list.count && r == 0; i++) {
+			snprintf(text, sizeof(text), "%d", list.pids[i]);
+			r = io_write_kernel_file(AT_FDCWD, procs, text);
+			moved += r == 0;
+			if (r == -ESRCH)
+				r = 0;
+		}
+		if (r == 0 && !moved)
+			break;
+	}
+	if (r < 0)
+		return error_errno(
+			err, r, "cannot move the processes of cgroup %s to %s", base, leaf);
+	return 0;
+}
+
+int cgroup_v2_path_for(const char *root, const char *id, char **ret, struct error *err)
+{
+	_cleanup_free_ char *base = NULL;
+	bool own_scope;
+	char *path;
+	int r = cgroup_v2_delegated(root, &base);
+
+	own_scope = r == 0 && is_own_scope(base);
+	if (geteuid() == 0 && !own_scope) {
+		path = strf("/strata-%s", id);
+	} else if (r < 0) {
+		return error_set(err, ENOTSUP, "no cgroup is delegated to this user");
+	} else {
+		r = supervise(root, base, err);
+		if (r < 0)
+			return r;
+		path = own_scope ? strf("%s/container", base) : strf("%s/strata-%s", base, id);
+	}
+	if (!path)
+		return error_oom(err);
+	*ret = path;
+	return 0;
+}

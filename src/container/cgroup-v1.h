@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cgroup-v1.h - what cgroup-v1.c (making, entering, freezing, reading, removing) and
+ * cgroup-v1-limits.c share.
+ */
+#pragma once
+
+#include "container/cgroup-ops.h"
+
+enum v1_controller {
+	V1_MEMORY, /* the anchor: first */
+	V1_CPUACCT,
+	V1_DEVICES,
+	V1_PIDS,
+	V1_CPU,
+	V1_CPUSET,
+	V1_BLKIO,
+	V1_FREEZER,
+	V1_UNIFIED, /* of hybrid hosts */
+	V1_COUNT,
+};
+
+extern const char *const cgroup_v1_names[];
+
+#define V1_BIT(c) (1u << (c))
+
+/* ROOT/CONTROLLER/PATH[/FILE] */
+int v1_path(char buf[PATH_MAX], const struct cgroup_host *host, enum v1_controller c,
+	const char *path, const char *file);
+bool v1_exists(const struct cgroup_host *host, enum v1_controller c, const char *path);
+int v1_write(const struct cgroup_host *host, enum v1_controller c, const char *path,
+	const char *file, const char *text);
+int v1_read(const struct cgroup_host *host, enum v1_controller c, const char *path,
+	const char *file, char *buf, size_t size);
+
+/* Which controllers the limits need, as V1_BIT()s. */
+unsigned v1_needed(const struct cgroup_limits *limits);
+/* cgroup_ops.check */
+int v1_check(const struct cgroup_host *host, const struct cgroup_limits *limits, struct error *err);
+/* A v1 cpuset is born empty and takes no task before it has CPUs and memory nodes: every level
+ * that has none inherits its parent's. */
+int v1_inherit_cpuset(const struct cgroup_host *host, const char *path, struct error *err);
+/* Write the limits; the directories of v1_needed() exist. */
+int v1_apply(const struct cgroup_host *host, const char *path, const struct cgroup_limits *limits,
+	unsigned needed, struct error *err);

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cgroup.c - the host's kind of cgroup, found once per call, and what every kind does alike:
+ * checking paths, waiting for a freeze, and removing a cgroup with whatever still lives in it.
+ *
+ * Nothing is kept between calls: which kind a host has costs one statfs(2), and a process that has
+ * lost its memory can do all of this from the path alone.
+ */
+#include "container/cgroup.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "container/cgroup-ops.h"
+
+#define CGROUP_ROOT "/sys/fs/cgroup"
+
+/* Waiting for the kernel: first pause, longest pause, and when to give up. */
+#define WAIT_FIRST_US	  100
+#define WAIT_LONGEST_US	  20000
+#define FREEZE_TIMEOUT_NS INT64_C(10000000000)
+#define REMOVE_TIMEOUT_NS INT64_C(10000000000)
+
+/* What the file system at the root says, whether we may use it or not. */
+static enum cgroup_kind mounted_kind(void)
+{
+	struct statfs st;
+
+	if (statfs(CGROUP_ROOT, &st) < 0)
+		return CGROUP_NONE;
+	if (st.f_type == CGROUP2_SUPER_MAGIC)
+		return CGROUP_V2;
+	/* v1 and hybrid: a tmpfs with one mount for each controller. */
+	if (st.f_type == TMPFS_MAGIC || st.f_type == CGROUP_SUPER_MAGIC)
+		return CGROUP_V1;
+	return CGROUP_NONE;
+}
+
+static const struct cgroup_ops *ops_of(enum cgroup_kind kind)
+{
+	switch (kind) {
+	case CGROUP_V1:
+		return &cgroup_v1_ops;
+	case CGROUP_V2:
+		return &cgroup_v2_ops;
+	case CGROUP_NONE:
+		break;
+	}
+	return NULL;
+}
+
+/* May we make cgroups here? Root may where the tree is writable; a user only in a delegated one. */
+static bool usable(enum cgroup_kind kind)
+{
+	_cleanup_free_ char *base = NULL;
+
+	if (kind == CGROUP_V1)
+		return access(CGROUP_ROOT "/memory", W_OK) == 0 ||
+			access(CGROUP_ROOT "/pids", W_OK) == 0;
+	if (kind == CGROUP_V2)
+		return access(CGROUP_ROOT "/cgroup.procs", W_OK) == 0 ||
+			cgroup_v2_delegated(CGROUP_ROOT, &base) == 0;
+	return false;
+}
+
+enum cgroup_kind cgroup_host_kind(void)
+{
+	enum cgroup_kind kind = mounted_kind();
+
+	return usable(kind) ? kind : CGROUP_NONE;
+}
+
+void cgroup_limits_init(struct cgroup_limits *limits)
+{
+	*limits = (struct cgroup_limits){
+		.memory_bytes = CGROUP_UNSET,
+		.memory_swap_bytes = CGROUP_UNSET,
+		.memory_reservation_bytes = CGROUP_UNSET,
+		.memory_swappiness = CGROUP_UNSET,
+		.cpu_shares = CGROUP_UNSET,
+		.cpu_quota_us = CGROUP_UNSET,
+		.cpu_period_us = CGROUP_UNSET,
+		.pids = CGROUP_UNSET,
+		.blkio_weight = CGROUP_UNSET,
+	};
+}
+
+void cgroup_limits_free(struct cgroup_limits *limits)
+{
+	if (!limits)
+		return;
+	free(limits->cpuset_cpus);
+	free(limits->cpuset_mems);
+	free(limits->throttles);
+	free(limits->device_rules);
+	strv_free(limits->unified);
+	cgroup_limits_init(limits);
+}
+
+/* The first limit that was asked for, by the name its user knows. Device rules are not a limit a
+ * user asks for: without cgroups nobody but root could open those devices anyway. */
+static const char *first_limit(const struct cgroup_limits *l)
+{
+	const struct {
+		bool set;
+		const char *name;
+	} table[] = {
+		{ l->memory_bytes != CGROUP_UNSET, "--memory" },
+		{ l->memory_swap_bytes != CGROUP_UNSET, "--memory-swap" },
+		{ l->memory_reservation_bytes != CGROUP_UNSET, "--memory-reservation" },
+		{ l->memory_swappiness != CGROUP_UNSET, "--memory-swappiness" },
+		{ l->cpu_quota_us != CGROUP_UNSET, "--cpus" },
+		{ l->cpu_period_us != CGROUP_UNSET, "--cpu-period" },
+		{ l->cpu_shares != CGROUP_UNSET, "--cpu-shares" },
+		{ l->cpuset_cpus != NULL, "--cpuset-cpus" },
+		{ l->cpuset_mems != NULL, "--cpuset-mems" },
+		{ l->pids != CGROUP_UNSET, "--pids-limit" },
+		{ l->blkio_weight != CGROUP_UNSET, "--blkio-weight" },
+		{ l->nr_throttles != 0, "a block device's rate limit" },
+		{ l->oom_kill_disable, "--oom-kill-disable" },
+		{ l->unified && l->unified[0], "a setting of cgroup v2" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (table[i].set)
+			return table[i].name;
+	return NULL;
+}
+
+static int refuse_without_cgroup(
+	enum cgroup_kind mounted, const struct cgroup_limits *limits, struct error *err)
+{
+	const char *limit = first_limit(limits);
+
+	if (!limit)
+		return 0;
+	if (mounted == CGROUP_NONE)
+		return error_set(err, ENOTSUP, "%s needs cgroups; none are mounted at %s", limit,
+			CGROUP_ROOT);
+	if (geteuid() == 0)
+		return error_set(
+			err, EROFS, "%s needs cgroups; %s is read-only here", limit, CGROUP_ROOT);
+	if (mounted == CGROUP_V1)
+		return error_set(err, EPERM,
+			"%s needs a cgroup v2 tree delegated to this user; this host has v1 controllers: "
+			"run as root, or boot it with systemd.unified_cgroup_hierarchy=1",
+			limit);
+	return error_set(err, EPERM,
+		"%s needs a cgroup v2 tree delegated to this user; this process is not in one: log in "
+		"through systemd (systemd-run --user --scope -p Delegate=yes ...), or run as root",
+		limit);
+}
+
+/* Values that no kernel takes, whatever its kind. */
+static int check_ranges(const struct cgroup_limits *l, struct error *err)
+{
+	if (l->memory_bytes != CGROUP_UNSET && l->memory_bytes < CGROUP_UNLIMITED)
+		return error_set(err, EINVAL, "--memory cannot be negative");
+	if (l->memory_swappiness != CGROUP_UNSET &&
+		(l->memory_swappiness < 0 || l->memory_swappiness > 100))
+		return error_set(err, EINVAL, "--memory-swappiness is between 0 and 100, not %lld",
+			(long long)l->memory_swappiness);
+	if (l->cpu_period_us != CGROUP_UNSET && l->cpu_period_us != 0 &&
+		(l->cpu_period_us < 1000 || l->cpu_period_us > 1000000))
+		return error_set(err, EINVAL,
+			"--cpu-period is between 1000 and 1000000 microseconds, not %lld",
+			(long long)l->cpu_period_us);
+	if (l->cpu_quota_us != CGROUP_UNSET && l->cpu_quota_us > 0 && l->cpu_quota_us < 1000)
+		return error_set(err, EINVAL, "--cpu-quota is at least 1000 microseconds, not %lld",
+			(long long)l->cpu_quota_us);
+	if (l->blkio_weight != CGROUP_UNSET && l->blkio_weight != 0 &&
+		(l->blkio_weight < 10 || l->blkio_weight > 1000))
+		return error_set(err, EINVAL, "--blkio-weight is between 10 and 1000, not %lld",
+			(long long)l->blkio_weight);
+	return 0;
+}
+
+int cgroup_check_limits(const struct cgroup_limits *limits, struct error *err)
+{
+	enum cgroup_kind mounted = mounted_kind();
+	const struct cgroup_host host = { ops_of(mounted), CGROUP_ROOT };
+	int r = check_ranges(limits, err);
+
+	if (r < 0)
+		return r;
+	/* The common run asks for nothing and pays for nothing. */
+	if (!first_limit(limits))
+		return 0;
+	if (!usable(mounted))
+		return refuse_without_cgroup(mounted, limits, err);
+	return host.ops->check(&host, limits, err);
+}
+
+/* A path is "/name/...": absolute, canonical, and short enough for every file below it. */
+static int check_path(const char *path, struct error *err)
+{
+	if (!path || path[0] != '/' || !path[1])
+		return error_set(
+			err, EINVAL, "cgroup path '%s' is not below the root", path ? path : "");
+	if (strlen(path) > PATH_MAX / 2)
+		return error_set(err, ENAMETOOLONG, "cgroup path is too long");
+	for (const char *p = path; *p;) {
+		size_t n = strcspn(p + 1, "/");
+
+		if (n == 0 || strncmp(p + 1, ".", n) == 0 || (n == 2 && p[1] == '.' && p[2] == '.'))
+			return error_set(err, EINVAL,
+				"cgroup path '%s' has an empty, '.' or '..' part", path);
+		p += 1 + n;
+	}
+	return 0;
+}
+
+static int host_of(const char *path, struct cgroup_host *ret, struct error *err)
+{
+	ret->ops = ops_of(mounted_kind());
+	ret->root = CGROUP_ROOT;
+	return check_path(path, err);
+}
+
+int cgroup_path_for(const char *id, char **ret, struct error *err)
+{
+	enum cgroup_kind mounted = mounted_kind();
+	char *path;
+
+	if (mounted == CGROUP_V2)
+		return cgroup_v2_path_for(CGROUP_ROOT, id, ret, err);
+	if (!usable(mounted))
+		return error_set(err, ENOTSUP, "this process may make no cgroups");
+	path = strf("/strata-%s", id);
+	if (!path)
+		return error_oom(err);
+	*ret = path;
+	return 0;
+}
+
+int cgroup_create(const char *path, const struct cgroup_limits *limits, struct error *err)
+{
+	enum cgroup_kind mounted = mounted_kind();
+	const struct cgroup_host host = { ops_of(mounted), CGROUP_ROOT };
+	int r = check_path(path, err);
+
+	if (r < 0)
+		return r;
+	if (!usable(mounted))
+		return refuse_without_cgroup(mounted, limits, err);
+	return host.ops->create(&host, path, limits, err);
+}
+
+int cgroup_enter(const char *path, struct error *err)
+{
+	struct cgroup_host host;
+	int r = host_of(path, &host, err);
+
+	if (r < 0 || !host.ops)
+		return r;
+	return host.ops->enter(&host, path, err);
+}
+
+int cgroup_update(const char *path, const struct cgroup_limits *limits, struct error *err)
+{
+	enum cgroup_kind mounted = mounted_kind();
+	const struct cgroup_host host = { ops_of(mounted), CGROUP_ROOT };
+	int r = check_path(path, err);
+
+	if (r < 0)
+		return r;
+	if (!usable(mounted))
+		return refuse_without_cgroup(mounted, limits, err);
+	r = cgroup_check_limits(limits, err);
+	if (r < 0)
+		return r;
+	return host.ops->update(&host, path, limits, err);
+}
+
+/* Sleep between two looks; each sleep is twice the last, up to WAIT_LONGEST_US. */
+static void back_off(long *us)
+{
+	struct timespec ts = { .tv_nsec = *us * 1000 };
+
+	nanosleep(&ts, NULL);
+	*us = *us * 2 > WAIT_LONGEST_US ? WAIT_LONGEST_US : *us * 2;
+}
+
+int cgroup_freeze(const char *path, bool frozen, struct error *err)
+{
+	int64_t deadline = clock_monotonic_ns() + FREEZE_TIMEOUT_NS;
+	struct cgroup_host host;
+	long pause_us = WAIT_FIRST_US;
+	int r = host_of(path, &host, err);
+
+	if (r < 0)
+		return r;
+	if (!host.ops)
+		return error_set(
+			err, ENOTSUP, "pause needs cgroups; none are mounted at %s", CGROUP_ROOT);
+	for (;;) {
+		/* v1 may stay FREEZING on account of one process that forked meanwhile: asking
+		 * again makes it look again. */
+		r = host.ops->freeze(&host, path, frozen, err);
+		if (r < 0)
+			return r;
+		r = host.ops->is_frozen(&host, path);
+		if (r < 0)
+			return error_errno(
+				err, r, "cannot read the frozen state of cgroup %s", path);
+		if (r == frozen)
+			return 0;
+		if (clock_monotonic_ns() > deadline)
+			break;
+		back_off(&pause_us);
+	}
+	/* Half frozen is worse than running. */
+	if (frozen)
+		host.ops->freeze(&host, path, false, NULL);
+	return error_set(err, ETIMEDOUT, "cgroup %s did not %s within 10 seconds", path,
+		frozen ? "freeze" : "thaw");
+}
+
+bool cgroup_is_frozen(const char *path)
+{
+	struct cgroup_host host;
+
+	if (host_of(path, &host, NULL) < 0 || !host.ops)
+		return false;
+	return host.ops->is_frozen(&host, path) == 1;
+}
+
+int cgroup_pids(const char *path, pid_t **ret, size_t *ret_count, struct error *err)
+{
+	struct cgroup_host host;
+	int r = host_of(path, &host, err);
+
+	if (r < 0)
+		return r;
+	if (!host.ops)
+		return error_set(err, ENOTSUP, "no cgroups are mounted at %s", CGROUP_ROOT);
+	return host.ops->pids(&host, path, ret, ret_count, err);
+}
+
+int cgroup_signal_all(const char *path, int signo, struct error *err)
+{
+	_cleanup_free_ pid_t *pids = NULL;
+	size_t count = 0;
+	int r = cgroup_pids(path, &pids, &count, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < count; i++)
+		if (kill(pids[i], signo) < 0 && errno != ESRCH)
+			return error_errno(err, errno, "cannot signal process %d", pids[i]);
+	return 0;
+}
+
+int cgroup_read_stats(const char *path, struct cgroup_stats *ret, struct error *err)
+{
+	struct cgroup_stats stats = { 0 };
+	struct cgroup_host host;
+	int r = host_of(path, &host, err);
+
+	if (r < 0)
+		return r;
+	if (!host.ops)
+		return error_set(err, ENOTSUP, "no cgroups are mounted at %s", CGROUP_ROOT);
+	r = host.ops->read_stats(&host, path, &stats, err);
+	if (r < 0)
+		return r;
+	*ret = stats;
+	return 0;
+}
+
+uint64_t cgroup_read_oom_kills(const char *path)
+{
+	struct cgroup_host host;
+
+	if (host_of(path, &host, NULL) < 0 || !host.ops)
+		return 0;
+	return host.ops->read_oom_kills(&host, path);
+}
+
+int cgroup_open_oom_events(const char *path)
+{
+	struct cgroup_host host;
+	int r = host_of(path, &host, NULL);
+
+	if (r < 0)
+		return r;
+	return host.ops ? host.ops->open_oom_events(&host, path) : -ENOTSUP;
+}
+
+int cgroup_remove(const char *path, struct error *err)
+{
+	int64_t deadline = clock_monotonic_ns() + REMOVE_TIMEOUT_NS;
+	struct cgroup_host host;
+	long pause_us = WAIT_FIRST_US;
+	int r = host_of(path, &host, err);
+
+	if (r < 0 || !host.ops)
+		return r;
+	for (;;) {
+		r = host.ops->remove(&host, path);
+		if (r != -EBUSY)
+			break;
+		if (clock_monotonic_ns() > deadline)
+			return error_set(err, EBUSY,
+				"cgroup %s still has processes 10 seconds after they were killed",
+				path);
+		r = host.ops->kill(&host, path, err);
+		if (r < 0)
+			return r;
+		back_off(&pause_us);
+	}
+	if (r < 0)
+		return error_errno(err, r, "cannot remove cgroup %s", path);
+	return 0;
+}
