@@ -13,13 +13,19 @@
 
 #include "image/image.h"
 
-/* Feeds bytes to the unpacker: returns the count, 0 at the end, or a negative errno. */
+/*
+ * Feeds bytes to the unpacker: returns the count, 0 at the end, or a negative errno; the bytes stay
+ * valid until the next call. Called from one thread at a time, which is not the caller's: it
+ * overlaps with unpacking. When the transfer behind it is given up it must return an error rather
+ * than wait for ever.
+ */
 typedef ssize_t (*image_layer_read_fn)(void *context, const void **ret_bytes);
 
 struct image_layer_limits {
 	uint64_t max_bytes; /* uncompressed; what exceeds it is refused as a bomb */
 	uint64_t max_entries;
 };
+/* NULL limits: nearly all of the disk's free space, ten million entries. */
 
 struct image_unpacked {
 	char diff_id[IMAGE_DIGEST_LEN + 1]; /* sha256 of the uncompressed tar stream */
@@ -40,6 +46,15 @@ int image_layer_unpack(const struct image_store *store, const char *expected_dif
 /* Unpack the stored blob `digest`; what `pull` and a repair use. */
 int image_layer_unpack_blob(const struct image_store *store, const char *blob_digest,
 	const char *expected_diff_id, struct error *err);
+
+/*
+ * Unpacked files are not synced one by one. A layer unpacked in an earlier boot that was never
+ * known to have reached the disk is suspect: `image verify` says so, and a repair removes and
+ * unpacks it again. image_layers_settle() syncs the file system and clears the suspicion for
+ * layers of this boot: for those older than a minute (then it is cheap), or `all`.
+ */
+bool image_layer_is_suspect(const struct image_store *store, const char *diff_id);
+int image_layers_settle(const struct image_store *store, bool all, struct error *err);
 
 /* Write a directory tree as an uncompressed, reproducible tar (sorted, pax) to fd. Overlay
  * whiteouts become `.wh.` files again when `as_layer`. */

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verbs-image.c - the verbs of the helper program strata-image. Each also has a HELPER() row in
+ * verbs.c, which is how the small program knows whom to become.
+ */
+#include "front/cli/verbs.h"
+
+const struct verb *const verbs[] = {
+	NULL,
+};
