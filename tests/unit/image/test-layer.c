@@ -96,7 +96,7 @@ static int unpack(struct fixture *f)
 	int r = unpack_bytes(f, f->tar.data, f->tar.len, 10000, NULL);
 
 	if (r < 0)
-		print_message("%s\n", f->err.message);
+		print_message("# %s\n", f->err.message);
 	return r;
 }
 
@@ -708,7 +708,7 @@ int main(void)
 	};
 
 	if (geteuid() != 0) {
-		printf("skipped: owners and device nodes can only be tested as root\n");
+		printf("# skipped: owners and device nodes can only be tested as root\n");
 		return 77;
 	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
