@@ -9,7 +9,9 @@
 #include "front/cli/cli.h"
 
 #include <limits.h>
+#include <spawn.h>
 #include <stdio.h>
+#include <sys/wait.h>
 
 #include "base/log.h"
 #include "base/process.h"
@@ -153,6 +155,31 @@ int cli_exec_helper(const struct cli *cli, const char *helper, struct error *err
 	return error_errno(err, errno, "cannot run %s", path);
 }
 
+int cli_run_helper(const char *helper, const char *const *argv, struct error *err)
+{
+	posix_spawn_file_actions_t actions;
+	char path[PATH_MAX];
+	int r = process_helper_path(helper, path, sizeof(path), err), status;
+	pid_t pid;
+
+	if (r < 0)
+		return r;
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+	r = posix_spawn(&pid, path, &actions, NULL, (char *const *)argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	if (r != 0)
+		return error_errno(err, r, "cannot run %s", path);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (process_exit_code(status) == 0)
+		return 0;
+	if (WIFSIGNALED(status))
+		return error_set(err, EIO, "%s was ended by SIG%s", path,
+			process_signal_name(WTERMSIG(status)));
+	return CLI_ALREADY_SAID;
+}
+
 /* --- running it --- */
 
 static int check_count(const struct verb *verb, int count, struct error *err)
@@ -233,6 +260,12 @@ static void turn_help(int argc, char **argv)
 	argv[argc - 1] = (char *)"--help";
 }
 
+void cli_print_error(const struct cli *cli, const struct error *err)
+{
+	fprintf(stderr, "%s: %s\n", cli->program,
+		err->message[0] ? err->message : strerror(err->code));
+}
+
 static int report(
 	const struct cli *cli, const struct verb *verb, int r, bool usage, const struct error *err)
 {
@@ -243,8 +276,8 @@ static int report(
 		fprintf(stderr, "%s: cannot write to standard output: %s\n", cli->program,
 			strerror(errno));
 	else if (err->message[0])
-		fprintf(stderr, "%s: %s\n", cli->program, err->message);
-	else
+		cli_print_error(cli, err);
+	else if (r != CLI_ALREADY_SAID)
 		fprintf(stderr, "%s: %s\n", cli->program, strerror(-r));
 	if (r < 0 && usage)
 		fprintf(stderr, "\nUsage:  %s %s %s\n\nRun '%s %s --help' for more information\n",

@@ -24,3 +24,12 @@ bool cli_is_group(const struct verb *const *verbs, const char *name);
 
 /* Replace this process by a helper program with the same command line; returns only on failure. */
 int cli_exec_helper(const struct cli *cli, const char *helper, struct error *err);
+
+/* Say what failed, as cli_main() does for a verb that returns an error; for verbs that go on. */
+void cli_print_error(const struct cli *cli, const struct error *err);
+
+/* What a function returns (without a sentence) when a helper program has already told the user. */
+#define CLI_ALREADY_SAID (-ECHILD)
+
+/* Run a helper program to its end, its output on our stderr. */
+int cli_run_helper(const char *helper, const char *const *argv, struct error *err);

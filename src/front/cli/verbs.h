@@ -8,3 +8,11 @@
 
 /* The rows of this program, NULL-ended: verbs.c in the small one, verbs-image.c in strata-image. */
 extern const struct verb *const verbs[];
+
+extern const struct verb verb_attach;
+extern const struct verb verb_boot;
+extern const struct verb verb_create;
+extern const struct verb verb_exec;
+extern const struct verb verb_run;
+extern const struct verb verb_start;
+extern const struct verb verb_update;

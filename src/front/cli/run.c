@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * run.c - `run` and `create`: image + options -> instance, and (run) start it.
+ *
+ * This is the path that SPECIFICATION.md measures. Between main() and instance_start() it opens the
+ * store, resolves the image once (index, manifest, configuration, each read once), fills in the two
+ * documents and creates the instance; everything else is behind an option that was given.
+ */
+#include "front/cli/run_options.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+#include "base/io.h"
+#include "front/cli/cli.h"
+#include "front/cli/finish.h"
+#include "front/cli/verbs.h"
+#include "instance/volume.h"
+
+struct run {
+	struct cli *cli;
+	const struct run_options *options;
+	struct instance_roots roots;
+	struct image_store store;
+	struct image image;
+	struct run_plan plan;
+	struct instance instance;
+	bool created;
+	int image_lock; /* shared, from resolving the image until the instance pins it */
+};
+
+static void release_image(struct run *run)
+{
+	if (run->image_lock >= 0)
+		close(steal_fd(&run->image_lock));
+}
+
+static void run_end(struct run *run)
+{
+	if (run->created)
+		instance_close(&run->instance);
+	release_image(run);
+	run_plan_free(&run->plan);
+	image_free(&run->image);
+	image_store_close(&run->store);
+}
+
+/* --- the image --- */
+
+static int pull(struct run *run, const char *name, struct error *err)
+{
+	const char *argv[8];
+	size_t n = 0;
+
+	argv[n++] = run->cli->program;
+	if (run->cli->root_given) {
+		argv[n++] = "--root";
+		argv[n++] = run->cli->root;
+	}
+	argv[n++] = "pull";
+	if (run->options->platform) {
+		argv[n++] = "--platform";
+		argv[n++] = run->options->platform;
+	}
+	argv[n++] = name;
+	argv[n] = NULL;
+	return cli_run_helper("strata-image", argv, err);
+}
+
+static int resolve(
+	struct run *run, const char *name, const struct image_platform *platform, struct error *err)
+{
+	int r;
+
+	run->image_lock = image_store_lock(&run->store, false, err);
+	if (run->image_lock < 0)
+		return run->image_lock;
+	r = image_resolve(&run->store, name, platform, &run->image, err);
+	if (r < 0)
+		release_image(run);
+	return r;
+}
+
+static int find_image(struct run *run, const char *name, struct error *err)
+{
+	const struct run_options *o = run->options;
+	struct image_platform platform;
+	int r = image_platform_parse(o->platform, &platform, err);
+
+	if (r == 0)
+		r = image_store_open(run->cli->root, &run->store, err);
+	if (r < 0)
+		return r;
+	if (streq(o->pull, "always")) {
+		r = pull(run, name, err);
+		if (r < 0)
+			return r;
+	}
+	r = resolve(run, name, &platform, err);
+	if (r == -ENOENT && streq(o->pull, "missing")) {
+		fprintf(stderr, "Unable to find image '%s' locally\n", name);
+		error_clear(err);
+		r = pull(run, name, err);
+		if (r == 0)
+			r = resolve(run, name, &platform, err);
+	}
+	return r;
+}
+
+/* --- the instance --- */
+
+/* The ID goes to a new file: an old one may be what somebody's script still acts on. */
+static int write_id(const struct run *run, struct error *err)
+{
+	const char *path = run->options->cidfile;
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	int r;
+
+	if (fd < 0 && errno == EEXIST)
+		return error_set(err, EEXIST,
+			"container ID file found, make sure the other instance isn't running or delete %s",
+			path);
+	if (fd < 0)
+		return error_errno(err, errno, "cannot write the ID to %s", path);
+	r = io_write_full(fd, run->instance.id, INSTANCE_ID_LEN);
+	return r < 0 ? error_errno(err, r, "cannot write the ID to %s", path) : 0;
+}
+
+/* Anonymous volumes that were made for an instance that then was not. */
+static void drop_volumes(const struct run *run)
+{
+	strv_for_each (name, run->plan.spec.anonymous_volumes)
+		volume_remove(run->roots.root, *name, NULL);
+}
+
+static int create(struct run *run, int argc, char **argv, struct error *err)
+{
+	struct run_request request = { run->cli, run->options, &run->image, argv[0], argc - 1,
+		argv + 1 };
+	int r = find_image(run, argv[0], err);
+
+	if (r == 0)
+		r = run_plan_build(&request, &run->plan, err);
+	if (r == 0)
+		r = run_plan_make_volumes(run->cli, &run->plan, err);
+	if (r == 0)
+		r = instance_create(
+			&run->roots, &run->plan.spec, &run->plan.config, &run->instance, err);
+	if (r < 0) {
+		drop_volumes(run);
+		return r;
+	}
+	run->created = true;
+	release_image(run);
+	if (run->options->cidfile)
+		r = write_id(run, err);
+	if (r == 0 && run->plan.nr_volumes)
+		r = run_plan_fill_volumes(run->cli, &run->plan, &run->instance.config, err);
+	if (r < 0)
+		instance_remove(&run->instance, true, true, NULL);
+	return r;
+}
+
+static void run_begin(struct run *run, struct cli *cli, const void *options)
+{
+	*run = (struct run){
+		.cli = cli, .options = options, .roots = { cli->root, cli->run_root, cli->rootless }
+	};
+	run->store.root_fd = run->store.images_fd = run->store.layers_fd = -1;
+	run->instance.dir_fd = -1;
+	run->image_lock = -1;
+}
+
+static int create_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)
+{
+	_cleanup_(run_end) struct run run;
+	int r;
+
+	run_begin(&run, cli, options);
+	r = create(&run, argc, argv, err);
+	if (r == 0)
+		printf("%s\n", run.instance.id);
+	return r;
+}
+
+/* --- run --- */
+
+static bool wants(const struct run_options *o, const char *stream)
+{
+	if (!o->attach)
+		return true;
+	strv_for_each (s, o->attach)
+		if (strcasecmp(*s, stream) == 0)
+			return true;
+	return false;
+}
+
+static int attach_options(
+	const struct run_options *o, struct instance_attach_options *ret, struct error *err)
+{
+	/* -a stdin attaches it even without -i, as in Docker. */
+	bool in = o->attach ? wants(o, "stdin") : o->interactive;
+
+	if (o->terminal && in && !isatty(STDIN_FILENO))
+		return error_set(err, ENOTTY, "the input device is not a TTY");
+	*ret = (struct instance_attach_options){
+		.stdin_open = in,
+		.stdout_open = wants(o, "stdout"),
+		.stderr_open = wants(o, "stderr"),
+		.signal_proxy = o->signal_proxy && !o->terminal,
+		.terminal = o->terminal,
+		.detach_keys = o->detach_keys,
+	};
+	return 0;
+}
+
+/* -a stdin: the instance itself must keep it open for us. */
+static void adopt_attach(struct run_options *o)
+{
+	if (o->attach && wants(o, "stdin"))
+		o->interactive = true;
+}
+
+static int start_attached(struct run *run, struct error *err)
+{
+	struct instance_attach_options attach;
+	enum instance_attach_end end = INSTANCE_ATTACH_EXITED;
+	int exit_code = EXIT_STRATA;
+	int r = attach_options(run->options, &attach, err);
+
+	if (r == 0)
+		r = instance_start(&run->instance, &attach, &end, &exit_code, err);
+	return finish_attached(run->cli, &run->instance, r, end, exit_code, err);
+}
+
+static int start_detached(struct run *run, struct error *err)
+{
+	enum instance_attach_end end = INSTANCE_ATTACH_EXITED;
+	int exit_code = EXIT_STRATA;
+	int r = instance_start(&run->instance, NULL, &end, &exit_code, err);
+
+	if (r < 0)
+		return finish_failed(run->cli, exit_code, err);
+	printf("%s\n", run->instance.id);
+	return 0;
+}
+
+static int run_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)
+{
+	struct run_options *o = options;
+	struct instance_attach_options unused;
+	_cleanup_(run_end) struct run run;
+	int r = 0;
+
+	run_begin(&run, cli, options);
+	adopt_attach(o);
+	/* Said before anything is made. */
+	if (!o->detach)
+		r = attach_options(o, &unused, err);
+	if (r == 0)
+		r = create(&run, argc, argv, err);
+	if (r < 0)
+		return r;
+	return o->detach ? start_detached(&run, err) : start_attached(&run, err);
+}
+
+const struct verb verb_run = {
+	.name = "run",
+	.group = "Run",
+	.usage = "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+	.summary = "Make an instance from an image and run its command",
+	.help = "The image is pulled when it is not stored yet. The exit status is the command's;\n"
+		"125 when strata itself failed, 126 when the command cannot be executed, 127 when it\n"
+		"is not there, 128+N when signal N ended it.\n"
+		"\n"
+		"Without --network the instance has no network but its own loopback: networks of\n"
+		"their own come later, until then there are none, host and container:INSTANCE.\n"
+		"\n"
+		"Examples:\n"
+		"  strata run --rm debian:12 cat /etc/os-release\n"
+		"  strata run -it --rm -v \"$PWD\":/src -w /src debian:12 bash\n"
+		"  strata run -d --name web --network host --memory 256m --cpus 0.5 --restart always nginx\n"
+		"  strata run --rm --read-only --cap-drop ALL --user 1000 alpine id",
+	.options = run_option_table,
+	.options_size = sizeof(struct run_options),
+	.defaults = &run_option_defaults,
+	.stop_at_operand = true,
+	.min_operands = 1,
+	.max_operands = -1,
+	.operand = COMPLETE_IMAGE,
+	.runs_command = true,
+	.run = run_main,
+};
+
+const struct verb verb_create = {
+	.name = "create",
+	.group = "Run",
+	.usage = "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+	.summary = "Make an instance from an image without starting it",
+	.help = "Prints the ID of the new instance. The options are those of 'strata run'.\n"
+		"\n"
+		"Example:\n"
+		"  strata create --name job debian:12 sleep 60 && strata start -a job",
+	.options = create_option_table,
+	.options_size = sizeof(struct run_options),
+	.defaults = &run_option_defaults,
+	.stop_at_operand = true,
+	.min_operands = 1,
+	.max_operands = -1,
+	.operand = COMPLETE_IMAGE,
+	.runs_command = true,
+	.run = create_main,
+};
