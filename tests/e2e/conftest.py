@@ -46,7 +46,14 @@ TAG = "STRATA_TEST_ID"
 def pytest_configure(config):
     config.addinivalue_line("markers", "needs_root: only real root can set this up")
     config.addinivalue_line("markers", "guest: also run in the virtual machine (tests/vm)")
+    config.addinivalue_line("markers", "after_boot: runs after the virtual machine's reboot")
     config.addinivalue_line("markers", "slow: takes more than ten seconds")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.parent.name == "guest":
+            item.add_marker("guest")
 
 
 def pytest_runtest_setup(item):
