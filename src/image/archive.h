@@ -15,8 +15,17 @@ enum image_archive_format {
 	IMAGE_ARCHIVE_ROOTFS,
 };
 
+/* How a layer that comes uncompressed is kept. */
+enum image_compression {
+	IMAGE_COMPRESSION_GZIP, /* the default: everybody reads it */
+	IMAGE_COMPRESSION_ZSTD,
+	IMAGE_COMPRESSION_NONE,
+	IMAGE_COMPRESSION_COUNT,
+};
+
 struct image_import_options {
 	enum image_archive_format format;
+	enum image_compression compression;
 	const char *name; /* reference to give; NULL keeps those in the archive */
 	const char *platform; /* of a root filesystem tar; NULL = the host's */
 	char *const *changes; /* Dockerfile-like "CMD [...]", "ENV A=B", ... for a rootfs tar */

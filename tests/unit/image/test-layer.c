@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <ftw.h>
 #include <isa-l/igzip_lib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -678,6 +679,74 @@ static void layers_of_an_earlier_boot_are_suspect(void **state)
 	assert_true(image_layer_is_suspect(&f->store, f->diff_id));
 }
 
+/* --- packing -------------------------------------------------------------------------------- */
+
+static void pack(struct fixture *f, struct str *ret)
+{
+	_cleanup_close_ int fd = memfd_create("tar", MFD_CLOEXEC);
+	char *bytes;
+	size_t len;
+
+	assert_int_equal(image_layer_pack(f->layer_fd, true, fd, &f->err), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	assert_int_equal(io_read_fd(fd, 64 << 20, &bytes, &len), 0);
+	str_append_n(ret, bytes, len);
+	free(bytes);
+}
+
+static void packing_and_unpacking_agree(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_str_ struct str records = { 0 }, first = { 0 }, second = { 0 };
+	char name[251], value[8], path[512];
+
+	memset(name, 'n', 250);
+	name[250] = '\0';
+	name[120] = '/';
+	add(f, '5', "./", .mode = 0750, .mtime = 77);
+	pax_record(&records, "path", name, 250);
+	pax_record(&records, "uid", "3000000000", 10);
+	pax_record(&records, "mtime", "-1.25", 5);
+	pax_record(&records, "SCHILY.xattr.user.b", "2", 1);
+	pax_record(&records, "SCHILY.xattr.user.a", "1", 1);
+	tar_add_pax(&f->tar, &records);
+	add(f, '0', "x", .mode = 06755, .content = "set ids");
+	str_reset(&records);
+	pax_record(&records, "linkpath", name, 250);
+	tar_add_pax(&f->tar, &records);
+	add(f, '2', "link", "x");
+	add(f, '0', ".wh.gone");
+	add(f, '0', "opaque/.wh..wh..opq");
+	add(f, '5', "opaque/", .mode = 01777, .mtime = 5);
+	add(f, '5', "opaque/sub/", .mtime = 6);
+	add(f, '0', "opaque/sub/file", .content = "content", .mtime = 7);
+	add(f, '1', "zz-hard", "opaque/sub/file");
+	add(f, '3', "device", .major = 5, .minor = 1);
+	add(f, '6', "fifo");
+	tar_end(&f->tar);
+	assert_int_equal(unpack(f), 0);
+	pack(f, &first);
+	/* Once more, from what was packed. */
+	str_reset(&f->tar);
+	str_append_n(&f->tar, first.data, first.len);
+	f->diff_id[0] = '\0';
+	assert_int_equal(unpack(f), 0);
+	pack(f, &second);
+	assert_int_equal(first.len, second.len);
+	assert_memory_equal(first.data, second.data, first.len);
+	assert_true(is_whiteout(f, "gone"));
+	assert_true(is_opaque(f, "opaque"));
+	assert_int_equal(stat_of(f, "opaque/sub/file").st_nlink, 2);
+	assert_true(stat_of(f, name).st_uid == 3000000000);
+	assert_int_equal(stat_of(f, name).st_mode, S_IFREG | 06755);
+	assert_int_equal(stat_of(f, name).st_mtim.tv_sec, -2);
+	assert_int_equal(stat_of(f, name).st_mtim.tv_nsec, 750000000);
+	assert_int_equal(readlinkat(f->layer_fd, "link", path, sizeof(path)), 250);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", f->layer_fd, name);
+	assert_int_equal(lgetxattr(path, "user.b", value, sizeof(value)), 1);
+	assert_int_equal(value[0], '2');
+}
+
 #define layer_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -702,6 +771,7 @@ int main(void)
 		layer_test(wrong_content_is_refused),
 		layer_test(damaged_archives_are_refused),
 		layer_test(bombs_are_refused),
+		layer_test(packing_and_unpacking_agree),
 		layer_test(a_failing_source_leaves_nothing),
 		layer_test(a_layer_that_is_there_is_not_read_again),
 		layer_test(layers_of_an_earlier_boot_are_suspect),
