@@ -136,10 +136,12 @@ struct container_config {
 };
 
 /* config.json in and out (runtime-spec 1.2). What we do not implement is an error naming the
- * field. The writer's text is owned by the caller; NULL when memory ran out. */
+ * field. The writer's text is owned by the caller; NULL when memory ran out. What the spec has no
+ * word for (layers, user by name, --init) stands in the top-level object "strata". */
 int container_config_parse(const json_t *document, struct container_config *ret, struct error *err);
 char *container_config_write(const struct container_config *config);
 void container_config_free(struct container_config *config);
+void container_process_free(struct container_process *process);
 
 /* Docker's defaults: namespaces, /proc /dev /sys mounts, masked and read-only paths, capability
  * set, seccomp profile, /dev/shm of shm_size_bytes. Everything is owned by ret. */

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config.c - what a container gets when nobody asks for anything else, and how a configuration is
+ * extended and freed.
+ *
+ * The defaults are Docker's, so that an image behaves the same: mounts, masked and read-only paths
+ * and device rules as its documentation and `docker inspect` of a plain container show them.
+ */
+#include "container/container.h"
+
+#include "base/str.h"
+
+static const struct {
+	const char *destination, *type, *source, *options;
+} default_mounts[] = {
+	{ "/proc", "proc", "proc", "nosuid,noexec,nodev" },
+	{ "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k" },
+	{ "/dev/pts", "devpts", "devpts",
+		"nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5" },
+	{ "/sys", "sysfs", "sysfs", "nosuid,noexec,nodev,ro" },
+	{ "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev" },
+	{ "/sys/fs/cgroup", "cgroup", "cgroup", "ro,nosuid,noexec,nodev" },
+};
+
+static const char *const default_masked_paths[] = {
+	"/proc/acpi",
+	"/proc/asound",
+	"/proc/interrupts",
+	"/proc/kcore",
+	"/proc/keys",
+	"/proc/latency_stats",
+	"/proc/sched_debug",
+	"/proc/scsi",
+	"/proc/timer_list",
+	"/proc/timer_stats",
+	"/sys/devices/virtual/powercap",
+	"/sys/firmware",
+};
+
+static const char *const default_readonly_paths[] = {
+	"/proc/bus",
+	"/proc/fs",
+	"/proc/irq",
+	"/proc/sys",
+	"/proc/sysrq-trigger",
+};
+
+/* Nodes may be made; only the harmless ones, terminals and tun may be used. */
+static const struct cgroup_device_rule default_device_rules[] = {
+	{ false, 'a', -1, -1, "rwm" }, { true, 'c', -1, -1, "m" }, { true, 'b', -1, -1, "m" },
+	{ true, 'c', 1, 3, "rwm" }, /* null */
+	{ true, 'c', 1, 5, "rwm" }, /* zero */
+	{ true, 'c', 1, 7, "rwm" }, /* full */
+	{ true, 'c', 1, 8, "rwm" }, /* random */
+	{ true, 'c', 1, 9, "rwm" }, /* urandom */
+	{ true, 'c', 5, 0, "rwm" }, /* tty */
+	{ true, 'c', 5, 1, "rwm" }, /* console */
+	{ true, 'c', 5, 2, "rwm" }, /* ptmx */
+	{ true, 'c', 136, -1, "rwm" }, /* pts */
+	{ true, 'c', 10, 200, "rwm" }, /* net/tun */
+};
+
+static char **copy_list(const char *const *list, size_t count)
+{
+	_cleanup_strv_ char **v = NULL;
+
+	for (size_t i = 0; i < count; i++)
+		if (strv_push(&v, list[i]) < 0)
+			return NULL;
+	return steal_ptr(&v);
+}
+
+int container_config_add_mount(struct container_config *config, const char *type,
+	const char *source, const char *destination, const char *comma_options, struct error *err)
+{
+	struct container_mount *grown, mount = { 0 };
+
+	grown = reallocarray(config->mounts, config->nr_mounts + 1, sizeof(*grown));
+	if (!grown)
+		return error_oom(err);
+	config->mounts = grown;
+	mount.destination = strdup(destination);
+	mount.type = type ? strdup(type) : NULL;
+	mount.source = source ? strdup(source) : NULL;
+	if (comma_options && *comma_options)
+		mount.options = strv_split(comma_options, ',');
+	/* Counted before it is checked, so that container_config_free() finds every part. */
+	config->mounts[config->nr_mounts++] = mount;
+	if (!mount.destination || (type && !mount.type) || (source && !mount.source) ||
+		(comma_options && *comma_options && !mount.options))
+		return error_oom(err);
+	return 0;
+}
+
+static int add_default_mounts(
+	struct container_config *config, uint64_t shm_size_bytes, struct error *err)
+{
+	char shm_options[96];
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(default_mounts); i++) {
+		r = container_config_add_mount(config, default_mounts[i].type,
+			default_mounts[i].source, default_mounts[i].destination,
+			default_mounts[i].options, err);
+		if (r < 0)
+			return r;
+	}
+	snprintf(shm_options, sizeof(shm_options), "nosuid,noexec,nodev,mode=1777,size=%llu",
+		(unsigned long long)shm_size_bytes);
+	return container_config_add_mount(config, "tmpfs", "shm", "/dev/shm", shm_options, err);
+}
+
+static int set_defaults(struct container_config *c, uint64_t shm_size_bytes, struct error *err)
+{
+	static const enum container_namespace namespaces[] = { CONTAINER_NS_MOUNT, CONTAINER_NS_PID,
+		CONTAINER_NS_NETWORK, CONTAINER_NS_IPC, CONTAINER_NS_UTS, CONTAINER_NS_CGROUP };
+	uint64_t capabilities = container_capabilities_default();
+
+	for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++)
+		c->namespaces[namespaces[i]].wanted = true;
+	c->process.cap_bounding = c->process.cap_effective = c->process.cap_permitted =
+		capabilities;
+	c->seccomp.kind = SECCOMP_DEFAULT;
+	c->masked_paths = copy_list(default_masked_paths, ARRAY_SIZE(default_masked_paths));
+	c->readonly_paths = copy_list(default_readonly_paths, ARRAY_SIZE(default_readonly_paths));
+	c->process.cwd = strdup("/");
+	c->limits.device_rules = malloc(sizeof(default_device_rules));
+	if (!c->masked_paths || !c->readonly_paths || !c->process.cwd || !c->limits.device_rules)
+		return error_oom(err);
+	memcpy(c->limits.device_rules, default_device_rules, sizeof(default_device_rules));
+	c->limits.nr_device_rules = ARRAY_SIZE(default_device_rules);
+	return add_default_mounts(c, shm_size_bytes, err);
+}
+
+int container_config_defaults(
+	struct container_config *ret, uint64_t shm_size_bytes, struct error *err)
+{
+	struct container_config c = { .process.umask = -1 };
+	int r;
+
+	cgroup_limits_init(&c.limits);
+	r = set_defaults(&c, shm_size_bytes, err);
+	if (r < 0) {
+		container_config_free(&c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+void container_process_free(struct container_process *process)
+{
+	strv_free(process->args);
+	strv_free(process->env);
+	free(process->cwd);
+	free(process->user);
+	free(process->groups);
+	strv_free(process->group_names);
+	free(process->rlimits);
+	*process = (struct container_process){ 0 };
+}
+
+static void free_rootfs(struct container_rootfs *rootfs)
+{
+	free(rootfs->path);
+	strv_free(rootfs->layers);
+	free(rootfs->upper);
+	free(rootfs->work);
+}
+
+void container_config_free(struct container_config *config)
+{
+	free(config->hostname);
+	free(config->domainname);
+	free_rootfs(&config->rootfs);
+	container_process_free(&config->process);
+	for (size_t i = 0; i < config->nr_mounts; i++) {
+		free(config->mounts[i].destination);
+		free(config->mounts[i].type);
+		free(config->mounts[i].source);
+		strv_free(config->mounts[i].options);
+	}
+	free(config->mounts);
+	for (int i = 0; i < CONTAINER_NS_COUNT; i++)
+		free(config->namespaces[i].path);
+	userns_maps_free(&config->id_maps);
+	for (size_t i = 0; i < config->nr_devices; i++)
+		free(config->devices[i].path);
+	free(config->devices);
+	free(config->cgroup_path);
+	cgroup_limits_free(&config->limits);
+	free(config->seccomp.profile);
+	strv_free(config->masked_paths);
+	strv_free(config->readonly_paths);
+	for (size_t i = 0; i < config->nr_sysctls; i++) {
+		free(config->sysctls[i].key);
+		free(config->sysctls[i].value);
+	}
+	free(config->sysctls);
+	free(config->rootfs_propagation);
+	strv_free(config->annotations);
+	*config = (struct container_config){ 0 };
+}
