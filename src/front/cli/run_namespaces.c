@@ -16,8 +16,9 @@
 
 #define HOST_FILE_MAX	(1u << 20) /* bytes of the host's /etc/hosts or resolv.conf */
 #define HOST_NAME_BYTES 64 /* bytes, utsname(7) */
-#define TIME_OFFSET_MAX INT64_C(4611686018) /* seconds; the kernel wants less than KTIME_MAX / 2   \
-					     */
+#define TIME_OFFSET_MAX                                                                            \
+	INT64_C(4611686018) /* seconds; the kernel wants less than KTIME_MAX / 2                   \
+			     */
 
 static const char *const namespace_files[] = {
 	[CONTAINER_NS_MOUNT] = "mnt",

@@ -3,8 +3,11 @@
  * verbs-image.c - the verbs of the helper program strata-image. Each also has a HELPER() row in
  * verbs.c, which is how the small program knows whom to become.
  */
+#include "front/cli/complete.h"
 #include "front/cli/verbs.h"
 
 const struct verb *const verbs[] = {
+	&verb_complete_words,
+	&verb_man,
 	NULL,
 };

@@ -21,5 +21,6 @@
 	}
 
 const struct verb *const verbs[] = {
+	&verb_man,
 	NULL,
 };

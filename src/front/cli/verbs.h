@@ -11,8 +11,11 @@ extern const struct verb *const verbs[];
 
 extern const struct verb verb_attach;
 extern const struct verb verb_boot;
+extern const struct verb verb_complete;
+extern const struct verb verb_completion;
 extern const struct verb verb_create;
 extern const struct verb verb_exec;
+extern const struct verb verb_man;
 extern const struct verb verb_run;
 extern const struct verb verb_start;
 extern const struct verb verb_update;
