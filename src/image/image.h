@@ -74,6 +74,8 @@ void image_reference_free(struct image_reference *ref);
 char *image_reference_full(const struct image_reference *ref);
 /* As Docker shows it: "debian:12". */
 char *image_reference_familiar(const struct image_reference *ref);
+/* The same for a name of index.json; one that is no reference (other tools' tags) stays. */
+char *image_familiar_name(const char *full);
 
 /* "sha256:" + 64 hex digits, nothing else. */
 bool image_digest_is_valid(const char *digest);
@@ -82,6 +84,7 @@ const char *image_digest_hex(const char *digest);
 
 /* --- platforms (platform.c) ---------------------------------------------------------------- */
 
+/* A zeroed one asks for any platform: the first that is stored. */
 struct image_platform {
 	char os[16];
 	char architecture[32]; /* Go's names: amd64, arm64, riscv64, ... */
@@ -216,7 +219,8 @@ int image_remove(const struct image_store *store, const char *text, bool force, 
 /*
  * Delete every blob and unpacked layer that neither index.json nor a pinned manifest reaches, and
  * left-overs of interrupted transfers. With `unnamed_too`, first drop index entries that have no
- * name and are not pinned; with `all`, every entry not pinned. Returns the bytes freed.
+ * name and are not pinned; with `all`, every entry not pinned. *ret_log gets lines as
+ * image_remove()'s. Content in use by a transfer or a starting instance: -EWOULDBLOCK at once.
  */
 struct image_collect_options {
 	bool unnamed_too;

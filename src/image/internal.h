@@ -90,3 +90,44 @@ int image_nested_index_read(const struct image_store *store,
 
 int image_config_read(const struct image_store *store, const struct image_descriptor *descriptor,
 	struct image_config *ret, struct error *err);
+
+/* --- walk.c --- */
+
+/* One manifest that an entry of index.json reaches, directly or through one nested index. */
+struct image_visit {
+	size_t entry; /* position in index.json */
+	const struct image_descriptor *target; /* the entry itself */
+	const json_t *descriptor_json; /* of the manifest */
+	const struct image_descriptor *descriptor; /* likewise; NULL when it cannot be read */
+	const struct image_manifest *manifest; /* NULL when it is not stored, or damaged */
+	const struct error *problem; /* what is damaged, NULL when nothing is */
+};
+
+/* A non-zero return value ends the walk and is handed through. */
+typedef int (*image_visit_fn)(void *context, const struct image_visit *visit, struct error *err);
+
+/* Visit everything below `manifests`, index.json's array. Damage is reported through the visits and
+ * does not end the walk. */
+int image_walk(const struct image_store *store, const json_t *manifests, image_visit_fn fn,
+	void *context, struct error *err);
+
+/* --- resolve.c --- */
+
+/* What the user's text named in index.json. */
+struct image_match {
+	bool by_name;
+	size_t *entries; /* positions: of that name, or those that reach the ID */
+	size_t nr_entries;
+	/* By ID: the exact manifest's descriptor (owned), or NULL when an entry itself was meant.
+	 */
+	json_t *descriptor;
+};
+
+/* -ENOENT: "no such image: TEXT". -ENOTUNIQ: a prefix of several IDs. */
+int image_match_find(const struct image_store *store, const json_t *manifests, const char *text,
+	struct image_match *ret, struct error *err);
+void image_match_free(struct image_match *match);
+
+/* Of one entry: its name, NULL when it has none; its digest, "" when it has none. Borrowed. */
+const char *image_entry_name(const json_t *entry);
+const char *image_entry_digest(const json_t *entry);

@@ -194,6 +194,8 @@ int image_platform_rank(const struct image_platform *want, const struct image_pl
 {
 	int w, h;
 
+	if (!*want->os)
+		return !streq(have->os, "unknown");
 	if (!streq(want->os, have->os) || !streq(want->architecture, have->architecture))
 		return 0;
 	if (streq(want->variant, have->variant))

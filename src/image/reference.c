@@ -273,3 +273,15 @@ char *image_reference_familiar(const struct image_reference *ref)
 	bare = str_after_prefix(ref->repository, OFFICIAL_PREFIX);
 	return join("", bare && !strchr(bare, '/') ? bare : ref->repository, ref);
 }
+
+char *image_familiar_name(const char *full)
+{
+	struct image_reference ref;
+	char *name;
+
+	if (image_reference_parse(full, &ref, NULL) < 0)
+		return strdup(full);
+	name = image_reference_familiar(&ref);
+	image_reference_free(&ref);
+	return name;
+}

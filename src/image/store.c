@@ -283,13 +283,13 @@ int image_index_write(const struct image_store *store, const json_t *document, s
 		store->images_fd, INDEX_FILE, 0644, text, strlen(text), IO_DURABLE, err);
 }
 
-static const char *entry_name(const json_t *entry)
+const char *image_entry_name(const json_t *entry)
 {
 	return json_string_value(
 		json_object_get(json_object_get(entry, "annotations"), IMAGE_ANNOTATION_NAME));
 }
 
-static const char *entry_digest(const json_t *entry)
+const char *image_entry_digest(const json_t *entry)
 {
 	const char *digest = json_string_value(json_object_get(entry, "digest"));
 
@@ -303,7 +303,7 @@ static bool digest_has_entry(const json_t *manifests, const char *digest, size_t
 	size_t i;
 
 	json_array_foreach (manifests, i, entry) {
-		if (i != but && streq(entry_digest(entry), digest))
+		if (i != but && streq(image_entry_digest(entry), digest))
 			return true;
 	}
 	return false;
@@ -315,7 +315,7 @@ static int drop_name(json_t *manifests, size_t i)
 {
 	json_t *entry = json_array_get(manifests, i);
 
-	if (digest_has_entry(manifests, entry_digest(entry), i))
+	if (digest_has_entry(manifests, image_entry_digest(entry), i))
 		return json_array_remove(manifests, i);
 	json_object_del(json_object_get(entry, "annotations"), IMAGE_ANNOTATION_NAME);
 	return 0;
@@ -325,7 +325,7 @@ int image_index_set(json_t *manifests, const char *name, const json_t *descripto
 {
 	_cleanup_json_ json_t *entry = json_deep_copy(descriptor);
 	json_t *annotations, *old;
-	const char *digest = entry_digest(descriptor);
+	const char *digest = image_entry_digest(descriptor);
 	size_t i;
 
 	if (!entry)
@@ -343,9 +343,9 @@ int image_index_set(json_t *manifests, const char *name, const json_t *descripto
 		return 0;
 	for (i = 0; name && i < json_array_size(manifests); i++) {
 		old = json_array_get(manifests, i);
-		if (!streq_ptr(entry_name(old), name))
+		if (!streq_ptr(image_entry_name(old), name))
 			continue;
-		if (streq(entry_digest(old), digest))
+		if (streq(image_entry_digest(old), digest))
 			return json_array_set(manifests, i, entry) < 0 ? -ENOMEM : 0;
 		if (drop_name(manifests, i) < 0)
 			return -ENOMEM;
@@ -353,7 +353,7 @@ int image_index_set(json_t *manifests, const char *name, const json_t *descripto
 	}
 	/* The nameless entry of the same image has a name now. */
 	json_array_foreach (manifests, i, old) {
-		if (!entry_name(old) && streq(entry_digest(old), digest))
+		if (!image_entry_name(old) && streq(image_entry_digest(old), digest))
 			return json_array_set(manifests, i, entry) < 0 ? -ENOMEM : 0;
 	}
 	return json_array_append(manifests, entry) < 0 ? -ENOMEM : 0;
