@@ -56,6 +56,10 @@ int image_layer_unpack_blob(const struct image_store *store, const char *blob_di
 bool image_layer_is_suspect(const struct image_store *store, const char *diff_id);
 int image_layers_settle(const struct image_store *store, bool all, struct error *err);
 
+/* Unpack a tar stream (compressed or not) from in_fd into an open, empty directory, with the ids of
+ * the caller's user namespace. Nothing is hashed or kept. */
+int image_tree_unpack(int dir_fd, int in_fd, struct error *err);
+
 /* Write a directory tree as an uncompressed, reproducible tar (sorted, pax) to fd. Overlay
  * whiteouts become `.wh.` files again when `as_layer`. */
 int image_layer_pack(int tree_fd, bool as_layer, int out_fd, struct error *err);

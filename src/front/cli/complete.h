@@ -16,5 +16,8 @@
 void complete_words(const struct verb *const *verbs, int argc, char *const *argv, struct str *out,
 	const char **ret_helper);
 
+/* The script of `strata completion bash`: completions/strata.bash. */
+extern const char completion_bash[];
+
 /* "__complete" of a helper program: prints what complete_words() found. */
 extern const struct verb verb_complete_words;

@@ -7,7 +7,6 @@
 #include <stdio.h>
 
 #include "base/process.h"
-#include "completion-bash.h"
 #include "front/cli/cli.h"
 #include "front/cli/complete.h"
 #include "front/cli/verbs.h"

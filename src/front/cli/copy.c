@@ -10,8 +10,10 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 
 #include "base/io.h"
@@ -294,6 +296,17 @@ static int make_link(struct copy *c, const struct link *link, int target_fd, con
 
 static int copy_children(struct copy *c, int source_fd, int target_fd, struct error *err);
 
+/* A running instance's /proc and /sys are no files of its own: their folder stays empty, as it is
+ * in the image. */
+static bool is_kernel_interface(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 &&
+		(fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC ||
+			fs.f_type == CGROUP_SUPER_MAGIC || fs.f_type == CGROUP2_SUPER_MAGIC);
+}
+
 static int copy_folder(struct copy *c, int source_fd, const char *source, int target_fd,
 	const char *target, const struct stat *st, struct error *err)
 {
@@ -315,7 +328,7 @@ static int copy_folder(struct copy *c, int source_fd, const char *source, int ta
 	if (to < 0)
 		return fail(c, errno, "open", err);
 	c->depth++;
-	r = copy_children(c, from, to, err);
+	r = is_kernel_interface(from) ? 0 : copy_children(c, from, to, err);
 	c->depth--;
 	return r < 0 ? r : copy_metadata(c, from, to, st, err);
 }
@@ -409,7 +422,7 @@ int copy_directory_content(
 	if (fstat(source_fd, &st) < 0)
 		return fail(&c, errno, "read", err);
 	r = copy_children(&c, source_fd, target_fd, err);
-	if (r == 0)
+	if (r == 0 && !options->keep_folder)
 		r = copy_metadata(&c, source_fd, target_fd, &st, err);
 	copy_end(&c);
 	return r;

@@ -15,6 +15,7 @@
 
 struct copy_options {
 	bool owners; /* keep user and group ids (cp -a; always for volumes) */
+	bool keep_folder; /* copy_directory_content(): leave the target folder's own mode alone */
 };
 
 /* Copy the entry `source` below source_fd to `target` below target_fd. A file replaces a file, a
@@ -22,6 +23,7 @@ struct copy_options {
 int copy_entry(int source_fd, const char *source, int target_fd, const char *target,
 	const struct copy_options *options, struct error *err);
 
-/* Copy what is in one folder into another, and the folder's own mode, owner and times. */
+/* Copy what is in one folder into another, and (unless keep_folder) its mode, owner and
+ * times. */
 int copy_directory_content(
 	int source_fd, int target_fd, const struct copy_options *options, struct error *err);

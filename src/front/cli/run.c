@@ -129,8 +129,9 @@ static int write_id(const struct run *run, struct error *err)
 /* Anonymous volumes that were made for an instance that then was not. */
 static void drop_volumes(const struct run *run)
 {
-	strv_for_each (name, run->plan.spec.anonymous_volumes)
-		volume_remove(run->roots.root, *name, NULL);
+	for (size_t i = 0; i < run->plan.nr_volumes; i++)
+		if (run->plan.volumes[i].anonymous && run->plan.volumes[i].name)
+			volume_remove(run->roots.root, run->plan.volumes[i].name, NULL);
 }
 
 static int create(struct run *run, int argc, char **argv, struct error *err)

@@ -441,7 +441,9 @@ static int plan_volume(struct run_plan *plan, const struct mount *m, struct erro
 		return error_oom(err);
 	plan->volumes = grown;
 	v = &grown[plan->nr_volumes++];
-	*v = (struct run_volume){ .mount = plan->config.nr_mounts - 1, .copy = !m->no_copy };
+	*v = (struct run_volume){
+		.mount = plan->config.nr_mounts - 1, .copy = !m->no_copy, .anonymous = !m->source
+	};
 	v->name = m->source ? strdup(m->source) : NULL;
 	v->destination = strdup(m->target);
 	return !v->destination || (m->source && !v->name) ? error_oom(err) : 0;

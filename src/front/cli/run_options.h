@@ -40,7 +40,8 @@ extern const struct run_options run_option_defaults;
 
 /* A volume of the plan: what may have to be made, and filled from the image. */
 struct run_volume {
-	char *name; /* NULL: an anonymous one */
+	char *name; /* NULL: an anonymous one that is not made yet */
+	bool anonymous;
 	char *destination;
 	size_t mount; /* index into config.mounts of its bind mount */
 	bool copy; /* fill an empty one with what the image has at destination */

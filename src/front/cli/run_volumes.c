@@ -32,7 +32,7 @@ int run_plan_make_volumes(const struct cli *cli, struct run_plan *plan, struct e
 
 		if (r < 0)
 			return r;
-		if (!planned->name) {
+		if (planned->anonymous) {
 			planned->name = strdup(volume.name);
 			if (!planned->name ||
 				strv_push(&plan->spec.anonymous_volumes, volume.name) < 0)

@@ -9,5 +9,7 @@
 const struct verb *const verbs[] = {
 	&verb_complete_words,
 	&verb_man,
+	&verb_tar_create,
+	&verb_tar_extract,
 	NULL,
 };
