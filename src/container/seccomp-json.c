@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * seccomp-json.c - profiles of the user's own: Docker's format and the runtime-spec's.
+ *
+ * Docker's profile is the runtime-spec's object (config-linux.md, "seccomp") with two additions:
+ * rules that apply only with or without capabilities, architectures or kernel versions (`includes`,
+ * `excludes`), and `archMap` in place of `architectures`. Normalising evaluates these for one
+ * container, so that config.json holds what any runtime understands.
+ *
+ * The text is the user's own, yet every count is bounded.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "base/str.h"
+#include "container/container.h"
+#include "container/seccomp-profile.h"
+
+#define WHAT "seccomp profile"
+
+#define RULES_MAX 4096 /* objects in "syscalls" */
+#define ERRNO_MAX 4095 /* MAX_ERRNO of the kernel */
+
+static const struct {
+	const char *name;
+	uint32_t action;
+	bool takes_number; /* errnoRet */
+} actions[] = {
+	{ "SCMP_ACT_ALLOW", SECCOMP_RET_ALLOW, false },
+	{ "SCMP_ACT_ERRNO", SECCOMP_RET_ERRNO, true },
+	{ "SCMP_ACT_KILL", SECCOMP_RET_KILL_THREAD, false },
+	{ "SCMP_ACT_KILL_THREAD", SECCOMP_RET_KILL_THREAD, false },
+	{ "SCMP_ACT_KILL_PROCESS", SECCOMP_RET_KILL_PROCESS, false },
+	{ "SCMP_ACT_LOG", SECCOMP_RET_LOG, false },
+	{ "SCMP_ACT_TRAP", SECCOMP_RET_TRAP, false },
+	{ "SCMP_ACT_TRACE", SECCOMP_RET_TRACE, true },
+};
+
+static const char *const op_names[] = {
+	[SECCOMP_OP_NE] = "SCMP_CMP_NE",
+	[SECCOMP_OP_LT] = "SCMP_CMP_LT",
+	[SECCOMP_OP_LE] = "SCMP_CMP_LE",
+	[SECCOMP_OP_EQ] = "SCMP_CMP_EQ",
+	[SECCOMP_OP_GE] = "SCMP_CMP_GE",
+	[SECCOMP_OP_GT] = "SCMP_CMP_GT",
+	[SECCOMP_OP_MASKED_EQ] = "SCMP_CMP_MASKED_EQ",
+};
+static_assert(ARRAY_SIZE(op_names) == SECCOMP_OP_COUNT, "an operator has no name");
+
+static const struct {
+	const char *name;
+	unsigned flag;
+} flag_names[] = {
+	{ "SECCOMP_FILTER_FLAG_TSYNC", SECCOMP_FILTER_FLAG_TSYNC },
+	{ "SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG },
+	{ "SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW },
+};
+
+/* --- reading one member ----------------------------------------------------------------------- */
+
+static int parse_action(const char *name, int64_t errno_ret, uint32_t *ret, struct error *err)
+{
+	if (!name)
+		return error_set(err, EINVAL, WHAT ": a rule has no \"action\"");
+	if (streq(name, "SCMP_ACT_NOTIFY"))
+		return error_set(err, ENOTSUP,
+			WHAT
+			": SCMP_ACT_NOTIFY (a process that answers for the kernel) is not supported");
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
+		if (!streq(actions[i].name, name))
+			continue;
+		if (errno_ret >= 0 && !actions[i].takes_number)
+			return error_set(err, EINVAL, WHAT ": %s takes no errnoRet", name);
+		if (errno_ret > ERRNO_MAX)
+			return error_set(err, EINVAL, WHAT ": errnoRet %lld is above %d",
+				(long long)errno_ret, ERRNO_MAX);
+		*ret = actions[i].action;
+		/* runtime-spec: "if not specified, its default value is EPERM". */
+		if (actions[i].takes_number)
+			*ret |= errno_ret < 0 ? EPERM : (uint32_t)errno_ret;
+		return 0;
+	}
+	return error_set(err, EINVAL, WHAT ": unknown action '%s'", name);
+}
+
+static int get_action(const json_t *object, const char *action_field, const char *errno_field,
+	uint32_t *ret, struct error *err)
+{
+	const char *name = NULL;
+	int64_t errno_ret = -1;
+	int r = json_get_string(object, action_field, &name, WHAT, err);
+
+	if (r == 0)
+		r = json_get_int(object, errno_field, &errno_ret, WHAT, err);
+	if (r < 0)
+		return r;
+	if (errno_ret < -1)
+		return error_set(err, EINVAL, WHAT ": %s is negative", errno_field);
+	return parse_action(name, errno_ret, ret, err);
+}
+
+/* A number of 64 bits; JSON's integers have a sign, and what does not fit came as a real. */
+static int get_u64(const json_t *object, const char *field, uint64_t *ret, struct error *err)
+{
+	const json_t *v = json_object_get(object, field);
+
+	*ret = 0;
+	if (!v || json_is_null(v))
+		return 0;
+	if (json_is_integer(v) && json_integer_value(v) >= 0) {
+		*ret = (uint64_t)json_integer_value(v);
+		return 0;
+	}
+	if (json_is_real(v) && json_real_value(v) >= 0 && json_real_value(v) < 0x1p64 &&
+		json_real_value(v) == (double)(uint64_t)json_real_value(v)) {
+		*ret = (uint64_t)json_real_value(v);
+		return 0;
+	}
+	return error_set(
+		err, EINVAL, WHAT ": %s of an argument must be a number from 0 to 2^64 - 1", field);
+}
+
+static int parse_condition(const json_t *object, struct seccomp_condition *ret, struct error *err)
+{
+	const char *op = NULL;
+	int64_t index = -1;
+	int r;
+
+	if (!json_is_object(object))
+		return error_set(err, EINVAL, WHAT ": a member of \"args\" is not an object");
+	r = json_get_int(object, "index", &index, WHAT, err);
+	if (r == 0)
+		r = json_get_string(object, "op", &op, WHAT, err);
+	if (r == 0)
+		r = get_u64(object, "value", &ret->value, err);
+	if (r == 0)
+		r = get_u64(object, "valueTwo", &ret->value_two, err);
+	if (r < 0)
+		return r;
+	if (index < 0 || index >= SECCOMP_ARGS_MAX)
+		return error_set(err, EINVAL, WHAT ": an argument's index is from 0 to 5");
+	ret->arg = (uint8_t)index;
+	for (size_t i = 0; op && i < ARRAY_SIZE(op_names); i++) {
+		if (streq(op_names[i], op)) {
+			ret->op = (enum seccomp_op)i;
+			return 0;
+		}
+	}
+	return error_set(err, EINVAL, WHAT ": unknown comparison '%s'", op ? op : "");
+}
+
+/* --- a resolved profile -> program ------------------------------------------------------------ */
+
+static int add_conditions(struct seccomp_profile *profile, const char *name, uint32_t action,
+	const struct seccomp_condition *conditions, size_t count, struct error *err)
+{
+	bool same_arg = false;
+	int r = 0;
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < i; k++)
+			same_arg |= conditions[i].arg == conditions[k].arg;
+	if (!same_arg)
+		return seccomp_profile_add(profile, name, action, conditions, count, err);
+	/* As runc: several comparisons of one argument are alternatives, each a rule. */
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = seccomp_profile_add(profile, name, action, &conditions[i], 1, err);
+	return r;
+}
+
+static int add_rule(struct seccomp_profile *profile, const json_t *rule, struct error *err)
+{
+	struct seccomp_condition conditions[SECCOMP_ARGS_MAX] = { 0 };
+	_cleanup_strv_ char **names = NULL;
+	json_t *args = NULL;
+	size_t count = 0;
+	uint32_t action;
+	int r;
+
+	if (!json_is_object(rule))
+		return error_set(err, EINVAL, WHAT ": a member of \"syscalls\" is not an object");
+	r = get_action(rule, "action", "errnoRet", &action, err);
+	if (r == 0)
+		r = json_get_strv(rule, "names", &names, WHAT, err);
+	if (r == 0)
+		r = json_get_array(rule, "args", &args, WHAT, err);
+	if (r < 0)
+		return r;
+	if (!names)
+		return error_set(err, EINVAL, WHAT ": a rule has no \"names\"");
+	if (args)
+		count = json_array_size(args);
+	if (count > SECCOMP_ARGS_MAX)
+		return error_set(err, EINVAL, WHAT ": a rule has more than 6 \"args\"");
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = parse_condition(json_array_get(args, i), &conditions[i], err);
+	strv_for_each (name, names) {
+		if (r < 0)
+			break;
+		r = add_conditions(profile, *name, action, conditions, count, err);
+	}
+	return r;
+}
+
+static int parse_arches(const json_t *object, struct seccomp_profile *profile, struct error *err)
+{
+	_cleanup_strv_ char **names = NULL;
+	bool any = false;
+	int r = json_get_strv(object, "architectures", &names, WHAT, err);
+
+	if (r < 0)
+		return r;
+	/* None named: the host's own. */
+	profile->arches[0] = names == NULL;
+	strv_for_each (name, names) {
+		if (!seccomp_arch_known(*name))
+			return error_set(err, EINVAL, WHAT ": unknown architecture '%s'", *name);
+		for (size_t i = 0; seccomp_native_arches[i].name; i++)
+			profile->arches[i] |= streq(*name, seccomp_native_arches[i].name);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(profile->arches); i++)
+		any |= profile->arches[i];
+	if (!any)
+		return error_set(err, EINVAL,
+			WHAT ": none of its architectures is this host's (%s)",
+			seccomp_native_arches[0].name);
+	return 0;
+}
+
+static int parse_flags(const json_t *object, unsigned *ret, struct error *err)
+{
+	_cleanup_strv_ char **names = NULL;
+	int r = json_get_strv(object, "flags", &names, WHAT, err);
+
+	if (r < 0)
+		return r;
+	/* runc's default where a profile has no "flags": a filter is no reason to switch off
+	 * speculation for the container. */
+	*ret = json_object_get(object, "flags") ? 0 : SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+	strv_for_each (name, names) {
+		size_t i = 0;
+
+		while (i < ARRAY_SIZE(flag_names) && !streq(flag_names[i].name, *name))
+			i++;
+		if (i == ARRAY_SIZE(flag_names))
+			return error_set(err, ENOTSUP, WHAT ": flag '%s' is not supported", *name);
+		*ret |= flag_names[i].flag;
+	}
+	return 0;
+}
+
+static int check_unsupported(const json_t *object, struct error *err)
+{
+	static const char *const fields[] = { "listenerPath", "listenerMetadata" };
+
+	if (!json_is_object(object))
+		return error_set(err, EINVAL, WHAT ": it is not a JSON object");
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		const json_t *v = json_object_get(object, fields[i]);
+
+		if (json_is_string(v) && *json_string_value(v))
+			return error_set(err, ENOTSUP, WHAT ": \"%s\" is not supported", fields[i]);
+	}
+	return 0;
+}
+
+int seccomp_json_compile(const json_t *object, struct seccomp_program *ret, struct error *err)
+{
+	struct seccomp_profile profile = { 0 };
+	struct sock_filter *code = NULL;
+	json_t *rules = NULL;
+	unsigned flags = 0;
+	size_t count = 0;
+	int r = check_unsupported(object, err);
+
+	if (r == 0)
+		r = get_action(
+			object, "defaultAction", "defaultErrnoRet", &profile.default_action, err);
+	if (r == 0)
+		r = parse_arches(object, &profile, err);
+	if (r == 0)
+		r = parse_flags(object, &flags, err);
+	if (r == 0)
+		r = json_get_array(object, "syscalls", &rules, WHAT, err);
+	if (r == 0 && json_array_size(rules) > RULES_MAX)
+		r = error_set(err, E2BIG, WHAT ": more than %d rules", RULES_MAX);
+	if (r == 0)
+		r = seccomp_profile_begin(&profile, err);
+	for (size_t i = 0; r == 0 && i < json_array_size(rules); i++)
+		r = add_rule(&profile, json_array_get(rules, i), err);
+	if (r < 0) {
+		seccomp_profile_free(&profile);
+		return r;
+	}
+	r = seccomp_profile_compile(&profile, &code, &count, err);
+	if (r < 0)
+		return r;
+	*ret = (struct seccomp_program){
+		.instructions = code, .count = count, .flags = flags, .owned = true
+	};
+	return 0;
+}
+
+/* --- Docker's format -> the runtime-spec's ---------------------------------------------------- */
+
+/* "4.8" against the running kernel's release. */
+static int kernel_at_least(const char *version, bool *ret, struct error *err)
+{
+	unsigned want[2], have[2];
+	struct utsname uts;
+	char end;
+
+	if (sscanf(version, "%u.%u%c", &want[0], &want[1], &end) != 2)
+		return error_set(err, EINVAL, WHAT ": minKernel '%s' is not MAJOR.MINOR", version);
+	if (uname(&uts) < 0 || sscanf(uts.release, "%u.%u", &have[0], &have[1]) != 2)
+		return error_set(err, EINVAL, "cannot read the kernel's version");
+	*ret = have[0] > want[0] || (have[0] == want[0] && have[1] >= want[1]);
+	return 0;
+}
+
+static bool holds(uint64_t capabilities, const char *name)
+{
+	int c = container_capability_from_name(name);
+
+	return c >= 0 && ((capabilities >> c) & 1);
+}
+
+/* Do the conditions of an "includes" or "excludes" object hold? `all` for includes (every one
+ * must), any for excludes. */
+static int match_filter(
+	const json_t *filter, uint64_t capabilities, bool all, bool *ret, struct error *err)
+{
+	_cleanup_strv_ char **caps = NULL, **arches = NULL;
+	const char *kernel = NULL;
+	bool hit = all, recent = true;
+	int r = json_get_strv(filter, "caps", &caps, WHAT, err);
+
+	if (r == 0)
+		r = json_get_strv(filter, "arches", &arches, WHAT, err);
+	if (r == 0)
+		r = json_get_string(filter, "minKernel", &kernel, WHAT, err);
+	if (r == 0 && kernel && *kernel)
+		r = kernel_at_least(kernel, &recent, err);
+	if (r < 0)
+		return r;
+	if (arches && strv_contains(arches, seccomp_native_docker_arch) != all)
+		hit = !all;
+	strv_for_each (cap, caps) {
+		if (holds(capabilities, *cap) != all)
+			hit = !all;
+	}
+	if (kernel && *kernel && recent != all)
+		hit = !all;
+	*ret = hit;
+	return 0;
+}
+
+static int rule_applies(const json_t *rule, uint64_t capabilities, bool *ret, struct error *err)
+{
+	json_t *includes = NULL, *excludes = NULL;
+	bool included = true, excluded = false;
+	int r = json_get_object(rule, "includes", &includes, WHAT, err);
+
+	if (r == 0)
+		r = json_get_object(rule, "excludes", &excludes, WHAT, err);
+	if (r == 0 && excludes)
+		r = match_filter(excludes, capabilities, false, &excluded, err);
+	if (r == 0 && includes)
+		r = match_filter(includes, capabilities, true, &included, err);
+	*ret = included && !excluded;
+	return r;
+}
+
+/* One rule with what the runtime-spec knows: names, action, errnoRet, args. */
+static int copy_rule(json_t *rules, const json_t *rule, struct error *err)
+{
+	static const char *const fields[] = { "action", "errnoRet", "args" };
+	json_t *copy = json_object(), *names = json_object_get(rule, "names");
+	const json_t *name = json_object_get(rule, "name");
+	int failed = !copy;
+
+	/* The format before Docker 17.05 had one "name". */
+	if (json_is_string(name) && *json_string_value(name)) {
+		if (json_array_size(names) > 0) {
+			json_decref(copy);
+			return error_set(
+				err, EINVAL, WHAT ": a rule has both \"name\" and \"names\"");
+		}
+		failed |= json_object_set_new(copy, "names", json_pack("[O]", name));
+	} else if (names) {
+		failed |= json_object_set(copy, "names", names);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		json_t *v = json_object_get(rule, fields[i]);
+
+		if (v && !json_is_null(v))
+			failed |= json_object_set(copy, fields[i], v);
+	}
+	failed |= json_array_append_new(rules, copy);
+	return failed ? error_oom(err) : 0;
+}
+
+static int copy_rules(
+	const json_t *profile, uint64_t capabilities, json_t *result, struct error *err)
+{
+	json_t *rules = NULL, *kept = json_array();
+	int r = kept && json_object_set_new(result, "syscalls", kept) == 0 ? 0 : error_oom(err);
+
+	if (r == 0)
+		r = json_get_array(profile, "syscalls", &rules, WHAT, err);
+	if (r == 0 && json_array_size(rules) > RULES_MAX)
+		r = error_set(err, E2BIG, WHAT ": more than %d rules", RULES_MAX);
+	for (size_t i = 0; r == 0 && i < json_array_size(rules); i++) {
+		const json_t *rule = json_array_get(rules, i);
+		bool wanted = false;
+
+		if (!json_is_object(rule))
+			return error_set(
+				err, EINVAL, WHAT ": a member of \"syscalls\" is not an object");
+		r = rule_applies(rule, capabilities, &wanted, err);
+		if (r == 0 && wanted)
+			r = copy_rule(kept, rule, err);
+	}
+	return r;
+}
+
+/* The archMap entry of this host: its architecture and the subordinate ones. */
+static int copy_arch_map(const json_t *map, json_t *result, struct error *err)
+{
+	json_t *arches = json_array();
+	int failed = !arches || json_object_set_new(result, "architectures", arches) < 0;
+
+	for (size_t i = 0; !failed && i < json_array_size(map); i++) {
+		const json_t *entry = json_array_get(map, i);
+		const json_t *sub = json_object_get(entry, "subArchitectures");
+		const char *name = NULL;
+		int r;
+
+		if (!json_is_object(entry))
+			return error_set(
+				err, EINVAL, WHAT ": a member of \"archMap\" is not an object");
+		r = json_get_string(entry, "architecture", &name, WHAT, err);
+		if (r < 0)
+			return r;
+		if (!name || !streq(name, seccomp_native_arches[0].name))
+			continue;
+		failed |= json_array_append_new(arches, json_string(name));
+		for (size_t k = 0; k < json_array_size(sub); k++)
+			failed |= json_array_append(arches, json_array_get(sub, k));
+		break;
+	}
+	return failed ? error_oom(err) : 0;
+}
+
+static int normalize(
+	const json_t *profile, uint64_t capabilities, json_t *result, struct error *err)
+{
+	static const char *const fields[] = { "defaultAction", "defaultErrnoRet", "flags" };
+	json_t *arches = NULL, *map = NULL;
+	int r = check_unsupported(profile, err);
+
+	if (r == 0)
+		r = json_get_array(profile, "architectures", &arches, WHAT, err);
+	if (r == 0)
+		r = json_get_array(profile, "archMap", &map, WHAT, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		json_t *v = json_object_get(profile, fields[i]);
+
+		if (v && !json_is_null(v) && json_object_set(result, fields[i], v) < 0)
+			return error_oom(err);
+	}
+	if (json_array_size(arches) > 0 && json_array_size(map) > 0)
+		return error_set(
+			err, EINVAL, WHAT ": it has both \"architectures\" and \"archMap\"");
+	if (json_array_size(map) > 0)
+		r = copy_arch_map(map, result, err);
+	else if (json_array_size(arches) > 0 &&
+		json_object_set(result, "architectures", arches) < 0)
+		r = error_oom(err);
+	return r < 0 ? r : copy_rules(profile, capabilities, result, err);
+}
+
+int seccomp_profile_normalize(
+	const char *text, size_t len, uint64_t capabilities, char **ret, struct error *err)
+{
+	_cleanup_json_ json_t *profile = NULL;
+	_cleanup_json_ json_t *result = json_object();
+	struct seccomp_program program = { 0 };
+	char *out;
+	int r = result ? 0 : error_oom(err);
+
+	if (r == 0)
+		r = json_parse(text, len, WHAT, &profile, err);
+	if (r == 0)
+		r = normalize(profile, capabilities, result, err);
+	/* Whatever is wrong with it is said now, not when the container starts. */
+	if (r == 0)
+		r = seccomp_json_compile(result, &program, err);
+	if (r < 0)
+		return r;
+	seccomp_program_free(&program);
+	out = json_dumps(result, JSON_COMPACT);
+	if (!out)
+		return error_oom(err);
+	*ret = out;
+	return 0;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * seccomp-profile.h - the default profile as a table, and profiles as rules.
+ * Private to container/seccomp*.c, tools/gen-seccomp.c and their tests.
+ */
+#pragma once
+
+#include "base/json.h"
+#include "container/seccomp-compile.h"
+#include "container/seccomp.h"
+
+/* --- seccomp-names.c -------------------------------------------------------------------------- */
+
+struct seccomp_arch {
+	const char *name; /* "SCMP_ARCH_X86_64" */
+	uint32_t token; /* libseccomp's */
+	uint32_t audit_arch;
+	bool wide; /* its programs pass 64-bit arguments */
+	bool x32; /* shares its audit_arch with x86-64, with bit 30 set in the number */
+};
+
+#define SECCOMP_NATIVE_ARCHES_MAX 3
+
+/* The architectures whose programs this host runs, its own first; NULL-name terminated. */
+extern const struct seccomp_arch seccomp_native_arches[];
+/* Docker's name of this architecture ("amd64"), as `includes.arches` has it. */
+extern const char seccomp_native_docker_arch[];
+/* What the default profile allows on this architecture alone; separated by spaces. */
+extern const char seccomp_native_names[];
+/* Is it an architecture of the runtime-spec at all? */
+bool seccomp_arch_known(const char *name);
+
+/* Number of a system call, -1 when the architecture (or anybody) has none of that name. */
+int64_t seccomp_resolve(const struct seccomp_arch *arch, const char *name);
+
+/* --- a profile that is resolved for a capability set ------------------------------------------ */
+
+struct seccomp_profile {
+	uint32_t default_action;
+	bool arches[SECCOMP_NATIVE_ARCHES_MAX];
+	struct seccomp_filter filter;
+};
+
+/* Add one rule for every name that exists, on every architecture of the profile. */
+int seccomp_profile_add(struct seccomp_profile *profile, const char *name, uint32_t action,
+	const struct seccomp_condition *conditions, size_t nr_conditions, struct error *err);
+/* Start: default action and architectures -> tables. */
+int seccomp_profile_begin(struct seccomp_profile *profile, struct error *err);
+/* Finish and compile; the profile is freed. */
+int seccomp_profile_compile(struct seccomp_profile *profile, struct sock_filter **ret,
+	size_t *ret_count, struct error *err);
+void seccomp_profile_free(struct seccomp_profile *profile);
+
+/* --- seccomp-default.c ------------------------------------------------------------------------ */
+
+/* Capabilities that make a difference to the default profile. */
+uint64_t seccomp_default_relevant(void);
+int seccomp_default_compile(
+	uint64_t capabilities, struct sock_filter **ret, size_t *ret_count, struct error *err);
+/* The same as runtime-spec JSON; owned by the caller, NULL when memory ran out. */
+char *seccomp_default_write(uint64_t capabilities);
+
+/* --- seccomp-json.c --------------------------------------------------------------------------- */
+
+/* A runtime-spec linux.seccomp object -> program. */
+int seccomp_json_compile(const json_t *object, struct seccomp_program *ret, struct error *err);
+
+/* --- made at build time by tools/gen-seccomp.c ------------------------------------------------ */
+
+struct seccomp_prebuilt {
+	uint64_t capabilities; /* of seccomp_default_relevant() */
+	const struct sock_filter *instructions;
+	size_t count;
+};
+
+extern const struct seccomp_prebuilt seccomp_prebuilt[];
+extern const size_t seccomp_prebuilt_count;
+extern const char seccomp_default_text[];
