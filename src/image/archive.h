@@ -33,6 +33,7 @@ struct image_import_options {
 	/* For a multi-platform image made of several rootfs tars: add this platform to the index
 	 * that `name` already names instead of replacing it. */
 	bool add_platform;
+	bool images_only; /* a root filesystem tar is an error (`load`) */
 };
 
 /* Import `path` ("-" = stdin; a folder for an OCI layout). *ret_names: what can be run now. */

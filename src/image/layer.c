@@ -40,6 +40,7 @@
 #define LAYER_MAX_ENTRIES     10000000
 #define LAYER_FREE_SPACE_PART 95 /* per cent of the free disk space that one layer may take */
 #define READ_SIZE	      (256u << 10)
+#define UNPACK_THREADS	      2 /* each has a second one that decompresses */
 
 /* Everything one unpacking needs; lives in the calling process. */
 struct layer_job {
@@ -311,14 +312,14 @@ static void remove_temporary(struct layer_job *job)
 }
 
 /* Give the finished directory its name; somebody else may have been faster. */
-static int publish(struct layer_job *job, struct error *err)
+static int publish(struct layer_job *job, const char *diff_id, struct error *err)
 {
-	const char *hex = image_digest_hex(job->diff_id);
+	const char *hex = image_digest_hex(diff_id);
 	int fd = job->store->layers_fd;
 	int r;
 
 	if (faccessat(fd, hex, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
-		r = mark_unsynced(job->store, job->diff_id, err);
+		r = mark_unsynced(job->store, diff_id, err);
 		if (r < 0)
 			return r;
 		if (renameat2(fd, job->temporary, fd, hex, RENAME_NOREPLACE) == 0)
@@ -330,6 +331,14 @@ static int publish(struct layer_job *job, struct error *err)
 	return 0;
 }
 
+static int check_diff_id(const char *is, const char *expected, struct error *err)
+{
+	if (expected && !streq(is, expected))
+		return error_set(
+			err, EBADMSG, "its content is not what the image promises: it is %s", is);
+	return 0;
+}
+
 static int unpack_and_check(struct layer_job *job, struct image_unpacked *ret, struct error *err)
 {
 	int r = geteuid() == 0 ? unpack_here(job, ret, err) : unpack_rootless(job, ret, err);
@@ -338,43 +347,56 @@ static int unpack_and_check(struct layer_job *job, struct image_unpacked *ret, s
 		r = layer_stream_digest(&job->stream, ret->diff_id, err);
 	if (r < 0)
 		return r;
-	if (!streq(ret->diff_id, job->diff_id))
-		return error_set(err, EBADMSG,
-			"its content is not what the image promises: it is %s", ret->diff_id);
-	return publish(job, err);
+	r = check_diff_id(ret->diff_id, job->diff_id, err);
+	return r < 0 ? r : publish(job, ret->diff_id, err);
+}
+
+static bool is_there(const struct image_store *store, const char *diff_id)
+{
+	return faccessat(store->layers_fd, image_digest_hex(diff_id), F_OK, AT_SYMLINK_NOFOLLOW) ==
+		0;
+}
+
+static int make_temporary(struct layer_job *job, struct error *err)
+{
+	const struct image_store *store = job->store;
+	char random[25];
+
+	io_random_hex(random, 12);
+	snprintf(job->temporary, sizeof(job->temporary), ".tmp-%s", random);
+	if (mkdirat(store->layers_fd, job->temporary, 0755) < 0 ||
+		fchmodat(store->layers_fd, job->temporary, 0755, 0) < 0)
+		return error_errno(err, errno, "cannot make directory %s/layers/%s", store->root,
+			job->temporary);
+	return 0;
 }
 
 int image_layer_unpack(const struct image_store *store, const char *expected_diff_id,
 	image_layer_read_fn read_fn, void *context, const struct image_layer_limits *limits,
 	struct image_unpacked *ret, struct error *err)
 {
+	const char *what = expected_diff_id ? expected_diff_id : "of the archive";
 	struct layer_job job = {
 		.store = store,
 		.diff_id = expected_diff_id,
+		.limits = limits ? *limits : default_limits(store),
 		.child_fd = -1,
 		.feed_fd = -1,
 	};
 	struct image_unpacked unpacked = { 0 };
-	char random[13];
 	int r;
 
-	if (!image_digest_is_valid(expected_diff_id))
+	if (expected_diff_id && !image_digest_is_valid(expected_diff_id))
 		return error_set(err, EINVAL, "not a layer's digest: %s", expected_diff_id);
-	if (faccessat(store->layers_fd, image_digest_hex(expected_diff_id), F_OK,
-		    AT_SYMLINK_NOFOLLOW) == 0) {
+	if (expected_diff_id && is_there(store, expected_diff_id)) {
 		memcpy(unpacked.diff_id, expected_diff_id, IMAGE_DIGEST_LEN + 1);
 		if (ret)
 			*ret = unpacked;
 		return 0;
 	}
-	job.limits = limits ? *limits : default_limits(store);
-	io_random_hex(random, 6);
-	snprintf(job.temporary, sizeof(job.temporary), ".tmp-%.12s-%s",
-		image_digest_hex(expected_diff_id), random);
-	if (mkdirat(store->layers_fd, job.temporary, 0755) < 0 ||
-		fchmodat(store->layers_fd, job.temporary, 0755, 0) < 0)
-		return error_errno(err, errno, "cannot make directory %s/layers/%s", store->root,
-			job.temporary);
+	r = make_temporary(&job, err);
+	if (r < 0)
+		return r;
 	r = layer_stream_start(&job.stream, read_fn, context, job.limits.max_bytes, err);
 	if (r == 0) {
 		r = unpack_and_check(&job, &unpacked, err);
@@ -382,11 +404,34 @@ int image_layer_unpack(const struct image_store *store, const char *expected_dif
 	}
 	if (r < 0) {
 		remove_temporary(&job);
-		return error_prefix(err, "cannot unpack layer %s", expected_diff_id);
+		return error_prefix(err, "cannot unpack layer %s", what);
 	}
 	if (ret)
 		*ret = unpacked;
 	return 0;
+}
+
+int image_layer_check(const char *expected_diff_id, image_layer_read_fn read_fn, void *context,
+	const struct image_layer_limits *limits, struct error *err)
+{
+	char diff_id[IMAGE_DIGEST_LEN + 1];
+	struct layer_stream stream;
+	const void *bytes;
+	ssize_t n;
+	int r = layer_stream_start(
+		&stream, read_fn, context, limits ? limits->max_bytes : UINT64_MAX, err);
+
+	if (r < 0)
+		return r;
+	while ((n = stream.source.read(&stream.source, &bytes, err)) > 0)
+		;
+	r = (int)n;
+	if (r == 0)
+		r = layer_stream_digest(&stream, diff_id, err);
+	if (r == 0)
+		r = check_diff_id(diff_id, expected_diff_id, err);
+	layer_stream_close(&stream);
+	return r < 0 ? error_prefix(err, "bad layer %s", expected_diff_id) : 0;
 }
 
 /* --- from a blob ---------------------------------------------------------------------------- */
@@ -426,4 +471,62 @@ int image_layer_unpack_blob(const struct image_store *store, const char *blob_di
 			err, errno, "cannot open the layer %s/images/%s", store->root, path);
 	source->fd = fd;
 	return image_layer_unpack(store, expected_diff_id, read_blob, source, NULL, NULL, err);
+}
+
+/* --- a whole image -------------------------------------------------------------------------- */
+
+struct unpack_pool {
+	const struct image_store *store;
+	const char *const *blob_digests;
+	char *const *diff_ids;
+	pthread_mutex_t lock;
+	size_t next, count;
+	struct error error; /* the first that failed */
+};
+
+static void *unpack_some(void *context)
+{
+	struct unpack_pool *pool = context;
+
+	for (;;) {
+		struct error e = { 0 };
+		size_t i;
+
+		pthread_mutex_lock(&pool->lock);
+		i = pool->error.code ? pool->count : pool->next++;
+		pthread_mutex_unlock(&pool->lock);
+		if (i >= pool->count)
+			return NULL;
+		if (image_layer_unpack_blob(
+			    pool->store, pool->blob_digests[i], pool->diff_ids[i], &e) == 0)
+			continue;
+		pthread_mutex_lock(&pool->lock);
+		if (!pool->error.code)
+			pool->error = e;
+		pthread_mutex_unlock(&pool->lock);
+	}
+}
+
+int image_layers_unpack(const struct image_store *store, const char *const *blob_digests,
+	char *const *diff_ids, struct error *err)
+{
+	struct unpack_pool pool = {
+		.store = store,
+		.blob_digests = blob_digests,
+		.diff_ids = diff_ids,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.count = strv_length(diff_ids),
+	};
+	pthread_t threads[UNPACK_THREADS - 1];
+	size_t started = 0;
+
+	while (started < ARRAY_SIZE(threads) && started + 1 < pool.count &&
+		pthread_create(&threads[started], NULL, unpack_some, &pool) == 0)
+		started++;
+	unpack_some(&pool);
+	while (started)
+		pthread_join(threads[--started], NULL);
+	if (pool.error.code)
+		return error_set(err, pool.error.code, "%s", pool.error.message);
+	return 0;
 }

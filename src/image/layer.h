@@ -34,18 +34,27 @@ struct image_unpacked {
 };
 
 /*
- * Unpack one layer stream (tar; plain, gzip or zstd, found out by its magic) into
- * ROOT/layers/HEX of `expected_diff_id`. The stream is hashed while it unpacks; a mismatch is
- * -EBADMSG and leaves nothing. A layer that is already there is success without reading. Two
- * processes may unpack the same layer at once: the first rename wins.
+ * Unpack one layer stream (tar; plain, gzip or zstd, found out by its magic) into ROOT/layers/HEX
+ * of `expected_diff_id` (NULL: of whatever it turns out to be). The stream is hashed while it
+ * unpacks; a mismatch is -EBADMSG and leaves nothing. A layer that is already there is success
+ * without reading. Two processes may unpack the same layer at once: the first rename wins.
  */
 int image_layer_unpack(const struct image_store *store, const char *expected_diff_id,
 	image_layer_read_fn read_fn, void *context, const struct image_layer_limits *limits,
 	struct image_unpacked *ret, struct error *err);
 
+/* Read a layer stream to its end and see that it is what it should be, without unpacking. */
+int image_layer_check(const char *expected_diff_id, image_layer_read_fn read_fn, void *context,
+	const struct image_layer_limits *limits, struct error *err);
+
 /* Unpack the stored blob `digest`; what `pull` and a repair use. */
 int image_layer_unpack_blob(const struct image_store *store, const char *blob_digest,
 	const char *expected_diff_id, struct error *err);
+
+/* Unpack all the stored layers of an image, several at a time; both arrays are as long as the
+ * configuration's diff_ids. Layers that are there already cost nothing. */
+int image_layers_unpack(const struct image_store *store, const char *const *blob_digests,
+	char *const *diff_ids, struct error *err);
 
 /*
  * Unpacked files are not synced one by one. A layer unpacked in an earlier boot that was never

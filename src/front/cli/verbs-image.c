@@ -11,5 +11,8 @@ const struct verb *const verbs[] = {
 	&verb_man,
 	&verb_tar_create,
 	&verb_tar_extract,
+	&verb_import,
+	&verb_load,
+	&verb_save,
 	NULL,
 };

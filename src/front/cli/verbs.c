@@ -22,5 +22,10 @@
 
 const struct verb *const verbs[] = {
 	&verb_man,
+	HELPER("strata-image", "import", "Images",
+		"Make an image from a root filesystem tar, or take in an image archive"),
+	HELPER("strata-image", "load", "Images",
+		"Load images from a docker-archive, an oci-archive or an OCI layout"),
+	HELPER("strata-image", "save", "Images", "Save images to an archive"),
 	NULL,
 };
