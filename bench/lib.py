@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""lib.py - what the benchmarks share: peers made ready, runs interleaved, medians, tables.
+
+A peer that is not installed or does not start is reported with its reason and left out.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TOP / "tests/e2e"))
+import oci  # noqa: E402
+
+STRATA = Path(os.environ.get("STRATA_BIN", TOP / "build/src/front/strata"))
+
+
+def note(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def output(*argv, **kw):
+    return subprocess.run([str(a) for a in argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          check=True, text=True, **kw).stdout
+
+
+class Peer:
+    """One way to run a container from the same root file system.
+
+    run(COMMAND...) is the argv that runs a command in a new container and removes it;
+    start() starts one in the background and returns the pids that look after it, besides it.
+    """
+
+    def __init__(self, name, run, start=None, stop=None, slow=False):
+        self.name, self.run, self.start, self.stop, self.slow = name, run, start, stop, slow
+
+
+def process_parent(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        return int(file.read().rsplit(")", 1)[1].split()[1])
+
+
+def pids_named(*names):
+    found = []
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if Path(entry.path, "comm").read_text().strip() in names:
+                    found.append(int(entry.name))
+    return found
+
+
+def remove_cgroups():
+    """What podman and docker leave behind, when it is empty."""
+    for name in ("docker", "libpod_parent"):
+        for top in Path("/sys/fs/cgroup").glob(f"*/{name}"):
+            for path, _, _ in os.walk(top, topdown=False):
+                with contextlib.suppress(OSError):
+                    os.rmdir(path)
+
+
+def in_own_mount_namespace():
+    """Start this program again where the peers' mounts go away by themselves, and where a hybrid
+    cgroup host looks like a plain v1 one: Debian's crun refuses hybrid ones, and so does podman
+    with it."""
+    if "STRATA_BENCH_UNSHARED" in os.environ:
+        return
+    os.environ["STRATA_BENCH_UNSHARED"] = "yes"
+    script = 'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"'
+    os.execvp("unshare", ["unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh",
+                          sys.executable, *sys.argv])
+
+
+class Bench:
+    """A folder with everything the peers need; a context manager that ends what it started."""
+
+    def __enter__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="strata-bench-"))
+        self.root = self.folder / "rootfs"
+        self.layout = self.folder / "oci"
+        self._ending = [lambda: shutil.rmtree(self.folder, ignore_errors=True), remove_cgroups]
+        self.env = dict(os.environ, HOME=str(self.folder))
+        layout = oci.Layout(self.layout)
+        layout.name(layout.manifest([oci.busybox_tar()], oci.BUSYBOX_CONFIG), "busybox:latest")
+        self.root.mkdir()
+        subprocess.run(["tar", "-x", "-C", str(self.root)], input=oci.busybox_tar(), check=True)
+        return self
+
+    def __exit__(self, *_):
+        for end in reversed(self._ending):
+            with contextlib.suppress(Exception):
+                end()
+
+    # --- the peers ---
+
+    def peers(self, wanted=None):
+        made = []
+        for make in (self.strata, self.bwrap, self.crun, self.runc, self.podman, self.docker):
+            if wanted and make.__name__ not in wanted:
+                continue
+            try:
+                made.append(make())
+            except (OSError, subprocess.SubprocessError, RuntimeError) as error:
+                said = getattr(error, "stderr", "") or ""
+                note(f"without {make.__name__}: {error} {said.strip()[-200:]}")
+        return made
+
+    def strata(self):
+        base = [str(STRATA), "--root", str(self.folder / "strata")]
+        output(*base, "import", self.layout, env=self.env)
+
+        def start():
+            identity = output(*base, "run", "-d", "--network", "none", "busybox", "sleep", "1000",
+                              env=self.env).strip()
+            self._ending.append(lambda: output(*base, "rm", "-f", identity, env=self.env))
+            pid = int(output(*base, "inspect", "-f", "{{.State.Pid}}", identity, env=self.env))
+            return [process_parent(pid)]
+
+        return Peer("strata", lambda *c: [*base, "run", "--rm", "--network", "none", "busybox", *c],
+                    start)
+
+    def bwrap(self):
+        output("bwrap", "--version")
+        return Peer("bwrap", lambda *c: ["bwrap", "--unshare-all", "--bind", str(self.root), "/",
+                                         "--proc", "/proc", "--dev", "/dev", *c])
+
+    def _bundle(self, runtime):
+        """OCI bundle folders, one a command: a prepared bundle fixes its command."""
+        made = {}
+
+        def run(*command):
+            if command not in made:
+                bundle = self.folder / f"{runtime}-{len(made)}"
+                bundle.mkdir()
+                output(runtime, "spec", cwd=bundle)
+                config = json.loads((bundle / "config.json").read_text())
+                config["root"] = {"path": str(self.root), "readonly": False}
+                config["process"].update(terminal=False, args=list(command))
+                # Without CAP_SYS_RESOURCE their limit of open files cannot be set.
+                config["process"].pop("rlimits", None)
+                (bundle / "config.json").write_text(json.dumps(config))
+                made[command] = bundle
+            return [runtime, "--root", str(self.folder / f"{runtime}-state"), "run", "--bundle",
+                    str(made[command]), f"bench-{runtime}-{os.getpid()}"]
+
+        run("/bin/true")
+        return Peer(runtime, run)
+
+    def crun(self):
+        return self._bundle("crun")
+
+    def runc(self):
+        return self._bundle("runc")
+
+    def podman(self):
+        base = ["podman", "--root", str(self.folder / "podman"), "--runroot",
+                str(self.folder / "podman-run"), "--cgroup-manager", "cgroupfs",
+                "--tmpdir", str(self.folder / "podman-tmp"), "--events-backend", "file"]
+        output(*base, "pull", "-q", f"oci:{self.layout}:busybox:latest", env=self.env)
+        image = output(*base, "images", "-q", env=self.env).split()[0]
+        # Without CAP_SYS_RESOURCE its own default limits cannot be set.
+        options = ["--network", "none", "--ulimit", "nofile=1024:1024", "--ulimit",
+                   "nproc=1024:1024", image]
+        output(*base, "run", "--rm", *options, "/bin/true", env=self.env)
+
+        def start():
+            name = output(*base, "run", "-d", *options, "sleep", "1000", env=self.env).strip()
+            self._ending.append(lambda: output(*base, "rm", "-ft", "0", name, env=self.env))
+            return [int(output(*base, "inspect", "-f", "{{.State.ConmonPid}}", name, env=self.env))]
+
+        return Peer("podman", lambda *c: [*base, "run", "--rm", *options, *c],
+                    start, slow=True)
+
+    def docker(self):
+        socket = self.folder / "docker.sock"
+        before = set(pids_named("containerd-shim", "containerd-shim-r"))
+        log = open(self.folder / "dockerd.log", "w")
+        daemon = subprocess.Popen(
+            ["dockerd", "--data-root", str(self.folder / "docker"), "--exec-root",
+             str(self.folder / "docker-run"), "--pidfile", str(self.folder / "docker.pid"),
+             "--host", f"unix://{socket}", "--bridge=none", "--iptables=false",
+             "--ip6tables=false", "--storage-driver", "overlay2"],
+            stdout=log, stderr=log, env=self.env)
+
+        def end():
+            daemon.send_signal(signal.SIGTERM)
+            try:
+                daemon.wait(20)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+
+        self._ending.append(end)
+        base = ["docker", "--host", f"unix://{socket}"]
+        for _ in range(150):
+            if daemon.poll() is not None:
+                raise RuntimeError((self.folder / "dockerd.log").read_text()[-300:])
+            with contextlib.suppress(subprocess.SubprocessError):
+                output(*base, "version", env=self.env)
+                break
+            time.sleep(0.1)
+        archive = self.folder / "docker.tar"
+        output("skopeo", "copy", f"oci:{self.layout}:busybox:latest",
+               f"docker-archive:{archive}:busybox:latest")
+        output(*base, "load", "-i", archive, env=self.env)
+        archive.unlink()
+
+        def start():
+            name = output(*base, "run", "-d", "--network", "none", "busybox", "sleep", "1000",
+                          env=self.env).strip()
+            self._ending.append(lambda: output(*base, "rm", "-f", name, env=self.env))
+            pid = int(output(*base, "inspect", "-f", "{{.State.Pid}}", name, env=self.env))
+            return [process_parent(pid)]
+
+        return Peer("docker", lambda *c: [*base, "run", "--rm", "--network", "none", "busybox", *c],
+                    start, slow=True)
+
+    # --- measuring ---
+
+    def once(self, argv):
+        """(milliseconds, minor page faults of it and the children it waited for)"""
+        null = os.open(os.devnull, os.O_RDWR)
+        try:
+            began = time.perf_counter_ns()
+            pid = os.posix_spawnp(argv[0], argv, self.env,
+                                  file_actions=[(os.POSIX_SPAWN_DUP2, null, n) for n in (0, 1)])
+            _, status, usage = os.wait4(pid, 0)
+            took = (time.perf_counter_ns() - began) / 1e6
+        finally:
+            os.close(null)
+        if os.waitstatus_to_exitcode(status) != 0:
+            raise RuntimeError(f"{' '.join(argv)} ended with {os.waitstatus_to_exitcode(status)}")
+        return took, usage.ru_minflt
+
+    def interleaved(self, peers, command, rounds, slow_rounds):
+        """{peer: [(ms, faults)]}: one run of each in turn, so that drift hits all alike."""
+        results = {peer.name: [] for peer in peers}
+        for peer in peers:
+            self.once(peer.run(*command))  # warm
+        for turn in range(rounds):
+            for peer in peers:
+                if not peer.slow or turn < slow_rounds:
+                    results[peer.name].append(self.once(peer.run(*command)))
+        return results
+
+    def system_calls(self, argv):
+        """(calls, processes and threads made, programs executed) of one run, by strace."""
+        log = self.folder / "strace"
+        done = subprocess.run(["strace", "-f", "-c", "-U", "calls,name", "-o", str(log), *argv],
+                              env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, timeout=120)
+        if done.returncode:
+            return None
+        counts = {}
+        for line in log.read_text().splitlines():
+            words = line.split()
+            if len(words) == 2 and words[0].isdigit():
+                counts[words[1]] = int(words[0])
+        forks = sum(counts.get(n, 0) for n in ("clone", "clone3", "fork", "vfork"))
+        return counts.get("total", 0), forks, counts.get("execve", 0)
+
+    def peak_kib(self, argv):
+        """Largest resident set of any one process of the run (GNU time starts it, being small)."""
+        log = self.folder / "time"
+        subprocess.run(["time", "-q", "-f", "%M", "-o", str(log), *argv], env=self.env, check=True,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        return int(log.read_text().split()[-1])
+
+
+def rollup_kib(pid, *fields):
+    """Sum of fields of /proc/PID/smaps_rollup."""
+    total = 0
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        name = line.split(":")[0]
+        if name in fields:
+            total += int(line.split()[1])
+    return total
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def table(head, rows):
+    """A markdown table, first column to the left, numbers to the right."""
+    print("| " + " | ".join(head) + " |")
+    print("|---|" + "---:|" * (len(head) - 1))
+    for row in rows:
+        print("| " + " | ".join(str(cell) for cell in row) + " |")
+    print()
