@@ -328,20 +328,18 @@ static int remove_layer_tree(void *context, struct error *err)
  * A layer loses its name before its files, so that what a crash leaves never looks complete. As an
  * ordinary user its files may belong to subordinate ids, which only their namespace's root removes.
  */
-static int remove_layer(struct collector *c, const char *name, struct error *err)
+int image_layer_discard(const struct image_store *store, const char *name, struct error *err)
 {
 	char doomed[sizeof(LAYER_DOOMED_PREFIX) + IMAGE_HEX_LEN];
-	struct layer_removal removal = { .layers_fd = c->store->layers_fd, .name = name };
-	uint64_t bytes = 0;
+	struct layer_removal removal = { .layers_fd = store->layers_fd, .name = name };
 	int r;
 
-	io_tree_size(c->store->layers_fd, name, &bytes);
 	if (is_hex_name(name)) {
 		snprintf(doomed, sizeof(doomed), LAYER_DOOMED_PREFIX "%s", name);
-		io_remove_tree(c->store->layers_fd, doomed, NULL);
-		if (renameat(c->store->layers_fd, name, c->store->layers_fd, doomed) < 0)
+		io_remove_tree(store->layers_fd, doomed, NULL);
+		if (renameat(store->layers_fd, name, store->layers_fd, doomed) < 0)
 			return error_errno(
-				err, errno, "cannot remove %s/layers/%s", c->store->root, name);
+				err, errno, "cannot remove %s/layers/%s", store->root, name);
 		removal.name = doomed;
 	}
 	r = remove_layer_tree(&removal, err);
@@ -349,6 +347,16 @@ static int remove_layer(struct collector *c, const char *name, struct error *err
 		error_clear(err);
 		r = userns_call(remove_layer_tree, &removal, err);
 	}
+	return r;
+}
+
+static int remove_layer(struct collector *c, const char *name, struct error *err)
+{
+	uint64_t bytes = 0;
+	int r;
+
+	io_tree_size(c->store->layers_fd, name, &bytes);
+	r = image_layer_discard(c->store, name, err);
 	if (r < 0)
 		return r;
 	c->freed_bytes += bytes;

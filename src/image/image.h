@@ -188,6 +188,7 @@ struct image_summary {
 	struct image_platform platform;
 	int64_t created_ns; /* 0 = unknown */
 	uint64_t size_bytes;
+	char **labels; /* KEY=VALUE */
 	bool present; /* false: that platform of an index is not stored here */
 };
 

@@ -131,3 +131,9 @@ void image_match_free(struct image_match *match);
 /* Of one entry: its name, NULL when it has none; its digest, "" when it has none. Borrowed. */
 const char *image_entry_name(const json_t *entry);
 const char *image_entry_digest(const json_t *entry);
+
+/* --- collect.c --- */
+
+/* Remove one unpacked layer (64 digits) or left-over below ROOT/layers. Whoever calls it sees to it
+ * that nobody needs it. */
+int image_layer_discard(const struct image_store *store, const char *name, struct error *err);

@@ -19,6 +19,7 @@ static void free_row(struct image_summary *row)
 	free(row->target_digest);
 	free(row->manifest_digest);
 	free(row->config_digest);
+	strv_free(row->labels);
 }
 
 static int add_row(struct list *list, const struct image_summary *row)
@@ -50,6 +51,7 @@ static int read_config(struct list *list, const struct image_manifest *manifest,
 	row->platform = config.platform;
 	if (config.created && clock_parse(config.created, &row->created_ns) < 0)
 		row->created_ns = 0;
+	row->labels = steal_ptr(&config.labels);
 	image_config_free(&config);
 	return 0;
 }

@@ -77,7 +77,7 @@ static int check_options(const struct run_options *o, struct error *err)
 			" for --stop-timeout: must be a number of seconds",
 			o->stop_timeout);
 	if (o->shm_size <= 0)
-		return error_set(err, EINVAL, "SHM size can not be less than 0");
+		return error_set(err, EINVAL, "--shm-size must be more than 0 bytes");
 	if (o->no_healthcheck &&
 		(o->health_cmd || o->health_interval || o->health_timeout ||
 			o->health_start_period || o->health_retries))

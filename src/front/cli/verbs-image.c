@@ -14,5 +14,6 @@ const struct verb *const verbs[] = {
 	&verb_import,
 	&verb_load,
 	&verb_save,
+	&verb_image_verify,
 	NULL,
 };

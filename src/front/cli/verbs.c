@@ -8,10 +8,10 @@
  */
 #include "front/cli/verbs.h"
 
-#define ALIAS(alias, verb)                                                                         \
+#define ALIAS(alias, target)                                                                       \
 	&(const struct verb)                                                                       \
 	{                                                                                          \
-		.name = (alias), .alias_of = (verb)                                                \
+		.name = (alias), .alias_of = (target)                                              \
 	}
 #define HELPER(program, verb_name, verb_group, verb_summary)                                       \
 	&(const struct verb)                                                                       \
@@ -22,6 +22,15 @@
 
 const struct verb *const verbs[] = {
 	&verb_man,
+	&verb_images,
+	ALIAS("image ls", "images"),
+	ALIAS("image list", "images"),
+	&verb_tag,
+	ALIAS("image tag", "tag"),
+	&verb_image_inspect,
+	&verb_image_history,
+	ALIAS("history", "image history"),
+	HELPER("strata-image", "image verify", "Images", "Check the digest of everything stored"),
 	HELPER("strata-image", "import", "Images",
 		"Make an image from a root filesystem tar, or take in an image archive"),
 	HELPER("strata-image", "load", "Images",
