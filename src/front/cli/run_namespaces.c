@@ -9,28 +9,16 @@
 #include "front/cli/run_options.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 
 #include "base/io.h"
 #include "container/container.h"
+#include "instance/join.h"
 
 #define HOST_FILE_MAX	(1u << 20) /* bytes of the host's /etc/hosts or resolv.conf */
 #define HOST_NAME_BYTES 64 /* bytes, utsname(7) */
 #define TIME_OFFSET_MAX                                                                            \
 	INT64_C(4611686018) /* seconds; the kernel wants less than KTIME_MAX / 2                   \
 			     */
-
-static const char *const namespace_files[] = {
-	[CONTAINER_NS_MOUNT] = "mnt",
-	[CONTAINER_NS_PID] = "pid",
-	[CONTAINER_NS_NETWORK] = "net",
-	[CONTAINER_NS_IPC] = "ipc",
-	[CONTAINER_NS_UTS] = "uts",
-	[CONTAINER_NS_USER] = "user",
-	[CONTAINER_NS_CGROUP] = "cgroup",
-	[CONTAINER_NS_TIME] = "time",
-};
-static_assert(ARRAY_SIZE(namespace_files) == CONTAINER_NS_COUNT, "every namespace has a file");
 
 static void share_with_host(struct run_plan *plan, enum container_namespace ns)
 {
@@ -80,20 +68,17 @@ static int join(const struct run_request *request, struct run_plan *plan,
 	const struct cli *cli = request->cli;
 	const struct instance_roots roots = { cli->root, cli->run_root, cli->rootless };
 	_cleanup_instance_ struct instance other = { .dir_fd = -1 };
-	struct container_namespace_config *config = &plan->config.namespaces[ns];
+	struct container_namespace_config *user = &plan->config.namespaces[CONTAINER_NS_USER];
 	int r = instance_load(&roots, name, &other, err);
 
-	if (r < 0)
-		return r;
-	if (other.state.status != INSTANCE_RUNNING)
-		return error_set(err, EINVAL,
-			"cannot join the %s namespace of a non running instance: %s",
-			namespace_files[ns], name);
-	config->wanted = true;
-	config->path = strf("/proc/%d/ns/%s", (int)other.state.pid, namespace_files[ns]);
-	if (!config->path)
-		return error_oom(err);
-	return ns == CONTAINER_NS_NETWORK ? join_network(plan, &other, err) : 0;
+	if (r == 0)
+		r = instance_join(&plan->config, ns, &other, err);
+	/* An ordinary user may enter a namespace only from the user namespace that owns it. */
+	if (r == 0 && cli->rootless && !user->path)
+		r = instance_join(&plan->config, CONTAINER_NS_USER, &other, err);
+	if (r == 0 && ns == CONTAINER_NS_NETWORK)
+		r = join_network(plan, &other, err);
+	return r;
 }
 
 /* MODE of --pid, --ipc, --network: "host", "container:X", or one of `own` ("a|b"), a new one. */
@@ -133,6 +118,8 @@ static int build_user_namespace(
 	if (!private && request->cli->rootless)
 		return error_set(err, EPERM,
 			"--userns host needs root: an ordinary user's instance lives in a user namespace");
+	if (plan->config.namespaces[CONTAINER_NS_USER].path)
+		return 0; /* joined together with another one */
 	plan->config.namespaces[CONTAINER_NS_USER].wanted = private;
 	if (!private)
 		return 0;
@@ -240,7 +227,7 @@ static int check_sysctl(const struct run_plan *plan, const char *key, struct err
 			return 0;
 		return error_set(err, EINVAL,
 			"conflicting options: --sysctl %s would change the host's own, whose %s namespace is shared",
-			key, namespace_files[sysctl_namespaces[i].ns]);
+			key, instance_namespace_name(sysctl_namespaces[i].ns));
 	}
 	return error_set(err, EINVAL,
 		"--sysctl %s is not allowed: it belongs to no namespace and would change the host",

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * join.c - remember and find the namespaces of other instances.
+ */
+#include "instance/join.h"
+
+#include <assert.h>
+
+static const char *const names[] = {
+	[CONTAINER_NS_MOUNT] = "mnt",
+	[CONTAINER_NS_PID] = "pid",
+	[CONTAINER_NS_NETWORK] = "net",
+	[CONTAINER_NS_IPC] = "ipc",
+	[CONTAINER_NS_UTS] = "uts",
+	[CONTAINER_NS_USER] = "user",
+	[CONTAINER_NS_CGROUP] = "cgroup",
+	[CONTAINER_NS_TIME] = "time",
+};
+static_assert(ARRAY_SIZE(names) == CONTAINER_NS_COUNT, "every namespace has a name");
+
+const char *instance_namespace_name(enum container_namespace ns)
+{
+	return names[ns];
+}
+
+static int set_path(struct container_config *config, enum container_namespace ns,
+	const struct instance *other, struct error *err)
+{
+	struct container_namespace_config *namespace = &config->namespaces[ns];
+	char *path;
+
+	if (other->state.status != INSTANCE_RUNNING && other->state.status != INSTANCE_PAUSED)
+		return error_set(err, EINVAL,
+			"cannot join the %s namespace of instance %s: it is not running", names[ns],
+			other->spec.name);
+	path = strf("/proc/%d/ns/%s", (int)other->state.pid, names[ns]);
+	if (!path)
+		return error_oom(err);
+	free(namespace->path);
+	namespace->path = path;
+	namespace->wanted = true;
+	return 0;
+}
+
+int instance_join(struct container_config *config, enum container_namespace ns,
+	const struct instance *other, struct error *err)
+{
+	int r = set_path(config, ns, other, err);
+
+	if (r < 0)
+		return r;
+	return strv_pushf(
+		       &config->annotations, INSTANCE_JOIN_PREFIX "%s=%s", names[ns], other->id) < 0
+		? error_oom(err)
+		: 0;
+}
+
+static int refresh(struct instance *instance, const char *pair, struct error *err)
+{
+	_cleanup_instance_ struct instance other = { .dir_fd = -1 };
+	const char *equals = strchr(pair, '=');
+	int r;
+
+	for (size_t ns = 0; equals && ns < ARRAY_SIZE(names); ns++) {
+		size_t len = strlen(names[ns]);
+
+		if (len != (size_t)(equals - pair) || memcmp(pair, names[ns], len) != 0)
+			continue;
+		r = instance_load(&instance->roots, equals + 1, &other, err);
+		if (r < 0)
+			return error_prefix(err, "cannot join its %s namespace", names[ns]);
+		return set_path(&instance->config, (enum container_namespace)ns, &other, err);
+	}
+	return error_set(err, EINVAL,
+		"config.json: the annotation " INSTANCE_JOIN_PREFIX "%s names no namespace", pair);
+}
+
+int instance_refresh_joins(struct instance *instance, struct error *err)
+{
+	int r = 0;
+
+	strv_for_each (annotation, instance->config.annotations) {
+		const char *pair = str_after_prefix(*annotation, INSTANCE_JOIN_PREFIX);
+
+		if (r == 0 && pair)
+			r = refresh(instance, pair, err);
+	}
+	return r;
+}
