@@ -47,7 +47,8 @@ static void run_end(struct run *run)
 
 /* --- the image --- */
 
-static int pull(struct run *run, const char *name, struct error *err)
+/* `pull` or `__unpack`, with what the user said about where and for what. */
+static int ask_helper(struct run *run, const char *verb, const char *name, struct error *err)
 {
 	const char *argv[8];
 	size_t n = 0;
@@ -57,7 +58,7 @@ static int pull(struct run *run, const char *name, struct error *err)
 		argv[n++] = "--root";
 		argv[n++] = run->cli->root;
 	}
-	argv[n++] = "pull";
+	argv[n++] = verb;
 	if (run->options->platform) {
 		argv[n++] = "--platform";
 		argv[n++] = run->options->platform;
@@ -81,6 +82,22 @@ static int resolve(
 	return r;
 }
 
+/* An image that another tool put into the store has no unpacked layers yet. */
+static int unpack(
+	struct run *run, const char *name, const struct image_platform *platform, struct error *err)
+{
+	int r = image_is_unpacked(&run->store, &run->image);
+
+	if (r < 0)
+		return error_errno(err, r, "cannot look for the layers of %s", name);
+	if (r > 0)
+		return 0;
+	release_image(run);
+	image_free(&run->image);
+	r = ask_helper(run, "__unpack", name, err);
+	return r == 0 ? resolve(run, name, platform, err) : r;
+}
+
 static int find_image(struct run *run, const char *name, struct error *err)
 {
 	const struct run_options *o = run->options;
@@ -92,7 +109,7 @@ static int find_image(struct run *run, const char *name, struct error *err)
 	if (r < 0)
 		return r;
 	if (streq(o->pull, "always")) {
-		r = pull(run, name, err);
+		r = ask_helper(run, "pull", name, err);
 		if (r < 0)
 			return r;
 	}
@@ -100,11 +117,11 @@ static int find_image(struct run *run, const char *name, struct error *err)
 	if (r == -ENOENT && streq(o->pull, "missing")) {
 		fprintf(stderr, "Unable to find image '%s' locally\n", name);
 		error_clear(err);
-		r = pull(run, name, err);
+		r = ask_helper(run, "pull", name, err);
 		if (r == 0)
 			r = resolve(run, name, &platform, err);
 	}
-	return r;
+	return r == 0 ? unpack(run, name, &platform, err) : r;
 }
 
 /* --- the instance --- */

@@ -31,4 +31,5 @@ extern const struct verb verb_start;
 extern const struct verb verb_tag;
 extern const struct verb verb_tar_create;
 extern const struct verb verb_tar_extract;
+extern const struct verb verb_unpack;
 extern const struct verb verb_update;
