@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * scope.h - a transient scope of systemd around a running process.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+struct scope_request {
+	const char *name; /* "strata-ID.scope" */
+	const char *description;
+	const char *slice; /* NULL: the manager's default */
+	pid_t pid;
+	bool user; /* the user's manager, not the system's */
+	const char
+		*address; /* NULL: find it; else a D-Bus address that the manager itself answers */
+};
+
+/* Ask for the scope and wait until the process is in it. */
+int scope_start(const struct scope_request *request, struct error *err);
