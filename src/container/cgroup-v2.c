@@ -355,7 +355,7 @@ static int apply_cpu(const struct cgroup_host *host, const char *path,
 	if (quota == CGROUP_UNSET && period == CGROUP_UNSET)
 		return 0;
 	/* One file holds both: the half that was not given stays as it is. */
-	if (v2_read(host, path, "cpu.max", old, sizeof(old)) < 0)
+	if (v2_read(host, path, "cpu.max", old, sizeof(old)) < 0 || !strchr(old, ' '))
 		snprintf(old, sizeof(old), "max 100000");
 	old[strcspn(old, "\n")] = '\0';
 	if (quota == CGROUP_UNSET || quota == 0)
