@@ -428,7 +428,7 @@ def busybox_layout(tmp_path_factory):
     path = tmp_path_factory.mktemp("busybox") / "oci"
     layout = oci.Layout(path)
     layout.name(layout.manifest([oci.busybox_tar()], oci.BUSYBOX_CONFIG), "busybox:latest")
-    for folder in (path.parent.parent, path.parent, path):
+    for folder in (path.parents[2], path.parents[1], path.parents[0], path):
         folder.chmod(0o755)
     subprocess.run(["chmod", "-R", "a+rX", str(path)], check=True)
     return path
