@@ -38,10 +38,6 @@ static int start_attached(
 
 	if (r < 0)
 		return r;
-	if (instance.state.status == INSTANCE_RUNNING || instance.state.status == INSTANCE_PAUSED)
-		return error_set(err, EBUSY,
-			"instance %s is %s: 'strata attach' connects to one that runs", name,
-			instance_status_name(instance.state.status));
 	attach.stdin_open = o->interactive && instance.spec.open_stdin;
 	attach.terminal = instance.spec.terminal;
 	attach.signal_proxy = o->signal_proxy && !attach.terminal;
