@@ -161,8 +161,6 @@ BROKEN = {
     "manifest is a huge array": lambda layout, d: layout.blob(b"[" * 100000, oci.MANIFEST),
     "config is not JSON": rewrite(
         lambda doc, layout: doc.update(config=layout.blob(b"\xff\xfe", oci.CONFIG))),
-    "layer type is unknown": rewrite(
-        lambda doc, layout: doc["layers"][0].update(mediaType="application/x-nothing")),
 }
 
 
