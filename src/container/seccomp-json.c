@@ -454,6 +454,9 @@ static int copy_arch_map(const json_t *map, json_t *result, struct error *err)
 			failed |= json_array_append(arches, json_array_get(sub, k));
 		break;
 	}
+	/* None for this host is the same as none at all. */
+	if (json_array_size(arches) == 0)
+		json_object_del(result, "architectures");
 	return failed ? error_oom(err) : 0;
 }
 
