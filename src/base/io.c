@@ -211,8 +211,71 @@ int io_open_dir(int dir_fd, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Depth is bounded by the descriptor limit; a level holds one descriptor. */
-static int remove_children(int dir_fd, dev_t device)
+/*
+ * How deep the walk below descends at once; a level holds two descriptors. What lies deeper is
+ * moved up beside the top's children and met there later: a tree that was made by following links
+ * into links may be deeper than there are descriptors, or than a path can say.
+ */
+#define REMOVE_DEPTH_MAX 100
+
+static int open_for_removal(int dir_fd, const char *name)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(dir_fd, name, flags);
+
+	if (fd < 0 && errno == EACCES && fchmodat(dir_fd, name, 0700, 0) == 0)
+		fd = openat(dir_fd, name, flags);
+	return fd < 0 ? -errno : fd;
+}
+
+static int move_up(int top_fd, int dir_fd, const char *name)
+{
+	char random[33];
+
+	io_random_hex(random, 16);
+	/* Its ".." changes, so it must be writable itself. */
+	if (renameat(dir_fd, name, top_fd, random) < 0 &&
+		(errno != EACCES || fchmodat(dir_fd, name, 0700, 0) < 0 ||
+			renameat(dir_fd, name, top_fd, random) < 0))
+		return -errno;
+	return 0;
+}
+
+static int remove_children(int top_fd, int dir_fd, dev_t device, int depth, bool *moved);
+
+/* A directory of dir_fd with what is in it. */
+static int remove_directory(
+	int top_fd, int dir_fd, const char *name, dev_t device, int depth, bool *moved)
+{
+	_cleanup_close_ int child = -1;
+	struct stat st;
+	int r;
+
+	if (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0)
+		return 0;
+	if (errno == EBUSY) /* something is mounted there: that is not ours to empty */
+		return -EBUSY;
+	if (depth == REMOVE_DEPTH_MAX) {
+		*moved = true;
+		return move_up(top_fd, dir_fd, name);
+	}
+	child = open_for_removal(dir_fd, name);
+	if (child < 0)
+		return child;
+	if (fstat(child, &st) < 0)
+		return -errno;
+	if (st.st_dev != device)
+		return -EXDEV;
+	if ((st.st_mode & 0700) != 0700)
+		fchmod(child, 0700);
+	r = remove_children(top_fd, child, device, depth + 1, moved);
+	if (r == 0 && unlinkat(dir_fd, name, AT_REMOVEDIR) < 0)
+		r = -errno;
+	return r;
+}
+
+/* What cannot be removed does not keep the rest from going; the first failure is reported. */
+static int remove_children(int top_fd, int dir_fd, dev_t device, int depth, bool *moved)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	struct dirent *entry;
@@ -227,36 +290,16 @@ static int remove_children(int dir_fd, dev_t device)
 		return -errno;
 	}
 	while ((errno = 0, entry = readdir(dir))) {
-		_cleanup_close_ int child = -1;
-		struct stat st;
+		int r = 0;
 
 		if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
 			continue;
-		if (unlinkat(dir_fd, entry->d_name, 0) == 0)
+		if (unlinkat(dir_fd, entry->d_name, 0) == 0 || errno == ENOENT)
 			continue;
-		if (errno != EISDIR && errno != EPERM && errno != EACCES) {
-			failed = failed ? failed : -errno;
-			continue;
-		}
-		child = openat(
-			dir_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (child < 0 && errno == EACCES && fchmodat(dir_fd, entry->d_name, 0700, 0) == 0)
-			child = openat(dir_fd, entry->d_name,
-				O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (child < 0 || fstat(child, &st) < 0) {
-			failed = failed ? failed : -errno;
-			continue;
-		}
-		if (st.st_dev != device) {
-			failed = failed ? failed : -EXDEV;
-			continue;
-		}
-		if ((st.st_mode & 0700) != 0700)
-			fchmod(child, 0700);
-		copy = remove_children(child, device);
-		if (copy == 0 && unlinkat(dir_fd, entry->d_name, AT_REMOVEDIR) < 0)
-			copy = -errno;
-		failed = failed ? failed : copy;
+		r = -errno;
+		if (r == -EISDIR || r == -EPERM || r == -EACCES)
+			r = remove_directory(top_fd, dir_fd, entry->d_name, device, depth, moved);
+		failed = failed ? failed : r;
 	}
 	return failed ? failed : -errno;
 }
@@ -265,6 +308,7 @@ int io_remove_tree(int dir_fd, const char *path, struct error *err)
 {
 	_cleanup_close_ int fd = -1;
 	struct stat st;
+	bool moved;
 	int r;
 
 	if (unlinkat(dir_fd, path, 0) == 0 || errno == ENOENT)
@@ -272,12 +316,19 @@ int io_remove_tree(int dir_fd, const char *path, struct error *err)
 	/* An empty directory, the most common tree of all, needs no walk. */
 	if (unlinkat(dir_fd, path, AT_REMOVEDIR) == 0)
 		return 0;
-	fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 && errno == EACCES && fchmodat(dir_fd, path, 0700, 0) == 0)
-		fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0)
+	fd = open_for_removal(dir_fd, path);
+	if (fd < 0)
+		return error_errno(err, fd, "cannot remove %s", path);
+	if (fstat(fd, &st) < 0)
 		return error_errno(err, errno, "cannot remove %s", path);
-	r = remove_children(fd, st.st_dev);
+	if ((st.st_mode & 0700) != 0700)
+		fchmod(fd, 0700);
+	do {
+		moved = false;
+		if (lseek(fd, 0, SEEK_SET) < 0)
+			return error_errno(err, errno, "cannot remove %s", path);
+		r = remove_children(fd, fd, st.st_dev, 0, &moved);
+	} while (r == 0 && moved);
 	if (r == 0 && unlinkat(dir_fd, path, AT_REMOVEDIR) < 0)
 		r = -errno;
 	return r < 0 ? error_errno(err, r, "cannot remove %s", path) : 0;
