@@ -16,6 +16,7 @@ extern const struct verb verb_completion;
 extern const struct verb verb_cp;
 extern const struct verb verb_create;
 extern const struct verb verb_exec;
+extern const struct verb verb_export;
 extern const struct verb verb_image_history;
 extern const struct verb verb_image_inspect;
 extern const struct verb verb_image_prune;
