@@ -21,14 +21,16 @@
 #include "base/http-internal.h"
 #include "base/log.h"
 
-#define RECEIVE_BUFFER_BYTES (512L << 10)
-#define UPLOAD_BUFFER_BYTES  (512L << 10)
-#define POLL_MAX_MS	     1000
+#define RECEIVE_BUFFER_BYTES   (512L << 10)
+#define UPLOAD_BUFFER_BYTES    (512L << 10)
+#define HTTP_ATTEMPTS_HOPELESS 2
+#define POLL_MAX_MS	       1000
 
 struct http {
 	CURLM *multi;
 	CURL *easy;
 	atomic_bool cancelled;
+	bool answered; /* some server has answered something */
 	char *ca_file, *client_certificate, *client_key;
 	bool insecure;
 	unsigned connect_timeout_s, stall_timeout_s;
@@ -437,6 +439,7 @@ static int exchange_once(struct exchange *x, const char *url, CURLcode *ret_code
 	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_slist_free_all(headers);
 	x->response->status = (int)status;
+	x->http->answered |= status != 0;
 	if (r < 0)
 		return error_set(x->err, -r, "the transfer from %s was cancelled", url);
 	log_debug("%s %s: %ld%s%s", x->request->method, url, status, *ret_code ? ": " : "",
@@ -567,6 +570,16 @@ static int give_up(struct exchange *x, CURLcode code, const char *url)
 	return http_describe_failure(&failure, x->err);
 }
 
+/* A server that was never there, or is silent, is not waited for as long as one that stumbles. */
+static unsigned attempts_for(const struct http *http, CURLcode code, unsigned max)
+{
+	bool hopeless = code == CURLE_OPERATION_TIMEDOUT ||
+		(!http->answered &&
+			(code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST));
+
+	return hopeless && max > HTTP_ATTEMPTS_HOPELESS ? HTTP_ATTEMPTS_HOPELESS : max;
+}
+
 static int perform(struct exchange *x)
 {
 	unsigned max = x->request->attempts ? x->request->attempts : HTTP_ATTEMPTS, failed = 0;
@@ -586,7 +599,8 @@ static int perform(struct exchange *x)
 		}
 		failed = x->delivered - before >= HTTP_PROGRESS_MIN_BYTES ? 1 : failed + 1;
 		ms = delay_ms(x, failed);
-		if (failed >= max || ms < 0 || !worth_retrying(code, x->response->status)) {
+		if (failed >= attempts_for(x->http, code, max) || ms < 0 ||
+			!worth_retrying(code, x->response->status)) {
 			if (code != CURLE_OK)
 				return give_up(x, code, url);
 			x->response->url = steal_ptr(&url);
