@@ -13,24 +13,52 @@ struct image_progress {
 	void (*message)(struct image_progress *self, const char *text);
 };
 
+#define IMAGE_PARALLEL_DEFAULT 4
+#define IMAGE_PARALLEL_MAX     32
+
 struct image_transfer_options {
 	const char *platform; /* NULL = the host's */
 	bool all_platforms;
-	bool plain_http; /* --tls-verify=false's http half; loopback registries may always */
+	/* Plain HTTP may be used: after https has failed when `insecure` is set too, otherwise at
+	 * once. Loopback registries may always, after https. */
+	bool plain_http;
 	bool insecure; /* do not verify the certificate */
-	const char *ca_file; /* own CA, PEM */
-	const char *auth_file; /* NULL: ~/.docker/config.json */
-	unsigned parallel; /* downloads at once; 0 = default (3) */
+	const char *ca_file; /* own CA, PEM; NULL: see registry_find_certificates() */
+	const char *auth_file; /* NULL: see image/auth.h */
+	unsigned timeout_s; /* a registry silent for this long is given up; 0 = the default */
+	unsigned parallel; /* layers at once; 0 = IMAGE_PARALLEL_DEFAULT */
 	struct image_progress *progress;
 };
 
-/* Pull `reference` and unpack its layers. *ret_digest: what index.json now names. */
-int image_pull(const struct image_store *store, const char *reference,
-	const struct image_transfer_options *options, char **ret_digest, struct error *err);
+struct image_pulled {
+	char digest[72]; /* of what index.json now names: an index or a manifest */
+	bool changed; /* the name meant something else before, or something was fetched */
+};
 
-/* Push a stored image under its own name. */
+/*
+ * Pull `reference` and unpack its layers. Layers that are unpacked already are not unpacked again,
+ * blobs that are stored already are not fetched, and partial ones of an interrupted pull are
+ * completed. On failure the name keeps its old meaning.
+ */
+int image_pull(const struct image_store *store, const char *reference,
+	const struct image_transfer_options *options, struct image_pulled *ret, struct error *err);
+
+/* Every tag of the reference's repository ("docker.io/library/x:TAG"...), for `pull --all-tags`. */
+int image_remote_tags(const char *reference, const struct image_transfer_options *options,
+	char ***ret_references, struct error *err);
+
+struct image_pushed {
+	char digest[72]; /* of what the name means there now */
+	uint64_t size_bytes; /* of that document */
+};
+
+/*
+ * Push a stored image under its own name: without options->platform everything the name stands for
+ * that is stored here (an index whose other platforms are neither here nor there is pushed reduced
+ * to what there is, or as a manifest when that is one), with it that platform's manifest alone.
+ */
 int image_push(const struct image_store *store, const char *reference,
-	const struct image_transfer_options *options, char **ret_digest, struct error *err);
+	const struct image_transfer_options *options, struct image_pushed *ret, struct error *err);
 
 /* Check the credentials with the registry, then keep them in the auth file (mode 0600). */
 int image_login(const char *registry, const char *user, const char *password,
