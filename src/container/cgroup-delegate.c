@@ -60,7 +60,7 @@ static int own_cgroup(char **ret)
 	return r;
 }
 
-/* Was this scope made for a monitor of ours? */
+/* Was this scope made for a monitor of ours? Root divides no other. */
 static bool is_own_scope(const char *path)
 {
 	const char *name = strrchr(path, '/');
@@ -129,24 +129,34 @@ static int supervise(const char *root, const char *base, struct error *err)
 	return 0;
 }
 
+bool cgroup_v2_user_manager(void)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	char path[PATH_MAX];
+
+	if (runtime && cgroup_path_of(path, runtime, "/systemd/private") == 0 &&
+		access(path, F_OK) == 0)
+		return true;
+	snprintf(path, sizeof(path), "/run/user/%u/systemd/private", geteuid());
+	return access(path, F_OK) == 0;
+}
+
 int cgroup_v2_path_for(const char *root, const char *id, char **ret, struct error *err)
 {
 	_cleanup_free_ char *base = NULL;
-	bool own_scope;
+	bool delegated;
 	char *path;
 	int r = cgroup_v2_delegated(root, &base);
 
-	own_scope = r == 0 && is_own_scope(base);
-	if (geteuid() == 0 && !own_scope) {
-		path = strf("/strata-%s", id);
-	} else if (r < 0) {
+	delegated = r == 0 && (geteuid() != 0 || is_own_scope(base));
+	if (!delegated && geteuid() != 0)
 		return error_set(err, ENOTSUP, "no cgroup is delegated to this user");
-	} else {
+	if (delegated) {
 		r = supervise(root, base, err);
 		if (r < 0)
 			return r;
-		path = own_scope ? strf("%s/container", base) : strf("%s/strata-%s", base, id);
 	}
+	path = strf("%s/strata-%s", delegated ? base : "", id);
 	if (!path)
 		return error_oom(err);
 	*ret = path;

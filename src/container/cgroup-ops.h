@@ -57,6 +57,8 @@ extern const struct cgroup_ops cgroup_v1_ops, cgroup_v2_ops;
 /* The cgroup we are in, if we may divide it ("/user.slice/..."); *ret is malloc'd. -ENOTSUP. */
 int cgroup_v2_delegated(const char *root, char **ret);
 int cgroup_v2_parse_self(const char *text, char **ret);
+/* Does a systemd of this user's run, which gives its user delegated scopes? */
+bool cgroup_v2_user_manager(void);
 /* cgroup_path_for() on a v2 host. */
 int cgroup_v2_path_for(const char *root, const char *id, char **ret, struct error *err);
 

@@ -193,8 +193,13 @@ int cgroup_check_limits(const struct cgroup_limits *limits, struct error *err)
 	/* The common run asks for nothing and pays for nothing. */
 	if (!first_limit(limits))
 		return 0;
-	if (!usable(mounted))
+	if (!usable(mounted)) {
+		/* The monitor will ask the user's systemd for a scope; what that has is known then.
+		 */
+		if (mounted == CGROUP_V2 && cgroup_v2_user_manager())
+			return 0;
 		return refuse_without_cgroup(mounted, limits, err);
+	}
 	return host.ops->check(&host, limits, err);
 }
 

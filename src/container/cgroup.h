@@ -77,14 +77,17 @@ struct cgroup_stats {
 
 enum cgroup_kind cgroup_host_kind(void);
 
-/* Refuse limits this host cannot enforce, naming limit and reason. */
+/* Refuse limits this host cannot enforce, naming limit and reason. For a user outside a delegated
+ * tree whose systemd can give one (strata-scope), cgroup_create() has the last word. */
 int cgroup_check_limits(const struct cgroup_limits *limits, struct error *err);
 
 /*
  * The path for a new container's cgroup: "/strata-ID" where we are root, below the delegated
- * subtree (which is made ready for it) for a user on v2. To be kept: later calls name the cgroup by
- * it from anywhere. -ENOTSUP where there is none (CGROUP_NONE). The name has no "/strata" parent on
- * purpose: an extra level costs a run another mkdir and rmdir in every hierarchy.
+ * cgroup we are in for a user on v2, and for everyone in a scope of strata-scope's; that cgroup is
+ * made ready for it by moving its processes, us included, to a leaf. To be kept: later calls name
+ * the cgroup by it from anywhere. -ENOTSUP where there is none (CGROUP_NONE). The name has no
+ * "/strata" parent on purpose: an extra level costs a run another mkdir and rmdir in every
+ * hierarchy.
  */
 int cgroup_path_for(const char *id, char **ret, struct error *err);
 

@@ -281,7 +281,7 @@ static void a_monitors_own_scope_is_divided(void **state)
 
 	need(f);
 	ok(f, cgroup_v2_ops.create(&f->host, f->path, &f->limits, &f->err));
-	expect_path(f, 0, "/container");
+	expect_path(f, 0, "/strata-ID");
 }
 
 static void a_users_delegated_cgroup_is_divided(void **state)
