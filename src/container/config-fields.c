@@ -79,6 +79,7 @@ static const struct config_field strata_fields[] = {
 	FIELD("layers", CONFIG_STRV, rootfs.layers),
 	FIELD("upper", CONFIG_STRING, rootfs.upper),
 	FIELD("work", CONFIG_STRING, rootfs.work),
+	FIELD("ephemeral", CONFIG_BOOL, rootfs.ephemeral),
 	FIELD("user", CONFIG_STRING, process.user),
 	FIELD("groups", CONFIG_STRV, process.group_names),
 	FIELD("init", CONFIG_BOOL, init),

@@ -110,6 +110,7 @@ struct container_rootfs {
 	char **layers;
 	char *upper, *work;
 	bool read_only;
+	bool ephemeral; /* upper is thrown away after the run (--rm): never flush it to disk */
 };
 
 struct container_config {

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * exec.c - another process in a running container (the parent's side).
+ *
+ * A pid namespace takes effect for children only, so somebody has to enter it and fork. As root
+ * that is ourselves, for the moment of the clone. Into a user namespace we must not go ourselves
+ * (there is no way back): a helper process enters it and clones with CLONE_PARENT, so that the new
+ * process is our child and not the helper's.
+ */
+#include "container/spawn.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <linux/sched.h>
+
+#include "base/io.h"
+
+/* What the new process joins: everything the container does not share with us. */
+static int namespaces_to_join(const struct container_config *config)
+{
+	int flags = 0;
+
+	for (int i = 0; i < CONTAINER_NS_COUNT; i++)
+		if (config->namespaces[i].wanted)
+			flags |= namespace_flags[i];
+	return flags;
+}
+
+/* clone in the pid namespace of pidfd's process: we enter it and come back. */
+static pid_t clone_through_ourselves(int pidfd, bool join_pid, int *ret_pidfd, struct error *err)
+{
+	_cleanup_close_ int own = -1;
+	pid_t pid;
+
+	if (join_pid) {
+		own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+		if (own < 0 || setns(pidfd, CLONE_NEWPID) < 0)
+			return error_errno(err, errno, "cannot join the container's pid namespace");
+	}
+	pid = spawn_clone(0, ret_pidfd);
+	if (pid < 0)
+		error_errno(err, errno, "cannot fork");
+	if (pid != 0 && own >= 0 && setns(own, CLONE_NEWPID) < 0) {
+		if (pid > 0)
+			kill(pid, SIGKILL);
+		return error_errno(err, errno, "cannot return to our own pid namespace");
+	}
+	return pid;
+}
+
+/* The helper: into the user and pid namespaces, then a child for our parent. Its pid goes through
+ * the pipe, an errno as a negative number. Returns 0 in the grandchild only. */
+static int helper_main(const struct child *child, int pidfd, int flags, int pipe_fd)
+{
+	pid_t pid;
+
+	if (child->config->cgroup_path && cgroup_enter(child->config->cgroup_path, NULL) < 0) {
+		pid = -EIO;
+	} else if (setns(pidfd, flags & (CLONE_NEWUSER | CLONE_NEWPID)) < 0) {
+		pid = -errno;
+	} else {
+		pid = spawn_clone(CLONE_PARENT, NULL);
+		if (pid == 0)
+			return 0;
+		if (pid < 0)
+			pid = -errno;
+	}
+	io_write_full(pipe_fd, &pid, sizeof(pid));
+	_exit(0);
+}
+
+static pid_t clone_through_helper(
+	const struct child *child, int pidfd, int flags, int *ret_pidfd, struct error *err)
+{
+	_cleanup_close_ int read_end = -1, write_end = -1;
+	int p[2];
+	pid_t helper, pid = -EIO;
+
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return error_errno(err, errno, "cannot make a pipe");
+	read_end = p[0], write_end = p[1];
+	helper = spawn_clone(0, NULL);
+	if (helper < 0)
+		return error_errno(err, errno, "cannot fork");
+	if (helper == 0)
+		return helper_main(child, pidfd, flags, write_end);
+	close(steal_fd(&write_end));
+	if (io_read_full(read_end, &pid, sizeof(pid)) < 0)
+		pid = -EIO;
+	while (waitpid(helper, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (pid < 0)
+		return error_errno(err, pid, "cannot join the container's user namespace");
+	*ret_pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (*ret_pidfd < 0) {
+		error_errno(err, errno, "cannot open the new process");
+		kill(pid, SIGKILL);
+		return -EIO;
+	}
+	return pid;
+}
+
+static int start_exec(
+	struct child *child, int pidfd, struct container_handle *handle, struct error *err)
+{
+	int flags = namespaces_to_join(child->config), pair[2], new_pidfd = -1;
+	_cleanup_close_ int child_end = -1;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_errno(err, errno, "cannot make a socket pair");
+	handle->sync_fd = pair[0];
+	child_end = child->sync_fd = pair[1];
+	if (child->in_userns)
+		pid = clone_through_helper(child, pidfd, flags, &new_pidfd, err);
+	else
+		pid = clone_through_ourselves(pidfd, flags & CLONE_NEWPID, &new_pidfd, err);
+	if (pid < 0)
+		return pid;
+	if (pid == 0) {
+		close(handle->sync_fd);
+		child_exec_main(child, pidfd,
+			flags & ~(CLONE_NEWPID | (child->in_userns ? CLONE_NEWUSER : 0)));
+	}
+	handle->pid = pid;
+	handle->pidfd = new_pidfd;
+	return 0;
+}
+
+int container_exec(const struct container_config *config, pid_t init_pid,
+	const struct container_process *process, const struct container_spawn_options *options,
+	struct container_handle *ret, struct error *err)
+{
+	struct container_handle handle = {
+		.pid = -1, .pidfd = -1, .terminal_fd = -1, .sync_fd = -1
+	};
+	struct child child = SPAWN_CHILD_INIT;
+	_cleanup_close_ int pidfd = -1;
+	int r;
+
+	if (!process->args || !process->args[0])
+		return error_set(err, EINVAL, "there is no command to run");
+	pidfd = (int)syscall(SYS_pidfd_open, init_pid, 0);
+	if (pidfd < 0)
+		return error_errno(err, errno, "the container's first process is gone");
+	child.config = config;
+	child.process = process;
+	child.options = options;
+	child.rootless = geteuid() != 0;
+	child.in_userns = config->namespaces[CONTAINER_NS_USER].wanted;
+	r = seccomp_program_load(&config->seccomp, process->cap_bounding, &child.seccomp, err);
+	if (r < 0)
+		return r;
+	r = start_exec(&child, pidfd, &handle, err);
+	seccomp_program_free(&child.seccomp);
+	if (r == 0)
+		r = spawn_await_ready(&handle, err);
+	if (r < 0) {
+		spawn_kill(&handle);
+		return r;
+	}
+	*ret = handle;
+	return 0;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * internal.h - what the files of container/ share: the child's state, its stages' functions, and
+ * the channel between child and parent.
+ *
+ * Everything marked "child" runs in the single-threaded process that becomes the container's
+ * command; it may not print, and it exits only through child.c.
+ */
+#pragma once
+
+#include "container/container.h"
+
+/* --- sync.c: the channel -------------------------------------------------------------------- */
+
+enum sync_type {
+	SYNC_PREPARED, /* parent: the cgroup exists, the id maps are written */
+	SYNC_WARNING, /* child: something was handled, tell the user */
+	SYNC_FUSE, /* child: mount the root with fuse-overlayfs for me; `text` holds options */
+	SYNC_READY, /* child: all is set up; may carry the terminal's master */
+	SYNC_GO, /* parent: execute */
+	SYNC_FAILED, /* child: `error` says why */
+};
+
+struct sync_message {
+	enum sync_type type;
+	bool command_failed;
+	struct error error; /* its message is also the text of warnings */
+};
+
+/* One packet; `fd` (-1 = none) travels with it. 0 or -errno. */
+int sync_send(int sync_fd, const struct sync_message *message, int fd);
+int sync_send_type(int sync_fd, enum sync_type type, int fd);
+/* 1 with a message, 0 when the other end is gone, -errno. *ret_fd may be NULL. */
+int sync_receive(int sync_fd, struct sync_message *ret, int *ret_fd);
+/* A warning for the user; never fails. */
+void sync_warn(int sync_fd, const char *fmt, ...) _printf_(2, 3);
+
+/* --- user.c: who -------------------------------------------------------------------------- */
+
+struct container_user {
+	uid_t uid;
+	gid_t gid;
+	gid_t *groups;
+	size_t nr_groups;
+	char *home; /* NULL when /etc/passwd does not know the user */
+};
+
+void container_user_free(struct container_user *user);
+
+/*
+ * "name|uid[:group|gid]" as Docker reads it, in the /etc/passwd and /etc/group below root_fd
+ * (which are hostile: their size is bounded, they must be regular files). `more_groups`: names or
+ * numbers.
+ */
+int user_resolve(int root_fd, const char *spec, char *const *more_groups,
+	struct container_user *ret, struct error *err);
+
+/* --- the child ------------------------------------------------------------------------------ */
+
+struct child {
+	const struct container_config *config;
+	const struct container_process *process;
+	const struct container_spawn_options *options;
+	struct seccomp_program seccomp;
+	int sync_fd;
+	bool in_userns; /* not the parent's user namespace: no mknod, no real root */
+	bool rootless; /* the parent is no root either */
+	bool is_first; /* not one of `exec` */
+	bool prepared; /* SYNC_PREPARED has come */
+	bool in_cgroup;
+	int namespace_fds[CONTAINER_NS_COUNT]; /* to join, or -1 */
+	dev_t own_device; /* our program's file, see command.c */
+	ino_t own_inode;
+	int layer_root_fd; /* the root file system, mounted by the parent, or -1 */
+	int null_fd; /* the host's /dev/null */
+	int root_fd; /* O_PATH, the root filesystem */
+	int terminal_fd, terminal_master_fd; /* or -1 */
+	struct container_user user;
+	char **env; /* the process's, HOME included */
+	bool command_failed; /* what fails now is the command's fault */
+};
+
+/* The whole of a started child; never returns. */
+void child_spawn_main(struct child *child) __attribute__((noreturn));
+void child_exec_main(struct child *child, int pidfd, int namespaces) __attribute__((noreturn));
+/* Wait for SYNC_PREPARED. */
+int child_await_prepared(struct child *child, struct error *err);
+
+/* namespaces.c */
+extern const int namespace_flags[CONTAINER_NS_COUNT]; /* CLONE_NEW* */
+/* CLONE_NEW* of the namespaces this config makes anew. */
+int namespaces_new(const struct container_config *config);
+int namespaces_open_paths(
+	const struct container_config *config, int fds[CONTAINER_NS_COUNT], struct error *err);
+void namespaces_close(int fds[CONTAINER_NS_COUNT]);
+int namespaces_join(struct child *child, struct error *err);
+int namespaces_become_root(struct child *child, struct error *err);
+int namespaces_set_names(struct child *child, struct error *err);
+/* Enter the cgroup and its namespace, once. */
+int namespaces_enter_cgroup(struct child *child, struct error *err);
+int namespaces_set_kernel_values(struct child *child, struct error *err);
+/* runtime-spec timeOffsets, in the form of /proc/PID/timens_offsets. */
+int namespaces_write_time_offsets(const struct container_config *config, struct error *err);
+
+/* rootfs.c */
+int rootfs_isolate_mounts(struct child *child, struct error *err);
+int rootfs_mount(struct child *child, struct error *err);
+int rootfs_enter(struct child *child, struct error *err);
+
+/* mounts.c */
+int mounts_make(struct child *child, struct error *err);
+int mounts_hide_paths(struct child *child, struct error *err);
+/* O_PATH of `path` in the root; a missing one is made, as a directory or an empty file. */
+int mounts_open_target(int root_fd, const char *path, bool directory, struct error *err);
+/* Attach a detached mount. */
+int mounts_attach(int tree_fd, int target_fd, const char *target, struct error *err);
+/* Bind one host file or device onto root_fd/path. */
+int mounts_bind_file(struct child *child, const char *source, const char *path, struct error *err);
+
+/* mount-cgroup.c */
+struct mount_options;
+int mounts_cgroup(struct child *child, const struct container_mount *mount,
+	const struct mount_options *options, struct error *err);
+
+/* devices.c, terminal.c */
+int devices_make(struct child *child, struct error *err);
+int terminal_open(struct child *child, struct error *err);
+/* /dev/console is the terminal; after it was opened and while mounts may still be made. */
+int terminal_make_console(struct child *child, struct error *err);
+int terminal_take(struct child *child, struct error *err);
+
+/* process.c */
+int process_prepare(struct child *child, struct error *err);
+int process_execute(struct child *child, struct error *err);
+
+/* command.c: the file that args[0] names, checked; *ret is its path inside the root. */
+int command_find(struct child *child, char **ret, struct error *err);
+
+/* init.c: fork; the child returns 0, the parent stays as pid 1 and never returns. */
+int init_fork(struct child *child, struct error *err);
+
+/* copy.c: everything below one directory into another, owners, modes, times and xattrs kept. */
+int copy_tree(int from_fd, int to_fd, struct error *err);

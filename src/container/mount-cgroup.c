@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mount-cgroup.c - /sys/fs/cgroup as the container sees it (child).
+ *
+ *   v2      cgroup2 in our own cgroup namespace; without one, or where mounting is refused, a bind
+ *           of our own cgroup.
+ *   v1      a tmpfs with one directory per hierarchy, each a bind of our own cgroup there: what a
+ *           mount in a cgroup namespace would show, without the kernel's global cgroup lock, which
+ *           waits for every cgroup that is just dying.
+ */
+#include "container/internal.h"
+
+#include <limits.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "base/str.h"
+#include "container/mount-options.h"
+
+#define CGROUP_ROOT "/sys/fs/cgroup"
+
+/* Clone host directory `path`, attributes set, onto the target. */
+static int bind_directory(
+	const char *path, int target_fd, const char *target, uint64_t attributes, struct error *err)
+{
+	_cleanup_close_ int tree = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	struct mount_attr attr = { .attr_set = attributes, .propagation = MS_PRIVATE };
+
+	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return error_errno(err, errno, "cannot mount the cgroup %s on %s", path, target);
+	return mounts_attach(tree, target_fd, target, err);
+}
+
+/* "cpu,cpuacct" is reached as "cpu" and "cpuacct" too. */
+static int link_controllers(int dir_fd, const char *controllers)
+{
+	_cleanup_free_ char *copy = strdup(controllers);
+	char *cursor = copy, *name;
+
+	if (!copy)
+		return -ENOMEM;
+	if (!strchr(controllers, ','))
+		return 0;
+	while ((name = strsep(&cursor, ",")))
+		if (symlinkat(controllers, dir_fd, name) < 0 && errno != EEXIST)
+			return -errno;
+	return 0;
+}
+
+/* One line of /proc/self/cgroup: "ID:CONTROLLERS:PATH". */
+static int mount_hierarchy(
+	int top_fd, char *line, const char *cgroup_path, uint64_t attributes, struct error *err)
+{
+	char *id = strsep(&line, ":"), *controllers = strsep(&line, ":"), *path = line;
+	char host[PATH_MAX];
+	_cleanup_close_ int target = -1;
+	const char *name;
+	int r;
+
+	if (!path)
+		return 0;
+	/* The empty list is cgroup2, which hybrid hosts have beside the others. */
+	name = streq(id, "0") ? "unified" : controllers;
+	if (str_after_prefix(name, "name="))
+		name += strlen("name=");
+	if (cgroup_path)
+		path = (char *)(uintptr_t)cgroup_path;
+	if (snprintf(host, sizeof(host), CGROUP_ROOT "/%s%s", name, path) >= (int)sizeof(host))
+		return 0;
+	/* A hierarchy that is not mounted here, or has no part in our limits, is left out. */
+	if (access(host, F_OK) < 0)
+		return 0;
+	if (mkdirat(top_fd, name, 0755) < 0)
+		return error_errno(err, errno, "cannot make a directory for the cgroup %s", name);
+	target = openat(top_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (target < 0)
+		return error_errno(err, errno, "cannot open the directory for the cgroup %s", name);
+	r = bind_directory(host, target, name, attributes, err);
+	if (r == 0 && link_controllers(top_fd, name) < 0)
+		r = error_set(err, EIO, "cannot link the controllers of %s", name);
+	return r;
+}
+
+static int mount_v1(struct child *child, const struct container_mount *mount_config,
+	const struct mount_options *o, int target, struct error *err)
+{
+	_cleanup_free_ char *lines = NULL;
+	_cleanup_close_ int top = -1;
+	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
+	char *cursor, *line;
+	int r;
+
+	r = io_read_file(AT_FDCWD, "/proc/self/cgroup", 64u << 10, &lines, NULL, err);
+	if (r < 0)
+		return r;
+	if (fchdir(target) < 0 ||
+		mount("cgroup", ".", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755") < 0)
+		return error_errno(
+			err, errno, "cannot mount a tmpfs on %s", mount_config->destination);
+	top = io_open_in_root(child->root_fd, mount_config->destination, O_RDONLY | O_DIRECTORY, 0);
+	if (top < 0)
+		return error_errno(err, top, "cannot open %s", mount_config->destination);
+	cursor = lines;
+	while ((line = strsep(&cursor, "\n"))) {
+		r = mount_hierarchy(top, line, child->config->cgroup_path, o->set, err);
+		if (r < 0)
+			return r;
+	}
+	if (o->set & MOUNT_ATTR_RDONLY &&
+		mount_setattr(top, "", AT_EMPTY_PATH, &read_only, sizeof(read_only)) < 0)
+		return error_errno(
+			err, errno, "cannot make %s read-only", mount_config->destination);
+	return 0;
+}
+
+static int mount_v2(struct child *child, const struct container_mount *mount_config,
+	const struct mount_options *o, int target, struct error *err)
+{
+	char host[PATH_MAX];
+
+	if (child->config->namespaces[CONTAINER_NS_CGROUP].wanted) {
+		if (fchdir(target) == 0 && mount("cgroup", ".", "cgroup2", o->flags, NULL) == 0)
+			return 0;
+		if (errno != EPERM && errno != EBUSY)
+			return error_errno(err, errno, "cannot mount cgroup2 on %s",
+				mount_config->destination);
+	}
+	snprintf(host, sizeof(host), CGROUP_ROOT "%s",
+		child->config->cgroup_path ? child->config->cgroup_path : "");
+	return bind_directory(host, target, mount_config->destination, o->set, err);
+}
+
+int mounts_cgroup(struct child *child, const struct container_mount *mount_config,
+	const struct mount_options *options, struct error *err)
+{
+	_cleanup_close_ int target = -1;
+	enum cgroup_kind kind = cgroup_host_kind();
+	int r;
+
+	/* An ordinary user on a v1 host has no cgroup of their own to look at. */
+	if (kind == CGROUP_NONE)
+		return 0;
+	r = namespaces_enter_cgroup(child, err);
+	if (r < 0)
+		return r;
+	target = mounts_open_target(child->root_fd, mount_config->destination, true, err);
+	if (target < 0)
+		return target;
+	return kind == CGROUP_V1 ? mount_v1(child, mount_config, options, target, err)
+				 : mount_v2(child, mount_config, options, target, err);
+}

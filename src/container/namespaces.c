@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * namespaces.c - which namespaces are made or joined, and what is set inside them: ids, names,
+ * kernel values, clocks, the loopback interface.
+ */
+#include "container/internal.h"
+
+#include <assert.h>
+#include <grp.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <linux/sched.h>
+
+#include "base/io.h"
+#include "base/str.h"
+
+const int namespace_flags[] = {
+	[CONTAINER_NS_MOUNT] = CLONE_NEWNS,
+	[CONTAINER_NS_PID] = CLONE_NEWPID,
+	[CONTAINER_NS_NETWORK] = CLONE_NEWNET,
+	[CONTAINER_NS_IPC] = CLONE_NEWIPC,
+	[CONTAINER_NS_UTS] = CLONE_NEWUTS,
+	[CONTAINER_NS_USER] = CLONE_NEWUSER,
+	[CONTAINER_NS_CGROUP] = CLONE_NEWCGROUP,
+	[CONTAINER_NS_TIME] = CLONE_NEWTIME,
+};
+static_assert(ARRAY_SIZE(namespace_flags) == CONTAINER_NS_COUNT, "a flag per namespace");
+
+int namespaces_new(const struct container_config *config)
+{
+	int flags = 0;
+
+	for (int i = 0; i < CONTAINER_NS_COUNT; i++)
+		if (config->namespaces[i].wanted && !config->namespaces[i].path)
+			flags |= namespace_flags[i];
+	return flags;
+}
+
+int namespaces_open_paths(
+	const struct container_config *config, int fds[CONTAINER_NS_COUNT], struct error *err)
+{
+	for (int i = 0; i < CONTAINER_NS_COUNT; i++)
+		fds[i] = -1;
+	for (int i = 0; i < CONTAINER_NS_COUNT; i++) {
+		const char *path = config->namespaces[i].path;
+
+		if (!config->namespaces[i].wanted || !path)
+			continue;
+		fds[i] = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		if (fds[i] < 0) {
+			int saved = errno;
+
+			namespaces_close(fds);
+			return error_errno(err, saved, "cannot open the namespace %s", path);
+		}
+	}
+	return 0;
+}
+
+void namespaces_close(int fds[CONTAINER_NS_COUNT])
+{
+	for (int i = 0; i < CONTAINER_NS_COUNT; i++)
+		cleanup_close(&fds[i]);
+}
+
+/* A new network namespace has its loopback interface down; Docker's `none` has it up. */
+static int raise_loopback(struct error *err)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+		return error_errno(err, errno, "cannot raise the loopback interface");
+	return 0;
+}
+
+int namespaces_join(struct child *child, struct error *err)
+{
+	int flags = namespaces_new(child->config);
+
+	for (int i = 0; i < CONTAINER_NS_COUNT; i++) {
+		/* The parent has put us into the right pid and time namespaces. */
+		if (child->namespace_fds[i] < 0 || i == CONTAINER_NS_PID || i == CONTAINER_NS_TIME)
+			continue;
+		if (setns(child->namespace_fds[i], namespace_flags[i]) < 0)
+			return error_errno(err, errno, "cannot join the namespace %s",
+				child->config->namespaces[i].path);
+	}
+	if (!(flags & CLONE_NEWNET))
+		return 0;
+	/* The dearest namespace of all: made here and not by clone(2), so that the parent makes
+	 * the cgroup on another CPU meanwhile. */
+	if (unshare(CLONE_NEWNET) < 0)
+		return error_errno(err, errno, "cannot make a network namespace");
+	return raise_loopback(err);
+}
+
+int namespaces_become_root(struct child *child, struct error *err)
+{
+	if (!child->in_userns)
+		return 0;
+	/* As real root, entering the cgroup needs the ids we are about to give up. */
+	if (!child->rootless) {
+		int r = namespaces_enter_cgroup(child, err);
+
+		if (r < 0)
+			return r;
+	} else {
+		int r = child_await_prepared(child, err);
+
+		if (r < 0)
+			return r;
+	}
+	/* setgroups(2) is denied where the single mapping is all there is. */
+	if (setgroups(0, NULL) < 0 && errno != EPERM)
+		return error_errno(err, errno, "cannot drop the groups of the user namespace");
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return error_errno(err, errno, "cannot become root of the user namespace");
+	return 0;
+}
+
+int namespaces_set_names(struct child *child, struct error *err)
+{
+	const char *host = child->config->hostname, *domain = child->config->domainname;
+
+	if (!child->config->namespaces[CONTAINER_NS_UTS].wanted)
+		return 0;
+	if (host && sethostname(host, strlen(host)) < 0)
+		return error_errno(err, errno, "cannot set the host name to \"%s\"", host);
+	if (domain && setdomainname(domain, strlen(domain)) < 0)
+		return error_errno(err, errno, "cannot set the domain name to \"%s\"", domain);
+	return 0;
+}
+
+int namespaces_enter_cgroup(struct child *child, struct error *err)
+{
+	int r;
+
+	if (child->in_cgroup)
+		return 0;
+	child->in_cgroup = true;
+	r = child_await_prepared(child, err);
+	if (r < 0)
+		return r;
+	if (child->config->cgroup_path) {
+		r = cgroup_enter(child->config->cgroup_path, err);
+		if (r < 0)
+			return r;
+	}
+	if (namespaces_new(child->config) & CLONE_NEWCGROUP && unshare(CLONE_NEWCGROUP) < 0)
+		return error_errno(err, errno, "cannot make a cgroup namespace");
+	return 0;
+}
+
+/* --- kernel values --------------------------------------------------------------------------- */
+
+/* The values that belong to a namespace; any other would change the whole host. */
+static const struct {
+	const char *name; /* with a dot at its end: everything below */
+	enum container_namespace owner;
+} namespaced_values[] = {
+	{ "kernel.msgmax", CONTAINER_NS_IPC },
+	{ "kernel.msgmnb", CONTAINER_NS_IPC },
+	{ "kernel.msgmni", CONTAINER_NS_IPC },
+	{ "kernel.sem", CONTAINER_NS_IPC },
+	{ "kernel.shmall", CONTAINER_NS_IPC },
+	{ "kernel.shmmax", CONTAINER_NS_IPC },
+	{ "kernel.shmmni", CONTAINER_NS_IPC },
+	{ "kernel.shm_rmid_forced", CONTAINER_NS_IPC },
+	{ "fs.mqueue.", CONTAINER_NS_IPC },
+	{ "kernel.domainname", CONTAINER_NS_UTS },
+	{ "net.", CONTAINER_NS_NETWORK },
+	{ "user.", CONTAINER_NS_USER },
+};
+
+static int check_kernel_value(
+	const struct container_config *config, const char *name, struct error *err)
+{
+	if (strchr(name, '/') || strstr(name, ".."))
+		return error_set(err, EINVAL, "sysctl %s: not a name with single dots", name);
+	for (size_t i = 0; i < ARRAY_SIZE(namespaced_values); i++) {
+		const char *known = namespaced_values[i].name;
+		bool match = str_has_suffix(known, ".") ? str_after_prefix(name, known) != NULL
+							: streq(name, known);
+
+		if (!match)
+			continue;
+		if (!config->namespaces[namespaced_values[i].owner].wanted)
+			return error_set(err, EPERM,
+				"sysctl %s: it would change the host, whose namespace this container shares",
+				name);
+		return 0;
+	}
+	return error_set(err, EPERM, "sysctl %s: it is not kept per container by the kernel", name);
+}
+
+int namespaces_set_kernel_values(struct child *child, struct error *err)
+{
+	const struct container_config *config = child->config;
+
+	for (size_t i = 0; i < config->nr_sysctls; i++) {
+		const char *name = config->sysctls[i].key;
+		_cleanup_free_ char *path = NULL;
+		int r;
+
+		r = check_kernel_value(config, name, err);
+		if (r < 0)
+			return r;
+		path = strf("/proc/sys/%s", name);
+		if (!path)
+			return error_oom(err);
+		for (char *p = path + strlen("/proc/sys/"); *p; p++)
+			if (*p == '.')
+				*p = '/';
+		r = io_write_kernel_file(AT_FDCWD, path, config->sysctls[i].value);
+		if (r < 0)
+			return error_errno(err, r, "cannot set sysctl %s to \"%s\"", name,
+				config->sysctls[i].value);
+	}
+	if (child->process->has_oom_score_adj) {
+		char text[16];
+		int r;
+
+		snprintf(text, sizeof(text), "%d", child->process->oom_score_adj);
+		r = io_write_kernel_file(AT_FDCWD, "/proc/self/oom_score_adj", text);
+		if (r < 0)
+			sync_warn(child->sync_fd, "cannot set the OOM score to %s: %s", text,
+				strerror(-r));
+	}
+	return 0;
+}
+
+int namespaces_write_time_offsets(const struct container_config *config, struct error *err)
+{
+	char text[96];
+	int r;
+
+	if (!config->has_time_offsets)
+		return 0;
+	snprintf(text, sizeof(text), "monotonic %lld 0\nboottime %lld 0\n",
+		(long long)config->monotonic_offset_s, (long long)config->boottime_offset_s);
+	r = io_write_kernel_file(AT_FDCWD, "/proc/self/timens_offsets", text);
+	return r < 0 ? error_errno(err, r, "cannot set the clock offsets") : 0;
+}

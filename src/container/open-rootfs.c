@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * open-rootfs.c - the root filesystem of a container that does not run, for `cp`.
+ *
+ * A helper process mounts it in a mount namespace of its own, as a child of container_spawn()
+ * would, and hands back a detached clone: the mount lives as long as the descriptor.
+ */
+#include "container/spawn.h"
+
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+static int mount_and_send(struct child *child, struct error *err)
+{
+	int tree, r;
+
+	if (child->in_userns && (r = namespaces_become_root(child, err)) < 0)
+		return r;
+	if ((r = rootfs_isolate_mounts(child, err)) < 0 || (r = rootfs_mount(child, err)) < 0)
+		return r;
+	tree = open_tree(child->root_fd, "",
+		AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (tree < 0)
+		return error_errno(err, errno, "cannot clone the root's mount");
+	r = sync_send_type(child->sync_fd, SYNC_READY, tree);
+	return r < 0 ? error_errno(err, r, "cannot pass the root on") : 0;
+}
+
+static void helper_main(struct child *child) __attribute__((noreturn));
+
+static void helper_main(struct child *child)
+{
+	struct sync_message message = { .type = SYNC_FAILED };
+
+	child->in_cgroup = true;
+	umask(0);
+	if (mount_and_send(child, &message.error) < 0)
+		sync_send(child->sync_fd, &message, -1);
+	_exit(0);
+}
+
+int container_open_rootfs(
+	const struct container_config *config, int *ret_root_fd, struct error *err)
+{
+	struct container_handle handle = {
+		.pid = -1, .pidfd = -1, .terminal_fd = -1, .sync_fd = -1
+	};
+	struct child child = SPAWN_CHILD_INIT;
+	int pair[2], r = 0;
+
+	child.config = config;
+	child.rootless = geteuid() != 0;
+	/* As root the layers are readable as they are; ids are the disk's, as the caller's are. */
+	child.in_userns = child.rootless;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_errno(err, errno, "cannot make a socket pair");
+	handle.pid = spawn_clone(
+		CLONE_NEWNS | (child.in_userns ? CLONE_NEWUSER : 0), &handle.pidfd);
+	if (handle.pid == 0) {
+		close(pair[0]);
+		child.sync_fd = pair[1];
+		helper_main(&child);
+	}
+	if (handle.pid < 0)
+		r = error_errno(err, errno, "cannot make a mount namespace");
+	close(pair[1]);
+	handle.sync_fd = pair[0];
+	if (r == 0 && child.in_userns)
+		r = userns_write_maps(handle.pid, &config->id_maps, err);
+	if (r == 0) {
+		/* A helper that is gone already has said why: the next call reads it. */
+		sync_send_type(handle.sync_fd, SYNC_PREPARED, -1);
+		r = spawn_await_ready(&handle, err);
+	}
+	if (r == 0)
+		*ret_root_fd = steal_fd(&handle.terminal_fd);
+	spawn_kill(&handle);
+	return r;
+}

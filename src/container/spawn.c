@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spawn.c - the parent's side of making a container.
+ *
+ *   parent                                child (child.c)
+ *   clone3: mount, pid, uts, ipc, user
+ *   make the cgroup, write id maps        make the network namespace, mount the root, ...
+ *   SYNC_PREPARED  ------------------->   enter the cgroup, the rest, pivot_root
+ *   return         <-------------------   SYNC_READY (with the terminal's master)
+ *   container_release: SYNC_GO  ------>   drop rights, execve
+ *   return         <-------------------   end of file: close-on-exec closed it
+ *
+ * One clone and no intermediate process: the namespaces that take effect for children only (a
+ * joined pid namespace, a new time namespace) are set on ourselves for the moment of the clone.
+ */
+#include "container/spawn.h"
+
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "base/str.h"
+
+/* --- children in other namespaces than ours ----------------------------------------------- */
+
+/* Ourselves, put back by restore_namespaces(). */
+struct saved_namespaces {
+	int pid_fd, time_fd;
+};
+
+static int restore_namespaces(struct saved_namespaces *saved)
+{
+	int r = 0;
+
+	if (saved->pid_fd >= 0 && setns(saved->pid_fd, CLONE_NEWPID) < 0)
+		r = -errno;
+	if (saved->time_fd >= 0 && setns(saved->time_fd, CLONE_NEWTIME) < 0)
+		r = -errno;
+	cleanup_close(&saved->pid_fd);
+	cleanup_close(&saved->time_fd);
+	return r;
+}
+
+static int save_namespace(const char *path, int *ret_fd, struct error *err)
+{
+	*ret_fd = open(path, O_RDONLY | O_CLOEXEC);
+	return *ret_fd < 0 ? error_errno(err, errno, "cannot open %s", path) : 0;
+}
+
+/* What clone(2) gives the next child beside its flags. */
+static int set_namespaces_for_child(const struct container_config *config,
+	const int fds[CONTAINER_NS_COUNT], struct saved_namespaces *saved, struct error *err)
+{
+	bool new_time = namespaces_new(config) & CLONE_NEWTIME;
+	int r = 0;
+
+	*saved = (struct saved_namespaces){ -1, -1 };
+	if (fds[CONTAINER_NS_PID] >= 0) {
+		r = save_namespace("/proc/self/ns/pid", &saved->pid_fd, err);
+		if (r == 0 && setns(fds[CONTAINER_NS_PID], CLONE_NEWPID) < 0)
+			r = error_errno(err, errno, "cannot join the namespace %s",
+				config->namespaces[CONTAINER_NS_PID].path);
+	}
+	if (r == 0 && (new_time || fds[CONTAINER_NS_TIME] >= 0)) {
+		r = save_namespace("/proc/self/ns/time", &saved->time_fd, err);
+		if (r == 0 && new_time && unshare(CLONE_NEWTIME) < 0)
+			r = error_errno(err, errno, "cannot make a time namespace");
+		if (r == 0 && new_time)
+			r = namespaces_write_time_offsets(config, err);
+		if (r == 0 && !new_time && setns(fds[CONTAINER_NS_TIME], CLONE_NEWTIME) < 0)
+			r = error_errno(err, errno, "cannot join the namespace %s",
+				config->namespaces[CONTAINER_NS_TIME].path);
+	}
+	if (r < 0)
+		restore_namespaces(saved);
+	return r;
+}
+
+pid_t spawn_clone(uint64_t flags, int *ret_pidfd)
+{
+	struct clone_args args = {
+		.flags = flags | CLONE_CLEAR_SIGHAND | (ret_pidfd ? CLONE_PIDFD : 0),
+		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
+		.exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD,
+	};
+
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+/* --- the conversation --------------------------------------------------------------------- */
+
+/* "was killed by signal 9" for a child that said nothing. */
+static int explain_death(pid_t pid, const char *what, struct error *err)
+{
+	siginfo_t info = { 0 };
+
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) < 0)
+		return error_errno(err, errno, "%s is gone", what);
+	if (info.si_code == CLD_EXITED)
+		return error_set(err, EIO, "%s ended early with status %d", what, info.si_status);
+	return error_set(err, EIO, "%s was killed by signal %s%s", what,
+		process_signal_name(info.si_status),
+		info.si_status == SIGKILL ? " (its memory limit may be too small)" : "");
+}
+
+/* The child's next word, warnings passed on: 1 with *ret, 0 when it is gone, negative errno. */
+static int next_message(int sync_fd, struct sync_message *ret, int *ret_fd, struct error *err)
+{
+	for (;;) {
+		int r = sync_receive(sync_fd, ret, ret_fd);
+
+		if (r < 0)
+			return error_errno(err, r, "cannot hear from the container's process");
+		if (r == 0)
+			return 0;
+		if (ret->type == SYNC_FAILED)
+			return error_set(err, ret->error.code, "%s", ret->error.message);
+		if (ret->type != SYNC_WARNING)
+			return 1;
+		log_warning("%s", ret->error.message);
+	}
+}
+
+int spawn_await_ready(struct container_handle *handle, struct error *err)
+{
+	struct sync_message message;
+	int fd = -1, r;
+
+	for (;;) {
+		r = next_message(handle->sync_fd, &message, &fd, err);
+		if (r < 0)
+			return r;
+		if (r == 0)
+			return explain_death(handle->pid, "the container's first process", err);
+		if (message.type == SYNC_READY) {
+			handle->terminal_fd = fd;
+			return 0;
+		}
+		if (message.type != SYNC_FUSE)
+			return error_set(err, EPROTO, "the container's process speaks nonsense");
+		r = spawn_mount_fuse(handle->pidfd, message.error.message, err);
+		message = (struct sync_message){ .type = SYNC_FUSE };
+		if (r < 0 && err)
+			message.error = *err;
+		message.error.code = -r;
+		r = sync_send(handle->sync_fd, &message, -1);
+		if (r < 0)
+			return error_errno(err, r, "cannot talk to the container's process");
+	}
+}
+
+void spawn_kill(struct container_handle *handle)
+{
+	if (handle->pid > 0) {
+		kill(handle->pid, SIGKILL);
+		while (waitpid(handle->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	container_handle_close(handle);
+}
+
+/* --- container_spawn ---------------------------------------------------------------------- */
+
+static int check_config(const struct container_config *config, struct error *err)
+{
+	const struct container_namespace_config *ns = config->namespaces;
+
+	if (!config->process.args || !config->process.args[0])
+		return error_set(err, EINVAL, "there is no command to run");
+	if (!ns[CONTAINER_NS_MOUNT].wanted || ns[CONTAINER_NS_MOUNT].path)
+		return error_set(err, ENOTSUP, "a container needs a mount namespace of its own");
+	if (ns[CONTAINER_NS_USER].path)
+		return error_set(err, ENOTSUP,
+			"strata does not implement joining the user namespace of another container");
+	if (ns[CONTAINER_NS_USER].wanted && !config->id_maps.nr_uid)
+		return error_set(err, EINVAL, "a user namespace needs id maps");
+	if (geteuid() != 0 && !ns[CONTAINER_NS_USER].wanted)
+		return error_set(err, EPERM, "an ordinary user's container needs a user namespace");
+	if (geteuid() != 0 && (ns[CONTAINER_NS_TIME].wanted || ns[CONTAINER_NS_PID].path))
+		return error_set(err, EPERM,
+			"only root can make a time namespace or join another pid namespace");
+	return 0;
+}
+
+/* The parent's part while the child works: cgroup, id maps, the root of a root's user namespace. */
+static int prepare_for_child(const struct container_config *config,
+	const struct container_handle *handle, bool *ret_cgroup_made, struct error *err)
+{
+	bool in_userns = namespaces_new(config) & CLONE_NEWUSER;
+	int r;
+
+	if (config->cgroup_path) {
+		r = cgroup_create(config->cgroup_path, &config->limits, err);
+		if (r < 0)
+			return r;
+		*ret_cgroup_made = true;
+	}
+	if (in_userns) {
+		r = userns_write_maps(handle->pid, &config->id_maps, err);
+		if (r < 0)
+			return r;
+	}
+	r = sync_send_type(handle->sync_fd, SYNC_PREPARED, -1);
+	/* A child that is gone has left the reason: spawn_await_ready() reads it. */
+	return r == -EPIPE ? 0 : r;
+}
+
+static int start_child(struct child *child, struct container_handle *handle, struct error *err)
+{
+	/* Network and cgroup namespaces are the child's own business (namespaces.c). */
+	int flags = namespaces_new(child->config) &
+		~(CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME);
+	struct saved_namespaces saved;
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_errno(err, errno, "cannot make a socket pair");
+	r = set_namespaces_for_child(child->config, child->namespace_fds, &saved, err);
+	if (r < 0) {
+		close(pair[0]);
+		close(pair[1]);
+		return r;
+	}
+	handle->pid = spawn_clone((uint64_t)flags, &handle->pidfd);
+	if (handle->pid == 0) {
+		close(pair[0]);
+		child->sync_fd = pair[1];
+		child_spawn_main(child);
+	}
+	if (handle->pid < 0)
+		r = error_errno(err, errno, "cannot make the container's namespaces");
+	close(pair[1]);
+	handle->sync_fd = pair[0];
+	if (restore_namespaces(&saved) < 0 && r == 0)
+		r = error_set(err, EIO, "cannot return to our own namespaces");
+	return r;
+}
+
+int container_spawn(const struct container_config *config,
+	const struct container_spawn_options *options, struct container_handle *ret,
+	struct error *err)
+{
+	struct container_handle handle = {
+		.pid = -1, .pidfd = -1, .terminal_fd = -1, .sync_fd = -1
+	};
+	struct child child = SPAWN_CHILD_INIT;
+	bool cgroup_made = false;
+	int r;
+
+	r = check_config(config, err);
+	if (r < 0)
+		return r;
+	child.config = config;
+	child.process = &config->process;
+	child.options = options;
+	child.is_first = true;
+	child.rootless = geteuid() != 0;
+	child.in_userns = config->namespaces[CONTAINER_NS_USER].wanted;
+	r = seccomp_program_load(
+		&config->seccomp, config->process.cap_bounding, &child.seccomp, err);
+	if (r < 0)
+		return r;
+	r = namespaces_open_paths(config, child.namespace_fds, err);
+	if (r == 0)
+		r = start_child(&child, &handle, err);
+	namespaces_close(child.namespace_fds);
+	seccomp_program_free(&child.seccomp);
+	if (r == 0)
+		r = prepare_for_child(config, &handle, &cgroup_made, err);
+	if (r == 0)
+		r = spawn_await_ready(&handle, err);
+	if (r < 0) {
+		spawn_kill(&handle);
+		if (cgroup_made)
+			cgroup_remove(config->cgroup_path, NULL);
+		return r;
+	}
+	*ret = handle;
+	return 0;
+}
+
+int container_release(struct container_handle *handle, struct error *err)
+{
+	struct sync_message message = { 0 };
+	int r;
+
+	r = sync_send_type(handle->sync_fd, SYNC_GO, -1);
+	if (r < 0 && r != -EPIPE)
+		return error_errno(err, r, "cannot talk to the container's process");
+	r = next_message(handle->sync_fd, &message, NULL, err);
+	if (r < 0)
+		handle->command_failed = message.type == SYNC_FAILED && message.command_failed;
+	close(steal_fd(&handle->sync_fd));
+	return r > 0 ? error_set(err, EPROTO, "the container's process speaks nonsense") : r;
+}
+
+void container_handle_close(struct container_handle *handle)
+{
+	cleanup_close(&handle->pidfd);
+	cleanup_close(&handle->terminal_fd);
+	cleanup_close(&handle->sync_fd);
+	handle->pidfd = handle->terminal_fd = handle->sync_fd = -1;
+}
+
+int container_cleanup(const char *cgroup_path, struct error *err)
+{
+	return cgroup_path ? cgroup_remove(cgroup_path, err) : 0;
+}

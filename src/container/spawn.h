@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spawn.h - the parent's tools that spawn.c shares with exec.c and fuse.c.
+ */
+#pragma once
+
+#include "container/internal.h"
+
+#define SPAWN_CHILD_INIT                                                                           \
+	{                                                                                          \
+		.sync_fd = -1, .namespace_fds = { -1, -1, -1, -1, -1, -1, -1, -1 },                \
+		.layer_root_fd = -1, .null_fd = -1, .root_fd = -1, .terminal_fd = -1,              \
+		.terminal_master_fd = -1,                                                          \
+	}
+
+/* clone3(2) as fork(2), signal handlers reset in the child. Returns like fork(). */
+pid_t spawn_clone(uint64_t flags, int *ret_pidfd);
+
+/* Until SYNC_READY: passes warnings on, serves SYNC_FUSE. */
+int spawn_await_ready(struct container_handle *handle, struct error *err);
+
+/* End a half-made child, reap it, close the handle. */
+void spawn_kill(struct container_handle *handle);
+
+/* Run fuse-overlayfs in the mount namespace of the child; `arguments` = "OPTIONS\nTARGET". */
+int spawn_mount_fuse(int pidfd, const char *arguments, struct error *err);
