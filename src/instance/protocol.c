@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * protocol.c - frames between a monitor and its clients. Whatever arrives is checked here, in one
+ * table, so that the code that acts on a frame may rely on the length of its payload.
+ */
+#include "instance/protocol.h"
+
+#include <assert.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+static const struct {
+	uint32_t min, max; /* bytes of payload */
+	uint8_t max_stream;
+} rules[] = {
+	[FRAME_ATTACH] = { 1, 1, 0 },
+	[FRAME_STDIN] = { 1, FRAME_PAYLOAD_MAX, 0 },
+	[FRAME_STDIN_EOF] = { 0, 0, 0 },
+	[FRAME_RESIZE] = { sizeof(struct frame_resize), sizeof(struct frame_resize), 0 },
+	[FRAME_SIGNAL] = { 4, 4, 1 },
+	[FRAME_STOP] = { sizeof(struct frame_stop), sizeof(struct frame_stop), 0 },
+	[FRAME_PAUSE] = { 1, 1, 0 },
+	[FRAME_RELOAD] = { 0, 0, 0 },
+	[FRAME_WAIT] = { 1, 1, 0 },
+	[FRAME_CLOSED] = { 1, 1, 0 },
+	[FRAME_STARTED] = { 4, 4, 0 },
+	[FRAME_FAILED] = { sizeof(struct frame_failed), sizeof(struct frame_failed), 0 },
+	[FRAME_OUTPUT] = { 1, FRAME_PAYLOAD_MAX, 2 },
+	[FRAME_STDIN_TAKEN] = { 0, 0, 0 },
+	[FRAME_EXIT] = { 4, 4, 0 },
+	[FRAME_RESULT] = { sizeof(struct frame_result), sizeof(struct frame_result), 0 },
+};
+static_assert(sizeof(rules) / sizeof(rules[0]) == FRAME_TYPE_COUNT, "every frame has a rule");
+static_assert(sizeof(struct frame_header) == 8, "the header is 8 bytes");
+
+/* Sentences end inside their array, whoever sent them. */
+static bool is_terminated(const struct frame_result *result)
+{
+	return memchr(result->message, '\0', sizeof(result->message)) != NULL;
+}
+
+int frame_parse(const void *bytes, size_t size, struct frame *ret)
+{
+	struct frame_header header;
+	const void *payload;
+
+	if (size < sizeof(header))
+		return -EBADMSG;
+	memcpy(&header, bytes, sizeof(header));
+	if (header.type == 0 || header.type >= FRAME_TYPE_COUNT || header.zero != 0 ||
+		header.len != size - sizeof(header) || header.len < rules[header.type].min ||
+		header.len > rules[header.type].max ||
+		header.stream > rules[header.type].max_stream)
+		return -EBADMSG;
+	payload = (const char *)bytes + sizeof(header);
+	if (header.type == FRAME_OUTPUT && header.stream == 0)
+		return -EBADMSG;
+	if (header.type == FRAME_RESULT && !is_terminated(payload))
+		return -EBADMSG;
+	if (header.type == FRAME_FAILED &&
+		!is_terminated(&((const struct frame_failed *)payload)->result))
+		return -EBADMSG;
+	*ret = (struct frame){
+		.type = header.type,
+		.stream = header.stream,
+		.len = header.len,
+		.payload = payload,
+	};
+	return 0;
+}
+
+int frame_send(
+	int fd, enum frame_type type, uint8_t stream, const void *payload, size_t len, int flags)
+{
+	struct frame_header header = {
+		.type = (uint8_t)type,
+		.stream = stream,
+		.len = (uint32_t)len,
+	};
+	struct iovec parts[2] = {
+		{ .iov_base = &header, .iov_len = sizeof(header) },
+		{ .iov_base = (void *)payload, .iov_len = len },
+	};
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = len ? 2 : 1 };
+	ssize_t n;
+
+	do {
+		n = sendmsg(fd, &message, flags | MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+int frame_send_i32(int fd, enum frame_type type, int32_t value, int flags)
+{
+	return frame_send(fd, type, 0, &value, sizeof(value), flags);
+}
+
+int frame_send_result(int fd, int code, const char *message, int flags)
+{
+	struct frame_result result = { .code = code < 0 ? -code : code };
+
+	snprintf(result.message, sizeof(result.message), "%s", message ? message : "");
+	return frame_send(fd, FRAME_RESULT, 0, &result, sizeof(result), flags);
+}
+
+int frame_receive(int fd, void *buf, struct frame *ret, int flags)
+{
+	struct iovec part = { .iov_base = buf, .iov_len = FRAME_MAX };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	ssize_t n;
+	int r;
+
+	do {
+		n = recvmsg(fd, &message, flags | MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == ECONNRESET ? 0 : -errno;
+	if (n == 0)
+		return 0;
+	if (message.msg_flags & MSG_TRUNC)
+		return -EBADMSG;
+	r = frame_parse(buf, (size_t)n, ret);
+	return r < 0 ? r : 1;
+}
