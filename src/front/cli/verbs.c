@@ -21,7 +21,20 @@
 	}
 
 const struct verb *const verbs[] = {
-	&verb_man,
+	&verb_run,
+	ALIAS("container run", "run"),
+	&verb_create,
+	ALIAS("container create", "create"),
+	&verb_start,
+	ALIAS("container start", "start"),
+	&verb_exec,
+	ALIAS("container exec", "exec"),
+	&verb_attach,
+	ALIAS("container attach", "attach"),
+	&verb_update,
+	ALIAS("container update", "update"),
+	&verb_cp,
+	ALIAS("container cp", "cp"),
 	&verb_images,
 	ALIAS("image ls", "images"),
 	ALIAS("image list", "images"),
@@ -44,5 +57,9 @@ const struct verb *const verbs[] = {
 	HELPER("strata-image", "load", "Images",
 		"Load images from a docker-archive, an oci-archive or an OCI layout"),
 	HELPER("strata-image", "save", "Images", "Save images to an archive"),
+	&verb_boot,
+	&verb_completion,
+	&verb_complete,
+	&verb_man,
 	NULL,
 };
