@@ -49,8 +49,8 @@ static int split_name(const char *name, struct parts *ret)
 		/* A name some other tool gave: it is all there is. */
 		ret->repository = strdup(name);
 	} else if (name) {
-		_cleanup_free_ char *digest = steal_ptr(&ref.digest);
-
+		free(ref.digest);
+		ref.digest = NULL;
 		ret->tag = steal_ptr(&ref.tag);
 		ret->repository = image_reference_familiar(&ref);
 		image_reference_free(&ref);
