@@ -313,15 +313,15 @@ static int hide_path(struct child *child, const char *path, int *empty_fd, struc
 	r = open_to_hide(child, path, &st, &target, err);
 	if (r < 0 || target < 0)
 		return r;
-	if (!S_ISDIR(st.st_mode)) {
-		tree = clone_tree(child->null_fd, "", false);
-	} else if (*empty_fd < 0) {
-		/* The first directory takes the mount itself, after it was cloned for the rest. */
+	if (S_ISDIR(st.st_mode) && *empty_fd < 0) {
+		/* The first directory takes the mount itself and not a clone: a detached mount that
+		 * is closed costs an RCU grace period. */
 		*empty_fd = make_empty_directory();
-		tree = *empty_fd < 0 ? *empty_fd : clone_tree(*empty_fd, "", false);
-	} else {
-		tree = clone_tree(*empty_fd, "", false);
+		if (*empty_fd < 0)
+			return error_errno(err, *empty_fd, "cannot hide %s", path);
+		return mounts_attach(*empty_fd, target, path, err);
 	}
+	tree = clone_tree(S_ISDIR(st.st_mode) ? *empty_fd : child->null_fd, "", false);
 	if (tree < 0)
 		return error_errno(err, tree, "cannot hide %s", path);
 	return mounts_attach(tree, target, path, err);
@@ -346,7 +346,7 @@ static int protect_path(struct child *child, const char *path, struct error *err
 int mounts_hide_paths(struct child *child, struct error *err)
 {
 	_cleanup_close_ int empty = -1;
-	int r = 0;
+	int r;
 
 	strv_for_each (path, child->config->readonly_paths) {
 		r = protect_path(child, *path, err);
@@ -358,5 +358,5 @@ int mounts_hide_paths(struct child *child, struct error *err)
 		if (r < 0)
 			return r;
 	}
-	return r;
+	return 0;
 }

@@ -176,12 +176,13 @@ static int mount_overlay(
 	return 0;
 }
 
-/* A restart after a crash finds the mark of the last volatile mount, which refuses a second. */
+/* The mark of a volatile mount refuses every later one: whoever mounts again wants what is there.
+ */
 static void forget_volatile_mark(const struct container_rootfs *rootfs)
 {
 	_cleanup_free_ char *mark = NULL;
 
-	if (!rootfs->ephemeral || !rootfs->work)
+	if (!rootfs->work)
 		return;
 	mark = strf("%s/work/incompat", rootfs->work);
 	if (mark && access(mark, F_OK) == 0)
