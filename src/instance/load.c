@@ -287,6 +287,8 @@ int instance_derive_config(struct instance *instance, struct error *err)
 		r = set_path(&config->rootfs.upper, instance, "upper", err);
 	if (r == 0)
 		r = set_path(&config->rootfs.work, instance, "work", err);
+	/* What --rm throws away need not reach the disk first. */
+	config->rootfs.ephemeral = instance->spec.auto_remove;
 	if (r == 0)
 		r = derive_sources(instance, err);
 	return r;

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test-mount-options.c - mount words become the right flags for mount(2) and mount_setattr(2).
+ */
+#include "unit/test.h"
+
+#include <sys/mount.h>
+
+#include "container/mount-options.h"
+
+static int parse(const char *type, const char *words, struct mount_options *ret, struct error *err)
+{
+	char **options = *words ? strv_split(words, ',') : NULL;
+	char destination[] = "/x";
+	struct container_mount mount = { destination, (char *)(uintptr_t)type, NULL, options };
+	int r = mount_options_parse(&mount, ret, err);
+
+	strv_free(options);
+	return r;
+}
+
+static void file_systems_get_flags_and_data(void **state)
+{
+	struct mount_options o;
+	struct error error = { 0 };
+
+	assert_int_equal(
+		parse("tmpfs", "ro,nosuid,strictatime,mode=755,size=64k,rw", &o, &error), 0);
+	assert_true(o.flags == (MS_NOSUID | MS_STRICTATIME));
+	assert_string_equal(o.data.data, "mode=755,size=64k");
+	assert_false(o.bind);
+	mount_options_free(&o);
+	assert_int_equal(parse("tmpfs", "tmpcopyup,noatime,relatime", &o, &error), 0);
+	assert_true(o.copy_up);
+	assert_true(o.flags == MS_RELATIME);
+	mount_options_free(&o);
+}
+
+static void binds_get_attributes(void **state)
+{
+	struct mount_options o;
+	struct error error = { 0 };
+
+	assert_int_equal(parse(NULL, "rbind,ro,nodev,noatime,rslave", &o, &error), 0);
+	assert_true(o.bind && o.recursive);
+	assert_true(o.set == (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME));
+	assert_true(o.clear == MOUNT_ATTR__ATIME);
+	assert_true(o.propagation == MS_SLAVE && o.propagation_recursive);
+	assert_true(o.set_recursive == 0);
+	mount_options_free(&o);
+	assert_int_equal(parse("bind", "rro", &o, &error), 0);
+	assert_true(o.set_recursive == MOUNT_ATTR_RDONLY && o.set == 0);
+	mount_options_free(&o);
+	/* "rw" asks for nothing: a read-only source stays read-only. */
+	assert_int_equal(parse("bind", "bind,ro,rw", &o, &error), 0);
+	assert_true(o.set == 0 && o.clear == 0);
+	mount_options_free(&o);
+}
+
+static void nonsense_is_refused(void **state)
+{
+	struct mount_options o;
+	struct error error = { 0 };
+
+	assert_int_equal(parse("bind", "size=1", &o, &error), -EINVAL);
+	assert_non_null(strstr(error.message, "size=1"));
+	assert_int_equal(parse(NULL, "ro", &o, &error), -EINVAL);
+	assert_int_equal(parse("proc", "tmpcopyup", &o, &error), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(file_systems_get_flags_and_data),
+		cmocka_unit_test(binds_get_attributes),
+		cmocka_unit_test(nonsense_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
