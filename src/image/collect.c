@@ -331,6 +331,7 @@ static int remove_layer_tree(void *context, struct error *err)
 int image_layer_discard(const struct image_store *store, const char *name, struct error *err)
 {
 	char doomed[sizeof(LAYER_DOOMED_PREFIX) + IMAGE_HEX_LEN];
+	char unsynced[sizeof(IMAGE_UNSYNCED_PREFIX) + IMAGE_HEX_LEN];
 	struct layer_removal removal = { .layers_fd = store->layers_fd, .name = name };
 	int r;
 
@@ -341,6 +342,8 @@ int image_layer_discard(const struct image_store *store, const char *name, struc
 			return error_errno(
 				err, errno, "cannot remove %s/layers/%s", store->root, name);
 		removal.name = doomed;
+		snprintf(unsynced, sizeof(unsynced), IMAGE_UNSYNCED_PREFIX "%s", name);
+		unlinkat(store->layers_fd, unsynced, 0);
 	}
 	r = remove_layer_tree(&removal, err);
 	if ((r == -EACCES || r == -EPERM) && geteuid() != 0) {
@@ -365,6 +368,16 @@ static int remove_layer(struct collector *c, const char *name, struct error *err
 	return 0;
 }
 
+/* What belongs to a dead process, or is about a layer that is not there. */
+static bool is_left_over(const struct collector *c, const char *name)
+{
+	const char *hex = str_after_prefix(name, IMAGE_UNSYNCED_PREFIX);
+
+	if (hex)
+		return faccessat(c->store->layers_fd, hex, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
+	return str_after_prefix(name, IMAGE_TEMPORARY_PREFIX) != NULL;
+}
+
 static int sweep_layers(struct collector *c, struct error *err)
 {
 	_cleanup_strv_ char **garbage = NULL;
@@ -375,9 +388,7 @@ static int sweep_layers(struct collector *c, struct error *err)
 	if (!dir)
 		return error_errno(err, errno, "cannot open %s/layers", c->store->root);
 	while ((entry = readdir(dir))) {
-		bool left_over = str_after_prefix(entry->d_name, IMAGE_TEMPORARY_PREFIX) != NULL;
-
-		if (!left_over &&
+		if (!is_left_over(c, entry->d_name) &&
 			(!is_hex_name(entry->d_name) || c->keep_layers ||
 				digest_set_has(&c->layers, entry->d_name)))
 			continue;

@@ -13,6 +13,8 @@
 /* Names of files that are being written below images/blobs/sha256 and layers. */
 #define IMAGE_TEMPORARY_PREFIX ".tmp-"
 #define IMAGE_PARTIAL_PREFIX   ".partial-"
+/* layers/.unsynced-HEX: that layer may not be on disk yet (layer.c). */
+#define IMAGE_UNSYNCED_PREFIX ".unsynced-"
 
 /* --- platform.c --- */
 

@@ -31,10 +31,11 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/userns.h"
+#include "image/internal.h"
 #include "image/layer-stream.h"
 #include "image/layer-unpack.h"
 
-#define UNSYNCED_PREFIX	      ".unsynced-"
+#define UNSYNCED_PREFIX	      IMAGE_UNSYNCED_PREFIX
 #define UNSYNCED_NAME_MAX     (sizeof(UNSYNCED_PREFIX) + 64)
 #define SETTLE_AGE_NS	      INT64_C(60000000000) /* the kernel has written it all by then */
 #define LAYER_MAX_ENTRIES     10000000
