@@ -63,6 +63,27 @@ static int write_document(int dir_fd, const char *name, char *text, bool durable
 	return r < 0 ? error_errno(err, r, "cannot write %s", name) : 0;
 }
 
+/* The host name is the ID's beginning unless somebody chose one; $HOSTNAME says it, as in Docker.
+ */
+static int name_host(struct instance *instance, struct error *err)
+{
+	struct container_config *config = &instance->config;
+
+	if (!config->hostname && config->namespaces[CONTAINER_NS_UTS].wanted) {
+		config->hostname = strndup(instance->id, HOSTNAME_LEN);
+		if (!config->hostname)
+			return error_oom(err);
+	}
+	if (!config->hostname)
+		return 0;
+	strv_for_each (pair, config->process.env)
+		if (str_after_prefix(*pair, "HOSTNAME="))
+			return 0;
+	return strv_pushf(&config->process.env, "HOSTNAME=%s", config->hostname) < 0
+		? error_oom(err)
+		: 0;
+}
+
 /* The writable overlay and the documents. `final_path` is where the directory will be. */
 static int fill(struct instance *instance, const char *final_path, struct error *err)
 {
@@ -76,12 +97,9 @@ static int fill(struct instance *instance, const char *final_path, struct error 
 			mkdirat(instance->dir_fd, "work", 0755) < 0))
 		return error_errno(
 			err, errno, "cannot create the writable layer in %s", final_path);
-	if (!config->hostname && config->namespaces[CONTAINER_NS_UTS].wanted) {
-		config->hostname = strndup(instance->id, HOSTNAME_LEN);
-		if (!config->hostname)
-			return error_oom(err);
-	}
-	r = instance_derive_config(instance, err);
+	r = name_host(instance, err);
+	if (r == 0)
+		r = instance_derive_config(instance, err);
 	if (r == 0 && instance->spec.layers)
 		r = instance_etc_create(instance->dir_fd, final_path, &instance->spec, config, err);
 	if (r == 0)
