@@ -136,7 +136,7 @@ def test_prune(box):
 
 def test_ps(box):
     identity = start(box, "--label", "tier=web", "--label", "x")
-    box.ok("run", "--name", "done", "busybox", "sh", "-c", "exit 3")
+    box("run", "--name", "done", "busybox", "sh", "-c", "exit 3", check=3)
     lines = box.ok("ps").splitlines()
     assert lines[0].split()[:3] == ["CONTAINER", "ID", "IMAGE"] and len(lines) == 2
     assert identity[:12] in lines[1] and '"sleep 300"' in lines[1] and "Up" in lines[1]
@@ -320,7 +320,7 @@ def test_diff_of_volumes_from_image_is_removed_with_v(box):
 
 
 def test_events(box):
-    box.ok("run", "--name", "it", "--rm", "busybox", "sh", "-c", "exit 3")
+    box("run", "--name", "it", "--rm", "busybox", "sh", "-c", "exit 3", check=3)
     events = [json.loads(line) for line in
               box.ok("events", "--since", "1m", "--until", "0s", "--format", "json").splitlines()]
     actions = [e["Action"] for e in events if e.get("Type") == "container"]
