@@ -34,6 +34,8 @@ void instance_name_random(char *buf, size_t size, unsigned attempt);
 /* ROOT/names/NAME -> ID, exclusively. -EEXIST names the holder. A dangling link is taken over. */
 int instance_name_take(
 	const struct instance_roots *roots, const char *name, const char *id, struct error *err);
+/* Remove the names that killed creates left behind. */
+void instance_names_sweep(const struct instance_roots *roots);
 /* Drop the name if it still is this instance's. */
 void instance_name_drop(const struct instance_roots *roots, const char *name, const char *id);
 /* The ID that a name stands for; -ENOENT. */

@@ -107,6 +107,7 @@ int instance_list(const struct instance_roots *roots, struct instance **ret, siz
 		return error_errno(err, errno, "cannot open %s", path);
 	while (dir && r == 0 && (entry = readdir(dir)))
 		r = visit(roots, entry->d_name, &listing, err);
+	instance_names_sweep(roots);
 	if (r < 0) {
 		instance_list_free(listing.list, listing.count);
 		return r;

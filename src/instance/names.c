@@ -109,10 +109,13 @@ int instance_name_resolve(
 	return r < 0 ? r : read_link(path, ret_id);
 }
 
-/* Does the instance that a link points to exist, finished or in the making? */
+/*
+ * Does the instance that a link points to exist, finished or in the making? The making is looked at
+ * first: asked the other way round, one that is renamed between the two would be missed.
+ */
 static bool holder_exists(const struct instance_roots *roots, const char *id)
 {
-	static const char *const prefixes[] = { "", INSTANCE_NEW_PREFIX };
+	static const char *const prefixes[] = { INSTANCE_NEW_PREFIX, "" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
 		char path[PATH_MAX];
@@ -155,6 +158,26 @@ static int take_over(const struct instance_roots *roots, const char *name, const
 	if (symlinkat(id, names_fd, name) < 0)
 		return error_errno(err, errno, "cannot reserve the name \"%s\"", name);
 	return 0;
+}
+
+/* A create that was killed leaves a name of which nothing on disk tells but the link itself. */
+void instance_names_sweep(const struct instance_roots *roots)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	char path[PATH_MAX], holder[INSTANCE_ID_LEN + 1];
+	struct dirent *entry;
+
+	if (name_path(roots, NULL, path, sizeof(path)) < 0)
+		return;
+	dir = opendir(path);
+	if (!dir)
+		return;
+	io_lock(dirfd(dir), true);
+	while ((entry = readdir(dir))) {
+		if (name_path(roots, entry->d_name, path, sizeof(path)) == 0 &&
+			read_link(path, holder) == 0 && !holder_exists(roots, holder))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	}
 }
 
 int instance_name_take(

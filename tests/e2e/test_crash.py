@@ -146,6 +146,13 @@ def test_damaged_index(box):
     assert box.ok("run", "--rm", "busybox", "echo", "back") == "back"
 
 
+def verify_finds(box):
+    """What `image verify` has to say; it must have something to say."""
+    done = box("image", "verify")
+    assert done.returncode == 1, done
+    return done.stdout
+
+
 def test_damaged_blob(box):
     doc = json.loads((box.root / "images/index.json").read_text())
     digest = doc["manifests"][0]["digest"].split(":")[1]
@@ -153,7 +160,7 @@ def test_damaged_blob(box):
     os.chmod(blob, 0o644)
     blob.write_text('{"schemaVersion": 2, "layers": [')
     box.fails("run", "--rm", "busybox", "true", status=125, saying=digest[:12])
-    box.fails("image", "verify", saying=digest[:12])
+    assert digest[:12] in verify_finds(box)
 
 
 def test_a_flipped_bit_is_found_by_verify(box):
@@ -162,7 +169,7 @@ def test_a_flipped_bit_is_found_by_verify(box):
     data[len(data) // 2] ^= 1
     os.chmod(blobs[-1], 0o644)
     blobs[-1].write_bytes(data)
-    box.fails("image", "verify", saying=blobs[-1].name[:12])
+    assert blobs[-1].name[:12] in verify_finds(box)
 
 
 def test_a_removed_instance_folder(box):

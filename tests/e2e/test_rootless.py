@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_rootless.py - the same commands as an ordinary user."""
 
-import json
 import os
+import subprocess
 
 import pytest
 
+import oci
 from conftest import wait_until
 
 pytestmark = pytest.mark.needs_root  # only root can make the temporary users
@@ -33,11 +34,10 @@ def test_root_inside_is_not_root_outside(rootless, rootless_user):
     assert int(caps.split()[1], 16) == 0x00000000A80425FB
 
 
-def test_user_root_files_are_safe(rootless, tmp_path):
-    os.chmod(tmp_path, 0o755)
-    (tmp_path / "secret").write_text("host root's\n")
-    os.chmod(tmp_path / "secret", 0o600)
-    done = rootless("run", "--rm", "-v", f"{tmp_path}:/d", "busybox", "cat", "/d/secret")
+def test_user_root_files_are_safe(rootless, open_tmp):
+    (open_tmp / "secret").write_text("host root's\n")
+    os.chmod(open_tmp / "secret", 0o600)
+    done = rootless("run", "--rm", "-v", f"{open_tmp}:/d", "busybox", "cat", "/d/secret")
     assert done.returncode == 1 and "root's" not in done.stdout
 
 
@@ -89,16 +89,13 @@ def test_limits_without_delegation_are_an_error(rootless):
         assert option[0].strip("-").split("-")[0][:3] in done.stderr
 
 
-def test_device_nodes_of_a_layer(rootless, tmp_path):
+def test_device_nodes_of_a_layer(rootless, open_tmp):
     """A layer with device nodes, as an ordinary user: said, not fatal silence."""
-    import oci
-    os.chmod(tmp_path, 0o755)
-    layout = oci.Layout(tmp_path / "oci")
+    layout = oci.Layout(open_tmp / "oci")
     tar = oci.Tar().dir("dev").device("dev/mem", 1, 1).bytes()
     layout.name(layout.manifest([oci.busybox_tar(), tar], oci.BUSYBOX_CONFIG), "nodes:latest")
-    import subprocess
-    subprocess.run(["chmod", "-R", "a+rX", str(tmp_path / "oci")], check=True)
-    done = rootless("import", tmp_path / "oci")
+    subprocess.run(["chmod", "-R", "a+rX", str(open_tmp)], check=True)
+    done = rootless("import", open_tmp / "oci")
     if done.returncode:
         assert "dev/mem" in done.stderr
     else:
