@@ -434,6 +434,15 @@ def busybox_layout(tmp_path_factory):
     return path
 
 
+@pytest.fixture
+def open_tmp():
+    """A temporary folder that every user may look into (pytest's own are closed to others)."""
+    folder = Path(tempfile.mkdtemp(prefix="strata-e2e-open-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
 def _store(strata_binary, layout, folder):
     """A state root that has the images of `layout`, imported once for all tests."""
     one = Strata(strata_binary, folder / "root")
