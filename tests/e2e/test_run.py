@@ -165,6 +165,17 @@ def test_joining_another_instances_namespaces(strata, busybox_image):
     first = strata.ok("exec", "first", "sh", "-c", "readlink /proc/self/ns/pid; readlink /proc/self/ns/ipc")
     assert strata.ok("run", "--rm", "--pid", "container:first", "busybox", "readlink",
                      "/proc/self/ns/pid") == first.split()[0]
+    assert strata.ok("run", "--rm", "--ipc", "container:first", "busybox", "readlink",
+                     "/proc/self/ns/ipc") == first.split()[1]
+    # Its first process is another one after a restart: the namespace is found by instance, not pid.
+    strata.ok("create", "--name", "second", "--network", "container:first", "busybox", "readlink",
+              "/proc/self/ns/net")
+    strata.ok("restart", "-t", "0", "first")
+    assert strata.ok("start", "-a", "second") == \
+        strata.ok("exec", "first", "readlink", "/proc/self/ns/net")
+    strata.ok("kill", "first")
+    strata.ok("wait", "first")
+    strata.fails("start", "-a", "second", saying="first.*not running")
 
 
 def test_hostname(run):
