@@ -55,7 +55,8 @@ static char *take_value(const char **p, int *r)
 		}
 		s++;
 	} else {
-		size_t n = token_length(s);
+		/* Laxer than a token: addresses without quotes have been seen. */
+		size_t n = strcspn(s, ", \t\"");
 
 		str_append_n(&value, s, n);
 		s += n;
