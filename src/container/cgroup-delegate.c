@@ -2,9 +2,10 @@
 /*
  * cgroup-delegate.c - where on a v2 host a new container's cgroup may go.
  *
- * Two places are ours to divide: the scope that strata-scope made for this very monitor
- * (".../strata-ID.scope", root's or a user's), and, for a user, the cgroup we are in when it
- * belongs to that user. Root without a scope uses the root of the tree.
+ * Root uses the root of the tree, scope or not: its monitors need not wait for systemd then, and a
+ * container does not get the SIGTERM that ends its monitor's scope at a shutdown, but what its
+ * monitor makes of it. A user may divide the cgroup we are in when it belongs to that user: the
+ * scope that strata-scope made for this monitor, or one that somebody else has prepared.
  *
  * A cgroup that hands controllers down may hold no processes (cgroup-v2.rst, "No Internal Process
  * Constraint"), so whoever is in such a place is first moved to its leaf "supervise".
@@ -58,14 +59,6 @@ static int own_cgroup(char **ret)
 	if (r == 0 && str_has_suffix(*ret, "/" SUPERVISE))
 		*strrchr(*ret, '/') = '\0';
 	return r;
-}
-
-/* Was this scope made for a monitor of ours? Root divides no other. */
-static bool is_own_scope(const char *path)
-{
-	const char *name = strrchr(path, '/');
-
-	return name && str_after_prefix(name, "/strata-") && str_has_suffix(name, ".scope");
 }
 
 static bool may_write(const char *root, const char *path)
@@ -141,22 +134,30 @@ bool cgroup_v2_user_manager(void)
 	return access(path, F_OK) == 0;
 }
 
+/* The root of what we see is a real cgroup, not the machine's root: we are in a container. */
+static bool root_is_confined(const char *root)
+{
+	char path[PATH_MAX];
+
+	return cgroup_path_of(path, root, "/cgroup.type") == 0 && access(path, F_OK) == 0;
+}
+
 int cgroup_v2_path_for(const char *root, const char *id, char **ret, struct error *err)
 {
 	_cleanup_free_ char *base = NULL;
-	bool delegated;
 	char *path;
-	int r = cgroup_v2_delegated(root, &base);
+	int r = 0;
 
-	delegated = r == 0 && (geteuid() != 0 || is_own_scope(base));
-	if (!delegated && geteuid() != 0)
-		return error_set(err, ENOTSUP, "no cgroup is delegated to this user");
-	if (delegated) {
-		r = supervise(root, base, err);
+	if (geteuid() != 0) {
+		r = cgroup_v2_delegated(root, &base);
 		if (r < 0)
-			return r;
+			return error_set(err, ENOTSUP, "no cgroup is delegated to this user");
 	}
-	path = strf("%s/strata-%s", delegated ? base : "", id);
+	if (base || root_is_confined(root))
+		r = supervise(root, base ? base : "", err);
+	if (r < 0)
+		return r;
+	path = strf("%s/strata-%s", base ? base : "", id);
 	if (!path)
 		return error_oom(err);
 	*ret = path;

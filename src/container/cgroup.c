@@ -229,15 +229,21 @@ static int host_of(const char *path, struct cgroup_host *ret, struct error *err)
 	return check_path(path, err);
 }
 
-int cgroup_path_for(const char *id, char **ret, struct error *err)
+int cgroup_path_for(
+	const char *id, const struct cgroup_limits *limits, char **ret, struct error *err)
 {
 	enum cgroup_kind mounted = mounted_kind();
 	char *path;
+	int r;
 
+	if (!usable(mounted)) {
+		r = refuse_without_cgroup(mounted, limits, err);
+		if (r == 0)
+			*ret = NULL;
+		return r;
+	}
 	if (mounted == CGROUP_V2)
 		return cgroup_v2_path_for(CGROUP_ROOT, id, ret, err);
-	if (!usable(mounted))
-		return error_set(err, ENOTSUP, "this process may make no cgroups");
 	path = strf("/strata-%s", id);
 	if (!path)
 		return error_oom(err);

@@ -2,7 +2,7 @@
 /*
  * cgroup.h - limits and accounting on cgroup v2, v1 and hybrid hosts.
  *
- * A cgroup is named by one path ("/strata/ID"), the same below every hierarchy; all functions work
+ * A cgroup is named by one path ("/strata-ID"), the same below every hierarchy; all functions work
  * from that path alone, so that a process that has lost its memory can still clean up. Which kind
  * of host this is, is found out by statfs(2), never by parsing mount tables on the hot path.
  *
@@ -82,14 +82,15 @@ enum cgroup_kind cgroup_host_kind(void);
 int cgroup_check_limits(const struct cgroup_limits *limits, struct error *err);
 
 /*
- * The path for a new container's cgroup: "/strata-ID" where we are root, below the delegated
- * cgroup we are in for a user on v2, and for everyone in a scope of strata-scope's; that cgroup is
- * made ready for it by moving its processes, us included, to a leaf. To be kept: later calls name
- * the cgroup by it from anywhere. -ENOTSUP where there is none (CGROUP_NONE). The name has no
+ * The path for a new container's cgroup: "/strata-ID" where we are root; for a user on v2, below
+ * the delegated cgroup we are in, which is made ready for it by moving its processes, us included,
+ * to a leaf. To be kept: later calls name the cgroup by it from anywhere. *ret is NULL where there
+ * are no cgroups for us; asking for a limit there is the error that says so. The name has no
  * "/strata" parent on purpose: an extra level costs a run another mkdir and rmdir in every
  * hierarchy.
  */
-int cgroup_path_for(const char *id, char **ret, struct error *err);
+int cgroup_path_for(
+	const char *id, const struct cgroup_limits *limits, char **ret, struct error *err);
 
 /*
  * Make the cgroup and set the limits. -EEXIST when it is in use; an empty left-over is replaced.

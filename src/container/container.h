@@ -123,7 +123,7 @@ struct container_config {
 	struct userns_maps id_maps; /* of a new user namespace */
 	struct container_device *devices;
 	size_t nr_devices;
-	char *cgroup_path; /* "/strata/ID"; see cgroup.h */
+	char *cgroup_path; /* of cgroup_path_for(); NULL: none */
 	struct cgroup_limits limits;
 	struct seccomp_choice seccomp;
 	char **masked_paths, **readonly_paths;

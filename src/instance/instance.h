@@ -114,6 +114,7 @@ struct instance_state {
 	int exit_code;
 	bool oom_killed;
 	char *error; /* why it could not start, or NULL */
+	char *cgroup; /* where its last run was put; "": nowhere; NULL before the first */
 	int64_t started_ns, finished_ns; /* 0 = never */
 	int64_t restart_count;
 	bool stopped_by_user; /* unless-stopped: not started again by `strata boot` */

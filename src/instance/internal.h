@@ -25,7 +25,6 @@
 #define INSTANCE_LOCK_TIMEOUT_NS INT64_C(15000000000) /* a monitor that is just ending */
 #define INSTANCE_EXIT_UNKNOWN	 255 /* nobody saw how it ended; Docker's number for it */
 #define INSTANCE_STOP_TIMEOUT_S	 10 /* Docker's default */
-#define INSTANCE_CGROUP_PARENT	 "/strata/"
 
 /* --- names.c --- */
 
@@ -68,6 +67,10 @@ int instance_open(const struct instance_roots *roots, const char *id, struct ins
 	struct error *err);
 /* Fill in what follows from where the instance lies: layers, upper, work, cgroup, bind sources. */
 int instance_derive_config(struct instance *instance, struct error *err);
+/* The cgroup of the last run as the state has it, for a config: NULL when there was none. */
+int instance_get_cgroup(const struct instance *instance, char **ret, struct error *err);
+/* Choose the cgroup of the next run; for the monitor, which is in its scope by then. */
+int instance_choose_cgroup(struct instance *instance, struct error *err);
 /* Is a monitor there (by its pid and start time)? Only meaningful after a refresh. */
 static inline bool instance_has_monitor(const struct instance *instance)
 {

@@ -271,17 +271,47 @@ static int derive_sources(struct instance *instance, struct error *err)
 	return 0;
 }
 
+int instance_get_cgroup(const struct instance *instance, char **ret, struct error *err)
+{
+	const char *path = instance->state.cgroup;
+
+	*ret = NULL;
+	if (path && !*path)
+		return 0;
+	/* Not known yet, or its monitor was killed before it could say so: root's is always this.
+	 */
+	*ret = path ? strdup(path) : strf("/strata-%s", instance->id);
+	return *ret ? 0 : error_oom(err);
+}
+
+int instance_choose_cgroup(struct instance *instance, struct error *err)
+{
+	struct container_config *config = &instance->config;
+	_cleanup_free_ char *path = NULL;
+	char *copy;
+	int r = cgroup_path_for(instance->id, &config->limits, &path, err);
+
+	if (r < 0)
+		return r;
+	copy = strdup(path ? path : "");
+	if (!copy)
+		return error_oom(err);
+	free(instance->state.cgroup);
+	instance->state.cgroup = copy;
+	free(config->cgroup_path);
+	config->cgroup_path = steal_ptr(&path);
+	return 0;
+}
+
 int instance_derive_config(struct instance *instance, struct error *err)
 {
 	struct container_config *config = &instance->config;
 	int r;
 
 	free(config->cgroup_path);
-	config->cgroup_path = strf(INSTANCE_CGROUP_PARENT "%s", instance->id);
-	if (!config->cgroup_path)
-		return error_oom(err);
-	if (!instance->spec.layers)
-		return 0;
+	r = instance_get_cgroup(instance, &config->cgroup_path, err);
+	if (r < 0 || !instance->spec.layers)
+		return r;
 	r = derive_layers(instance, err);
 	if (r == 0)
 		r = set_path(&config->rootfs.upper, instance, "upper", err);

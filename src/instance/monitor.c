@@ -204,6 +204,8 @@ static int start_command(struct monitor *monitor, struct error *err)
 	monitor_protect(monitor, false);
 	r = instance_refresh_joins(instance, err);
 	if (r == 0)
+		r = instance_choose_cgroup(instance, err);
+	if (r == 0)
 		r = monitor_open_stdio(monitor, options.stdio, err);
 	if (r < 0)
 		return EXIT_CODE_STRATA;

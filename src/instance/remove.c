@@ -122,9 +122,9 @@ static int release_host(struct instance *instance, struct error *err)
 	if (!ops->cleanup)
 		return 0;
 	/* The path of the cgroup is all it takes, so a damaged config.json is no obstacle. */
-	minimal.cgroup_path = strf(INSTANCE_CGROUP_PARENT "%s", instance->id);
-	if (!minimal.cgroup_path)
-		return error_oom(err);
+	r = instance_get_cgroup(instance, &minimal.cgroup_path, err);
+	if (r < 0)
+		return r;
 	r = ops->cleanup(&minimal, err);
 	free(minimal.cgroup_path);
 	return r;

@@ -25,6 +25,7 @@ const char *instance_health_name(enum instance_health health)
 void instance_state_free(struct instance_state *state)
 {
 	free(state->error);
+	free(state->cgroup);
 	*state = (struct instance_state){ 0 };
 }
 
@@ -42,6 +43,7 @@ char *instance_state_write(const struct instance_state *state)
 	json_write_int(&w, "exit_code", state->exit_code);
 	json_write_bool(&w, "oom_killed", state->oom_killed);
 	json_write_string(&w, "error", state->error);
+	json_write_string(&w, "cgroup", state->cgroup);
 	json_write_int(&w, "started_ns", state->started_ns);
 	json_write_int(&w, "finished_ns", state->finished_ns);
 	json_write_int(&w, "restart_count", state->restart_count);
@@ -123,7 +125,7 @@ static int parse_numbers(const json_t *document, struct instance_state *state, s
 int instance_state_parse(const json_t *document, struct instance_state *ret, struct error *err)
 {
 	_cleanup_(instance_state_free) struct instance_state state = { 0 };
-	const char *boot_id = "", *error = NULL;
+	const char *boot_id = "", *error = NULL, *cgroup = NULL;
 	int status = 0, health = 0, r;
 
 	r = find_name(document, "status", INSTANCE_STATUS_COUNT, status_name, &status, err);
@@ -136,6 +138,8 @@ int instance_state_parse(const json_t *document, struct instance_state *ret, str
 		r = json_get_string(document, "boot_id", &boot_id, INSTANCE_STATE_FILE, err);
 	if (r == 0)
 		r = json_get_string(document, "error", &error, INSTANCE_STATE_FILE, err);
+	if (r == 0)
+		r = json_get_string(document, "cgroup", &cgroup, INSTANCE_STATE_FILE, err);
 	if (r == 0)
 		r = json_get_bool(
 			document, "oom_killed", &state.oom_killed, INSTANCE_STATE_FILE, err);
@@ -154,8 +158,14 @@ int instance_state_parse(const json_t *document, struct instance_state *ret, str
 		if (!state.error)
 			return error_oom(err);
 	}
+	if (cgroup) {
+		state.cgroup = strdup(cgroup);
+		if (!state.cgroup)
+			return error_oom(err);
+	}
 	*ret = state;
 	state.error = NULL;
+	state.cgroup = NULL;
 	return 0;
 }
 

@@ -94,15 +94,15 @@ def strata_cgroups():
     found = set()
     for mount in cgroup_mounts():
         with contextlib.suppress(OSError):
-            for entry in os.scandir(mount / "strata"):
-                if entry.is_dir():
+            for entry in os.scandir(mount):
+                if entry.is_dir() and entry.name.startswith("strata-"):
                     found.add((str(mount), entry.name))
     return found
 
 
 def cgroup_is_empty(key):
     with contextlib.suppress(OSError):
-        for path, _, _ in os.walk(os.path.join(key[0], "strata", key[1])):
+        for path, _, _ in os.walk(os.path.join(*key)):
             if Path(path, "cgroup.procs").read_text().strip():
                 return False
     return True
@@ -340,7 +340,7 @@ class Strata:
         """What is still there although everything was removed."""
         left = [f"process {describe_pid(p)}" for p in tagged_pids(self.tag)]
         left += [f"mount {m}" for m in mounts_below(self.root)]
-        left += [f"cgroup {'/strata/'.join(k)}" for k in strata_cgroups() - self.cgroups_before
+        left += [f"cgroup {'/'.join(k)}" for k in strata_cgroups() - self.cgroups_before
                  if cgroup_is_empty(k)]
         names = self.root / "names"
         if names.is_dir():
@@ -368,9 +368,9 @@ class Strata:
                 os.kill(pid, signal.SIGKILL)
         names = {p.name for p in self.instance_dirs()}
         for mount, name in strata_cgroups():
-            if name in names:
+            if name.removeprefix("strata-") in names:
                 with contextlib.suppress(OSError):
-                    for pid in Path(mount, "strata", name, "cgroup.procs").read_text().split():
+                    for pid in Path(mount, name, "cgroup.procs").read_text().split():
                         os.kill(int(pid), signal.SIGKILL)
         for mount in sorted(mounts_below(self.root), reverse=True):
             subprocess.run(["umount", "-l", mount], check=False)

@@ -39,8 +39,8 @@ static int set_up(void **state)
 	char id[32] = "test-";
 
 	io_random_hex(id + strlen(id), 8);
-	cgroup_path_for(id, &f->path, &f->err);
 	cgroup_limits_init(&f->limits);
+	cgroup_path_for(id, &f->limits, &f->path, &f->err);
 	*state = f;
 	return 0;
 }
