@@ -173,7 +173,7 @@ static int join_running(struct child *child, int pidfd, int namespaces, struct e
 	int r;
 
 	r = look_at_host(child, err);
-	if (r == 0 && child->config->cgroup_path)
+	if (r == 0 && child->has_cgroup)
 		r = cgroup_enter(child->config->cgroup_path, err);
 	if (r == 0)
 		r = namespaces_set_kernel_values(child, err);

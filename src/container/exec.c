@@ -57,7 +57,7 @@ static int helper_main(const struct child *child, int pidfd, int flags, int pipe
 {
 	pid_t pid;
 
-	if (child->config->cgroup_path && cgroup_enter(child->config->cgroup_path, NULL) < 0) {
+	if (child->has_cgroup && cgroup_enter(child->config->cgroup_path, NULL) < 0) {
 		pid = -EIO;
 	} else if (setns(pidfd, flags & (CLONE_NEWUSER | CLONE_NEWPID)) < 0) {
 		pid = -errno;
@@ -151,6 +151,7 @@ int container_exec(const struct container_config *config, pid_t init_pid,
 	child.options = options;
 	child.rootless = geteuid() != 0;
 	child.in_userns = config->namespaces[CONTAINER_NS_USER].wanted;
+	child.has_cgroup = config->cgroup_path && cgroup_host_kind() != CGROUP_NONE;
 	r = seccomp_program_load(&config->seccomp, process->cap_bounding, &child.seccomp, err);
 	if (r < 0)
 		return r;

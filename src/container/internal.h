@@ -67,6 +67,7 @@ struct child {
 	bool rootless; /* the parent is no root either */
 	bool is_first; /* not one of `exec` */
 	bool prepared; /* SYNC_PREPARED has come */
+	bool has_cgroup; /* none where the host gives us none and no limit asks for one */
 	bool in_cgroup;
 	int namespace_fds[CONTAINER_NS_COUNT]; /* to join, or -1 */
 	dev_t own_device; /* our program's file, see command.c */

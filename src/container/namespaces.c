@@ -145,7 +145,7 @@ int namespaces_enter_cgroup(struct child *child, struct error *err)
 	r = child_await_prepared(child, err);
 	if (r < 0)
 		return r;
-	if (child->config->cgroup_path) {
+	if (child->has_cgroup) {
 		r = cgroup_enter(child->config->cgroup_path, err);
 		if (r < 0)
 			return r;

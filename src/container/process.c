@@ -218,21 +218,34 @@ static int drop_bounding(const struct child *child, struct error *err)
 	return 0;
 }
 
+/* An id that the user namespace does not map cannot be taken on (EINVAL): say why there is none. */
+static int refuse_id(
+	const struct child *child, int error, const char *what, unsigned id, struct error *err)
+{
+	if (error == EINVAL && child->in_userns)
+		return error_set(err, error, "cannot become %s %u: %s", what, id,
+			child->config->id_maps.single
+				? "only one id of the user who runs this is mapped; give them a range in /etc/subuid and /etc/subgid"
+				: "it is outside the ranges of /etc/subuid and /etc/subgid that are mapped");
+	return error_errno(err, error, "cannot become %s %u", what, id);
+}
+
 static int become_user(const struct child *child, struct error *err)
 {
 	const struct container_user *user = &child->user;
 
 	if (user->uid != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return error_errno(err, errno, "cannot keep capabilities");
-	/* Where a user namespace has a single mapping setgroups(2) is denied, and there is nothing
-	 * to set or to drop. */
+	/* Where a user namespace has a single mapping setgroups(2) is denied: the groups that the
+	 * image lists for the user are left out, those that were asked for by name are an error. */
 	if (setgroups(user->nr_groups, user->groups) < 0 &&
-		!(errno == EPERM && child->in_userns && !user->nr_groups))
+		!(errno == EPERM && child->in_userns &&
+			strv_length(child->process->group_names) == 0))
 		return error_errno(err, errno, "cannot set the supplementary groups");
 	if (setresgid(user->gid, user->gid, user->gid) < 0)
-		return error_errno(err, errno, "cannot become group %u", user->gid);
+		return refuse_id(child, errno, "group", user->gid, err);
 	if (setresuid(user->uid, user->uid, user->uid) < 0)
-		return error_errno(err, errno, "cannot become user %u", user->uid);
+		return refuse_id(child, errno, "user", user->uid, err);
 	/* A change of ids makes a process dumpable again where fs.suid_dumpable says so. */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return error_errno(err, errno, "cannot make the process undumpable");

@@ -263,6 +263,7 @@ int container_spawn(const struct container_config *config,
 	child.is_first = true;
 	child.rootless = geteuid() != 0;
 	child.in_userns = config->namespaces[CONTAINER_NS_USER].wanted;
+	child.has_cgroup = config->cgroup_path && cgroup_host_kind() != CGROUP_NONE;
 	r = seccomp_program_load(
 		&config->seccomp, config->process.cap_bounding, &child.seccomp, err);
 	if (r < 0)
