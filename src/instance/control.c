@@ -151,6 +151,7 @@ int instance_stop_directly(
 	const struct isolation_ops *ops = instance_isolation(instance, err);
 	struct instance_state *state = &instance->state;
 	bool killed = false;
+	char code[16];
 	int r;
 
 	if (!ops)
@@ -174,7 +175,9 @@ int instance_stop_directly(
 	state->stopped_by_user = true;
 	r = instance_state_save(instance->dir_fd, state, true, err);
 	instance_unlock(instance);
-	instance_event(instance, "die", NULL);
+	snprintf(code, sizeof(code), "%d", state->exit_code);
+	instance_events_append(
+		instance, &(struct instance_event_item){ "die", "exitCode", code }, 1);
 	if (r == 0 && instance->spec.auto_remove)
 		r = instance_remove(instance, false, true, err);
 	return r;

@@ -46,9 +46,10 @@ static int make_directory(const struct instance_roots *roots, const char *id, co
 	return 0;
 }
 
-static int write_document(int dir_fd, const char *name, char *text, bool durable, struct error *err)
+/* `text` NULL: memory ran out when it was made. */
+static int write_document(
+	int dir_fd, const char *name, const char *text, bool durable, struct error *err)
 {
-	_cleanup_free_ char *owned = text;
 	_cleanup_close_ int fd = -1;
 	int r;
 
@@ -61,6 +62,18 @@ static int write_document(int dir_fd, const char *name, char *text, bool durable
 	if (r == 0 && durable && fsync(fd) < 0)
 		r = -errno;
 	return r < 0 ? error_errno(err, r, "cannot write %s", name) : 0;
+}
+
+static int write_documents(const struct instance *instance, bool durable, struct error *err)
+{
+	_cleanup_free_ char *config = container_config_write(&instance->config);
+	_cleanup_free_ char *spec = instance_spec_write(&instance->spec);
+	int r;
+
+	r = write_document(instance->dir_fd, INSTANCE_CONFIG_FILE, config, durable, err);
+	if (r == 0)
+		r = write_document(instance->dir_fd, INSTANCE_SPEC_FILE, spec, durable, err);
+	return r;
 }
 
 /* The host name is the ID's beginning unless somebody chose one; $HOSTNAME says it, as in Docker.
@@ -103,11 +116,7 @@ static int fill(struct instance *instance, const char *final_path, struct error 
 	if (r == 0 && instance->spec.layers)
 		r = instance_etc_create(instance->dir_fd, final_path, &instance->spec, config, err);
 	if (r == 0)
-		r = write_document(instance->dir_fd, INSTANCE_CONFIG_FILE,
-			container_config_write(config), durable, err);
-	if (r == 0)
-		r = write_document(instance->dir_fd, INSTANCE_SPEC_FILE,
-			instance_spec_write(&instance->spec), durable, err);
+		r = write_documents(instance, durable, err);
 	if (r == 0 && durable && fsync(instance->dir_fd) < 0)
 		r = error_errno(err, errno, "cannot sync %s", final_path);
 	return r;

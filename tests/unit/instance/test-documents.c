@@ -202,7 +202,7 @@ static void a_corrupt_store_names_file_and_instance(void **state)
 	assert_int_equal(instance_pinned_images(&fake->roots, &pinned, &err), -EBADMSG);
 	assert_true(instance_load(&fake->roots, "bad", &found, &err) < 0);
 	assert_non_null(strstr(err.message, "instance.json"));
-	instance_unlock(&two);
+	instance_close(&one);
 	instance_close(&two);
 }
 
