@@ -173,6 +173,9 @@ struct instance_attach_options {
 	const char *detach_keys; /* "ctrl-p,ctrl-q"; "" = none */
 };
 
+/* Is this a sequence of detach keys (NULL = the default)? To be asked before anything is started. */
+int instance_check_detach_keys(const char *keys, struct error *err);
+
 enum instance_attach_end {
 	INSTANCE_ATTACH_EXITED, /* *ret_exit_code is the command's */
 	INSTANCE_ATTACH_DETACHED, /* the user typed the detach keys */

@@ -44,6 +44,13 @@ int detach_matcher_init(struct detach_matcher *matcher, const char *text, struct
 	return 0;
 }
 
+int instance_check_detach_keys(const char *keys, struct error *err)
+{
+	struct detach_matcher matcher;
+
+	return detach_matcher_init(&matcher, keys, err);
+}
+
 bool detach_matcher_feed(
 	struct detach_matcher *matcher, const char *in, size_t len, char *out, size_t *ret_len)
 {

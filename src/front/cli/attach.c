@@ -29,8 +29,10 @@ static int attach_main(struct cli *cli, void *options, int argc, char **argv, st
 	_cleanup_instance_ struct instance instance = { .dir_fd = -1 };
 	struct instance_attach_options attach = { .stdout_open = true, .stderr_open = true };
 	enum instance_attach_end end = INSTANCE_ATTACH_EXITED;
-	int exit_code = EXIT_STRATA, r = instance_load(&roots, argv[0], &instance, err);
+	int exit_code = EXIT_STRATA, r = instance_check_detach_keys(o->detach_keys, err);
 
+	if (r == 0)
+		r = instance_load(&roots, argv[0], &instance, err);
 	if (r < 0)
 		return r;
 	if (instance.state.status == INSTANCE_PAUSED)

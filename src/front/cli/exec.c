@@ -108,7 +108,9 @@ static int exec_main(struct cli *cli, void *options, int argc, char **argv, stru
 
 	if (o->terminal && o->interactive && !o->detach && !isatty(STDIN_FILENO))
 		return error_set(err, ENOTTY, "the input device is not a TTY");
-	r = instance_load(&roots, argv[0], &instance, err);
+	r = instance_check_detach_keys(o->detach_keys, err);
+	if (r == 0)
+		r = instance_load(&roots, argv[0], &instance, err);
 	if (r < 0)
 		return r;
 	if (instance.state.status == INSTANCE_PAUSED)

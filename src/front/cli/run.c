@@ -268,12 +268,13 @@ static int run_main(struct cli *cli, void *options, int argc, char **argv, struc
 	struct run_options *o = options;
 	struct instance_attach_options unused;
 	_cleanup_(run_end) struct run run;
-	int r = 0;
+	int r;
 
 	run_begin(&run, cli, options);
 	adopt_attach(o);
 	/* Said before anything is made. */
-	if (!o->detach)
+	r = instance_check_detach_keys(o->detach_keys, err);
+	if (r == 0 && !o->detach)
 		r = attach_options(o, &unused, err);
 	if (r == 0)
 		r = create(&run, argc, argv, err);

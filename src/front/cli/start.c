@@ -34,8 +34,10 @@ static int start_attached(
 	_cleanup_instance_ struct instance instance = { .dir_fd = -1 };
 	enum instance_attach_end end = INSTANCE_ATTACH_EXITED;
 	struct instance_attach_options attach = { .stdout_open = true, .stderr_open = true };
-	int exit_code = EXIT_STRATA, r = instance_load(&roots, name, &instance, err);
+	int exit_code = EXIT_STRATA, r = instance_check_detach_keys(o->detach_keys, err);
 
+	if (r == 0)
+		r = instance_load(&roots, name, &instance, err);
 	if (r < 0)
 		return r;
 	attach.stdin_open = o->interactive && instance.spec.open_stdin;
