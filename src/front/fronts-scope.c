@@ -2,9 +2,9 @@
 /*
  * fronts-scope.c - the helper program strata-scope:
  *
- *   strata-scope [--user] [--slice SLICE] [--address ADDRESS] PID NAME [DESCRIPTION]
+ *   strata-scope [--user] [--slice SLICE] [--address ADDRESS] NAME.scope PID [DESCRIPTION]
  *
- * puts a running process into the transient, delegated scope NAME.scope of systemd. Called by
+ * puts a running process into a transient, delegated scope of systemd. Called by
  * monitors, not by people; exit status 0 when the process is in the scope, 1 with one sentence on
  * stderr when not.
  */
@@ -16,13 +16,10 @@
 #include "front/front.h"
 #include "front/scope/scope.h"
 
-/* UNIT_NAME_MAX of systemd. */
-#define SCOPE_NAME_MAX 256
-
 static int usage(void)
 {
 	fprintf(stderr,
-		"usage: strata-scope [--user] [--slice SLICE] [--address ADDRESS] PID NAME "
+		"usage: strata-scope [--user] [--slice SLICE] [--address ADDRESS] NAME.scope PID "
 		"[DESCRIPTION]\n");
 	return 2;
 }
@@ -37,7 +34,6 @@ static int run_scope(int argc, char **argv)
 	};
 	struct scope_request request = { 0 };
 	struct error err = { 0 };
-	char name[SCOPE_NAME_MAX];
 	uint64_t pid;
 	int c;
 
@@ -53,13 +49,10 @@ static int run_scope(int argc, char **argv)
 	}
 	if (argc - optind < 2 || argc - optind > 3)
 		return usage();
-	if (parse_u64(argv[optind], INT32_MAX, &pid) < 0 || pid == 0)
+	request.name = argv[optind];
+	if (!str_has_suffix(request.name, ".scope") ||
+		parse_u64(argv[optind + 1], INT32_MAX, &pid) < 0 || pid == 0)
 		return usage();
-	if (snprintf(name, sizeof(name), "%s%s", argv[optind + 1],
-		    str_has_suffix(argv[optind + 1], ".scope") ? "" : ".scope") >=
-		(int)sizeof(name))
-		return usage();
-	request.name = name;
 	request.pid = (pid_t)pid;
 	request.description = argc - optind == 3 ? argv[optind + 2] : "strata instance";
 	if (scope_start(&request, &err) < 0) {
