@@ -173,7 +173,8 @@ static int join_running(struct child *child, int pidfd, int namespaces, struct e
 	int r;
 
 	r = look_at_host(child, err);
-	if (r == 0 && child->has_cgroup)
+	/* Into a user namespace we came by a helper, who was in the cgroup already. */
+	if (r == 0 && child->has_cgroup && !child->in_userns)
 		r = cgroup_enter(child->config->cgroup_path, err);
 	if (r == 0)
 		r = namespaces_set_kernel_values(child, err);

@@ -3,12 +3,12 @@
  * exec.c - another process in a running container (the parent's side).
  *
  * A pid namespace takes effect for children only, so somebody has to enter it and fork. As root
- * that is ourselves, for the moment of the clone. Into a user namespace we must not go ourselves
- * (there is no way back): a helper process enters it and clones with CLONE_PARENT, so that the new
- * process is our child and not the helper's.
+ * that is ourselves, for the moment of the clone; where there is a user namespace it is a helper
+ * (clone.c).
  */
 #include "container/spawn.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -51,55 +51,34 @@ static pid_t clone_through_ourselves(int pidfd, bool join_pid, int *ret_pidfd, s
 	return pid;
 }
 
-/* The helper: into the user and pid namespaces, then a child for our parent. Its pid goes through
- * the pipe, an errno as a negative number. Returns 0 in the grandchild only. */
-static int helper_main(const struct child *child, int pidfd, int flags, int pipe_fd)
+/* In the helper: the cgroup first, which belongs to who we are outside. */
+static int enter_running(const struct child *child, int pidfd)
 {
-	pid_t pid;
+	int r = child->has_cgroup ? cgroup_enter(child->config->cgroup_path, NULL) : 0,
+	    flags = namespaces_to_join(child->config) & (CLONE_NEWUSER | CLONE_NEWPID);
 
-	if (child->has_cgroup && cgroup_enter(child->config->cgroup_path, NULL) < 0) {
-		pid = -EIO;
-	} else if (setns(pidfd, flags & (CLONE_NEWUSER | CLONE_NEWPID)) < 0) {
-		pid = -errno;
-	} else {
-		pid = spawn_clone(CLONE_PARENT, NULL);
-		if (pid == 0)
-			return 0;
-		if (pid < 0)
-			pid = -errno;
-	}
-	io_write_full(pipe_fd, &pid, sizeof(pid));
-	_exit(0);
+	if (r < 0)
+		return r;
+	return setns(pidfd, flags) < 0 ? -errno : 0;
 }
 
-static pid_t clone_through_helper(
-	const struct child *child, int pidfd, int flags, int *ret_pidfd, struct error *err)
+/*
+ * Whose namespaces to join. Our own init never executes anything, so it stays hidden
+ * (process_hide() in child.c) even from the ordinary user who owns it: the first of its children is
+ * in the same namespaces.
+ */
+static pid_t find_member(const struct child *child, pid_t init_pid)
 {
-	_cleanup_close_ int read_end = -1, write_end = -1;
-	int p[2];
-	pid_t helper, pid = -EIO;
+	_cleanup_free_ char *text = NULL;
+	char path[64];
+	int pid;
 
-	if (pipe2(p, O_CLOEXEC) < 0)
-		return error_errno(err, errno, "cannot make a pipe");
-	read_end = p[0], write_end = p[1];
-	helper = spawn_clone(0, NULL);
-	if (helper < 0)
-		return error_errno(err, errno, "cannot fork");
-	if (helper == 0)
-		return helper_main(child, pidfd, flags, write_end);
-	close(steal_fd(&write_end));
-	if (io_read_full(read_end, &pid, sizeof(pid)) < 0)
-		pid = -EIO;
-	while (waitpid(helper, NULL, 0) < 0 && errno == EINTR)
-		;
-	if (pid < 0)
-		return error_errno(err, pid, "cannot join the container's user namespace");
-	*ret_pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (*ret_pidfd < 0) {
-		error_errno(err, errno, "cannot open the new process");
-		kill(pid, SIGKILL);
-		return -EIO;
-	}
+	if (!child->rootless || !child->config->init)
+		return init_pid;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)init_pid, (int)init_pid);
+	if (io_read_file(AT_FDCWD, path, 64u << 10, &text, NULL, NULL) < 0 ||
+		sscanf(text, "%d", &pid) != 1)
+		return init_pid;
 	return pid;
 }
 
@@ -115,7 +94,7 @@ static int start_exec(
 	handle->sync_fd = pair[0];
 	child_end = child->sync_fd = pair[1];
 	if (child->in_userns)
-		pid = clone_through_helper(child, pidfd, flags, &new_pidfd, err);
+		pid = spawn_clone_by_helper(enter_running, child, pidfd, 0, &new_pidfd, err);
 	else
 		pid = clone_through_ourselves(pidfd, flags & CLONE_NEWPID, &new_pidfd, err);
 	if (pid < 0)
@@ -143,15 +122,15 @@ int container_exec(const struct container_config *config, pid_t init_pid,
 
 	if (!process->args || !process->args[0])
 		return error_set(err, EINVAL, "there is no command to run");
-	pidfd = (int)syscall(SYS_pidfd_open, init_pid, 0);
-	if (pidfd < 0)
-		return error_errno(err, errno, "the container's first process is gone");
 	child.config = config;
 	child.process = process;
 	child.options = options;
 	child.rootless = geteuid() != 0;
 	child.in_userns = config->namespaces[CONTAINER_NS_USER].wanted;
 	child.has_cgroup = config->cgroup_path && cgroup_host_kind() != CGROUP_NONE;
+	pidfd = (int)syscall(SYS_pidfd_open, find_member(&child, init_pid), 0);
+	if (pidfd < 0)
+		return error_errno(err, errno, "the container's first process is gone");
 	r = seccomp_program_load(&config->seccomp, process->cap_bounding, &child.seccomp, err);
 	if (r < 0)
 		return r;

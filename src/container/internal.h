@@ -64,6 +64,7 @@ struct child {
 	struct seccomp_program seccomp;
 	int sync_fd;
 	bool in_userns; /* not the parent's user namespace: no mknod, no real root */
+	bool single_mapping; /* that namespace knows one id only */
 	bool rootless; /* the parent is no root either */
 	bool is_first; /* not one of `exec` */
 	bool prepared; /* SYNC_PREPARED has come */

@@ -196,10 +196,10 @@ static char *usable_data(const struct child *child, const char *data)
 	_cleanup_str_ struct str out = { 0 };
 	_cleanup_free_ char *copy = strdup(data);
 	char *cursor = copy, *word;
-	bool single = child->in_userns && child->config->id_maps.single;
 
 	while (cursor && (word = strsep(&cursor, ","))) {
-		if (single && (str_after_prefix(word, "gid=") || str_after_prefix(word, "uid=")) &&
+		if (child->single_mapping &&
+			(str_after_prefix(word, "gid=") || str_after_prefix(word, "uid=")) &&
 			!str_has_suffix(word, "=0"))
 			continue;
 		if (out.len)

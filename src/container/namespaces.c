@@ -82,8 +82,9 @@ int namespaces_join(struct child *child, struct error *err)
 	int flags = namespaces_new(child->config);
 
 	for (int i = 0; i < CONTAINER_NS_COUNT; i++) {
-		/* The parent has put us into the right pid and time namespaces. */
-		if (child->namespace_fds[i] < 0 || i == CONTAINER_NS_PID || i == CONTAINER_NS_TIME)
+		/* The parent or its helper has put us into these. */
+		if (child->namespace_fds[i] < 0 || i == CONTAINER_NS_PID ||
+			i == CONTAINER_NS_TIME || i == CONTAINER_NS_USER)
 			continue;
 		if (setns(child->namespace_fds[i], namespace_flags[i]) < 0)
 			return error_errno(err, errno, "cannot join the namespace %s",

@@ -18,9 +18,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/io.h"
@@ -83,15 +81,16 @@ static int set_namespaces_for_child(const struct container_config *config,
 	return r;
 }
 
-pid_t spawn_clone(uint64_t flags, int *ret_pidfd)
+/* In the helper: an ordinary user's way to the namespaces of another container of theirs. */
+static int enter_user_namespace(const struct child *child, int unused)
 {
-	struct clone_args args = {
-		.flags = flags | CLONE_CLEAR_SIGHAND | (ret_pidfd ? CLONE_PIDFD : 0),
-		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
-		.exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD,
-	};
+	const int *fds = child->namespace_fds;
 
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (setns(fds[CONTAINER_NS_USER], CLONE_NEWUSER) < 0)
+		return -errno;
+	if (fds[CONTAINER_NS_PID] >= 0 && setns(fds[CONTAINER_NS_PID], CLONE_NEWPID) < 0)
+		return -errno;
+	return 0;
 }
 
 /* --- the conversation --------------------------------------------------------------------- */
@@ -168,6 +167,21 @@ void spawn_kill(struct container_handle *handle)
 
 /* --- container_spawn ---------------------------------------------------------------------- */
 
+static int find_single_mapping(struct child *child, struct error *err)
+{
+	struct userns_maps maps = { 0 };
+	int r;
+
+	child->single_mapping = child->in_userns && child->config->id_maps.single;
+	/* A joined user namespace was made by the same user, with the maps they have. */
+	if (!child->rootless || child->config->id_maps.nr_uid)
+		return 0;
+	r = userns_maps_of_caller(&maps, err);
+	child->single_mapping = r == 0 && maps.single;
+	userns_maps_free(&maps);
+	return r;
+}
+
 static int check_config(const struct container_config *config, struct error *err)
 {
 	const struct container_namespace_config *ns = config->namespaces;
@@ -176,16 +190,18 @@ static int check_config(const struct container_config *config, struct error *err
 		return error_set(err, EINVAL, "there is no command to run");
 	if (!ns[CONTAINER_NS_MOUNT].wanted || ns[CONTAINER_NS_MOUNT].path)
 		return error_set(err, ENOTSUP, "a container needs a mount namespace of its own");
-	if (ns[CONTAINER_NS_USER].path)
+	if (ns[CONTAINER_NS_USER].path && ns[CONTAINER_NS_TIME].wanted)
 		return error_set(err, ENOTSUP,
-			"strata does not implement joining the user namespace of another container");
-	if (ns[CONTAINER_NS_USER].wanted && !config->id_maps.nr_uid)
+			"a time namespace does not go together with another container's user namespace");
+	if (ns[CONTAINER_NS_USER].wanted && !ns[CONTAINER_NS_USER].path && !config->id_maps.nr_uid)
 		return error_set(err, EINVAL, "a user namespace needs id maps");
 	if (geteuid() != 0 && !ns[CONTAINER_NS_USER].wanted)
 		return error_set(err, EPERM, "an ordinary user's container needs a user namespace");
-	if (geteuid() != 0 && (ns[CONTAINER_NS_TIME].wanted || ns[CONTAINER_NS_PID].path))
+	if (geteuid() != 0 && ns[CONTAINER_NS_TIME].wanted)
+		return error_set(err, EPERM, "only root can make a time namespace");
+	if (geteuid() != 0 && ns[CONTAINER_NS_PID].path && !ns[CONTAINER_NS_USER].path)
 		return error_set(err, EPERM,
-			"only root can make a time namespace or join another pid namespace");
+			"joining a pid namespace needs the user namespace it belongs to");
 	return 0;
 }
 
@@ -212,35 +228,51 @@ static int prepare_for_child(const struct container_config *config,
 	return r == -EPIPE ? 0 : r;
 }
 
+static pid_t clone_directly(const struct child *child, int flags, int *ret_pidfd, struct error *err)
+{
+	struct saved_namespaces saved;
+	pid_t pid;
+	int r;
+
+	r = set_namespaces_for_child(child->config, child->namespace_fds, &saved, err);
+	if (r < 0)
+		return r;
+	pid = spawn_clone((uint64_t)flags, ret_pidfd);
+	if (pid == 0)
+		return 0;
+	if (pid < 0)
+		pid = error_errno(err, errno, "cannot make the container's namespaces");
+	if (restore_namespaces(&saved) < 0 && pid > 0) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		pid = error_set(err, EIO, "cannot return to our own namespaces");
+	}
+	return pid;
+}
+
 static int start_child(struct child *child, struct container_handle *handle, struct error *err)
 {
 	/* Network and cgroup namespaces are the child's own business (namespaces.c). */
 	int flags = namespaces_new(child->config) &
 		~(CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME);
-	struct saved_namespaces saved;
 	int pair[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return error_errno(err, errno, "cannot make a socket pair");
-	r = set_namespaces_for_child(child->config, child->namespace_fds, &saved, err);
-	if (r < 0) {
-		close(pair[0]);
-		close(pair[1]);
-		return r;
-	}
-	handle->pid = spawn_clone((uint64_t)flags, &handle->pidfd);
+	handle->sync_fd = pair[0];
+	child->sync_fd = pair[1];
+	if (child->namespace_fds[CONTAINER_NS_USER] >= 0)
+		handle->pid = spawn_clone_by_helper(
+			enter_user_namespace, child, -1, (uint64_t)flags, &handle->pidfd, err);
+	else
+		handle->pid = clone_directly(child, flags, &handle->pidfd, err);
 	if (handle->pid == 0) {
 		close(pair[0]);
-		child->sync_fd = pair[1];
 		child_spawn_main(child);
 	}
-	if (handle->pid < 0)
-		r = error_errno(err, errno, "cannot make the container's namespaces");
 	close(pair[1]);
-	handle->sync_fd = pair[0];
-	if (restore_namespaces(&saved) < 0 && r == 0)
-		r = error_set(err, EIO, "cannot return to our own namespaces");
-	return r;
+	r = handle->pid;
+	return r < 0 ? r : 0;
 }
 
 int container_spawn(const struct container_config *config,
@@ -264,6 +296,9 @@ int container_spawn(const struct container_config *config,
 	child.rootless = geteuid() != 0;
 	child.in_userns = config->namespaces[CONTAINER_NS_USER].wanted;
 	child.has_cgroup = config->cgroup_path && cgroup_host_kind() != CGROUP_NONE;
+	r = find_single_mapping(&child, err);
+	if (r < 0)
+		return r;
 	r = seccomp_program_load(
 		&config->seccomp, config->process.cap_bounding, &child.seccomp, err);
 	if (r < 0)

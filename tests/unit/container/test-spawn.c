@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -53,7 +54,7 @@ static int copy_busybox(void)
 static int set_up(void **state)
 {
 	static const char *const applets[] = { "sh", "cat", "id", "mount", "ls", "grep", "sleep",
-		"stat", "touch", "hostname", "tty", "readlink", "ip", "mkdir", "ulimit" };
+		"stat", "touch", "hostname", "tty", "readlink", "ip", "mkdir", "true" };
 	static const char *const directories[] = { "root", "root/bin", "root/etc", "root/src",
 		"upper", "work", "volume" };
 
@@ -114,12 +115,11 @@ struct run {
 	struct error error;
 };
 
-static void configure(struct run *run, const char *script)
+static void configure_any(struct run *run, const char *script)
 {
 	struct container_config *c = &run->config;
 
 	memset(run, 0, sizeof(*run));
-	require_root();
 	assert_int_equal(container_config_defaults(c, 1 << 20, &run->error), 0);
 	c->rootfs.path = strf("%s/root", base_path);
 	c->hostname = strdup("inside");
@@ -128,6 +128,12 @@ static void configure(struct run *run, const char *script)
 	strv_push(&c->process.args, "sh");
 	strv_push(&c->process.args, "-c");
 	strv_push(&c->process.args, script);
+}
+
+static void configure(struct run *run, const char *script)
+{
+	require_root();
+	configure_any(run, script);
 }
 
 static void start(struct run *run)
@@ -530,6 +536,113 @@ static void terminals_are_the_containers(void **state)
 	release(&run);
 }
 
+/* Two containers sharing a pid and a network namespace. */
+static void namespaces_can_be_shared(void **state)
+{
+	struct run first, second;
+
+	configure(&first, "sleep 1000");
+	start(&first);
+	assert_int_equal(first.status, 0);
+	configure(&second, "readlink /proc/self/ns/net; ls -d /proc/1/ns; echo pid $$");
+	second.config.namespaces[CONTAINER_NS_PID].path = strf(
+		"/proc/%d/ns/pid", (int)first.handle.pid);
+	second.config.namespaces[CONTAINER_NS_NETWORK].path = strf(
+		"/proc/%d/ns/net", (int)first.handle.pid);
+	free(second.config.cgroup_path);
+	second.config.cgroup_path = NULL;
+	start(&second);
+	assert_int_equal(second.status, 0);
+	assert_int_equal(io_read_fd(second.output_fd, 1 << 20, &second.output, NULL), 0);
+	expect(&second, "net:[");
+	assert_null(strstr(second.output, "pid 1\n"));
+	waitpid(second.handle.pid, NULL, 0);
+	close(second.output_fd);
+	container_handle_close(&second.handle);
+	assert_int_equal(kill(first.handle.pid, SIGKILL), 0);
+	finish(&first);
+	release(&first);
+	release(&second);
+}
+
+static void clocks_can_be_shifted(void **state)
+{
+	struct run run;
+
+	configure(&run, "cat /proc/self/timens_offsets");
+	run.config.namespaces[CONTAINER_NS_TIME].wanted = true;
+	run.config.has_time_offsets = true;
+	run.config.monotonic_offset_s = run.config.boottime_offset_s = 7200;
+	go(&run);
+	expect(&run, "7200");
+	assert_int_equal(run.status, 0);
+	release(&run);
+}
+
+/* --- an ordinary user ------------------------------------------------------------------------ */
+
+/* nobody has no subordinate ids: the single mapping. In a process of its own, since there is no
+ * way back; its exit status is the number of the check that failed. */
+static int run_as_nobody(void)
+{
+	struct container_spawn_options options = { { -1, -1, -1 } };
+	struct container_process process = { .umask = -1 };
+	struct container_handle handle;
+	struct run run;
+	int status;
+
+	/* The change of user has made us undumpable, an exec would have undone that. */
+	if (setgid(65534) < 0 || setuid(65534) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0)
+		return 1;
+	configure_any(&run, "id -u; echo x >/dev/null; cat /proc/self/uid_map; sleep 0.2");
+	free(run.config.cgroup_path);
+	run.config.cgroup_path = NULL;
+	run.config.init = true;
+	run.config.namespaces[CONTAINER_NS_USER].wanted = true;
+	if (userns_maps_of_caller(&run.config.id_maps, &run.error) < 0 ||
+		!run.config.id_maps.single)
+		return 2;
+	/* The mount points that must not be made in a root that is not theirs are there already:
+	 * earlier cases ran as root. */
+	start(&run);
+	if (run.status < 0) {
+		print_error("%s\n", run.error.message);
+		return 3;
+	}
+	strv_push(&process.args, "true");
+	strv_push(&process.env, "PATH=/bin");
+	if (container_exec(&run.config, run.handle.pid, &process, &options, &handle, &run.error) <
+			0 ||
+		container_release(&handle, &run.error) < 0) {
+		print_error("%s\n", run.error.message);
+		return 4;
+	}
+	if (waitpid(handle.pid, &status, 0) != handle.pid || status != 0)
+		return 5;
+	if (io_read_fd(run.output_fd, 1 << 20, &run.output, NULL) < 0 ||
+		waitpid(run.handle.pid, &status, 0) != run.handle.pid || status != 0)
+		return 6;
+	if (!str_after_prefix(run.output, "0\n") || !strstr(run.output, " 65534 ")) {
+		print_error("%s\n", run.output);
+		return 7;
+	}
+	return 0;
+}
+
+static void ordinary_users_get_a_user_namespace(void **state)
+{
+	int status;
+	pid_t pid;
+
+	require_root();
+	pid = fork();
+	if (pid == 0)
+		_exit(run_as_nobody());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void a_stopped_root_can_be_opened(void **state)
 {
 	_cleanup_close_ int root = -1;
@@ -558,6 +671,9 @@ int main(void)
 		cmocka_unit_test(nothing_of_ours_leaks),
 		cmocka_unit_test(exec_joins),
 		cmocka_unit_test(terminals_are_the_containers),
+		cmocka_unit_test(namespaces_can_be_shared),
+		cmocka_unit_test(clocks_can_be_shifted),
+		cmocka_unit_test(ordinary_users_get_a_user_namespace),
 		cmocka_unit_test(a_stopped_root_can_be_opened),
 	};
 
