@@ -42,7 +42,7 @@ static int add_layers(const struct image_store *store, const struct archive_file
 		if (r < 0)
 			return r;
 		r = archive_add_layer(store, &region, options->compression, config->diff_ids[i],
-			&layers[i], diff_id, err);
+			&file->progress, &layers[i], diff_id, err);
 		close(region.fd);
 		if (r < 0)
 			return r;

@@ -18,6 +18,27 @@
 #define ARCHIVE_ENTRIES_MAX 65536 /* of a docker-archive or oci-archive: a few per layer */
 #define ARCHIVE_LINKS_MAX   8 /* links to follow from one name to a file */
 
+/* --- archive-progress.c --------------------------------------------------------------------- */
+
+/* Who is told how far an import or save is, once it has taken a second. */
+struct archive_progress {
+	struct image_progress *to; /* may be NULL */
+	int64_t started_ns;
+};
+
+/* One blob or layer on its way. */
+struct archive_step {
+	const struct archive_progress *progress; /* may be NULL */
+	const char *name; /* a digest, or a word for what has none yet */
+	const char *phase;
+	uint64_t done, total;
+	bool told;
+};
+
+void archive_step_advance(struct archive_step *step, uint64_t bytes);
+/* Its line is ended, when it has one. */
+void archive_step_end(struct archive_step *step, const char *phase);
+
 /* --- archive-source.c: bytes of a file, decompressed --------------------------------------- */
 
 /* A part of a file. */
@@ -25,6 +46,9 @@ struct archive_region {
 	int fd;
 	uint64_t offset, size; /* size may be UINT64_MAX: to the end */
 };
+
+/* Its size; 0 when that cannot be told. */
+uint64_t archive_region_size(const struct archive_region *region);
 
 enum archive_packing {
 	ARCHIVE_PLAIN,
@@ -44,6 +68,7 @@ struct archive_source {
 	enum archive_packing packing; /* PLAIN when raw */
 	struct decompressor decompressor;
 	struct archive *filter; /* libarchive */
+	struct archive_step *step; /* advances as the region is read; may be NULL */
 	char in[ARCHIVE_BUFFER_SIZE], out[ARCHIVE_BUFFER_SIZE];
 };
 
@@ -71,6 +96,7 @@ struct archive_file {
 	char *path; /* for sentences */
 	struct archive_entry_info *entries; /* of a tar, sorted by name */
 	size_t nr_entries, capacity;
+	struct archive_progress progress; /* of the import */
 };
 
 /* Open `path` and find out what it is, unless `format` says so already. */
@@ -101,7 +127,8 @@ struct archive_descriptor {
  */
 int archive_add_layer(const struct image_store *store, const struct archive_region *region,
 	enum image_compression compression, const char *expected_diff_id,
-	struct archive_descriptor *ret, char *ret_diff_id, struct error *err);
+	const struct archive_progress *progress, struct archive_descriptor *ret, char *ret_diff_id,
+	struct error *err);
 
 /* Store a document. */
 int archive_add_document(const struct image_store *store, const char *media_type, const char *text,

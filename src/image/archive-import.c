@@ -9,7 +9,7 @@
  */
 #include "image/archive-file.h"
 
-#include "base/io.h"
+#include "base/clock.h"
 #include "image/layer.h"
 
 #define INDEX_DEPTH_MAX 4 /* indexes inside indexes */
@@ -59,6 +59,12 @@ static int copy_blob(
 {
 	_cleanup_blob_writer_ struct image_blob_writer writer = IMAGE_BLOB_WRITER_INIT;
 	_cleanup_archive_source_ struct archive_source *source = NULL;
+	struct archive_step step = {
+		.progress = &import->file->progress,
+		.name = descriptor->digest,
+		.phase = "Reading",
+		.total = descriptor->size,
+	};
 	struct archive_region region;
 	char name[80];
 	const void *bytes;
@@ -74,11 +80,14 @@ static int copy_blob(
 	if (r == 0)
 		r = archive_source_open(&region, true, &source, err);
 	if (source) {
+		source->step = &step;
 		while ((n = source->source.read(&source->source, &bytes, err)) > 0 && r == 0)
 			r = image_blob_writer_write(&writer, bytes, (size_t)n, err);
 		r = n < 0 ? (int)n : r;
 		if (r == 0)
 			r = image_blob_writer_commit(&writer, NULL, err);
+		if (r == 0)
+			archive_step_end(&step, "Import complete");
 	}
 	close(region.fd);
 	return r < 0 ? r : 0;
@@ -289,6 +298,7 @@ static int import_opened(const struct image_store *store, const struct archive_f
 int image_import(const struct image_store *store, const char *path,
 	const struct image_import_options *options, char ***ret_names, struct error *err)
 {
+	const int64_t started_ns = clock_monotonic_ns();
 	_cleanup_strv_ char **names = NULL;
 	struct archive_file file;
 	int lock, r;
@@ -299,6 +309,7 @@ int image_import(const struct image_store *store, const char *path,
 		return lock;
 	r = archive_file_open(store, path, options->format, &file, err);
 	if (r == 0) {
+		file.progress = (struct archive_progress){ options->progress, started_ns };
 		r = import_opened(store, &file, options, &names, err);
 		if (r < 0)
 			error_prefix(err, "cannot import %s", file.path);

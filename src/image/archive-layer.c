@@ -67,9 +67,16 @@ static int store_layer(const struct image_store *store, struct layer_feed *f,
 
 int archive_add_layer(const struct image_store *store, const struct archive_region *region,
 	enum image_compression compression, const char *expected_diff_id,
-	struct archive_descriptor *ret, char *ret_diff_id, struct error *err)
+	const struct archive_progress *progress, struct archive_descriptor *ret, char *ret_diff_id,
+	struct error *err)
 {
 	struct layer_feed f = { .blob = IMAGE_BLOB_WRITER_INIT };
+	struct archive_step step = {
+		.progress = progress,
+		.name = expected_diff_id ? expected_diff_id : "root files",
+		.phase = "Reading",
+		.total = archive_region_size(region),
+	};
 	enum archive_packing packing;
 	bool raw;
 	int r = archive_find_packing(region, &packing, err);
@@ -82,13 +89,17 @@ int archive_add_layer(const struct image_store *store, const struct archive_regi
 			: packing == ARCHIVE_ZSTD ? IMAGE_TYPE_OCI_LAYER_ZSTD
 						  : image_compression_layer_type(compression));
 	r = archive_source_open(region, raw, &f.source, err);
-	if (r == 0)
+	if (r == 0) {
+		f.source->step = &step;
 		r = compressor_open(&f.compressor, raw ? IMAGE_COMPRESSION_NONE : compression,
 			write_blob, &f, err);
+	}
 	if (r == 0)
 		r = image_blob_writer_open(store, NULL, IMAGE_SIZE_UNKNOWN, 0, &f.blob, err);
 	if (r == 0)
 		r = store_layer(store, &f, expected_diff_id, ret, ret_diff_id, err);
+	if (r == 0)
+		archive_step_end(&step, "Import complete");
 	image_blob_writer_close(&f.blob);
 	compressor_free(&f.compressor);
 	archive_source_free(f.source);

@@ -152,8 +152,8 @@ int archive_import_rootfs(const struct image_store *store, const struct archive_
 	if (r == 0)
 		r = archive_make_config(&platform, "", options->changes, NULL, &text, err);
 	if (r == 0)
-		r = archive_add_layer(
-			store, &all, options->compression, NULL, &layer, diff_id, err);
+		r = archive_add_layer(store, &all, options->compression, NULL, &file->progress,
+			&layer, diff_id, err);
 	if (r < 0)
 		return r;
 	free(steal_ptr(&text));

@@ -13,6 +13,7 @@
 
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 
 #define CONTAINERD_NAME "io.containerd.image.name"
@@ -23,6 +24,7 @@ struct save_plan {
 	json_t *manifests; /* elements of the new index.json */
 	json_t *docker; /* elements of manifest.json */
 	char **blobs; /* digests, without repetition */
+	struct archive_progress progress;
 };
 
 /* --- planning ------------------------------------------------------------------------------- */
@@ -227,6 +229,7 @@ typedef int (*save_put_fn)(struct save_output *out, const char *path, const char
 
 struct save_output {
 	save_put_fn put;
+	struct archive_step step; /* the blob being written */
 	int fd; /* of the folder, or of the tar */
 	struct tar_writer writer;
 	char buffer[ARCHIVE_BUFFER_SIZE];
@@ -262,6 +265,7 @@ static int put_in_tar(struct save_output *out, const char *path, const char *tex
 		r = tar_writer_data(&out->writer, out->buffer, want, err);
 		if (r < 0)
 			return r;
+		archive_step_advance(&out->step, want);
 		size -= want;
 	}
 	return 0;
@@ -317,12 +321,22 @@ static int put_blob(const struct save_plan *plan, struct save_output *out, const
 	_cleanup_close_ int fd = -1;
 	struct stat st;
 	char path[80];
+	int r;
 
 	image_blob_path(digest, path);
 	fd = openat(plan->store->images_fd, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_errno(err, errno, "cannot open %s/images/%s", plan->store->root, path);
-	return out->put(out, path, NULL, fd, (uint64_t)st.st_size, err);
+	out->step = (struct archive_step){
+		.progress = &plan->progress,
+		.name = digest,
+		.phase = "Writing",
+		.total = (uint64_t)st.st_size,
+	};
+	r = out->put(out, path, NULL, fd, (uint64_t)st.st_size, err);
+	if (r == 0)
+		archive_step_end(&out->step, "Saved");
+	return r;
 }
 
 static int put_all(const struct save_plan *plan, struct save_output *out, struct error *err)
@@ -414,9 +428,11 @@ static int save_archive(const struct save_plan *plan, const char *path, struct e
 }
 
 int image_save(const struct image_store *store, char *const *names, const char *path,
-	enum image_archive_format format, const char *platform, struct error *err)
+	enum image_archive_format format, const char *platform, struct image_progress *progress,
+	struct error *err)
 {
 	struct save_plan plan = {
+		.progress = { progress, clock_monotonic_ns() },
 		.store = store,
 		.manifests = json_array(),
 		.docker = json_array(),

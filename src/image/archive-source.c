@@ -11,6 +11,17 @@
 
 #include "base/io.h"
 
+uint64_t archive_region_size(const struct archive_region *region)
+{
+	struct stat st;
+
+	if (region->size != UINT64_MAX)
+		return region->size;
+	if (fstat(region->fd, &st) < 0 || (uint64_t)st.st_size < region->offset)
+		return 0;
+	return (uint64_t)st.st_size - region->offset;
+}
+
 /* The next raw bytes of the region into `in`. */
 static ssize_t read_region(struct archive_source *s)
 {
@@ -27,6 +38,8 @@ static ssize_t read_region(struct archive_source *s)
 	s->region.offset += (uint64_t)n;
 	if (s->region.size != UINT64_MAX)
 		s->region.size -= (uint64_t)n;
+	if (s->step)
+		archive_step_advance(s->step, (uint64_t)n);
 	return n;
 }
 
@@ -51,16 +64,10 @@ static ssize_t read_plain(struct tar_source *source, const void **ret_bytes, str
 static int skip_plain(struct tar_source *source, uint64_t bytes, struct error *err)
 {
 	struct archive_source *s = container_of(source, struct archive_source, source);
-	struct stat st;
-
-	if (s->region.size != UINT64_MAX) {
-		if (bytes > s->region.size)
-			return error_set(err, EBADMSG, "the archive is cut short");
-		s->region.size -= bytes;
-	} else if (fstat(s->region.fd, &st) < 0 || s->region.offset > (uint64_t)st.st_size ||
-		bytes > (uint64_t)st.st_size - s->region.offset) {
+	if (bytes > archive_region_size(&s->region))
 		return error_set(err, EBADMSG, "the archive is cut short");
-	}
+	if (s->region.size != UINT64_MAX)
+		s->region.size -= bytes;
 	s->region.offset += bytes;
 	return 0;
 }

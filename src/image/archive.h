@@ -6,6 +6,7 @@
 #pragma once
 
 #include "image/image.h"
+#include "image/transfer.h"
 
 enum image_archive_format {
 	IMAGE_ARCHIVE_AUTO, /* input only: found out by looking */
@@ -34,6 +35,8 @@ struct image_import_options {
 	 * that `name` already names instead of replacing it. */
 	bool add_platform;
 	bool images_only; /* a root filesystem tar is an error (`load`) */
+	/* Told from the second second on. NULL: nobody. */
+	struct image_progress *progress;
 };
 
 /* Import `path` ("-" = stdin; a folder for an OCI layout). *ret_names: what can be run now. */
@@ -42,4 +45,5 @@ int image_import(const struct image_store *store, const char *path,
 
 /* Write the images named by the user (NULL-ended) to `path` ("-" = stdout). */
 int image_save(const struct image_store *store, char *const *names, const char *path,
-	enum image_archive_format format, const char *platform, struct error *err);
+	enum image_archive_format format, const char *platform, struct image_progress *progress,
+	struct error *err);

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include "front/cli/progress.h"
 #include "front/cli/verbs.h"
 #include "image/archive.h"
 
@@ -54,13 +55,18 @@ static enum image_compression parse_compression(const char *text)
 static int import_and_print(struct cli *cli, const char *path,
 	const struct image_import_options *options, const char *say, struct error *err)
 {
+	_cleanup_(progress_close) struct progress progress = { .fd = -1 };
+	struct image_import_options told = *options;
 	_cleanup_strv_ char **names = NULL;
 	struct image_store store;
 	int r = image_store_open(cli->root, &store, err);
 
 	if (r < 0)
 		return r;
-	r = image_import(&store, path, options, &names, err);
+	progress_open(&progress, STDERR_FILENO, !say || !isatty(STDERR_FILENO));
+	told.progress = &progress.image;
+	r = image_import(&store, path, &told, &names, err);
+	progress_close(&progress);
 	image_store_close(&store);
 	if (r < 0)
 		return r;

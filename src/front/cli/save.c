@@ -2,6 +2,7 @@
 /*
  * save.c - `save`: images go out into a file or a folder.
  */
+#include "front/cli/progress.h"
 #include "front/cli/verbs.h"
 #include "image/archive.h"
 
@@ -31,6 +32,7 @@ static int save_main(struct cli *cli, void *options, int argc, char **argv, stru
 {
 	const struct save_options *o = options;
 	enum image_archive_format format = parse_format(o->format);
+	_cleanup_(progress_close) struct progress progress = { .fd = -1 };
 	struct image_store store;
 	int r;
 
@@ -42,7 +44,9 @@ static int save_main(struct cli *cli, void *options, int argc, char **argv, stru
 	r = image_store_open(cli->root, &store, err);
 	if (r < 0)
 		return r;
-	r = image_save(&store, argv, o->output ? o->output : "-", format, o->platform, err);
+	progress_open(&progress, STDERR_FILENO, !isatty(STDERR_FILENO));
+	r = image_save(&store, argv, o->output ? o->output : "-", format, o->platform,
+		&progress.image, err);
 	image_store_close(&store);
 	return r < 0 ? error_prefix(err, "cannot save") : 0;
 }
