@@ -80,6 +80,9 @@ int io_read_fd(int fd, size_t max_bytes, char **ret, size_t *ret_len)
 		used += (size_t)n;
 		if (used > max_bytes)
 			return -EFBIG;
+		/* As long as it said, and the extra byte did not come: that was its end. */
+		if (S_ISREG(st.st_mode) && st.st_size > 0 && used == (size_t)st.st_size)
+			break;
 		if (used == capacity) {
 			char *grown;
 

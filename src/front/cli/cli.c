@@ -11,8 +11,10 @@
 #include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <sys/auxv.h>
 #include <sys/wait.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "front/cli/help.h"
@@ -310,6 +312,22 @@ static int dispatch(struct cli *cli, int argc, char **argv)
 	return report(cli, verb, r, usage, &err);
 }
 
+/*
+ * jansson would open /dev/urandom for the seed of its hash tables; the kernel has given every
+ * process random bytes already (getauxval(3), AT_RANDOM). glibc keeps its guards in them: what is
+ * taken here never leaves the process either.
+ */
+static void seed_json(void)
+{
+	const char *random = (const char *)getauxval(AT_RANDOM);
+	size_t seed;
+
+	if (!random)
+		return;
+	memcpy(&seed, random + 16 - sizeof(seed), sizeof(seed));
+	json_object_seed(seed ? seed : 1);
+}
+
 int cli_main(const char *program, const struct verb *const *verbs, int argc, char **argv)
 {
 	struct cli cli = { .program = program, .verbs = verbs, .argv = argv };
@@ -318,6 +336,7 @@ int cli_main(const char *program, const struct verb *const *verbs, int argc, cha
 	char **operands;
 	int count, r;
 
+	seed_json();
 	r = options_parse(cli_global_options, &global, argc, argv, true, &operands, &count, &err);
 	if (r == 0 && global.version) {
 		printf("%s version %s\n", program, STRATA_VERSION);

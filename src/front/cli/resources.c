@@ -92,9 +92,9 @@ static int apply_memory(
 static int apply_cpu(
 	const struct resource_options *o, struct cgroup_limits *limits, struct error *err)
 {
-	int64_t online = sysconf(_SC_NPROCESSORS_ONLN);
-
 	if (o->nano_cpus > 0) {
+		int64_t online = sysconf(_SC_NPROCESSORS_ONLN);
+
 		if (o->cpu_quota > 0 || o->cpu_period > 0)
 			return error_set(err, EINVAL,
 				"conflicting options: --cpus is a --cpu-quota in a --cpu-period; give it or them");
