@@ -166,6 +166,13 @@ struct container_spawn_options {
 	int stdio[3]; /* become 0, 1, 2; -1 = /dev/null; ignored with a terminal */
 	bool new_session; /* setsid without a terminal too */
 	int listen_fds; /* --preserve-fds N: keep 3 .. 3+N-1 */
+	/*
+	 * Called once by container_spawn() (not by container_exec()) when the child has begun its
+	 * work and there is nothing left for us but to wait for it: what the caller has to do
+	 * between clone and release costs no time here. NULL = nothing.
+	 */
+	void (*meanwhile)(void *context, pid_t pid);
+	void *meanwhile_context;
 };
 
 /* A process that was started and is ours to wait for. */

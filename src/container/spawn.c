@@ -310,6 +310,8 @@ int container_spawn(const struct container_config *config,
 	seccomp_program_free(&child.seccomp);
 	if (r == 0)
 		r = prepare_for_child(config, &handle, &cgroup_made, err);
+	if (r == 0 && options->meanwhile)
+		options->meanwhile(options->meanwhile_context, handle.pid);
 	if (r == 0)
 		r = spawn_await_ready(&handle, err);
 	if (r < 0) {

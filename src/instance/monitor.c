@@ -149,6 +149,35 @@ static void scope_wait(struct monitor *monitor)
 	monitor->scope_helper = 0;
 }
 
+/* --- the loop -------------------------------------------------------------------------------- */
+
+static void signal_arrived(struct loop_source *source, uint32_t events)
+{
+	struct monitor *monitor = container_of(source, struct monitor, signals);
+	struct signalfd_siginfo info;
+
+	if (read(source->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		monitor_stop(monitor, 0, -1, false);
+}
+
+static int set_up(struct monitor *monitor, struct error *err)
+{
+	sigset_t term;
+	int r = loop_open(&monitor->loop, err);
+
+	if (r < 0)
+		return r;
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	monitor->signals = (struct loop_source){
+		.ready = signal_arrived,
+		.fd = signalfd(-1, &term, SFD_CLOEXEC | SFD_NONBLOCK),
+	};
+	if (monitor->signals.fd >= 0)
+		loop_add(&monitor->loop, &monitor->signals, EPOLLIN);
+	return monitor_listen(monitor, err);
+}
+
 /* --- starting ------------------------------------------------------------------------------ */
 
 static void reap(pid_t pid, int *ret_exit_code)
@@ -178,14 +207,18 @@ static int abandon_start(struct monitor *monitor, int r)
 	return r == -ENOENT ? EXIT_CODE_NOT_FOUND : EXIT_CODE_NOT_EXECUTABLE;
 }
 
-static void fill_running_state(struct monitor *monitor)
+static void fill_running_state(struct monitor *monitor, pid_t pid)
 {
 	struct instance_state *state = &monitor->instance->state;
 
+	if (!state->monitor_ticks) {
+		process_start_time(state->monitor_pid, &state->monitor_ticks);
+		process_boot_id(state->boot_id);
+	}
 	state->status = INSTANCE_RUNNING;
-	state->pid = monitor->process.handle.pid;
+	state->pid = pid;
 	state->start_ticks = 0;
-	process_start_time(state->pid, &state->start_ticks);
+	process_start_time(pid, &state->start_ticks);
 	state->exit_code = 0;
 	state->oom_killed = false;
 	free(steal_ptr(&state->error));
@@ -194,11 +227,29 @@ static void fill_running_state(struct monitor *monitor)
 	state->health_failing_streak = 0;
 }
 
+/*
+ * What has to be before the first instruction, done while the child makes its namespaces and
+ * mounts: the state is on disk, so that whoever finds us killed knows what to look for, and the
+ * control socket answers.
+ */
+static void get_ready(void *context, pid_t pid)
+{
+	struct monitor *monitor = context;
+
+	monitor->ready_for = pid;
+	fill_running_state(monitor, pid);
+	monitor_save_state(monitor, false);
+	if (monitor->loop.epoll_fd < 0)
+		set_up(monitor, &monitor->set_up_error);
+}
+
 /* Returns 0, or the exit code (125, 126, 127) that stands for the failure. */
 static int start_command(struct monitor *monitor, struct error *err)
 {
 	struct instance *instance = monitor->instance;
-	struct container_spawn_options options = { .stdio = { -1, -1, -1 } };
+	struct container_spawn_options options = {
+		.stdio = { -1, -1, -1 }, .meanwhile = get_ready, .meanwhile_context = monitor
+	};
 	int r;
 
 	monitor_protect(monitor, false);
@@ -216,9 +267,14 @@ static int start_command(struct monitor *monitor, struct error *err)
 		monitor_close_stdio(monitor);
 		return EXIT_CODE_STRATA;
 	}
-	/* On disk before the first instruction: whoever finds us killed knows what to look for. */
-	fill_running_state(monitor);
-	monitor_save_state(monitor, false);
+	if (monitor->ready_for != monitor->process.handle.pid)
+		get_ready(monitor, monitor->process.handle.pid); /* it has no such moment */
+	if (monitor->set_up_error.code) {
+		*err = monitor->set_up_error;
+		monitor->ops->signal(
+			instance->state.pid, instance->state.start_ticks, SIGKILL, NULL);
+		return abandon_start(monitor, -EIO);
+	}
 	r = monitor->ops->start(&monitor->process, err);
 	if (r < 0)
 		return abandon_start(monitor, r);
@@ -506,15 +562,6 @@ int monitor_reload(struct monitor *monitor, struct error *err)
 	return 0;
 }
 
-static void signal_arrived(struct loop_source *source, uint32_t events)
-{
-	struct monitor *monitor = container_of(source, struct monitor, signals);
-	struct signalfd_siginfo info;
-
-	if (read(source->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		monitor_stop(monitor, 0, -1, false);
-}
-
 /* --- becoming a monitor -------------------------------------------------------------------- */
 
 /* Only the two descriptors that are ours stay open: what the starter had open (locks of the image
@@ -546,8 +593,6 @@ static void identify(struct monitor *monitor)
 
 	state->monitor_pid = getpid();
 	state->monitor_ticks = 0;
-	process_start_time(state->monitor_pid, &state->monitor_ticks);
-	process_boot_id(state->boot_id);
 	state->restart_count = 0;
 	state->stopped_by_user = false;
 }
@@ -574,7 +619,10 @@ static void first_start_failed(struct monitor *monitor, int exit_code, const str
 	struct error ignored = { 0 };
 	bool removed = false;
 
+	monitor_unlisten(monitor);
 	instance->state.status = instance->state.finished_ns ? INSTANCE_EXITED : INSTANCE_CREATED;
+	if (instance->state.status == INSTANCE_CREATED)
+		instance->state.started_ns = 0;
 	instance->state.pid = 0;
 	instance->state.monitor_pid = 0;
 	instance->state.exit_code = exit_code;
@@ -590,24 +638,6 @@ static void first_start_failed(struct monitor *monitor, int exit_code, const str
 	instance_event(instance, "destroy", NULL);
 	instance_remove_volumes(instance);
 	instance_discard_tree(&instance->roots, instance->dir_fd, instance->id, &ignored);
-}
-
-static int set_up(struct monitor *monitor, struct error *err)
-{
-	sigset_t term;
-	int r = loop_open(&monitor->loop, err);
-
-	if (r < 0)
-		return r;
-	sigemptyset(&term);
-	sigaddset(&term, SIGTERM);
-	monitor->signals = (struct loop_source){
-		.ready = signal_arrived,
-		.fd = signalfd(-1, &term, SFD_CLOEXEC | SFD_NONBLOCK),
-	};
-	if (monitor->signals.fd >= 0)
-		loop_add(&monitor->loop, &monitor->signals, EPOLLIN);
-	return monitor_listen(monitor, err);
 }
 
 static void init(struct monitor *monitor, struct instance *instance, int starter,
@@ -657,12 +687,6 @@ static void begin(struct monitor *monitor, const struct instance_attach_options 
 		return;
 	}
 	/* From here on the command runs beside us. */
-	if (set_up(monitor, &why) < 0) {
-		monitor->ops->signal(monitor->instance->state.pid,
-			monitor->instance->state.start_ticks, SIGKILL, NULL);
-		first_start_failed(monitor, abandon_start(monitor, -EIO), &why);
-		return;
-	}
 	command_runs(monitor);
 	if (foreground)
 		streams = (uint8_t)(foreground->stdin_open << 0 | foreground->stdout_open << 1 |
