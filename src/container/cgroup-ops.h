@@ -30,7 +30,9 @@ struct cgroup_ops {
 		struct error *err);
 	int (*create)(const struct cgroup_host *host, const char *path,
 		const struct cgroup_limits *limits, struct error *err);
-	int (*enter)(const struct cgroup_host *host, const char *path, struct error *err);
+	/* `limits`: those it was made with just now; NULL when anything may have joined since. */
+	int (*enter)(const struct cgroup_host *host, const char *path,
+		const struct cgroup_limits *limits, struct error *err);
 	int (*update)(const struct cgroup_host *host, const char *path,
 		const struct cgroup_limits *limits, struct error *err);
 	/* Ask for it; then .is_frozen is polled. */

@@ -31,6 +31,7 @@
 
 /* Made for every container. */
 #define V1_ALWAYS (V1_BIT(V1_MEMORY) | V1_BIT(V1_CPUACCT))
+#define V1_ALL	  (V1_BIT(V1_COUNT) - 1)
 
 const char *const cgroup_v1_names[] = {
 	[V1_MEMORY] = "memory",
@@ -167,12 +168,16 @@ static int v1_create(const struct cgroup_host *host, const char *path,
 	return r;
 }
 
-static int v1_enter(const struct cgroup_host *host, const char *path, struct error *err)
+static int v1_enter(const struct cgroup_host *host, const char *path,
+	const struct cgroup_limits *limits, struct error *err)
 {
+	unsigned mask = limits ? v1_needed(limits) | V1_ALWAYS : V1_ALL;
 	bool entered = false;
 	int r;
 
 	for (enum v1_controller c = 0; c < V1_COUNT; c++) {
+		if (!(mask & V1_BIT(c)))
+			continue;
 		/* The unified hierarchy has no `tasks`. */
 		r = v1_write(host, c, path, c == V1_UNIFIED ? "cgroup.procs" : "tasks", "0");
 		if (r == -ENOENT)
@@ -182,6 +187,9 @@ static int v1_enter(const struct cgroup_host *host, const char *path, struct err
 				err, r, "cannot enter cgroup %s (%s)", path, cgroup_v1_names[c]);
 		entered = true;
 	}
+	/* A host without memory and cpuacct: whatever holds the tasks together there. */
+	if (!entered && mask != V1_ALL)
+		return v1_enter(host, path, NULL, err);
 	if (!entered)
 		return error_set(err, ENOENT, "cannot enter cgroup %s: it does not exist", path);
 	return 0;

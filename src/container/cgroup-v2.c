@@ -549,10 +549,12 @@ static int v2_create(const struct cgroup_host *host, const char *path,
 	return r;
 }
 
-static int v2_enter(const struct cgroup_host *host, const char *path, struct error *err)
+static int v2_enter(const struct cgroup_host *host, const char *path,
+	const struct cgroup_limits *limits, struct error *err)
 {
 	int r = v2_write(host, path, "cgroup.procs", "0");
 
+	(void)limits; /* one hierarchy */
 	if (r < 0)
 		return error_errno(err, r, "cannot enter cgroup %s", path);
 	return 0;

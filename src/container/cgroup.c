@@ -264,14 +264,19 @@ int cgroup_create(const char *path, const struct cgroup_limits *limits, struct e
 	return host.ops->create(&host, path, limits, err);
 }
 
-int cgroup_enter(const char *path, struct error *err)
+int cgroup_enter_new(const char *path, const struct cgroup_limits *limits, struct error *err)
 {
 	struct cgroup_host host;
 	int r = host_of(path, &host, err);
 
 	if (r < 0 || !host.ops)
 		return r;
-	return host.ops->enter(&host, path, err);
+	return host.ops->enter(&host, path, limits, err);
+}
+
+int cgroup_enter(const char *path, struct error *err)
+{
+	return cgroup_enter_new(path, NULL, err);
 }
 
 int cgroup_update(const char *path, const struct cgroup_limits *limits, struct error *err)

@@ -105,6 +105,9 @@ int cgroup_create(const char *path, const struct cgroup_limits *limits, struct e
  * On v1 writes "0" to `tasks` (`cgroup.procs` there can stall for 20 ms), on v2 to cgroup.procs.
  */
 int cgroup_enter(const char *path, struct error *err);
+/* Likewise, by the first to enter a cgroup that cgroup_create() has just made with these limits:
+ * it knows which hierarchies there are, and looks for no others. */
+int cgroup_enter_new(const char *path, const struct cgroup_limits *limits, struct error *err);
 
 /* Change limits of a running one; CGROUP_UNSET members stay as they are. All or nothing is not
  * promised by the kernel: the sentence says which file refused. */

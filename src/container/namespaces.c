@@ -147,7 +147,7 @@ int namespaces_enter_cgroup(struct child *child, struct error *err)
 	if (r < 0)
 		return r;
 	if (child->has_cgroup) {
-		r = cgroup_enter(child->config->cgroup_path, err);
+		r = cgroup_enter_new(child->config->cgroup_path, &child->config->limits, err);
 		if (r < 0)
 			return r;
 	}

@@ -102,7 +102,7 @@ static pid_t start_inside(struct fixture *f)
 	assert_int_equal(pipe(fds), 0);
 	pid = fork();
 	if (pid == 0) {
-		c = cgroup_v2_ops.enter(&f->host, f->path, NULL) == 0 ? 'y' : 'n';
+		c = cgroup_v2_ops.enter(&f->host, f->path, NULL, NULL) == 0 ? 'y' : 'n';
 		if (write(fds[1], &c, 1) == 1)
 			for (;;)
 				pause();
@@ -181,7 +181,7 @@ static int devices_that_open(struct fixture *f)
 	pid_t pid = fork();
 
 	if (pid == 0)
-		_exit(cgroup_v2_ops.enter(&f->host, f->path, NULL) < 0 ? 99 : open_devices());
+		_exit(cgroup_v2_ops.enter(&f->host, f->path, NULL, NULL) < 0 ? 99 : open_devices());
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
@@ -230,7 +230,7 @@ static int ask_for_path(struct fixture *f, uid_t uid, const char *expected)
 	char *path = NULL;
 
 	cgroup_limits_init(&limits);
-	if (cgroup_v2_ops.enter(&f->host, f->path, NULL) < 0 || (uid && setuid(uid) < 0))
+	if (cgroup_v2_ops.enter(&f->host, f->path, NULL, NULL) < 0 || (uid && setuid(uid) < 0))
 		return 2;
 	/* Twice: the second time we are in the leaf already. */
 	for (int i = 0; i < 2; i++) {
@@ -251,7 +251,7 @@ static int ask_for_path(struct fixture *f, uid_t uid, const char *expected)
 		fprintf(stderr, "%s\n", err.message);
 		return 6;
 	}
-	if (cgroup_v2_ops.enter(&f->host, path, &err) < 0) {
+	if (cgroup_v2_ops.enter(&f->host, path, NULL, &err) < 0) {
 		fprintf(stderr, "%s\n", err.message);
 		return 7;
 	}
@@ -320,7 +320,7 @@ static void what_is_not_delegated_is_left_alone(void **state)
 	if (pid == 0) {
 		char *path = NULL;
 
-		if (cgroup_v2_ops.enter(&f->host, f->path, NULL) < 0 || setuid(NOBODY) < 0)
+		if (cgroup_v2_ops.enter(&f->host, f->path, NULL, NULL) < 0 || setuid(NOBODY) < 0)
 			_exit(2);
 		_exit(cgroup_v2_path_for(f->host.root, "ID", &path, NULL) == -ENOTSUP ? 0 : 3);
 	}

@@ -87,7 +87,7 @@ static int run_inside(struct fixture *f, int (*fn)(void))
 
 	assert_true(pid >= 0);
 	if (pid == 0)
-		_exit(cgroup_enter(f->path, NULL) < 0 ? 99 : fn());
+		_exit(cgroup_enter_new(f->path, &f->limits, NULL) < 0 ? 99 : fn());
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return status;
 }
