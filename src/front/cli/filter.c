@@ -17,6 +17,16 @@ static bool is_known(const char *known, const char *word, size_t len)
 	return false;
 }
 
+/* "a|b|c" as a sentence lists them. */
+static char *list_known(const char *known)
+{
+	struct str out = { 0 };
+
+	for (; *known; known++)
+		str_append(&out, *known == '|' ? ", " : (char[]){ *known, '\0' });
+	return str_finish(&out);
+}
+
 int filter_check(char *const *filters, const char *known, struct error *err)
 {
 	strv_for_each (f, filters) {
@@ -25,9 +35,12 @@ int filter_check(char *const *filters, const char *known, struct error *err)
 		if (!equals)
 			return error_set(
 				err, EINVAL, "invalid filter \"%s\": it must be KEY=VALUE", *f);
-		if (!is_known(known, *f, (size_t)(equals - *f)))
-			return error_set(
-				err, EINVAL, "invalid filter \"%s\": there are %s", *f, known);
+		if (!is_known(known, *f, (size_t)(equals - *f))) {
+			_cleanup_free_ char *list = list_known(known);
+
+			return error_set(err, EINVAL, "invalid filter \"%s\": there are %s", *f,
+				list ? list : known);
+		}
 	}
 	return 0;
 }

@@ -215,6 +215,98 @@ static json_t *describe_capabilities(uint64_t set_, uint64_t but)
 	return array;
 }
 
+/* Nothing is kept of the flag itself: it is what made all of this true. */
+static bool is_privileged(const struct container_config *c)
+{
+	uint64_t all = container_capabilities_all();
+
+	return c->seccomp.kind == SECCOMP_UNCONFINED && (c->process.cap_bounding & all) == all &&
+		!c->masked_paths && !c->readonly_paths;
+}
+
+static json_t *describe_security(const struct container_config *c)
+{
+	json_t *array = json_array();
+
+	if (c->process.no_new_privileges)
+		json_array_append_new(array, text("no-new-privileges"));
+	if (c->seccomp.kind == SECCOMP_UNCONFINED)
+		json_array_append_new(array, text("seccomp=unconfined"));
+	else if (c->seccomp.kind == SECCOMP_CUSTOM)
+		json_array_append_new(array, json_sprintf("seccomp=%s", c->seccomp.profile));
+	return array;
+}
+
+/* Names of setrlimit(2) as --ulimit takes them, in the order of their numbers (Linux). */
+static const char *const limit_names[RLIM_NLIMITS] = {
+	[RLIMIT_CPU] = "cpu",
+	[RLIMIT_FSIZE] = "fsize",
+	[RLIMIT_DATA] = "data",
+	[RLIMIT_STACK] = "stack",
+	[RLIMIT_CORE] = "core",
+	[RLIMIT_RSS] = "rss",
+	[RLIMIT_NPROC] = "nproc",
+	[RLIMIT_NOFILE] = "nofile",
+	[RLIMIT_MEMLOCK] = "memlock",
+	[RLIMIT_AS] = "as",
+	[RLIMIT_LOCKS] = "locks",
+	[RLIMIT_SIGPENDING] = "sigpending",
+	[RLIMIT_MSGQUEUE] = "msgqueue",
+	[RLIMIT_NICE] = "nice",
+	[RLIMIT_RTPRIO] = "rtprio",
+	[RLIMIT_RTTIME] = "rttime",
+};
+
+static json_t *describe_ulimits(const struct container_process *process)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < process->nr_rlimits; i++) {
+		const struct container_rlimit *l = &process->rlimits[i];
+
+		if (l->resource < 0 || l->resource >= (int)RLIM_NLIMITS)
+			continue;
+		json_array_append_new(array,
+			json_pack("{s:s, s:I, s:I}", "Name", limit_names[l->resource], "Soft",
+				(json_int_t)l->soft, "Hard", (json_int_t)l->hard));
+	}
+	return array;
+}
+
+/* Size of /dev/shm; 0 when it is the host's or has no limit. */
+static int64_t shm_size(const struct container_config *c)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < c->nr_mounts; i++) {
+		if (!streq(c->mounts[i].destination, "/dev/shm"))
+			continue;
+		strv_for_each (option, c->mounts[i].options) {
+			const char *value = str_after_prefix(*option, "size=");
+
+			if (value && parse_size_bytes(value, &bytes) < 0)
+				bytes = 0;
+		}
+	}
+	return (int64_t)bytes;
+}
+
+static json_t *describe_tmpfs(const struct instance *instance)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < instance->config.nr_mounts; i++) {
+		const struct container_mount *m = &instance->config.mounts[i];
+		_cleanup_free_ char *options = NULL;
+
+		if (!m->type || !streq(m->type, "tmpfs") || is_own_mount(instance, m))
+			continue;
+		options = show_labels(m->options);
+		set(o, m->destination, text(options));
+	}
+	return o;
+}
+
 static json_t *describe_logging(const struct instance_spec *spec)
 {
 	json_t *options = json_object();
@@ -252,6 +344,12 @@ static json_t *describe_host_config(const struct instance *instance)
 	set(o, "UTSMode", text(namespace_mode(c, CONTAINER_NS_UTS, "")));
 	set(o, "UsernsMode", text(c->namespaces[CONTAINER_NS_USER].wanted ? "private" : ""));
 	set(o, "OomScoreAdj", number(c->process.oom_score_adj));
+	set(o, "Privileged", json_boolean(is_privileged(c)));
+	set(o, "SecurityOpt", describe_security(c));
+	set(o, "GroupAdd", show_json_strv(c->process.group_names));
+	set(o, "Ulimits", describe_ulimits(&c->process));
+	set(o, "ShmSize", number(shm_size(c)));
+	set(o, "Tmpfs", describe_tmpfs(instance));
 	set(o, "ReadonlyRootfs", json_boolean(c->rootfs.read_only));
 	set(o, "Init", json_boolean(c->init));
 	set(o, "Devices", describe_devices(c));
