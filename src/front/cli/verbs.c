@@ -34,6 +34,7 @@ const struct verb *const verbs[] = {
 	&verb_update,
 	ALIAS("container update", "update"),
 	&verb_cp,
+	&verb_export,
 	ALIAS("container cp", "cp"),
 	&verb_ps,
 	ALIAS("container ls", "ps"),
