@@ -4,6 +4,7 @@ held against skopeo; what goes wrong leaves nothing behind."""
 
 import gzip
 import hashlib
+import io
 import json
 import os
 import re
@@ -600,3 +601,70 @@ def test_rootless_failure_leaves_nothing(rootless, tmp_path):
     readable_by_all(tmp_path)
     rootless.fails("import", tmp_path / "t.tar", "bad", saying="hard link")
     assert sorted(os.listdir(rootless.root / "layers")) == before
+
+
+# --- export ----------------------------------------------------------------------------------
+
+
+def exported(strata, name):
+    data = strata("export", name, text=False, check=0).stdout
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        return data, {m.name.rstrip("/"): m for m in tar.getmembers()}
+
+
+CHANGES = ("echo new > /new && ln /new /again && chmod 4711 /new && rm /etc/group && "
+           "chown 1000:1001 /etc/notexec && mkdir -m 700 /dir && mkfifo /dir/fifo")
+
+
+def check_export(members):
+    assert members["new"].mode == 0o4711
+    assert {members["new"].type, members["again"].type} == {tarfile.REGTYPE, tarfile.LNKTYPE}
+    assert "etc/group" not in members
+    assert (members["etc/notexec"].uid, members["etc/notexec"].gid) == (1000, 1001)
+    assert members["dir"].mode == 0o700 and members["dir/fifo"].isfifo()
+    # What is mounted is not part of it.
+    assert members["proc"].isdir() and not [n for n in members if n.startswith("proc/")]
+
+
+def test_export_of_a_stopped_and_a_running_instance(strata, busybox_image, tmp_path):
+    strata.ok("run", "--name", "one", "--network", "none", "-v", f"{tmp_path}:/mnt", busybox_image, "sh", "-c", CHANGES)
+    (tmp_path / "secret").write_text("of the host")
+    first, members = exported(strata, "one")
+    check_export(members)
+    assert members["mnt"].isdir() and "mnt/secret" not in members
+    assert exported(strata, "one")[0] == first, "the same tree gives the same bytes"
+    strata.ok("run", "-d", "--name", "two", "--network", "none", "-v", f"{tmp_path}:/mnt", busybox_image,
+              "sh", "-c", CHANGES + " && exec sleep 1000")
+    members = exported(strata, "two")[1]
+    for _ in range(100):
+        if "dir/fifo" in members:
+            break
+        time.sleep(0.05)
+        members = exported(strata, "two")[1]
+    check_export(members)
+    assert members["mnt"].isdir() and "mnt/secret" not in members
+    # And back again.
+    strata.ok("export", "-o", tmp_path / "a.tar", "one")
+    strata.ok("import", "-c", "CMD cat /again", tmp_path / "a.tar", "again")
+    assert strata.ok("run", "--rm", "--network", "none", "again") == "new"
+    strata.fails("export", "nobody", saying="nobody")
+    strata.fails("export", "-o", tmp_path / "no/such", "one", saying="no/such")
+    assert not list(tmp_path.glob("*.tmp-*"))
+
+
+def test_rootless_export_shows_the_owners_of_inside(rootless):
+    rootless.ok("run", "--name", "one", "--network", "none", "busybox", "sh", "-c", CHANGES)
+    check_export(exported(rootless, "one")[1])
+
+
+def test_trees_deeper_than_a_path_leave_nothing(strata, tmp_path):
+    """Links into links nest directories far below what a path can name."""
+    tar = oci.Tar()
+    for i in range(12):
+        here = f"l{i - 1}/" if i else ""
+        deep = "/".join("d" * 1 for _ in range(200))
+        tar.dir(here + deep).link(f"l{i}", (f"l{i - 1}/" if i else "") + deep)
+    tar.file("l11/bottom", b"x").hardlink("end", "missing")
+    (tmp_path / "t.tar").write_bytes(tar.bytes())
+    one_sentence(strata.fails("import", tmp_path / "t.tar", "deep", saying="hard link"))
+    assert left_in_store(strata) == []
