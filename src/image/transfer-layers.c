@@ -181,7 +181,6 @@ static int stream_finish(struct stream *s, int r, struct error *err)
 		if (s->result < 0 && (r == 0 || s->result != -ECANCELED)) {
 			if (err)
 				*err = s->error;
-			error_prefix(err, "cannot unpack layer %s", s->layer->digest);
 			r = s->result;
 		}
 	}
@@ -368,7 +367,7 @@ static int unpack_stored(struct transfer_pool *pool, const struct fetch *fetch,
 		transfer_pool_progress(pool, layer->digest, "Extracting", 0, layer->size);
 		r = image_layer_unpack_blob(fetch->store, layer->digest, layer->diff_id, err);
 		if (r < 0)
-			return error_prefix(err, "cannot unpack layer %s", layer->digest);
+			return r;
 		transfer_pool_progress(
 			pool, layer->digest, "Pull complete", layer->size, layer->size);
 		return 0;

@@ -597,6 +597,25 @@ def test_killed_and_resumed(strata, layout, stop_at):
     assert not list(folder.glob(".partial-*"))
 
 
+def test_registry_without_ranges(strata, layout):
+    """What is here already is received again and dropped."""
+    def fault(handler, kind, ref):
+        if kind == "blob":
+            FaultyRegistry.send(handler, 200, layout.blob_path(ref).read_bytes())
+            return True
+
+    digest = "sha256:" + large_blob(layout)
+    strata.ok("images")
+    folder = strata.root / "images/blobs/sha256"
+    with FaultyRegistry(layout, fault) as registry:
+        strata.ok("pull", "-q", f"{registry.name}/x:riscv")
+        (folder / f".partial-{large_blob(layout)}").write_bytes(
+            layout.blob_path(digest).read_bytes()[:1_000_000])
+        strata.ok("pull", "-q", f"{registry.name}/x:app")
+        assert [h.get("Range") for _, _, h in registry.gets(digest)] == ["bytes=1000000-"]
+    check_store(strata)
+
+
 def test_damaged_part_is_fetched_again(strata, layout):
     partial = strata.root / "images/blobs/sha256" / f".partial-{large_blob(layout)}"
     with FaultyRegistry(layout) as registry:
