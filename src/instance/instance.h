@@ -173,7 +173,8 @@ struct instance_attach_options {
 	const char *detach_keys; /* "ctrl-p,ctrl-q"; "" = none */
 };
 
-/* Is this a sequence of detach keys (NULL = the default)? To be asked before anything is started. */
+/* Is this a sequence of detach keys (NULL = the default)? To be asked before anything is started.
+ */
 int instance_check_detach_keys(const char *keys, struct error *err);
 
 enum instance_attach_end {

@@ -17,7 +17,6 @@
 
 #define LOG_FILE     "log.json"
 #define LOG_NAME_MAX 32
-#define TAIL_MAX     96 /* bytes of a line after its text: stream, time, newline */
 #define ESCAPE_MAX   6 /* bytes that one byte becomes at most */
 
 void log_writer_open(
@@ -218,26 +217,31 @@ static void put_escaped(struct log_writer *writer, const char *text, size_t len)
 	}
 }
 
+/* Made once for all lines that are given together. */
+static void stamp(struct log_writer *writer, int stream)
+{
+	char time[CLOCK_TEXT_MAX];
+
+	clock_format(time, clock_realtime_ns());
+	writer->tail_len[stream - 1] = (size_t)snprintf(writer->tail[stream - 1], LOG_TAIL_MAX,
+		"\",\"stream\":\"%s\",\"time\":\"%s\"}\n", stream == 2 ? "stderr" : "stdout", time);
+}
+
 /* One line of the file. Only here, between lines, is a file ever full. */
 static void put_line(struct log_writer *writer, int stream, const char *text, size_t len)
 {
-	char tail[TAIL_MAX];
-	int n;
-
 	if (writer->max_size && writer->size + (int64_t)writer->out_len >= writer->max_size) {
 		write_out(writer);
 		rotate(writer);
 	}
 	/* Where it fits, a line is not torn over two writes: followers rarely see half of one. */
-	if (sizeof(writer->out) - writer->out_len < len + len / 8 + 2 * TAIL_MAX)
+	if (sizeof(writer->out) - writer->out_len < len + len / 8 + 2 * LOG_TAIL_MAX)
 		write_out(writer);
-	n = snprintf(tail, sizeof(tail), "\",\"stream\":\"%s\",\"time\":\"%s\"}\n",
-		stream == 2 ? "stderr" : "stdout", writer->time);
 	put(writer, "{\"log\":\"", 8);
 	put_escaped(writer, text, len);
-	if (sizeof(writer->out) - writer->out_len < TAIL_MAX)
+	if (sizeof(writer->out) - writer->out_len < LOG_TAIL_MAX)
 		write_out(writer);
-	put(writer, tail, (size_t)n);
+	put(writer, writer->tail[stream - 1], writer->tail_len[stream - 1]);
 }
 
 /* Keep the beginning of a line until its end arrives. */
@@ -262,7 +266,7 @@ void log_writer_append(struct log_writer *writer, int stream, const char *bytes,
 
 	if (!writer->enabled || !len)
 		return;
-	clock_format(writer->time, clock_realtime_ns());
+	stamp(writer, stream);
 	while (len) {
 		size_t limit = LOG_LINE_MAX - *carried, n;
 		const char *newline = memchr(bytes, '\n', len < limit ? len : limit);
@@ -292,7 +296,7 @@ void log_writer_flush(struct log_writer *writer)
 
 		if (!*carried)
 			continue;
-		clock_format(writer->time, clock_realtime_ns());
+		stamp(writer, stream);
 		put_line(writer, stream, writer->carry[stream - 1], *carried);
 		*carried = 0;
 	}

@@ -18,6 +18,7 @@
 
 #define LOG_LINE_MAX   16384 /* bytes of one line's text, as Docker splits them */
 #define LOG_BUFFER_MAX 32768 /* bytes gathered before a write(2) */
+#define LOG_TAIL_MAX   96 /* bytes of a line after its text: stream, time, newline */
 
 struct log_writer {
 	int dir_fd; /* borrowed: the instance's directory */
@@ -28,7 +29,8 @@ struct log_writer {
 	int64_t size; /* of the file, what is in `out` not included */
 	int failure; /* errno of the last write that failed; the output is dropped, the run goes on
 		      */
-	char time[CLOCK_TEXT_MAX];
+	char tail[2][LOG_TAIL_MAX]; /* what follows the text of a line: stream and time */
+	size_t tail_len[2];
 	size_t out_len;
 	size_t carry_len[2]; /* an unfinished line of stdout and of stderr */
 	char *carry[2]; /* LOG_LINE_MAX bytes each, when there ever was one */

@@ -5,6 +5,7 @@
 #include "unit/test.h"
 
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -572,6 +573,152 @@ static void much_output_arrives_whole(void **state)
 	instance_close(&instance);
 }
 
+/* A connection to the control socket, as a client of another program would make it. */
+static int dial(struct instance *instance)
+{
+	int fd = instance_connect(instance);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static char frame_buffer[FRAME_MAX] __attribute__((aligned(8)));
+
+static void hostile_clients_are_dropped(void **state)
+{
+	struct fake_roots *fake = *state;
+	struct container_config config;
+	struct instance_spec spec;
+	struct instance instance;
+	struct error err = { 0 };
+	struct frame frame;
+	char *big = calloc(1, FRAME_MAX + 100);
+	int fd;
+
+	fake_instance(&spec, &config, "hostile", "exec sleep 60");
+	create(fake, &spec, &config, &instance);
+	start(&instance);
+	/* No frame, a frame that only a monitor sends, one that is too long, a signal 999. */
+	fd = dial(&instance);
+	assert_int_equal(send(fd, "x", 1, MSG_NOSIGNAL), 1);
+	assert_int_equal(frame_receive(fd, frame_buffer, &frame, 0), 0);
+	close(fd);
+	fd = dial(&instance);
+	assert_int_equal(frame_send_i32(fd, FRAME_EXIT, 0, 0), 0);
+	assert_int_equal(frame_receive(fd, frame_buffer, &frame, 0), 0);
+	close(fd);
+	fd = dial(&instance);
+	assert_true(send(fd, big, FRAME_MAX + 100, MSG_NOSIGNAL) > 0);
+	assert_int_equal(frame_receive(fd, frame_buffer, &frame, 0), 0);
+	close(fd);
+	fd = dial(&instance);
+	assert_int_equal(frame_send(fd, FRAME_SIGNAL, 1, &(int32_t){ 999 }, 4, 0), 0);
+	assert_int_equal(frame_receive(fd, frame_buffer, &frame, 0), 1);
+	assert_int_equal(((const struct frame_result *)frame.payload)->code, EINVAL);
+	close(fd);
+	assert_int_equal(instance_refresh(&instance, &err), 0);
+	assert_int_equal(instance.state.status, INSTANCE_RUNNING);
+	assert_true(instance_has_monitor(&instance));
+	assert_int_equal(instance_remove(&instance, true, false, &err), 0);
+	instance_close(&instance);
+	free(big);
+}
+
+/* Read OUTPUT until EXIT; returns the bytes. */
+static size_t drink(int fd, int *ret_code)
+{
+	struct frame frame;
+	size_t total = 0;
+
+	for (;;) {
+		assert_int_equal(frame_receive(fd, frame_buffer, &frame, 0), 1);
+		if (frame.type == FRAME_OUTPUT)
+			total += frame.len;
+		if (frame.type == FRAME_EXIT) {
+			*ret_code = frame_i32(&frame);
+			return total;
+		}
+	}
+}
+
+/* Nobody loses a byte when one of two readers is slow, and the monitor holds one chunk at most. */
+static void slow_readers_slow_the_command(void **state)
+{
+	struct fake_roots *fake = *state;
+	struct container_config config;
+	struct instance_spec spec;
+	struct instance instance;
+	uint8_t mask = 1 << 1;
+	int slow, quick, code = -1;
+	pid_t helper;
+
+	fake_instance(&spec, &config, "slow", "sleep 0.3; head -c 8000000 /dev/zero; exit 4");
+	free(spec.log_driver);
+	spec.log_driver = strdup("none");
+	create(fake, &spec, &config, &instance);
+	start(&instance);
+	slow = dial(&instance);
+	quick = dial(&instance);
+	assert_int_equal(frame_send(slow, FRAME_ATTACH, 0, &mask, 1, 0), 0);
+	assert_int_equal(frame_send(quick, FRAME_ATTACH, 0, &mask, 1, 0), 0);
+	helper = fork();
+	if (helper == 0)
+		_exit(drink(quick, &code) == 8000000 && code == 4 ? 0 : 1);
+	nap_ms(600);
+	/* Nothing was taken from the slow one: the command still is at it. */
+	assert_int_equal(instance_refresh(&instance, NULL), 0);
+	assert_int_equal(instance.state.status, INSTANCE_RUNNING);
+	assert_int_equal(drink(slow, &code), 8000000);
+	assert_int_equal(code, 4);
+	assert_int_equal(waitpid(helper, &code, 0), helper);
+	assert_int_equal(code, 0);
+	close(slow);
+	close(quick);
+	wait_status(&instance, INSTANCE_EXITED);
+	instance_close(&instance);
+}
+
+/* A command that never reads its stdin can still be signalled by the client that filled it. */
+static void signals_overtake_a_full_stdin(void **state)
+{
+	static char block[FRAME_PAYLOAD_MAX];
+	struct fake_roots *fake = *state;
+	struct container_config config;
+	struct instance_spec spec;
+	struct instance instance;
+	struct frame frame;
+	uint8_t mask = 1 << 0 | 1 << 1;
+	int32_t signo = SIGUSR1;
+	int fd, taken = 0;
+
+	fake_instance(&spec, &config, "full", "trap 'exit 8' USR1; while :; do sleep 0.02; done");
+	spec.open_stdin = true;
+	create(fake, &spec, &config, &instance);
+	start(&instance);
+	nap_ms(150);
+	fd = dial(&instance);
+	assert_int_equal(frame_send(fd, FRAME_ATTACH, 0, &mask, 1, 0), 0);
+	/* As the client does it: the next one when the last was taken, until none is any more. */
+	for (;;) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		assert_int_equal(frame_send(fd, FRAME_STDIN, 0, block, sizeof(block), 0), 0);
+		if (poll(&p, 1, 300) == 0)
+			break;
+		assert_int_equal(frame_receive(fd, frame_buffer, &frame, 0), 1);
+		assert_int_equal(frame.type, FRAME_STDIN_TAKEN);
+		taken++;
+	}
+	assert_true(taken >= 1);
+	assert_int_equal(frame_send(fd, FRAME_SIGNAL, 0, &signo, 4, 0), 0);
+	do {
+		assert_int_equal(frame_receive(fd, frame_buffer, &frame, 0), 1);
+	} while (frame.type != FRAME_EXIT);
+	assert_int_equal(frame_i32(&frame), 8);
+	close(fd);
+	instance_close(&instance);
+}
+
 int main(void)
 {
 #define WITH_ROOT(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
@@ -593,6 +740,9 @@ int main(void)
 		WITH_ROOT(health_turns_with_the_check),
 		WITH_ROOT(events_tell_the_story),
 		WITH_ROOT(much_output_arrives_whole),
+		WITH_ROOT(hostile_clients_are_dropped),
+		WITH_ROOT(slow_readers_slow_the_command),
+		WITH_ROOT(signals_overtake_a_full_stdin),
 	};
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
