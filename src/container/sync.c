@@ -64,12 +64,15 @@ int sync_receive(int sync_fd, struct sync_message *ret, int *ret_fd)
 	int fd = -1;
 	ssize_t n;
 
+	/*
+	 * A peer that ended with unread packets resets the connection, and that error comes before
+	 * what it had sent, once: the next call reads on, its last words or the end of file.
+	 */
 	do {
 		n = recvmsg(sync_fd, &packet, MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
-	/* A peer that died with unread packets resets the connection: it is gone all the same. */
+	} while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
-		return errno == ECONNRESET ? 0 : -errno;
+		return -errno;
 	if (n == 0)
 		return 0;
 	header = CMSG_FIRSTHDR(&packet);
