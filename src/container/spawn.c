@@ -127,6 +127,16 @@ static int next_message(int sync_fd, struct sync_message *ret, int *ret_fd, stru
 	}
 }
 
+/* The child's overlay was refused: `request` holds fuse-overlayfs' options. */
+static int answer_fuse(const struct container_handle *handle, struct sync_message *request)
+{
+	struct sync_message answer = { .type = SYNC_FUSE };
+	_cleanup_close_ int tree = -1;
+
+	spawn_mount_fuse(handle->pidfd, request->error.message, &tree, &answer.error);
+	return sync_send(handle->sync_fd, &answer, tree);
+}
+
 int spawn_await_ready(struct container_handle *handle, struct error *err)
 {
 	struct sync_message message;
@@ -144,12 +154,7 @@ int spawn_await_ready(struct container_handle *handle, struct error *err)
 		}
 		if (message.type != SYNC_FUSE)
 			return error_set(err, EPROTO, "the container's process speaks nonsense");
-		r = spawn_mount_fuse(handle->pidfd, message.error.message, err);
-		message = (struct sync_message){ .type = SYNC_FUSE };
-		if (r < 0 && err)
-			message.error = *err;
-		message.error.code = -r;
-		r = sync_send(handle->sync_fd, &message, -1);
+		r = answer_fuse(handle, &message);
 		if (r < 0)
 			return error_errno(err, r, "cannot talk to the container's process");
 	}

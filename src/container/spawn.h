@@ -29,5 +29,6 @@ int spawn_await_ready(struct container_handle *handle, struct error *err);
 /* End a half-made child, reap it, close the handle. */
 void spawn_kill(struct container_handle *handle);
 
-/* Run fuse-overlayfs in the mount namespace of the child; `arguments` = "OPTIONS\nTARGET". */
-int spawn_mount_fuse(int pidfd, const char *arguments, struct error *err);
+/* Have fuse-overlayfs mount with these options in the user namespace of the child: a detached
+ * mount. */
+int spawn_mount_fuse(int pidfd, char *options, int *ret_tree, struct error *err);
