@@ -280,6 +280,16 @@ def test_password_prompt_shows_nothing(strata, secured, tmp_path):
     assert b"wonder" not in terminal.output
 
 
+def test_interrupted_prompt_leaves_the_terminal_as_it_was(strata, secured):
+    terminal = strata.terminal("login", "--tls-ca", secured.ca, "-u", "alice", secured.name)
+    before = terminal.attributes()
+    terminal.expect("Password: ")
+    assert terminal.attributes() != before
+    terminal.send("\x03")
+    assert terminal.wait() != 0
+    assert terminal.attributes() == before
+
+
 def test_progress_bars_on_a_terminal(strata, plain):
     terminal = strata.terminal("pull", f"{plain.name}/team/app:1", rows=24, columns=80)
     terminal.expect("Status: Downloaded")

@@ -2,6 +2,7 @@
 /*
  * login.c - `strata login` and `strata logout`.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <termios.h>
 
@@ -9,8 +10,9 @@
 #include "front/cli/transfer_options.h"
 #include "front/cli/verbs.h"
 
-#define DEFAULT_REGISTRY "docker.io"
-#define SECRET_MAX	 65536 /* bytes of a password or token */
+#define DEFAULT_REGISTRY  "docker.io"
+#define SECRET_MAX	  65536 /* bytes of a password or token */
+#define TERMINAL_LINE_MAX 4096 /* what the kernel's line discipline holds */
 
 struct login_options {
 	struct registry_options registry;
@@ -29,38 +31,42 @@ static const struct option login_rows[] = {
 	{ OPTION_END },
 };
 
-/* A line from the terminal, shown while it is typed or not. */
+/*
+ * A line from the terminal, shown while it is typed or not. Echo goes off before the question is
+ * asked, and Ctrl-C is read as the end of a line instead of killing us, which would leave it off.
+ */
 static int ask(const char *question, bool hidden, char **ret, struct error *err)
 {
-	_cleanup_fclose_ FILE *terminal = fopen("/dev/tty", "r+e");
-	_cleanup_free_ char *line = NULL;
+	_cleanup_close_ int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	struct termios old, quiet;
-	size_t capacity = 0;
+	char line[TERMINAL_LINE_MAX];
 	ssize_t n;
-	int fd;
 
-	if (!terminal)
+	if (fd < 0)
 		return error_set(err, ENOTTY,
 			"there is no terminal to ask for it on: use --username and --password-stdin");
-	fd = fileno(terminal);
-	fputs(question, terminal);
-	fflush(terminal);
 	hidden = hidden && tcgetattr(fd, &old) == 0;
 	if (hidden) {
 		quiet = old;
-		quiet.c_lflag &= ~(tcflag_t)ECHO;
+		quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
+		quiet.c_cc[VEOL] = old.c_cc[VINTR];
 		tcsetattr(fd, TCSAFLUSH, &quiet);
 	}
-	n = getline(&line, &capacity, terminal);
+	io_write_full(fd, question, strlen(question));
+	do {
+		n = read(fd, line, sizeof(line) - 1);
+	} while (n < 0 && errno == EINTR);
 	if (hidden) {
 		tcsetattr(fd, TCSAFLUSH, &old);
-		fputs("\n", terminal);
+		io_write_full(fd, "\n", 1);
 	}
-	if (n < 0)
+	if (n <= 0 || (hidden && line[n - 1] == (char)old.c_cc[VINTR]))
 		return error_set(err, ECANCELED, "nothing was typed");
+	line[n] = '\0';
 	line[strcspn(line, "\r\n")] = '\0';
-	*ret = steal_ptr(&line);
-	return 0;
+	*ret = strdup(line);
+	explicit_bzero(line, sizeof(line));
+	return *ret ? 0 : error_oom(err);
 }
 
 static int read_password(char **ret, struct error *err)
