@@ -167,7 +167,7 @@ static int set_source(struct mount *m, const char *source, struct error *err)
 	m->kind = MOUNT_VOLUME;
 	if (!volume_name_is_valid(source))
 		return error_set(err, EINVAL,
-			"invalid volume name \"%s\": only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed; give an absolute path to mount a directory of the host",
+			"invalid volume name \"%s\": only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed, two or more; give an absolute path to mount a directory of the host",
 			source);
 	m->source = strdup(source);
 	return m->source ? 0 : error_oom(err);
@@ -337,7 +337,7 @@ static int finish_mount(struct mount *m, struct error *err)
 	case MOUNT_VOLUME:
 		if (m->source && !volume_name_is_valid(m->source))
 			return error_set(err, EINVAL,
-				"invalid volume name \"%s\": only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+				"invalid volume name \"%s\": only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed, two or more",
 				m->source);
 		return 0;
 	case MOUNT_BIND:
