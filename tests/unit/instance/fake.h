@@ -192,7 +192,9 @@ static inline int fake_teardown(void **state)
 		for (size_t i = 0; i < count; i++)
 			instance_remove(&list[i], true, false, NULL);
 	instance_list_free(list, count);
-	io_remove_tree(AT_FDCWD, fake->root, NULL);
+	/* The monitor of a --rm may be at the same work. */
+	for (int i = 0; i < 100 && io_remove_tree(AT_FDCWD, fake->root, NULL) < 0; i++)
+		usleep(10000);
 	free(fake);
 	return 0;
 }

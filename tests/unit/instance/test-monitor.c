@@ -294,7 +294,7 @@ static void a_live_one_is_removed_only_by_force(void **state)
 	struct instance instance, other;
 	struct error err = { 0 };
 
-	fake_instance(&spec, &config, "busy", "sleep 60");
+	fake_instance(&spec, &config, "busy", "exec sleep 60");
 	create(fake, &spec, &config, &instance);
 	start(&instance);
 	assert_int_equal(instance_remove(&instance, false, false, &err), -EBUSY);
