@@ -5,20 +5,78 @@
  * A helper process mounts it in a mount namespace of its own, as a child of container_spawn()
  * would, and hands back a detached clone: the mount lives as long as the descriptor.
  */
+#include "container/rootfs.h"
 #include "container/spawn.h"
 
+#include <linux/securebits.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-static int mount_and_send(struct child *child, struct error *err)
+#include "base/str.h"
+
+/* Show `path` with the ids of the user namespace, by a mount over itself. */
+static int map_ids_of(const char *path, int userns_fd, struct error *err)
+{
+	_cleanup_close_ int tree = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC),
+			    place = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct mount_attr attributes = {
+		.attr_set = MOUNT_ATTR_IDMAP,
+		.userns_fd = (uint64_t)userns_fd,
+	};
+
+	if (tree < 0 || place < 0)
+		return error_errno(err, errno, "cannot open %s", path);
+	if (mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
+		return error_errno(err, errno,
+			"cannot map the ids of %s (its file system may not allow it)", path);
+	return mounts_attach(tree, place, path, err);
+}
+
+/*
+ * On disk the layers and the writable directory keep the ids of the image; the overlay stacks
+ * idmapped mounts of them. What the overlay does by itself it does as whoever mounts it: that must
+ * be an id the map knows, the namespace's root, but with the capabilities of the host's root, who
+ * alone may read trusted.overlay.*.
+ */
+static int map_ids(struct child *child, int userns_fd, struct error *err)
+{
+	const struct container_rootfs *rootfs = &child->config->rootfs;
+	_cleanup_free_ char *parent = rootfs->upper ? strdup(rootfs->upper) : NULL;
+	char *slash = parent ? strrchr(parent, '/') : NULL;
+	uid_t uid = child->config->id_maps.uid[0].outside;
+	gid_t gid = child->config->id_maps.gid[0].outside;
+	int r;
+
+	strv_for_each (layer, rootfs->layers) {
+		r = map_ids_of(*layer, userns_fd, err);
+		if (r < 0)
+			return r;
+	}
+	/* upper and work must be on one mount: their directory's. */
+	if (slash && slash != parent) {
+		*slash = '\0';
+		r = map_ids_of(parent, userns_fd, err);
+		if (r < 0)
+			return r;
+	}
+	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) < 0 || setresgid(gid, gid, gid) < 0 ||
+		setresuid(uid, uid, uid) < 0)
+		return error_errno(err, errno, "cannot become user %u", uid);
+	return 0;
+}
+
+static int mount_and_send(struct child *child, int userns_fd, struct error *err)
 {
 	int tree, r;
 
 	if (child->in_userns && (r = namespaces_become_root(child, err)) < 0)
 		return r;
-	if ((r = rootfs_isolate_mounts(child, err)) < 0 || (r = rootfs_mount(child, err)) < 0)
+	if ((r = rootfs_isolate_mounts(child, err)) < 0 ||
+		(userns_fd >= 0 && (r = map_ids(child, userns_fd, err)) < 0) ||
+		(r = rootfs_mount(child, err)) < 0)
 		return r;
 	tree = open_tree(child->root_fd, "",
 		AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
@@ -28,21 +86,21 @@ static int mount_and_send(struct child *child, struct error *err)
 	return r < 0 ? error_errno(err, r, "cannot pass the root on") : 0;
 }
 
-static void helper_main(struct child *child) __attribute__((noreturn));
+static void helper_main(struct child *child, int userns_fd) __attribute__((noreturn));
 
-static void helper_main(struct child *child)
+static void helper_main(struct child *child, int userns_fd)
 {
 	struct sync_message message = { .type = SYNC_FAILED };
 
 	child->in_cgroup = true;
 	umask(0);
-	if (mount_and_send(child, &message.error) < 0)
+	if (mount_and_send(child, userns_fd, &message.error) < 0)
 		sync_send(child->sync_fd, &message, -1);
 	_exit(0);
 }
 
-int container_open_rootfs(
-	const struct container_config *config, int *ret_root_fd, struct error *err)
+int rootfs_open_mapped(
+	const struct container_config *config, int userns_fd, int *ret_root_fd, struct error *err)
 {
 	struct container_handle handle = {
 		.pid = -1, .pidfd = -1, .terminal_fd = -1, .sync_fd = -1
@@ -61,7 +119,7 @@ int container_open_rootfs(
 	if (handle.pid == 0) {
 		close(pair[0]);
 		child.sync_fd = pair[1];
-		helper_main(&child);
+		helper_main(&child, userns_fd);
 	}
 	if (handle.pid < 0)
 		r = error_errno(err, errno, "cannot make a mount namespace");
@@ -78,4 +136,10 @@ int container_open_rootfs(
 		*ret_root_fd = steal_fd(&handle.terminal_fd);
 	spawn_kill(&handle);
 	return r;
+}
+
+int container_open_rootfs(
+	const struct container_config *config, int *ret_root_fd, struct error *err)
+{
+	return rootfs_open_mapped(config, -1, ret_root_fd, err);
 }

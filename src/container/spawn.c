@@ -13,6 +13,7 @@
  * One clone and no intermediate process: the namespaces that take effect for children only (a
  * joined pid namespace, a new time namespace) are set on ourselves for the moment of the clone.
  */
+#include "container/rootfs.h"
 #include "container/spawn.h"
 
 #include <linux/sched.h>
@@ -210,11 +211,38 @@ static int check_config(const struct container_config *config, struct error *err
 	return 0;
 }
 
+/* Does every id mean the same inside and outside? */
+static bool is_identity(const struct userns_map *maps, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (maps[i].inside != maps[i].outside)
+			return false;
+	return true;
+}
+
+/* Root's overlay for a user namespace: inside, trusted.overlay.* could not be read. */
+static int open_layers(
+	const struct container_config *config, pid_t pid, int *ret_root, struct error *err)
+{
+	_cleanup_close_ int userns = -1;
+	char path[40];
+
+	if (!is_identity(config->id_maps.uid, config->id_maps.nr_uid) ||
+		!is_identity(config->id_maps.gid, config->id_maps.nr_gid)) {
+		snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
+		userns = open(path, O_RDONLY | O_CLOEXEC);
+		if (userns < 0)
+			return error_errno(err, errno, "cannot open the new user namespace");
+	}
+	return rootfs_open_mapped(config, userns, ret_root, err);
+}
+
 /* The parent's part while the child works: cgroup, id maps, the root of a root's user namespace. */
 static int prepare_for_child(const struct container_config *config,
 	const struct container_handle *handle, bool *ret_cgroup_made, struct error *err)
 {
 	bool in_userns = namespaces_new(config) & CLONE_NEWUSER;
+	_cleanup_close_ int root = -1;
 	int r;
 
 	if (config->cgroup_path) {
@@ -228,7 +256,12 @@ static int prepare_for_child(const struct container_config *config,
 		if (r < 0)
 			return r;
 	}
-	r = sync_send_type(handle->sync_fd, SYNC_PREPARED, -1);
+	if (in_userns && geteuid() == 0 && config->rootfs.layers) {
+		r = open_layers(config, handle->pid, &root, err);
+		if (r < 0)
+			return r;
+	}
+	r = sync_send_type(handle->sync_fd, SYNC_PREPARED, root);
 	/* A child that is gone has left the reason: spawn_await_ready() reads it. */
 	return r == -EPIPE ? 0 : r;
 }

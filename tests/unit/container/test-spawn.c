@@ -565,6 +565,32 @@ static void namespaces_can_be_shared(void **state)
 	release(&second);
 }
 
+/* Root's containers in a user namespace: other ids on the host, the image's ids on disk. */
+static void ids_can_be_mapped(void **state)
+{
+	_cleanup_free_ char *written = strf("%s/upper/mapped", base_path);
+	struct userns_map *maps;
+	struct stat st;
+	struct run run;
+
+	configure(&run,
+		"id -u; cat /proc/self/uid_map; stat -c %u /bin/busybox; touch /mapped; stat -c %u /mapped");
+	strv_push_take(&run.config.rootfs.layers, steal_ptr(&run.config.rootfs.path));
+	run.config.rootfs.upper = strf("%s/upper", base_path);
+	run.config.rootfs.work = strf("%s/work", base_path);
+	run.config.namespaces[CONTAINER_NS_USER].wanted = true;
+	maps = calloc(2, sizeof(*maps));
+	maps[0] = (struct userns_map){ 0, 200000, 65536 };
+	run.config.id_maps = (struct userns_maps){ maps, malloc(sizeof(*maps)), 1, 1, false };
+	run.config.id_maps.gid[0] = maps[0];
+	go(&run);
+	expect(&run, "0\n         0     200000      65536\n0\n0\n");
+	assert_int_equal(run.status, 0);
+	assert_int_equal(stat(written, &st), 0);
+	assert_int_equal(st.st_uid, 0);
+	release(&run);
+}
+
 static void clocks_can_be_shifted(void **state)
 {
 	struct run run;
@@ -672,6 +698,7 @@ int main(void)
 		cmocka_unit_test(exec_joins),
 		cmocka_unit_test(terminals_are_the_containers),
 		cmocka_unit_test(namespaces_can_be_shared),
+		cmocka_unit_test(ids_can_be_mapped),
 		cmocka_unit_test(clocks_can_be_shifted),
 		cmocka_unit_test(ordinary_users_get_a_user_namespace),
 		cmocka_unit_test(a_stopped_root_can_be_opened),
