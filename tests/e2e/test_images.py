@@ -269,3 +269,27 @@ def test_bad_names_are_answered(strata, busybox_image):
     strata.fails("tag", "nothing", "x", status=1, saying="no such image: nothing")
     strata.fails("image", "inspect", "../../etc", status=1)
     assert rows(strata) == ["busybox:latest"]
+
+
+# --- as an ordinary user ---
+
+
+def test_rootless_removal_takes_other_ids_files(rootless, tmp_path_factory):
+    """Files of inner users belong to subordinate ids, which only their namespace's root removes."""
+    layer = oci.Tar()
+    layer.dir("closed", 0o700, 1000, 1000)
+    layer.file("closed/file", b"x", 0o600, 1000, 1000)
+    layout = oci.Layout(tmp_path_factory.mktemp("ids") / "oci")
+    layout.name(layout.manifest([layer.bytes()], {"Cmd": ["/x"]}), "ids:1")
+    for folder in (layout.path, *layout.path.parents):
+        if folder.stat().st_uid == os.getuid() and str(folder).startswith("/tmp/"):
+            folder.chmod(0o755)
+    subprocess.run(["chmod", "-R", "a+rX", str(layout.path)], check=True)
+    rootless.ok("import", layout.path)
+    assert len(list((rootless.root / "layers").glob("[0-9a-f]*"))) == 2
+    rootless.ok("image", "verify")
+    rootless.ok("rmi", "ids:1")
+    assert len(list((rootless.root / "layers").glob("[0-9a-f]*"))) == 1
+    assert not list((rootless.root / "layers").glob(".tmp-*"))
+    rootless.ok("image", "prune", "-af")
+    assert not list((rootless.root / "layers").iterdir())
