@@ -483,7 +483,7 @@ int auth_store(const char *file, const char *registry, const struct auth_credent
 	_cleanup_(auth_file_close) struct auth_file opened = { .lock_fd = -1 };
 	_cleanup_json_ json_t *entry = NULL;
 	const char *helper = NULL;
-	json_t *auths;
+	json_t *auths = NULL;
 	int r = auth_file_open(file, &opened, err);
 
 	if (r == 0)
@@ -520,7 +520,7 @@ int auth_erase(const char *file, const char *registry, struct error *err)
 {
 	_cleanup_(auth_file_close) struct auth_file opened = { .lock_fd = -1 };
 	const char *helper = NULL;
-	json_t *auths;
+	json_t *auths = NULL;
 	int r = auth_file_open(file, &opened, err), count;
 
 	if (r == 0)
