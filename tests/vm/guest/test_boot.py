@@ -87,7 +87,9 @@ def test_promises_are_kept():
 @pytest.mark.after_boot
 def test_what_the_reboot_ended_is_told_so():
     never = status(sh)["never"]
-    assert never["Status"] == "exited" and never["ExitCode"] == 255 and never["Pid"] == 0
+    # A machine that goes down in order ends processes with signals; 255 is an end nobody saw.
+    assert never["Status"] == "exited" and never["Pid"] == 0
+    assert never["ExitCode"] in (255, 143, 137)
     sh("strata", "start", "never")
     assert status(sh)["never"]["Status"] == "running"
 
@@ -100,4 +102,5 @@ def test_the_users_instance_is_back():
 
 @pytest.mark.after_boot
 def test_the_units_did_not_fail():
-    assert sh("systemctl", "show", "-p", "Result", "strata-boot.service") == "Result=success"
+    said = sh("journalctl", "-b", "-u", "strata-boot.service", "--no-pager")
+    assert sh("systemctl", "show", "-p", "Result", "strata-boot.service") == "Result=success", said
