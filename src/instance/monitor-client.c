@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/io.h"
+
 #define BACKLOG	      16
 #define SEND_PATIENCE 1000 /* ms a small frame may wait */
 
@@ -312,6 +314,15 @@ static void connection_ready(struct loop_source *source, uint32_t events)
 	monitor_client_add(monitor, fd, 0);
 }
 
+/* Others may pass through; the sockets' own modes say who may talk to monitors. */
+#define RUN_ROOT_MODE 0711
+
+/* The run-time part is gone after a reboot. */
+static int make_run_root(const struct instance_roots *roots, struct error *err)
+{
+	return io_make_dirs(AT_FDCWD, roots->run_root, RUN_ROOT_MODE, err);
+}
+
 int monitor_listen(struct monitor *monitor, struct error *err)
 {
 	const struct instance *instance = monitor->instance;
@@ -320,12 +331,20 @@ int monitor_listen(struct monitor *monitor, struct error *err)
 	int r;
 
 	r = instance_socket_address(&instance->roots, instance->id, &dir_fd, &address, err);
+	if (r == -ENOENT && make_run_root(&instance->roots, err) == 0)
+		r = instance_socket_address(&instance->roots, instance->id, &dir_fd, &address, err);
 	if (r < 0)
 		return r;
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return error_errno(err, errno, "cannot make the control socket");
 	r = bind(fd, (struct sockaddr *)&address, sizeof(address));
+	if (r < 0 && errno == ENOENT) {
+		r = make_run_root(&instance->roots, err);
+		if (r < 0)
+			return r;
+		r = bind(fd, (struct sockaddr *)&address, sizeof(address));
+	}
 	if (r < 0 && errno == EADDRINUSE) {
 		/* We hold the instance's lock: whoever left it is gone. */
 		unlink(address.sun_path);

@@ -180,6 +180,14 @@ def test_a_removed_instance_folder(box):
     box.ok("create", "--name", "it", "busybox", "true")
 
 
+def test_the_run_time_folder_is_gone(box):
+    """As after a reboot."""
+    box.ok("create", "--name", "it", "busybox", "sleep", "100")
+    subprocess.run(["rm", "-rf", str(box.root / "run")], check=True)
+    box.ok("start", "it")
+    assert box.ok("exec", "it", "echo", "alive") == "alive"
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A 24 MB file system of its own."""
