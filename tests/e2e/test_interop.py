@@ -3,7 +3,6 @@
 
 import json
 import os
-import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -62,13 +61,13 @@ def test_debian_unpacks_as_umoci_does(strata, debian_image, debian_layout, tmp_p
     theirs = tree(tmp_path / "umoci/rootfs")
     strata.ok("run", "-d", "--network", "none", "--name", "it", debian_image, "sleep", "100")
     pid = strata.state("it")["Pid"]
-    layers = [p for p in (strata.root / "layers").iterdir()]
+    layers = [p for p in (strata.root / "layers").iterdir() if not p.name.startswith(".")]
     assert len(layers) == 2
     # The lower layers alone: what a run adds (mount points, /etc/hosts) is not the unpacker's.
     big = max(layers, key=lambda p: len(list(p.iterdir())))
     small = next(p for p in layers if p != big)
     merged = tmp_path / "merged"
-    shutil.copytree(big, merged, symlinks=True) if False else sh("cp", "-a", big, merged)
+    sh("cp", "-a", big, merged)
     sh("cp", "-a", f"{small}/.", merged)
     ours = tree(merged)
     assert pid
@@ -113,5 +112,5 @@ def test_export_and_import_of_a_root_file_system(strata, busybox_image, tmp_path
     strata.ok("run", "--name", "it", "busybox", "sh", "-c", "echo mine >/mark; rm /etc/group")
     strata.ok("export", "-o", tmp_path / "root.tar", "it")
     strata.ok("import", tmp_path / "root.tar", "flat:1")
-    out = strata.ok("run", "--rm", "flat:1", "/bin/sh", "-c", "cat /mark; ls /etc/group 2>&1")
+    out = strata.ok("run", "--rm", "flat:1", "/bin/sh", "-c", "cat /mark; ls /etc/group 2>&1; true")
     assert out.startswith("mine\n") and "No such file" in out
