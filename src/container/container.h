@@ -180,10 +180,17 @@ struct container_handle {
 	pid_t pid;
 	int pidfd;
 	int terminal_fd; /* the pty's master, or -1 */
+	/* Keeps its mounts alive, so that taking them down, which may flush a disk, waits for
+	 * container_handle_close() and not for the last process's exit; -1 where we may not. */
+	int mount_ns_fd;
 	int sync_fd; /* private: the release channel */
-	bool command_failed; /* after a failed release: it was the command (126/127), not us (125)
-			      */
+	bool command_failed; /* after a failed release: the command (126/127), not us (125) */
 };
+
+#define CONTAINER_HANDLE_INIT                                                                      \
+	{                                                                                          \
+		.pid = -1, .pidfd = -1, .terminal_fd = -1, .mount_ns_fd = -1, .sync_fd = -1        \
+	}
 
 /*
  * Make the container; on success its first process waits before its execve. On failure nothing is

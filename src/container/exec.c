@@ -113,9 +113,7 @@ int container_exec(const struct container_config *config, pid_t init_pid,
 	const struct container_process *process, const struct container_spawn_options *options,
 	struct container_handle *ret, struct error *err)
 {
-	struct container_handle handle = {
-		.pid = -1, .pidfd = -1, .terminal_fd = -1, .sync_fd = -1
-	};
+	struct container_handle handle = CONTAINER_HANDLE_INIT;
 	struct child child = SPAWN_CHILD_INIT;
 	_cleanup_close_ int pidfd = -1;
 	int r;

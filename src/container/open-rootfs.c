@@ -102,9 +102,7 @@ static void helper_main(struct child *child, int userns_fd)
 int rootfs_open_mapped(
 	const struct container_config *config, int userns_fd, int *ret_root_fd, struct error *err)
 {
-	struct container_handle handle = {
-		.pid = -1, .pidfd = -1, .terminal_fd = -1, .sync_fd = -1
-	};
+	struct container_handle handle = CONTAINER_HANDLE_INIT;
 	struct child child = SPAWN_CHILD_INIT;
 	int pair[2], r = 0;
 

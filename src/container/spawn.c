@@ -237,9 +237,18 @@ static int open_layers(
 	return rootfs_open_mapped(config, userns, ret_root, err);
 }
 
-/* The parent's part while the child works: cgroup, id maps, the root of a root's user namespace. */
-static int prepare_for_child(const struct container_config *config,
-	const struct container_handle *handle, bool *ret_cgroup_made, struct error *err)
+static int open_mount_namespace(pid_t pid)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* The parent's part while the child works: cgroup, id maps, the root where only we can make it or
+ * are quicker. */
+static int prepare_for_child(const struct container_config *config, struct container_handle *handle,
+	bool *ret_cgroup_made, struct error *err)
 {
 	bool in_userns = namespaces_new(config) & CLONE_NEWUSER;
 	_cleanup_close_ int root = -1;
@@ -260,7 +269,11 @@ static int prepare_for_child(const struct container_config *config,
 		r = open_layers(config, handle->pid, &root, err);
 		if (r < 0)
 			return r;
+	} else if (geteuid() == 0) {
+		rootfs_forget_volatile_mark(&config->rootfs);
+		root = overlay_open(&config->rootfs);
 	}
+	handle->mount_ns_fd = open_mount_namespace(handle->pid);
 	r = sync_send_type(handle->sync_fd, SYNC_PREPARED, root);
 	/* A child that is gone has left the reason: spawn_await_ready() reads it. */
 	return r == -EPIPE ? 0 : r;
@@ -317,9 +330,7 @@ int container_spawn(const struct container_config *config,
 	const struct container_spawn_options *options, struct container_handle *ret,
 	struct error *err)
 {
-	struct container_handle handle = {
-		.pid = -1, .pidfd = -1, .terminal_fd = -1, .sync_fd = -1
-	};
+	struct container_handle handle = CONTAINER_HANDLE_INIT;
 	struct child child = SPAWN_CHILD_INIT;
 	bool cgroup_made = false;
 	int r;
@@ -381,8 +392,9 @@ void container_handle_close(struct container_handle *handle)
 {
 	cleanup_close(&handle->pidfd);
 	cleanup_close(&handle->terminal_fd);
+	cleanup_close(&handle->mount_ns_fd);
 	cleanup_close(&handle->sync_fd);
-	handle->pidfd = handle->terminal_fd = handle->sync_fd = -1;
+	handle->pidfd = handle->terminal_fd = handle->mount_ns_fd = handle->sync_fd = -1;
 }
 
 int container_cleanup(const char *cgroup_path, struct error *err)

@@ -71,6 +71,7 @@ static int fake_spawn(const struct container_process *process,
 	ret->handle.sync_fd = sync[1];
 	/* The pty's place holds the channel that tells how execve went. */
 	ret->handle.terminal_fd = result[0];
+	ret->handle.mount_ns_fd = -1;
 	return 0;
 }
 
