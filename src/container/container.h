@@ -16,6 +16,7 @@
  */
 #pragma once
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/resource.h>
@@ -166,6 +167,9 @@ struct container_spawn_options {
 	int stdio[3]; /* become 0, 1, 2; -1 = /dev/null; ignored with a terminal */
 	bool new_session; /* setsid without a terminal too */
 	int listen_fds; /* --preserve-fds N: keep 3 .. 3+N-1 */
+	/* A fresh network namespace for a config that wants one of its own: see struct
+	 * container_network. 0 = none (it never is a standard stream), the child makes it. */
+	int network_fd;
 	/*
 	 * Called once by container_spawn() (not by container_exec()) when the child has begun its
 	 * work and there is nothing left for us but to wait for it: what the caller has to do
@@ -174,6 +178,20 @@ struct container_spawn_options {
 	void (*meanwhile)(void *context, pid_t pid);
 	void *meanwhile_context;
 };
+
+/*
+ * A network namespace with its loopback up, made on a thread of its own while the caller goes on.
+ * finish() waits for it and returns a descriptor, the caller's, for `network_fd` above; -1 where
+ * there is none. It must be called before the caller forks, and may be called again.
+ */
+struct container_network {
+	pthread_t thread;
+	bool running;
+	int fd;
+};
+
+void container_network_begin(struct container_network *network);
+int container_network_finish(struct container_network *network);
 
 /* A process that was started and is ours to wait for. */
 struct container_handle {

@@ -95,6 +95,9 @@ int namespaces_new(const struct container_config *config);
 int namespaces_open_paths(
 	const struct container_config *config, int fds[CONTAINER_NS_COUNT], struct error *err);
 void namespaces_close(int fds[CONTAINER_NS_COUNT]);
+/* Any thread: a new network namespace has its loopback interface down; Docker's `none` has it up.
+ */
+int namespaces_raise_loopback(struct error *err);
 int namespaces_join(struct child *child, struct error *err);
 int namespaces_become_root(struct child *child, struct error *err);
 int namespaces_set_names(struct child *child, struct error *err);

@@ -66,8 +66,7 @@ void namespaces_close(int fds[CONTAINER_NS_COUNT])
 		cleanup_close(&fds[i]);
 }
 
-/* A new network namespace has its loopback interface down; Docker's `none` has it up. */
-static int raise_loopback(struct error *err)
+int namespaces_raise_loopback(struct error *err)
 {
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
@@ -92,11 +91,16 @@ int namespaces_join(struct child *child, struct error *err)
 	}
 	if (!(flags & CLONE_NEWNET))
 		return 0;
+	if (child->options->network_fd > 0 && !child->in_userns) {
+		if (setns(child->options->network_fd, CLONE_NEWNET) < 0)
+			return error_errno(err, errno, "cannot join the network namespace");
+		return 0;
+	}
 	/* The dearest namespace of all: made here and not by clone(2), so that the parent makes
 	 * the cgroup on another CPU meanwhile. */
 	if (unshare(CLONE_NEWNET) < 0)
 		return error_errno(err, errno, "cannot make a network namespace");
-	return raise_loopback(err);
+	return namespaces_raise_loopback(err);
 }
 
 int namespaces_become_root(struct child *child, struct error *err)

@@ -31,6 +31,8 @@ int overlay_open(const struct container_rootfs *rootfs)
 	context = fsopen("overlay", FSOPEN_CLOEXEC);
 	if (context < 0)
 		return -1;
+	if (!set(context, "source", "overlay"))
+		return -1;
 	strv_for_each (layer, rootfs->layers)
 		if (!set(context, "lowerdir+", *layer))
 			return -1;

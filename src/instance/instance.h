@@ -130,6 +130,8 @@ struct instance {
 	struct instance_state state;
 	struct container_config config; /* loaded on demand by instance_load_config() */
 	bool has_config;
+	/* For the next start: a network namespace made ahead (container.h); 0 = none. */
+	int network_fd;
 };
 
 void instance_spec_free(struct instance_spec *spec);

@@ -42,6 +42,8 @@ const struct isolation_ops *instance_isolation(const struct instance *instance, 
 void instance_close(struct instance *instance)
 {
 	cleanup_close(&instance->dir_fd);
+	if (instance->network_fd > 0)
+		close(instance->network_fd);
 	instance_spec_free(&instance->spec);
 	instance_state_free(&instance->state);
 	if (instance->has_config)

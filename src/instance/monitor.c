@@ -247,9 +247,10 @@ static void get_ready(void *context, pid_t pid)
 static int start_command(struct monitor *monitor, struct error *err)
 {
 	struct instance *instance = monitor->instance;
-	struct container_spawn_options options = {
-		.stdio = { -1, -1, -1 }, .meanwhile = get_ready, .meanwhile_context = monitor
-	};
+	struct container_spawn_options options = { .stdio = { -1, -1, -1 },
+		.network_fd = instance->network_fd,
+		.meanwhile = get_ready,
+		.meanwhile_context = monitor };
 	int r;
 
 	monitor_protect(monitor, false);
@@ -263,6 +264,9 @@ static int start_command(struct monitor *monitor, struct error *err)
 	r = monitor->ops->create(&instance->config, &options, &monitor->process, err);
 	for (int i = 0; i < 3; i++)
 		cleanup_close(&options.stdio[i]);
+	if (instance->network_fd > 0)
+		close(instance->network_fd);
+	instance->network_fd = 0; /* a restart gets one of its own */
 	if (r < 0) {
 		monitor_close_stdio(monitor);
 		return EXIT_CODE_STRATA;
@@ -564,17 +568,25 @@ int monitor_reload(struct monitor *monitor, struct error *err)
 
 /* --- becoming a monitor -------------------------------------------------------------------- */
 
-/* Only the two descriptors that are ours stay open: what the starter had open (locks of the image
- * store among it) must not live as long as we do. */
-static void close_others(int a, int b)
+static int compare_fds(const void *a, const void *b)
 {
-	int low = a < b ? a : b, high = a < b ? b : a;
+	return *(const int *)a - *(const int *)b;
+}
 
-	if (low > 3)
-		close_range(3, (unsigned)low - 1, 0);
-	if (high > low + 1)
-		close_range((unsigned)low + 1, (unsigned)high - 1, 0);
-	close_range((unsigned)high + 1, ~0u, 0);
+/* Only the descriptors that are ours stay open: what the starter had open (locks of the image store
+ * among it) must not live as long as we do. */
+static void close_others(int *keep, size_t count)
+{
+	int next = 3;
+
+	qsort(keep, count, sizeof(*keep), compare_fds);
+	for (size_t i = 0; i < count; i++) {
+		if (keep[i] > next)
+			close_range((unsigned)next, (unsigned)keep[i] - 1, 0);
+		if (keep[i] >= next)
+			next = keep[i] + 1;
+	}
+	close_range((unsigned)next, ~0u, 0);
 }
 
 static void redirect_stdio(void)
@@ -708,9 +720,10 @@ void monitor_run(
 {
 	struct monitor *monitor;
 	struct error why = { 0 };
+	int keep[] = { instance->dir_fd, starter, instance->network_fd };
 
 	setsid();
-	close_others(instance->dir_fd, starter);
+	close_others(keep, ARRAY_SIZE(keep));
 	redirect_stdio();
 	monitor = mmap(
 		NULL, sizeof(*monitor), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -26,6 +26,7 @@ struct run {
 	struct run_plan plan;
 	struct instance instance;
 	bool created;
+	struct container_network network; /* made while the image is read */
 	int image_lock; /* shared, from resolving the image until the instance pins it */
 };
 
@@ -37,6 +38,10 @@ static void release_image(struct run *run)
 
 static void run_end(struct run *run)
 {
+	int network_fd = container_network_finish(&run->network);
+
+	if (network_fd >= 0)
+		close(network_fd);
 	if (run->created)
 		instance_close(&run->instance);
 	release_image(run);
@@ -276,10 +281,13 @@ static int run_main(struct cli *cli, void *options, int argc, char **argv, struc
 	r = instance_check_detach_keys(o->detach_keys, err);
 	if (r == 0 && !o->detach)
 		r = attach_options(o, &unused, err);
+	if (r == 0 && !o->userns && (!o->network || streq(o->network, "none")))
+		container_network_begin(&run.network);
 	if (r == 0)
 		r = create(&run, argc, argv, err);
 	if (r < 0)
 		return r;
+	run.instance.network_fd = container_network_finish(&run.network);
 	return o->detach ? start_detached(&run, err) : start_attached(&run, err);
 }
 
