@@ -68,7 +68,8 @@ static int make_environment(struct child *child, struct error *err)
 	strv_for_each (variable, child->env)
 		if (str_after_prefix(*variable, "HOME="))
 			return 0;
-	if (!home) {
+	/* Named users have been looked up already. */
+	if (!home && !child->process->user && !child->process->group_names) {
 		snprintf(number, sizeof(number), "%u", child->user.uid);
 		if (user_resolve(child->root_fd, number, NULL, &known, NULL) == 0)
 			home = known.home;
@@ -230,20 +231,28 @@ static int refuse_id(
 	return error_errno(err, error, "cannot become %s %u", what, id);
 }
 
+static int refuse_groups(const struct child *child, int error, struct error *err)
+{
+	if (error == EINVAL && child->in_userns)
+		return error_set(err, error,
+			"cannot set the supplementary groups: one of them is outside the ranges of /etc/subgid that are mapped");
+	return error_errno(err, error, "cannot set the supplementary groups");
+}
+
 static int become_user(const struct child *child, struct error *err)
 {
 	const struct container_user *user = &child->user;
 
 	if (user->uid != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return error_errno(err, errno, "cannot keep capabilities");
+	if (setresgid(user->gid, user->gid, user->gid) < 0)
+		return refuse_id(child, errno, "group", user->gid, err);
 	/* Where a user namespace has a single mapping setgroups(2) is denied: the groups that the
 	 * image lists for the user are left out, those that were asked for by name are an error. */
 	if (setgroups(user->nr_groups, user->groups) < 0 &&
 		!(errno == EPERM && child->in_userns &&
 			strv_length(child->process->group_names) == 0))
-		return error_errno(err, errno, "cannot set the supplementary groups");
-	if (setresgid(user->gid, user->gid, user->gid) < 0)
-		return refuse_id(child, errno, "group", user->gid, err);
+		return refuse_groups(child, errno, err);
 	if (setresuid(user->uid, user->uid, user->uid) < 0)
 		return refuse_id(child, errno, "user", user->uid, err);
 	/* A change of ids makes a process dumpable again where fs.suid_dumpable says so. */

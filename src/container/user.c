@@ -4,8 +4,10 @@
  *
  * The rules are Docker's: a name must be in the file, a number need not be; a number that is in the
  * file brings that user's group, home and supplementary groups; a group given explicitly replaces
- * the supplementary ones. The files are the image's, so hostile: only regular files are read, only
- * so much of them, and a line that makes no sense is passed over.
+ * the supplementary ones. The main group is also the first supplementary one: a set-group-ID
+ * program replaces the former, and with it would shed a group that a file's mode denies something
+ * to (CVE-2022-36109). The files are the image's, so hostile: only regular files are read, only so
+ * much of them, and a line that makes no sense is passed over.
  */
 #include "container/internal.h"
 
@@ -202,12 +204,14 @@ static int resolve(int root_fd, char *spec, char *const *more_groups, struct con
 	user->gid = known ? entry.gid : 0;
 	if (known && entry.home && *entry.home && !(user->home = strdup(entry.home)))
 		return error_oom(err);
-	if (!known && !group_name && !more_groups)
-		return 0;
-	r = read_accounts(root_fd, "/etc/group", &group, err);
+	if (known || group_name || more_groups)
+		r = read_accounts(root_fd, "/etc/group", &group, err);
 	if (r == 0 && group_name && *group_name)
 		r = find_group(group, group_name, &user->gid, err);
-	else if (r == 0 && known && add_memberships(group, entry.name, user) < 0)
+	if (r == 0 && add_group(user, user->gid) < 0)
+		r = error_oom(err);
+	if (r == 0 && known && !(group_name && *group_name) &&
+		add_memberships(group, entry.name, user) < 0)
 		r = error_oom(err);
 	for (char *const *name = more_groups; r == 0 && name && *name; name++) {
 		gid_t gid = 0;

@@ -154,6 +154,7 @@ other:x:1001:1001::/home/other:/bin/sh
 """
 GROUP = """root:x:0:
 daemon:x:1:
+adm:x:4:root,daemon
 staff:x:50:user,other
 audio:x:63:user
 user:x:1000:

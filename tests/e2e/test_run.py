@@ -115,9 +115,13 @@ def test_working_directory_is_made(run):
     ("1234", "1234:0:0:/"),
     ("1234:5678", "1234:5678:5678:/"),
     ("0:63", "0:63:63:/root"),
+    ("1", "1:1:1 4:/"),
+    ("root", "0:0:0 4:/root"),
+    (None, "0:0:0 4:/root"),
 ])
 def test_user(run, user, expected):
-    out = run('echo "$(id -u):$(id -g):$(id -G | tr " " "\\n" | sort -n | xargs):$HOME"', "-u", user)
+    out = run('echo "$(id -u):$(id -g):$(id -G | tr " " "\\n" | sort -n | xargs):$HOME"',
+              *(["-u", user] if user else []))
     assert out == expected
 
 

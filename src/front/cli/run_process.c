@@ -87,10 +87,7 @@ static int build_env(const struct run_request *request, struct run_plan *plan, s
 		r = add_default(env, DEFAULT_PATH, err);
 	if (r == 0 && o->terminal)
 		r = add_default(env, "TERM=xterm", err);
-	/* A named user's HOME is looked up in the container's own /etc/passwd by the child; root's
-	 * is what every image says, and needs no file read. */
-	if (r == 0 && !plan->config.process.user)
-		r = add_default(env, "HOME=/root", err);
+	/* HOME is what the container's own /etc/passwd says, where the child looks the user up. */
 	return r;
 }
 
@@ -103,12 +100,11 @@ static int build_user(const struct run_request *request, struct run_plan *plan, 
 		user = request->image->config.user;
 	p->uid = 0;
 	p->gid = 0;
-	if (user && *user && !streq(user, "0") && !streq(user, "root") && !streq(user, "0:0") &&
-		!streq(user, "root:root")) {
-		p->user = strdup(user);
-		if (!p->user)
-			return error_oom(err);
-	}
+	/* "" is root too, with the groups that the image's files give it: all of them are looked up
+	 * by the child, inside. */
+	p->user = strdup(user ? user : "");
+	if (!p->user)
+		return error_oom(err);
 	strv_for_each (group, request->options->groups)
 		if (strv_push(&p->group_names, *group) < 0)
 			return error_oom(err);

@@ -258,7 +258,7 @@ static void users_are_looked_up_inside(void **state)
 	configure(&run, "id; echo $HOME; touch /x; grep CapEff /proc/self/status");
 	run.config.process.user = strdup("bob");
 	go(&run);
-	expect(&run, "uid=1000(bob) gid=1001 groups=50(staff)");
+	expect(&run, "uid=1000(bob) gid=1001 groups=50(staff),1001");
 	expect(&run, "/home/bob");
 	expect(&run, "/x: Permission denied");
 	expect(&run, "CapEff:\t0000000000000000");

@@ -73,13 +73,22 @@ static void names_bring_ids_home_and_groups(void **state)
 	assert_int_equal(user.uid, 1000);
 	assert_int_equal(user.gid, 1001);
 	assert_string_equal(user.home, "/home/bob");
-	assert_int_equal(user.nr_groups, 2);
-	assert_int_equal(user.groups[0], 50);
-	assert_int_equal(user.groups[1], 44);
+	assert_int_equal(user.nr_groups, 3);
+	assert_int_equal(user.groups[0], 1001);
+	assert_int_equal(user.groups[1], 50);
+	assert_int_equal(user.groups[2], 44);
 	container_user_free(&user);
 	assert_int_equal(user_resolve(root->fd, "bob:wheel", NULL, &user, &error), 0);
 	assert_int_equal(user.gid, 10);
-	assert_int_equal(user.nr_groups, 0);
+	assert_int_equal(user.nr_groups, 1);
+	container_user_free(&user);
+	/* Nobody named is root, with root's groups. */
+	assert_int_equal(user_resolve(root->fd, "", NULL, &user, &error), 0);
+	assert_int_equal(user.uid, 0);
+	assert_string_equal(user.home, "/root");
+	assert_int_equal(user.nr_groups, 2);
+	assert_int_equal(user.groups[0], 0);
+	assert_int_equal(user.groups[1], 10);
 	container_user_free(&user);
 }
 
@@ -99,8 +108,8 @@ static void numbers_need_no_entry(void **state)
 	container_user_free(&user);
 	assert_int_equal(user_resolve(root->fd, "0", more, &user, &error), 0);
 	assert_string_equal(user.home, "/root");
-	assert_int_equal(user.nr_groups, 3); /* wheel lists root; 44; 4242 */
-	assert_int_equal(user.groups[2], 4242);
+	assert_int_equal(user.nr_groups, 4); /* its own; wheel lists root; 44; 4242 */
+	assert_int_equal(user.groups[3], 4242);
 	container_user_free(&user);
 	/* No files at all. */
 	assert_int_equal(unlinkat(root->fd, "etc/passwd", 0), 0);
