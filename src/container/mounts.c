@@ -54,6 +54,10 @@ static int make_target(int root_fd, const char *path, bool directory)
 		return -ENAMETOOLONG;
 	for (size_t n = strlen(copy); n > 1 && copy[n - 1] == '/'; n--)
 		copy[n - 1] = '\0';
+	/* Nearly always only the last part is missing. */
+	r = make_last_part(root_fd, copy, directory);
+	if (r != -ENOENT)
+		return r;
 	for (char *p = copy + 1; *p; p++) {
 		_cleanup_close_ int fd = -1;
 

@@ -176,7 +176,9 @@ static int mount_overlay(
 	return 0;
 }
 
-void rootfs_forget_volatile_mark(const struct container_rootfs *rootfs)
+/* The mark of a volatile mount refuses every later one: whoever mounts again wants what is there.
+ */
+static void forget_volatile_mark(const struct container_rootfs *rootfs)
 {
 	_cleanup_free_ char *mark = NULL;
 
@@ -197,7 +199,7 @@ static int mount_layers(struct child *child, const char *target, struct error *e
 		return mount(rootfs->layers[0], target, NULL, MS_BIND | MS_REC, NULL) < 0
 			? error_errno(err, errno, "cannot bind %s on %s", rootfs->layers[0], target)
 			: 0;
-	rootfs_forget_volatile_mark(rootfs);
+	forget_volatile_mark(rootfs);
 	r = mount_overlay(child, target, &cause, err);
 	if (r < 0 || cause == 0)
 		return r;
@@ -220,9 +222,6 @@ int rootfs_mount(struct child *child, struct error *err)
 	const char *target = mount_point(rootfs);
 	int r = 0;
 
-	/* The parent of a root's container mounts the layers meanwhile, if it can. */
-	if (rootfs->layers && !child->rootless && (r = child_await_prepared(child, err)) < 0)
-		return r;
 	if (child->layer_root_fd >= 0) {
 		_cleanup_close_ int place = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
 

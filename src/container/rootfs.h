@@ -11,14 +11,6 @@
 int rootfs_mount_without_overlay(
 	struct child *child, const char *target, int cause, struct error *err);
 
-/* overlay.c: the layers with their upper directory as a detached mount, or -1 where the child must
- * do it by itself. As root only. */
-int overlay_open(const struct container_rootfs *rootfs);
-
-/* A volatile overlay leaves a mark in its work directory that refuses every later one; whoever
- * mounts again wants what is there. */
-void rootfs_forget_volatile_mark(const struct container_rootfs *rootfs);
-
 /* container_open_rootfs() as real root, with the layers shown in the ids of a user namespace
  * (userns_fd, -1 = as they are on disk). */
 int rootfs_open_mapped(

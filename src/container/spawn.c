@@ -245,8 +245,7 @@ static int open_mount_namespace(pid_t pid)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* The parent's part while the child works: cgroup, id maps, the root where only we can make it or
- * are quicker. */
+/* The parent's part while the child works: cgroup, id maps, the root of a root's user namespace. */
 static int prepare_for_child(const struct container_config *config, struct container_handle *handle,
 	bool *ret_cgroup_made, struct error *err)
 {
@@ -269,9 +268,6 @@ static int prepare_for_child(const struct container_config *config, struct conta
 		r = open_layers(config, handle->pid, &root, err);
 		if (r < 0)
 			return r;
-	} else if (geteuid() == 0) {
-		rootfs_forget_volatile_mark(&config->rootfs);
-		root = overlay_open(&config->rootfs);
 	}
 	handle->mount_ns_fd = open_mount_namespace(handle->pid);
 	r = sync_send_type(handle->sync_fd, SYNC_PREPARED, root);
