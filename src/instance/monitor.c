@@ -365,6 +365,15 @@ static void write_end_events(struct monitor *monitor, bool removed)
 	instance_events_append(monitor->instance, items, count);
 }
 
+/* Its cgroup, and the last hold on its mounts: taking an overlay down may take the kernel its time,
+ * so nobody waits for it. */
+static void release_host(struct monitor *monitor)
+{
+	if (monitor->ops->cleanup)
+		monitor->ops->cleanup(&monitor->instance->config, NULL);
+	container_handle_close(&monitor->process.handle);
+}
+
 /*
  * The last thing a monitor does. With --rm the instance first becomes invisible, then everybody is
  * told, and what is left of it is deleted while they already go on.
@@ -388,8 +397,7 @@ static void end(struct monitor *monitor)
 	write_end_events(monitor, remove);
 	monitor_clients_tell_exit(monitor, instance->state.exit_code, true);
 	reply_to_stoppers(monitor);
-	/* The last hold on its mounts: taking the overlay down may take the kernel its time. */
-	container_handle_close(&monitor->process.handle);
+	release_host(monitor);
 	scope_wait(monitor);
 	if (!remove) {
 		monitor_save_state(monitor, true);
@@ -423,8 +431,6 @@ static void run_ended(struct monitor *monitor)
 	log_writer_flush(&monitor->log);
 	look_for_oom(monitor);
 	monitor_close_stdio(monitor);
-	if (monitor->ops->cleanup)
-		monitor->ops->cleanup(&instance->config, NULL);
 	if (!monitor_should_restart(&instance->spec, &instance->state, instance->state.exit_code,
 		    monitor->stopping)) {
 		end(monitor);
@@ -434,7 +440,7 @@ static void run_ended(struct monitor *monitor)
 	event(monitor, "die", "exitCode", code);
 	back_off(monitor, clock_monotonic_ns() - monitor->run_started_ns);
 	monitor_clients_tell_exit(monitor, instance->state.exit_code, false);
-	container_handle_close(&monitor->process.handle);
+	release_host(monitor);
 }
 
 void monitor_drain(struct monitor *monitor)

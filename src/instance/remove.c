@@ -89,23 +89,6 @@ void instance_remove_volumes(const struct instance *instance)
 	}
 }
 
-/* One attempt for each; what cannot be deleted now is tried again by the next listing. */
-void instance_sweep(const struct instance_roots *roots, const char *entry)
-{
-	_cleanup_close_ int fd = -1;
-	char path[PATH_MAX];
-	struct error why = { 0 };
-
-	if (instance_path(roots, path, sizeof(path), "", entry, NULL) < 0)
-		return;
-	fd = io_open_dir(AT_FDCWD, path);
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return;
-	log_debug("sweeping %s", path);
-	if (delete_tree(roots, path, &why) < 0)
-		log_warning("%s", why.message);
-}
-
 /* Remove what the host holds for an instance that is dead: its cgroup and its socket. */
 static int release_host(struct instance *instance, struct error *err)
 {
@@ -128,6 +111,43 @@ static int release_host(struct instance *instance, struct error *err)
 	r = ops->cleanup(&minimal, err);
 	free(minimal.cgroup_path);
 	return r;
+}
+
+/* Its remover was killed half way: it may have left a cgroup too. */
+static void release_gone(const struct instance_roots *roots, const char *id, int dir_fd)
+{
+	struct instance gone = { .roots = *roots, .dir_fd = dir_fd };
+	struct error why = { 0 };
+	char isolation[] = "container";
+
+	if (snprintf(gone.id, sizeof(gone.id), "%s", id) != INSTANCE_ID_LEN)
+		return;
+	gone.spec.isolation = isolation;
+	instance_state_load(dir_fd, &gone.state, NULL);
+	if (release_host(&gone, &why) < 0)
+		log_warning("%s", why.message);
+	instance_state_free(&gone.state);
+}
+
+/* One attempt for each; what cannot be deleted now is tried again by the next listing. */
+void instance_sweep(const struct instance_roots *roots, const char *entry)
+{
+	_cleanup_close_ int fd = -1;
+	char path[PATH_MAX];
+	struct error why = { 0 };
+	const char *id;
+
+	if (instance_path(roots, path, sizeof(path), "", entry, NULL) < 0)
+		return;
+	fd = io_open_dir(AT_FDCWD, path);
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return;
+	log_debug("sweeping %s", path);
+	id = str_after_prefix(entry, INSTANCE_GONE_PREFIX);
+	if (id)
+		release_gone(roots, id, fd);
+	if (delete_tree(roots, path, &why) < 0)
+		log_warning("%s", why.message);
 }
 
 static int finish_removal(struct instance *instance, bool volumes, struct error *err)
