@@ -180,6 +180,11 @@ void image_config_free(struct image_config *config);
 /* Is every layer of the image unpacked? Returns 1, 0, or a negative errno. */
 int image_is_unpacked(const struct image_store *store, const struct image *image);
 
+/* The diff IDs of the layers that an instance has to mount, bottom first: those from the topmost
+ * one up whose root is opaque: overlayfs heeds that mark on every directory but the layer's own
+ * root. `root` is the store's; the image has diff IDs. NULL when memory ran out. */
+char **image_visible_layers(const char *root, const struct image *image);
+
 /* One row of `strata images`: one name (or none) of one platform's image. */
 struct image_summary {
 	char *name; /* full reference, or NULL for <none> */

@@ -15,6 +15,7 @@
 
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <linux/fs.h>
 
 #include "base/io.h"
@@ -393,4 +394,27 @@ int image_is_unpacked(const struct image_store *store, const struct image *image
 		return errno == ENOENT ? 0 : -errno;
 	}
 	return 1;
+}
+
+/* Trees that root unpacked have the one mark, an ordinary user's the other (layer-path.c). */
+static bool hides_everything_below(const char *root, const char *diff_id)
+{
+	_cleanup_free_ char *path = strf("%s/layers/%s", root, image_digest_hex(diff_id));
+	char value;
+
+	return path &&
+		lgetxattr(path, geteuid() == 0 ? "trusted.overlay.opaque" : "user.overlay.opaque",
+			&value, 1) == 1 &&
+		value == 'y';
+}
+
+char **image_visible_layers(const char *root, const struct image *image)
+{
+	char *const *diff_ids = image->config.diff_ids;
+	size_t bottom = strv_length(diff_ids);
+
+	bottom -= bottom > 0;
+	while (bottom > 0 && !hides_everything_below(root, diff_ids[bottom]))
+		bottom--;
+	return strv_copy(diff_ids + bottom);
 }

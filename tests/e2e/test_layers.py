@@ -587,6 +587,49 @@ def test_rootless_keeps_owners(rootless, rootless_user, tmp_path):
     assert os.getxattr(layer / "o", "user.overlay.opaque") == b"y"
 
 
+def opaque_root_layout(tmp_path):
+    """Two layers that an opaque root hides, the one with it, and one above."""
+    layers = [oci.Tar().file("old", b"x").dir("etc").file("etc/old", b"x").bytes(),
+              oci.Tar().file("older-than-the-mark", b"x").bytes(),
+              merge_tars(oci.Tar().file(".wh..wh..opq").bytes(), oci.busybox_tar()),
+              oci.Tar().dir("etc").file("etc/new", b"x").bytes()]
+    layout = oci.Layout(tmp_path / "oci")
+    layout.name(layout.manifest(layers, oci.BUSYBOX_CONFIG), "opaque:1")
+    readable_by_all(tmp_path)
+    return layout.path
+
+
+def merge_tars(*tars):
+    """One archive of several: each but the last loses its end mark."""
+    return b"".join(t[:tarfile_end(t)] for t in tars[:-1]) + tars[-1]
+
+
+def tarfile_end(data):
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        tar.getmembers()
+        return tar.offset
+
+
+def check_opaque_root(strata, path):
+    strata.ok("import", path)
+    shown = strata.ok("run", "--rm", "--network", "none", "opaque:1", "sh", "-c",
+                      "ls -d /old /older-than-the-mark /etc/old /etc/new /bin/busybox 2>/dev/null; true")
+    assert sorted(shown.split()) == ["/bin/busybox", "/etc/new"]
+
+
+def test_opaque_root_hides_the_layers_below(strata, tmp_path):
+    path = opaque_root_layout(tmp_path)
+    check_opaque_root(strata, path)
+    # The layers below are still the image's: `verify` wants them and `prune` keeps them.
+    strata.ok("image", "prune", "-f")
+    strata.ok("image", "verify")
+    assert strata.ok("image", "inspect", "-f", "{{.Unpacked}}", "opaque:1").strip() == "true"
+
+
+def test_rootless_opaque_root_hides_the_layers_below(rootless, tmp_path):
+    check_opaque_root(rootless, opaque_root_layout(tmp_path))
+
+
 def test_rootless_single_id_says_so(rootless_single, rootless_user_single, tmp_path):
     path, hexadecimal = rootless_layout(tmp_path)
     done = rootless_single("import", path, check=0)

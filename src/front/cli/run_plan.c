@@ -117,7 +117,7 @@ static int build_identity(
 	if (!isolation_find(o->isolation, err))
 		return -EINVAL;
 	if (image->config.diff_ids) {
-		spec->layers = strv_copy(image->config.diff_ids);
+		spec->layers = image_visible_layers(request->cli->root, image);
 		if (!spec->layers)
 			return error_oom(err);
 	}
