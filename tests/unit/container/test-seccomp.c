@@ -320,7 +320,7 @@ static void default_profile_equals_libseccomps(void **state)
 		}
 	}
 	print_message(
-		"%zu calls alike; %zu instructions, libseccomp %zu; %.1f run per call, %.1f\n",
+		"# %zu calls alike; %zu instructions, libseccomp %zu; %.1f run per call, %.1f\n",
 		compared, p.count, count, (double)ours / (double)calls,
 		(double)theirs / (double)calls);
 	assert_true(compared > 1100);
