@@ -16,6 +16,9 @@
 #include "base/io.h"
 #include "base/log.h"
 
+/* What a directory is made with, so that things can be put into it whoever we are. */
+#define DIRECTORY_MODE_MIN 0700
+
 /* Overlayfs' own attributes would let an archive speak to the overlay mount; SELinux labels belong
  * to the host's policy (umoci leaves them out too). */
 static bool is_host_xattr(const char *name)
@@ -77,7 +80,7 @@ static int handle_chown_error(struct layer_unpack *u, const char *name,
 
 static bool needs_chown(const struct layer_unpack *u, const struct tar_entry *entry)
 {
-	return entry->uid != 0 || entry->gid != 0 || u->parent.inherits_group;
+	return entry->uid != 0 || entry->gid != 0 || u->parent->inherits_group;
 }
 
 static void entry_times(const struct tar_entry *entry, struct timespec times[2])
@@ -89,7 +92,7 @@ static void entry_times(const struct tar_entry *entry, struct timespec times[2])
 /* Something of that name is in the way: take it away. */
 static int remove_old(struct layer_unpack *u, const char *leaf, const char *name, struct error *err)
 {
-	int r = io_remove_tree(u->parent.fd, leaf, err);
+	int r = io_remove_tree(u->parent->fd, leaf, err);
 
 	if (r < 0)
 		return error_prefix(err, "cannot replace /%s", name);
@@ -151,14 +154,14 @@ static int create_file(struct layer_unpack *u, const char *leaf, const char *nam
 	const struct tar_entry *entry, struct error *err)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	_cleanup_close_ int fd = openat(u->parent.fd, leaf, flags, entry->mode & 0777);
+	_cleanup_close_ int fd = openat(u->parent->fd, leaf, flags, entry->mode & 0777);
 	int r;
 
 	if (fd < 0 && errno == EEXIST) {
 		r = remove_old(u, leaf, name, err);
 		if (r < 0)
 			return r;
-		fd = openat(u->parent.fd, leaf, flags, entry->mode & 0777);
+		fd = openat(u->parent->fd, leaf, flags, entry->mode & 0777);
 	}
 	if (fd < 0)
 		return error_errno(err, errno, "cannot create /%s", name);
@@ -169,17 +172,26 @@ static int create_file(struct layer_unpack *u, const char *leaf, const char *nam
 /* --- directories ---------------------------------------------------------------------------- */
 
 int layer_apply_directory(struct layer_unpack *u, int fd, const char *name,
-	const struct tar_entry *entry, bool chown_always, struct error *err)
+	const struct tar_entry *entry, bool is_new, struct error *err)
 {
-	if ((chown_always || needs_chown(u, entry)) && fchown(fd, entry->uid, entry->gid) < 0) {
+	bool right_mode = is_new && (entry->mode & DIRECTORY_MODE_MIN) == DIRECTORY_MODE_MIN &&
+		!(entry->mode & (07000 | u->umask)) && !u->parent->inherits_group;
+
+	if ((!is_new || needs_chown(u, entry)) && fchown(fd, entry->uid, entry->gid) < 0) {
 		int r = handle_chown_error(u, name, entry, errno, err);
 
 		if (r < 0)
 			return r;
 	}
-	if (fchmod(fd, entry->mode) < 0)
+	if (!right_mode && fchmod(fd, entry->mode) < 0)
 		return error_errno(err, errno, "cannot set the mode of /%s", name);
 	return set_xattrs(u, fd, -1, NULL, name, entry, err);
+}
+
+static int make_new_directory(
+	struct layer_unpack *u, const char *leaf, const struct tar_entry *entry)
+{
+	return mkdirat(u->parent->fd, leaf, (entry->mode & 0777) | DIRECTORY_MODE_MIN);
 }
 
 static int create_directory(struct layer_unpack *u, const char *leaf, const char *name,
@@ -190,26 +202,35 @@ static int create_directory(struct layer_unpack *u, const char *leaf, const char
 	struct stat st;
 	int r;
 
-	if (mkdirat(u->parent.fd, leaf, 0755) < 0) {
-		if (errno != EEXIST || fstatat(u->parent.fd, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (make_new_directory(u, leaf, entry) < 0) {
+		if (errno != EEXIST || fstatat(u->parent->fd, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return error_errno(err, errno, "cannot make directory /%s", name);
 		existed = S_ISDIR(st.st_mode);
 		/* NAME whited out before, and now a directory of this layer: hides the lower one.
 		 */
-		opaque = layer_is_whiteout(u->parent.fd, leaf);
+		opaque = layer_is_whiteout(u->parent->fd, leaf);
 		if (!existed) {
 			r = remove_old(u, leaf, name, err);
 			if (r < 0)
 				return r;
-			if (mkdirat(u->parent.fd, leaf, 0755) < 0)
+			if (make_new_directory(u, leaf, entry) < 0)
 				return error_errno(err, errno, "cannot make directory /%s", name);
 		}
 	}
-	fd = openat(u->parent.fd, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(u->parent->fd, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return error_errno(err, errno, "cannot open directory /%s", name);
 	r = opaque ? layer_set_opaque(u, fd, name, err) : 0;
-	return r < 0 ? r : layer_apply_directory(u, fd, name, entry, existed, err);
+	if (r == 0)
+		r = layer_apply_directory(u, fd, name, entry, !existed, err);
+	if (r < 0)
+		return r;
+	/* A link may have led back to a directory of the trail, whose group rule may be another
+	 * now. */
+	if (existed)
+		layer_forget_names(u);
+	layer_enter(u, name, steal_fd(&fd), entry->mode & S_ISGID);
+	return 0;
 }
 
 /* --- everything that has no content --------------------------------------------------------- */
@@ -221,19 +242,19 @@ static int apply_node(struct layer_unpack *u, const char *leaf, const char *name
 	int r;
 
 	if (needs_chown(u, entry) &&
-		fchownat(u->parent.fd, leaf, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0) {
+		fchownat(u->parent->fd, leaf, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0) {
 		r = handle_chown_error(u, name, entry, errno, err);
 		if (r < 0)
 			return r;
 	}
 	if (entry->type != TAR_SYMLINK && (entry->mode & (07000 | u->umask)) &&
-		fchmodat(u->parent.fd, leaf, entry->mode, 0) < 0)
+		fchmodat(u->parent->fd, leaf, entry->mode, 0) < 0)
 		return error_errno(err, errno, "cannot set the mode of /%s", name);
-	r = set_xattrs(u, -1, u->parent.fd, leaf, name, entry, err);
+	r = set_xattrs(u, -1, u->parent->fd, leaf, name, entry, err);
 	if (r < 0)
 		return r;
 	entry_times(entry, times);
-	if (utimensat(u->parent.fd, leaf, times, AT_SYMLINK_NOFOLLOW) < 0)
+	if (utimensat(u->parent->fd, leaf, times, AT_SYMLINK_NOFOLLOW) < 0)
 		return error_errno(err, errno, "cannot set the times of /%s", name);
 	return 0;
 }
@@ -245,15 +266,15 @@ static int make_node(struct layer_unpack *u, const char *leaf, const struct tar_
 
 	switch (entry->type) {
 	case TAR_SYMLINK:
-		return symlinkat(entry->link, u->parent.fd, leaf);
+		return symlinkat(entry->link, u->parent->fd, leaf);
 	case TAR_FIFO:
-		return mknodat(u->parent.fd, leaf, S_IFIFO | mode, 0);
+		return mknodat(u->parent->fd, leaf, S_IFIFO | mode, 0);
 	case TAR_CHAR:
 		return mknodat(
-			u->parent.fd, leaf, S_IFCHR | mode, makedev(entry->major, entry->minor));
+			u->parent->fd, leaf, S_IFCHR | mode, makedev(entry->major, entry->minor));
 	case TAR_BLOCK:
 		return mknodat(
-			u->parent.fd, leaf, S_IFBLK | mode, makedev(entry->major, entry->minor));
+			u->parent->fd, leaf, S_IFBLK | mode, makedev(entry->major, entry->minor));
 	default:
 		errno = EINVAL;
 		return -1;
@@ -294,6 +315,7 @@ static int create_hardlink(struct layer_unpack *u, const char *leaf, const char 
 {
 	char target[TAR_NAME_MAX + 1];
 	const char *target_dir, *target_leaf;
+	struct layer_parent *target_parent;
 	struct stat old, new;
 	int r = layer_clean_name(entry->link, target, err);
 
@@ -302,24 +324,25 @@ static int create_hardlink(struct layer_unpack *u, const char *leaf, const char 
 	if (!*target)
 		return error_set(err, EBADMSG, "the layer has a hard link to its root: /%s", name);
 	layer_split_name(target, &target_dir, &target_leaf);
-	r = layer_open_parent(u, &u->link_parent, target_dir, true, err);
+	r = layer_open_parent(u, &u->link_trail, target_dir, true, &target_parent, err);
 	if (r < 0)
 		return error_prefix(err, "cannot link /%s to %s, which must be in the same layer",
 			name, entry->link);
-	if (linkat(u->link_parent.fd, target_leaf, u->parent.fd, leaf, 0) == 0)
+	if (linkat(target_parent->fd, target_leaf, u->parent->fd, leaf, 0) == 0)
 		return 0;
 	if (errno == EEXIST) {
-		if (fstatat(u->link_parent.fd, target_leaf, &new, AT_SYMLINK_NOFOLLOW) < 0)
+		if (fstatat(target_parent->fd, target_leaf, &new, AT_SYMLINK_NOFOLLOW) < 0)
 			return error_errno(err, errno, "cannot link /%s to %s", name, entry->link);
-		if (fstatat(u->parent.fd, leaf, &old, AT_SYMLINK_NOFOLLOW) == 0 &&
+		if (fstatat(u->parent->fd, leaf, &old, AT_SYMLINK_NOFOLLOW) == 0 &&
 			old.st_dev == new.st_dev && old.st_ino == new.st_ino)
 			return 0; /* they are one file already */
 		r = remove_old(u, leaf, name, err);
 		if (r == 0)
-			r = layer_open_parent(u, &u->link_parent, target_dir, true, err);
+			r = layer_open_parent(
+				u, &u->link_trail, target_dir, true, &target_parent, err);
 		if (r < 0)
 			return r;
-		if (linkat(u->link_parent.fd, target_leaf, u->parent.fd, leaf, 0) == 0)
+		if (linkat(target_parent->fd, target_leaf, u->parent->fd, leaf, 0) == 0)
 			return 0;
 	}
 	if (errno == ENOENT)

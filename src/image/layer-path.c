@@ -14,6 +14,8 @@
 
 #include "base/io.h"
 
+#define PLAIN_MODE 0755
+
 int layer_clean_name(const char *name, char buf[TAR_NAME_MAX + 1], struct error *err)
 {
 	size_t len = 0;
@@ -53,24 +55,23 @@ void layer_split_name(char *name, const char **ret_dir, const char **ret_leaf)
 	*ret_leaf = slash ? slash + 1 : name;
 }
 
-static void close_parent(struct layer_parent *parent)
+/* Close all but the first `count`. */
+static void cut_trail(struct layer_trail *trail, size_t count)
 {
-	if (parent->fd >= 0)
-		close(parent->fd);
-	parent->fd = -1;
+	while (trail->count > count)
+		close(trail->parents[--trail->count].fd);
 }
 
 void layer_forget_names(struct layer_unpack *u)
 {
-	/* A cleaned name never starts with a slash. */
-	strcpy(u->parent.path, "/");
-	close_parent(&u->link_parent);
+	u->trail.stale = true;
+	u->link_trail.stale = true;
 }
 
 void layer_forget_parents(struct layer_unpack *u)
 {
-	close_parent(&u->parent);
-	close_parent(&u->link_parent);
+	cut_trail(&u->trail, 0);
+	cut_trail(&u->link_trail, 0);
 }
 
 bool layer_is_whiteout(int dir_fd, const char *leaf)
@@ -95,13 +96,21 @@ static int open_directory(struct layer_unpack *u, const char *path)
 	return io_open_in_root(u->root_fd, *path ? path : ".", O_RDONLY | O_DIRECTORY, 0);
 }
 
+/* What the archive does not describe is the same whoever unpacks it; errno tells. */
+static int make_plain_directory(const struct layer_unpack *u, int dir_fd, const char *leaf)
+{
+	if (mkdirat(dir_fd, leaf, PLAIN_MODE) < 0)
+		return -1;
+	return u->umask & PLAIN_MODE ? fchmodat(dir_fd, leaf, PLAIN_MODE, 0) : 0;
+}
+
 /* The directory `leaf` of dir_fd, made when it is missing or has only been whited out so far. */
 static int make_directory(
 	struct layer_unpack *u, int dir_fd, const char *leaf, const char *path, struct error *err)
 {
 	_cleanup_close_ int fd = -1;
 
-	if (mkdirat(dir_fd, leaf, 0755) == 0)
+	if (make_plain_directory(u, dir_fd, leaf) == 0)
 		return 0;
 	if (errno != EEXIST)
 		return error_errno(err, errno, "cannot make directory /%s", path);
@@ -109,7 +118,7 @@ static int make_directory(
 		return error_set(err, EBADMSG,
 			"the layer has entries below /%s, which is not a directory", path);
 	/* ".wh.NAME" hides the lower layers' NAME only (image-spec layer.md, "Whiteouts"). */
-	if (unlinkat(dir_fd, leaf, 0) < 0 || mkdirat(dir_fd, leaf, 0755) < 0)
+	if (unlinkat(dir_fd, leaf, 0) < 0 || make_plain_directory(u, dir_fd, leaf) < 0)
 		return error_errno(err, errno, "cannot make directory /%s", path);
 	fd = openat(dir_fd, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
@@ -148,15 +157,55 @@ static int make_directories(struct layer_unpack *u, const char *path, struct err
 	return steal_fd(&dir_fd);
 }
 
-int layer_open_parent(struct layer_unpack *u, struct layer_parent *parent, const char *path,
-	bool must_exist, struct error *err)
+/* Leave what `path` is not in. */
+static void follow_trail(struct layer_trail *trail, const char *path)
+{
+	size_t len = strlen(path), count = 0;
+
+	if (trail->stale)
+		cut_trail(trail, 0);
+	trail->stale = false;
+	while (count < trail->count) {
+		size_t n = trail->parents[count].path_len;
+
+		if (n > len || memcmp(trail->path, path, n) != 0 ||
+			(n && path[n] && path[n] != '/'))
+			break;
+		count++;
+	}
+	cut_trail(trail, count);
+}
+
+/* Takes fd. `path` is in the last directory of the trail. */
+static struct layer_parent *append(
+	struct layer_trail *trail, const char *path, int fd, bool inherits_group)
+{
+	struct layer_parent *parent;
+
+	if (trail->count == LAYER_OPEN_MAX)
+		cut_trail(trail, LAYER_OPEN_MAX - 1);
+	parent = &trail->parents[trail->count++];
+	*parent = (struct layer_parent){ fd, inherits_group, strlen(path) };
+	memcpy(trail->path, path, parent->path_len + 1);
+	return parent;
+}
+
+void layer_enter(struct layer_unpack *u, const char *path, int fd, bool inherits_group)
+{
+	u->parent = append(&u->trail, path, fd, inherits_group);
+}
+
+int layer_open_parent(struct layer_unpack *u, struct layer_trail *trail, const char *path,
+	bool must_exist, struct layer_parent **ret, struct error *err)
 {
 	struct stat st;
 	int fd;
 
-	if (parent->fd >= 0 && streq(parent->path, path))
+	follow_trail(trail, path);
+	if (trail->count && trail->parents[trail->count - 1].path_len == strlen(path)) {
+		*ret = &trail->parents[trail->count - 1];
 		return 0;
-	close_parent(parent);
+	}
 	fd = open_directory(u, path);
 	if ((fd == -ENOENT || fd == -ENOTDIR) && !must_exist)
 		fd = make_directories(u, path, err);
@@ -168,8 +217,6 @@ int layer_open_parent(struct layer_unpack *u, struct layer_parent *parent, const
 		close(fd);
 		return error_errno(err, errno, "cannot stat directory /%s", path);
 	}
-	parent->fd = fd;
-	parent->inherits_group = st.st_mode & S_ISGID;
-	memcpy(parent->path, path, strlen(path) + 1);
+	*ret = append(trail, path, fd, st.st_mode & S_ISGID);
 	return 0;
 }

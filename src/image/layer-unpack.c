@@ -65,12 +65,12 @@ static int whiteout(struct layer_unpack *u, const char *hidden, const char *name
 
 	if (!*hidden || streq(hidden, ".") || streq(hidden, ".."))
 		return error_set(err, EBADMSG, "the layer has an impossible whiteout: /%s", name);
-	if (mknodat(u->parent.fd, hidden, S_IFCHR, 0) == 0)
+	if (mknodat(u->parent->fd, hidden, S_IFCHR, 0) == 0)
 		return 0;
 	if (errno != EEXIST)
 		return error_errno(err, errno, "cannot make the whiteout /%s", name);
 	/* This layer has a NAME of its own: a directory must not be merged with the lower one. */
-	fd = openat(u->parent.fd, hidden, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(u->parent->fd, hidden, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? 0 : layer_set_opaque(u, fd, hidden, err);
 }
 
@@ -81,7 +81,9 @@ static int unpack_root(struct layer_unpack *u, const struct tar_entry *entry, st
 	if (entry->type != TAR_DIRECTORY)
 		return error_set(
 			err, EBADMSG, "the layer's root is not a directory (\"%s\")", entry->name);
-	r = layer_apply_directory(u, u->root_fd, "", entry, true, err);
+	/* Its group rule may be another now. */
+	layer_forget_names(u);
+	r = layer_apply_directory(u, u->root_fd, "", entry, false, err);
 	return r < 0 ? r : remember_times(u, "", entry, err);
 }
 
@@ -97,11 +99,11 @@ static int unpack_entry(struct layer_unpack *u, const struct tar_entry *entry, s
 		return unpack_root(u, entry, err);
 	memcpy(scratch, name, strlen(name) + 1);
 	layer_split_name(scratch, &dir, &leaf);
-	r = layer_open_parent(u, &u->parent, dir, false, err);
+	r = layer_open_parent(u, &u->trail, dir, false, &u->parent, err);
 	if (r < 0)
 		return r;
 	if (streq(leaf, WHITEOUT_OPAQUE))
-		return layer_set_opaque(u, u->parent.fd, dir, err);
+		return layer_set_opaque(u, u->parent->fd, dir, err);
 	if (str_after_prefix(leaf, WHITEOUT_META_PREFIX))
 		return 0;
 	if (str_after_prefix(leaf, WHITEOUT_PREFIX))
@@ -155,8 +157,6 @@ int layer_unpack_tree(struct layer_unpack *u, struct tar_source *source, int roo
 		.options = options,
 		.root_fd = root_fd,
 		.umask = current_umask(),
-		.parent.fd = -1,
-		.link_parent.fd = -1,
 	};
 	tar_reader_init(&u->reader, source);
 	r = unpack_stream(u, err);

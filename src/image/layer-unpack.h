@@ -10,6 +10,7 @@
 #include "image/tar.h"
 
 #define LAYER_DEPTH_MAX	     256 /* components of one name in a layer */
+#define LAYER_OPEN_MAX	     16 /* directories above the current entry that are kept open */
 #define LAYER_DIR_MEMORY_MAX (256u << 20) /* bytes of directory names kept for their times */
 
 #define LAYER_XATTR_OPAQUE	"trusted.overlay.opaque"
@@ -21,10 +22,22 @@ struct layer_unpack_options {
 	uint64_t max_entries;
 };
 
-/* An open directory of the layer, and the cleaned name it was opened by. */
+/* An open directory of the layer. */
 struct layer_parent {
 	int fd; /* -1 = none */
 	bool inherits_group; /* setgid: new entries get the directory's group */
+	size_t path_len; /* of the cleaned name it was opened by */
+};
+
+/*
+ * The directories an archive walks through: each one's name begins with the one's before it, so
+ * that all of them are in `path`. An archive that goes through a tree in order opens each
+ * directory once, when it makes it.
+ */
+struct layer_trail {
+	struct layer_parent parents[LAYER_OPEN_MAX];
+	size_t count;
+	bool stale; /* names may have another meaning: closed before the next entry */
 	char path[TAR_NAME_MAX + 1];
 };
 
@@ -33,8 +46,8 @@ struct layer_unpack {
 	struct tar_reader reader;
 	int root_fd;
 	mode_t umask;
-	/* Consecutive entries nearly always share their directory. */
-	struct layer_parent parent, link_parent;
+	struct layer_parent *parent; /* of the current entry: the last of `trail` */
+	struct layer_trail trail, link_trail; /* of names, of hard links' targets */
 	/* Times of directories, set last: struct layer_dir_record and the name's bytes, in turn. */
 	struct str records;
 	uint64_t bytes, entries;
@@ -55,10 +68,13 @@ int layer_clean_name(const char *name, char buf[TAR_NAME_MAX + 1], struct error 
 /* Split a cleaned, non-empty name at its last slash; *ret_leaf points into it. */
 void layer_split_name(char *name, const char **ret_dir, const char **ret_leaf);
 
-/* Make `parent` be the directory `path` (cleaned) of the layer; missing ones are created unless
- * `must_exist`. */
-int layer_open_parent(struct layer_unpack *u, struct layer_parent *parent, const char *path,
-	bool must_exist, struct error *err);
+/* Open the directory `path` (cleaned) of the layer, or find it in the trail, whose last one it is
+ * then; missing ones are created unless `must_exist`. It is valid until the next such call. */
+int layer_open_parent(struct layer_unpack *u, struct layer_trail *trail, const char *path,
+	bool must_exist, struct layer_parent **ret, struct error *err);
+/* u->parent has a directory `path` that is open as `fd`, which the trail takes: the next entries
+ * are probably in it. */
+void layer_enter(struct layer_unpack *u, const char *path, int fd, bool inherits_group);
 /* Do not use the open directories for the next entry; u->parent stays open for this one. */
 void layer_forget_names(struct layer_unpack *u);
 /* Close them. */
@@ -73,6 +89,6 @@ bool layer_is_whiteout(int dir_fd, const char *leaf);
 /* Create the entry `leaf` of u->parent; `name` is for sentences. */
 int layer_create_entry(struct layer_unpack *u, const char *leaf, const char *name,
 	const struct tar_entry *entry, struct error *err);
-/* Owner, mode and xattrs of an open directory. */
+/* Owner, mode and xattrs of an open directory, which is new in u->parent or may have any. */
 int layer_apply_directory(struct layer_unpack *u, int fd, const char *name,
-	const struct tar_entry *entry, bool chown_always, struct error *err);
+	const struct tar_entry *entry, bool is_new, struct error *err);
