@@ -68,22 +68,12 @@ static char *name_of_uid(uid_t uid)
 	return NULL;
 }
 
-/*
- * Append every range that a subuid(5) file gives to the user, from inside id list->maps' end on.
- * Lines are NAME|UID:START:COUNT; what does not parse is not for us to complain about.
- */
-static int add_subordinate_ranges(
-	struct map_list *list, const char *path, const char *user, uid_t uid, bool *ret_found)
+/* Lines are OWNER:START:COUNT; what does not parse is not for us to complain about. */
+static int add_ranges(struct map_list *list, char *text, const char *user, uid_t uid, uint64_t next)
 {
-	_cleanup_free_ char *text = NULL;
-	char *cursor, *line;
-	uint64_t next = 1;
+	char *cursor = text, *line;
 	int r;
 
-	r = io_read_file(AT_FDCWD, path, ACCOUNT_FILE_MAX, &text, NULL, NULL);
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	cursor = text;
 	while ((line = strsep(&cursor, "\n"))) {
 		char *owner = strsep(&line, ":"), *start_text = strsep(&line, ":"),
 		     *count_text = strsep(&line, ":");
@@ -93,7 +83,7 @@ static int add_subordinate_ranges(
 			parse_u64(count_text, UINT32_MAX - 1, &count) < 0 || count == 0)
 			continue;
 		if (!(user && streq(owner, user)) &&
-			!(parse_u64(owner, UINT32_MAX, &n) == 0 && n == uid))
+			!(uid != USERNS_NO_ID && parse_u64(owner, UINT32_MAX, &n) == 0 && n == uid))
 			continue;
 		if (start + count > UINT32_MAX || next + count > UINT32_MAX)
 			continue;
@@ -101,9 +91,35 @@ static int add_subordinate_ranges(
 		if (r < 0)
 			return r;
 		next += count;
-		*ret_found = true;
 	}
 	return 0;
+}
+
+int userns_parse_ranges(const char *text, const char *user, uid_t uid, uint32_t first_inside,
+	struct userns_map **ret, size_t *ret_count)
+{
+	_cleanup_(free_list) struct map_list list = { 0 };
+	_cleanup_free_ char *copy = strdup(text);
+	int r = copy ? add_ranges(&list, copy, user, uid, first_inside) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	*ret_count = list.count;
+	*ret = steal_ptr(&list.maps);
+	return 0;
+}
+
+/* What a subuid(5) file gives to the user; no file gives nothing. */
+static int add_subordinate_ranges(
+	struct map_list *list, const char *path, const char *user, uid_t uid, uint32_t first_inside)
+{
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	r = io_read_file(AT_FDCWD, path, ACCOUNT_FILE_MAX, &text, NULL, NULL);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return add_ranges(list, text, user, uid, first_inside);
 }
 
 /* Every id of the namespace we are in, mapped to itself. */
@@ -149,21 +165,19 @@ static bool program_exists(const char *name)
 static int ordinary_maps(struct map_list *uid, struct map_list *gid, bool *ret_single)
 {
 	_cleanup_free_ char *user = NULL;
-	bool uid_ranges = false, gid_ranges = false;
 	int r;
 
 	if ((r = add_map(uid, 0, geteuid(), 1)) < 0 || (r = add_map(gid, 0, getegid(), 1)) < 0)
 		return r;
 	if (program_exists("newuidmap") && program_exists("newgidmap")) {
 		user = name_of_uid(geteuid());
-		r = add_subordinate_ranges(uid, "/etc/subuid", user, geteuid(), &uid_ranges);
+		r = add_subordinate_ranges(uid, "/etc/subuid", user, geteuid(), 1);
 		if (r == 0)
-			r = add_subordinate_ranges(
-				gid, "/etc/subgid", user, geteuid(), &gid_ranges);
+			r = add_subordinate_ranges(gid, "/etc/subgid", user, geteuid(), 1);
 		if (r < 0)
 			return r;
 	}
-	*ret_single = !uid_ranges || !gid_ranges;
+	*ret_single = uid->count == 1 || gid->count == 1;
 	if (*ret_single)
 		uid->count = gid->count = 1;
 	return 0;
@@ -190,6 +204,65 @@ int userns_maps_of_caller(struct userns_maps *ret, struct error *err)
 		.nr_gid = gid.count,
 		.gid = steal_ptr(&gid.maps),
 		.single = single,
+	};
+	return 0;
+}
+
+/* Are these ids of the host ours to map? Root of a container may have few. */
+static bool is_within(const struct map_list *range, const char *path)
+{
+	_cleanup_(free_list) struct map_list own = { 0 };
+
+	if (add_identity(&own, path) < 0)
+		return false;
+	for (size_t i = 0; i < range->count; i++) {
+		uint64_t first = range->maps[i].outside, end = first + range->maps[i].count;
+		bool found = false;
+
+		for (size_t j = 0; j < own.count && !found; j++)
+			found = first >= own.maps[j].inside &&
+				end <= (uint64_t)own.maps[j].inside + own.maps[j].count;
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+int userns_maps_private(struct userns_maps *ret, struct error *err)
+{
+	static const struct {
+		const char *name;
+		uid_t uid;
+	} owners[] = { { "root", 0 }, { "strata", USERNS_NO_ID }, { "containers", USERNS_NO_ID } };
+	_cleanup_(free_list) struct map_list uid = { 0 }, gid = { 0 };
+	int r = 0;
+
+	if (geteuid() != 0)
+		return userns_maps_of_caller(ret, err);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(owners) && !(uid.count && gid.count); i++) {
+		uid.count = gid.count = 0;
+		r = add_subordinate_ranges(&uid, "/etc/subuid", owners[i].name, owners[i].uid, 0);
+		if (r == 0)
+			r = add_subordinate_ranges(
+				&gid, "/etc/subgid", owners[i].name, owners[i].uid, 0);
+	}
+	if (r == 0 && !(uid.count && gid.count)) {
+		uid.count = gid.count = 0;
+		r = add_map(&uid, 0, USERNS_PRIVATE_FIRST, USERNS_PRIVATE_COUNT);
+		if (r == 0)
+			r = add_map(&gid, 0, USERNS_PRIVATE_FIRST, USERNS_PRIVATE_COUNT);
+	}
+	if (r < 0)
+		return error_errno(err, r, "cannot find out which user ids may be mapped");
+	if (!is_within(&uid, "/proc/self/uid_map") || !is_within(&gid, "/proc/self/gid_map"))
+		return error_set(err, EPERM,
+			"cannot map ids from %u on: this root has no such ids itself; give it a range it has in /etc/subuid and /etc/subgid",
+			uid.maps[0].outside);
+	*ret = (struct userns_maps){
+		.nr_uid = uid.count,
+		.uid = steal_ptr(&uid.maps),
+		.nr_gid = gid.count,
+		.gid = steal_ptr(&gid.maps),
 	};
 	return 0;
 }

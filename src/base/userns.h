@@ -29,7 +29,29 @@ struct userns_maps {
  * single mapping. Root gets the identity of everything it has.
  */
 int userns_maps_of_caller(struct userns_maps *ret, struct error *err);
+
+/* Where no range is set aside for root's containers: far above what useradd(8) hands out (its
+ * SUB_UID_MAX is 600100000) and below 2^31, which not every tool can count beyond. */
+#define USERNS_PRIVATE_FIRST UINT32_C(1073741824)
+#define USERNS_PRIVATE_COUNT UINT32_C(65536)
+
+/*
+ * Maps that share no id with the host. As root: the subordinate ranges of root, else of "strata",
+ * else of "containers" (the first that has both kinds), else the private range above. An ordinary
+ * user gets what userns_maps_of_caller() says.
+ */
+int userns_maps_private(struct userns_maps *ret, struct error *err);
 void userns_maps_free(struct userns_maps *maps);
+
+#define USERNS_NO_ID ((uid_t)-1)
+
+/*
+ * The ranges that the text of a subuid(5) file gives to `user` (NULL: to no name) or to `uid`
+ * (USERNS_NO_ID: to no number), one after the other from first_inside on. Lines that make no sense
+ * or go beyond 32 bits are passed over. 0 or -errno.
+ */
+int userns_parse_ranges(const char *text, const char *user, uid_t uid, uint32_t first_inside,
+	struct userns_map **ret, size_t *ret_count);
 
 /*
  * Give process `pid`, which has just entered a fresh user namespace, those maps: directly where we
