@@ -227,6 +227,14 @@ int container_release(struct container_handle *handle, struct error *err);
 void container_handle_close(struct container_handle *handle);
 
 /*
+ * Whose namespaces to join. Our own init never executes anything, so it stays hidden
+ * (process_hide() in child.c) from everybody without rights over the host, be it the user who owns
+ * it or a process that has just entered its user namespace: the first of its children is in the
+ * same namespaces.
+ */
+pid_t container_member(const struct container_config *config, pid_t init_pid);
+
+/*
  * Run another process in a running container (`init_pid` is its first process). It joins every
  * namespace, the cgroup, the root, and drops to `process`'s rights under the same seccomp filter.
  * Same two phases. The new process is our child.

@@ -62,26 +62,6 @@ static int enter_running(const struct child *child, int pidfd)
 	return setns(pidfd, flags) < 0 ? -errno : 0;
 }
 
-/*
- * Whose namespaces to join. Our own init never executes anything, so it stays hidden
- * (process_hide() in child.c) even from the ordinary user who owns it: the first of its children is
- * in the same namespaces.
- */
-static pid_t find_member(const struct child *child, pid_t init_pid)
-{
-	_cleanup_free_ char *text = NULL;
-	char path[64];
-	int pid;
-
-	if (!child->rootless || !child->config->init)
-		return init_pid;
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)init_pid, (int)init_pid);
-	if (io_read_file(AT_FDCWD, path, 64u << 10, &text, NULL, NULL) < 0 ||
-		sscanf(text, "%d", &pid) != 1)
-		return init_pid;
-	return pid;
-}
-
 static int start_exec(
 	struct child *child, int pidfd, struct container_handle *handle, struct error *err)
 {
@@ -126,7 +106,7 @@ int container_exec(const struct container_config *config, pid_t init_pid,
 	child.rootless = geteuid() != 0;
 	child.in_userns = config->namespaces[CONTAINER_NS_USER].wanted;
 	child.has_cgroup = config->cgroup_path && cgroup_host_kind() != CGROUP_NONE;
-	pidfd = (int)syscall(SYS_pidfd_open, find_member(&child, init_pid), 0);
+	pidfd = (int)syscall(SYS_pidfd_open, container_member(config, init_pid), 0);
 	if (pidfd < 0)
 		return error_errno(err, errno, "the container's first process is gone");
 	r = seccomp_program_load(&config->seccomp, process->cap_bounding, &child.seccomp, err);

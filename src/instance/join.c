@@ -24,16 +24,21 @@ const char *instance_namespace_name(enum container_namespace ns)
 }
 
 static int set_path(struct container_config *config, enum container_namespace ns,
-	const struct instance *other, struct error *err)
+	struct instance *other, struct error *err)
 {
 	struct container_namespace_config *namespace = &config->namespaces[ns];
 	char *path;
+	int r;
 
 	if (other->state.status != INSTANCE_RUNNING && other->state.status != INSTANCE_PAUSED)
 		return error_set(err, EINVAL,
 			"cannot join the %s namespace of instance %s: it is not running", names[ns],
 			other->spec.name);
-	path = strf("/proc/%d/ns/%s", (int)other->state.pid, names[ns]);
+	r = instance_load_config(other, err);
+	if (r < 0)
+		return r;
+	path = strf("/proc/%d/ns/%s", (int)container_member(&other->config, other->state.pid),
+		names[ns]);
 	if (!path)
 		return error_oom(err);
 	free(namespace->path);
@@ -43,7 +48,7 @@ static int set_path(struct container_config *config, enum container_namespace ns
 }
 
 int instance_join(struct container_config *config, enum container_namespace ns,
-	const struct instance *other, struct error *err)
+	struct instance *other, struct error *err)
 {
 	int r = set_path(config, ns, other, err);
 

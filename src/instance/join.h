@@ -13,7 +13,7 @@
 
 /* Make `config` join a namespace of `other`, which must be running. */
 int instance_join(struct container_config *config, enum container_namespace ns,
-	const struct instance *other, struct error *err);
+	struct instance *other, struct error *err);
 
 /* Point every joined namespace of instance->config (loaded) to where it is now; called before each
  * start. -EINVAL when one of the others does not run. */

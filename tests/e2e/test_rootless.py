@@ -101,3 +101,17 @@ def test_device_nodes_of_a_layer(rootless, open_tmp):
     else:
         out = rootless("run", "--rm", "nodes", "sh", "-c", "head -c1 /dev/mem | wc -c").stdout
         assert out.strip() == "0"
+
+
+def test_beside_an_init_of_ours(rootless):
+    """Our own init hides itself, even from its user; its children are found instead."""
+    rootless.ok("run", "-d", "--name", "kept", "--init", "busybox", "sleep", "1234")
+    assert rootless.ok("exec", "kept", "id", "-u") == "0"
+    assert "sleep 1234" in rootless.ok("exec", "kept", "ps")
+    for option in ("--pid", "--ipc", "--network"):
+        rootless.ok("run", "--rm", option, "container:kept", "busybox", "true")
+    assert "sleep 1234" in rootless.ok("run", "--rm", "--pid", "container:kept", "busybox", "ps")
+    # One that joins may be joined itself, and has an init of its own.
+    rootless.ok("run", "-d", "--name", "guest", "--init", "--pid", "container:kept", "busybox",
+                "sleep", "4321")
+    assert "sleep 1234" in rootless.ok("exec", "guest", "ps")
