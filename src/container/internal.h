@@ -75,6 +75,11 @@ struct child {
 	ino_t own_inode;
 	int layer_root_fd; /* the root file system, mounted by the parent, or -1 */
 	int null_fd; /* the host's /dev/null */
+	/* Root's container in a user namespace: what it could not reach once it is the namespace's
+	 * root, opened before. place_fd: where the root is mounted; source_fds: one for each mount
+	 * of the configuration, -1 where it is not a path. */
+	int place_fd;
+	int *source_fds;
 	int root_fd; /* O_PATH, the root filesystem */
 	int terminal_fd, terminal_master_fd; /* or -1 */
 	struct container_user user;
@@ -109,10 +114,14 @@ int namespaces_write_time_offsets(const struct container_config *config, struct 
 
 /* rootfs.c */
 int rootfs_isolate_mounts(struct child *child, struct error *err);
+/* See child->place_fd. */
+int rootfs_open_place(struct child *child, struct error *err);
 int rootfs_mount(struct child *child, struct error *err);
 int rootfs_enter(struct child *child, struct error *err);
 
 /* mounts.c */
+/* See child->source_fds. */
+int mounts_open_sources(struct child *child, struct error *err);
 int mounts_make(struct child *child, struct error *err);
 int mounts_hide_paths(struct child *child, struct error *err);
 /* O_PATH of `path` in the root; a missing one is made, as a directory or an empty file. */

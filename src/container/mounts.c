@@ -124,6 +124,39 @@ static int clone_tree(int dir_fd, const char *path, bool recursive)
 	return fd < 0 ? -errno : fd;
 }
 
+int mounts_open_sources(struct child *child, struct error *err)
+{
+	const struct container_config *config = child->config;
+
+	child->source_fds = calloc(config->nr_mounts + 1, sizeof(int));
+	if (!child->source_fds)
+		return error_oom(err);
+	for (size_t i = 0; i < config->nr_mounts; i++) {
+		const struct container_mount *mount = &config->mounts[i];
+
+		child->source_fds[i] = -1;
+		if (!mount->source || mount->source[0] != '/')
+			continue;
+		child->source_fds[i] = open(mount->source, O_PATH | O_CLOEXEC);
+		if (child->source_fds[i] < 0)
+			return error_errno(err, errno, "cannot bind %s on %s", mount->source,
+				mount->destination);
+	}
+	return 0;
+}
+
+/* A detached clone of a mount's source. */
+static int clone_source(struct child *child, const struct container_mount *mount, bool recursive)
+{
+	const struct container_mount *mounts = child->config->mounts;
+	int fd = -1;
+
+	if (child->source_fds && mount >= mounts && mount < mounts + child->config->nr_mounts)
+		fd = child->source_fds[mount - mounts];
+	return fd >= 0 ? clone_tree(fd, "", recursive)
+		       : clone_tree(AT_FDCWD, mount->source, recursive);
+}
+
 static int mount_bind(struct child *child, const struct container_mount *mount,
 	const struct mount_options *o, struct error *err)
 {
@@ -134,7 +167,7 @@ static int mount_bind(struct child *child, const struct container_mount *mount,
 
 	if (!mount->source)
 		return error_set(err, EINVAL, "bind on %s: no source is given", mount->destination);
-	tree = clone_tree(AT_FDCWD, mount->source, o->recursive);
+	tree = clone_source(child, mount, o->recursive);
 	if (tree < 0 || fstat(tree, &st) < 0)
 		return error_errno(err, tree < 0 ? tree : errno, "cannot bind %s on %s",
 			mount->source, mount->destination);
@@ -171,10 +204,11 @@ int mounts_bind_file(struct child *child, const char *source, const char *path, 
  */
 static const struct {
 	const char *type, *host_path;
+	enum container_namespace ns;
 } substitutes[] = {
-	{ "sysfs", "/sys" },
-	{ "proc", "/proc" },
-	{ "mqueue", "/dev/mqueue" },
+	{ "sysfs", "/sys", CONTAINER_NS_NETWORK },
+	{ "proc", "/proc", CONTAINER_NS_PID },
+	{ "mqueue", "/dev/mqueue", CONTAINER_NS_IPC },
 };
 
 static int mount_substitute(struct child *child, const struct container_mount *entry,
@@ -186,6 +220,8 @@ static int mount_substitute(struct child *child, const struct container_mount *e
 		struct mount_options options = *o;
 
 		if (!child->in_userns || cause != EPERM || !streq(substitutes[i].type, entry->type))
+			continue;
+		if (child->config->namespaces[substitutes[i].ns].wanted)
 			continue;
 		options.recursive = true;
 		options.set |= MOUNT_ATTR_NOSUID;

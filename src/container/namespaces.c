@@ -107,10 +107,15 @@ int namespaces_become_root(struct child *child, struct error *err)
 {
 	if (!child->in_userns)
 		return 0;
-	/* As real root, entering the cgroup needs the ids we are about to give up. */
+	/* As real root, entering the cgroup and what only root may reach needs the ids we are about
+	 * to give up. */
 	if (!child->rootless) {
 		int r = namespaces_enter_cgroup(child, err);
 
+		if (r == 0 && child->is_first)
+			r = mounts_open_sources(child, err);
+		if (r == 0 && child->is_first)
+			r = rootfs_open_place(child, err);
 		if (r < 0)
 			return r;
 	} else {

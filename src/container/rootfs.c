@@ -216,6 +216,14 @@ static const char *mount_point(const struct container_rootfs *rootfs)
 	return rootfs->upper ? rootfs->upper : rootfs->layers[0];
 }
 
+int rootfs_open_place(struct child *child, struct error *err)
+{
+	const char *target = mount_point(&child->config->rootfs);
+
+	child->place_fd = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return child->place_fd < 0 ? error_errno(err, errno, "cannot open %s", target) : 0;
+}
+
 int rootfs_mount(struct child *child, struct error *err)
 {
 	const struct container_rootfs *rootfs = &child->config->rootfs;
@@ -223,12 +231,14 @@ int rootfs_mount(struct child *child, struct error *err)
 	int r = 0;
 
 	if (child->layer_root_fd >= 0) {
-		_cleanup_close_ int place = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-		if (place < 0)
-			return error_errno(err, errno, "cannot open %s", target);
-		r = mounts_attach(child->layer_root_fd, place, target, err);
-	} else if (rootfs->layers) {
+		r = child->place_fd < 0 ? rootfs_open_place(child, err) : 0;
+		if (r == 0)
+			r = mounts_attach(child->layer_root_fd, child->place_fd, target, err);
+		if (r == 0)
+			child->root_fd = steal_fd(&child->layer_root_fd);
+		return r;
+	}
+	if (rootfs->layers) {
 		r = mount_layers(child, target, err);
 	} else if (mount(target, target, NULL, MS_BIND | MS_REC, NULL) < 0) {
 		/* pivot_root(2) wants a mount point. */

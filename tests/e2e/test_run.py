@@ -374,7 +374,46 @@ def test_oom_score_adj(run):
 
 def test_user_namespace_of_root(run):
     """--userns: root inside is not root outside."""
-    assert run("readlink /proc/self/ns/user", "--userns", "host") == os.readlink("/proc/self/ns/user")
+    ours = os.readlink("/proc/self/ns/user")
+    assert run("readlink /proc/self/ns/user", "--userns", "host") == ours
+    assert run("readlink /proc/self/ns/user", "--userns", "private") != ours
+
+
+def has_range_for_root():
+    lines = Path("/etc/subuid").read_text().splitlines() if Path("/etc/subuid").exists() else []
+    return any(line.split(":")[0] in ("root", "0", "strata", "containers") for line in lines)
+
+
+def test_private_user_ids_are_not_the_hosts(strata, busybox_image, tmp_path):
+    strata.root.chmod(0o700)  # what the mapped root may not pass is opened before
+    (tmp_path / "of-the-host").write_text("x")
+    tmp_path.chmod(0o700)
+    strata.ok("run", "-d", "--name", "apart", "--userns", "private", "--init", "-v",
+              f"{tmp_path}:/host", "busybox", "sleep", "100")
+    pid = strata.state("apart")["Pid"]
+    uid = int(status_field(Path(f"/proc/{pid}/status").read_text(), "Uid").split()[0])
+    first, outside, count = map(int, Path(f"/proc/{pid}/uid_map").read_text().split()[:3])
+    assert first == 0 and outside == uid and uid >= 100000 and count >= 1000
+    if not has_range_for_root():
+        assert (outside, count) == (1 << 30, 65536)
+    # The image's files are root's inside, and stay root's on the disk.
+    out = strata.ok("exec", "apart", "sh", "-c",
+                    "id -u; stat -c %u /bin/busybox; touch /made; chown 1000:50 /made; stat -c %u:%g /made")
+    assert out.split() == ["0", "0", "1000:50"]
+    made = os.stat(strata.instance_dirs()[0] / "upper/made")
+    assert (made.st_uid, made.st_gid) == (1000, 50)
+    # What is the host's belongs to nobody inside, and cannot be written.
+    out = strata("exec", "apart", "sh", "-c", "stat -c %u /host; touch /host/mine")
+    assert out.stdout.strip() == "65534" and "denied" in out.stderr
+    assert not (tmp_path / "mine").exists()
+    # A hole to the host's processes or files is refused, not opened.
+    strata.fails("run", "--rm", "--userns", "private", "--pid", "container:apart", "busybox", "true",
+                 status=125, saying="--userns private has no rights")
+    strata.fails("cp", f"{tmp_path}/of-the-host", "apart:/", saying="stop it first")
+    strata.ok("stop", "-t", "0", "apart")
+    strata.ok("cp", f"{tmp_path}/of-the-host", "apart:/copied")
+    strata.ok("start", "apart")
+    assert strata.ok("exec", "apart", "stat", "-c", "%u", "/copied") == "0"
 
 
 # --- more than one ---------------------------------------------------------------------------

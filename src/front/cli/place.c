@@ -65,10 +65,26 @@ int place_open_host(const char *path, struct place *ret, struct error *err)
 
 /* --- instances --- */
 
-static int open_running(const struct instance *instance, int *ret_fd, struct error *err)
+/* Its root shows the ids of the host that stand for the image's: neither what we write there nor
+ * what we read would belong to whom it should. */
+static int refuse_mapped_ids(struct instance *instance, struct error *err)
+{
+	int r = instance_load_config(instance, err);
+
+	if (r == 0 && geteuid() == 0 && instance->config.namespaces[CONTAINER_NS_USER].wanted)
+		return error_set(err, ENOTSUP,
+			"instance %s has user ids of its own (--userns private): stop it first, or use exec",
+			instance->spec.name);
+	return r;
+}
+
+static int open_running(struct instance *instance, int *ret_fd, struct error *err)
 {
 	char path[40];
-	int fd;
+	int fd, r = refuse_mapped_ids(instance, err);
+
+	if (r < 0)
+		return r;
 
 	snprintf(path, sizeof(path), "/proc/%d/root", (int)instance->state.pid);
 	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -123,8 +123,14 @@ static int build_user_namespace(
 	plan->config.namespaces[CONTAINER_NS_USER].wanted = private;
 	if (!private)
 		return 0;
+	/* Rights over those belong to the user namespace they were made in. */
+	for (int i = 0; i < CONTAINER_NS_COUNT; i++)
+		if (plan->config.namespaces[i].path)
+			return error_set(err, EINVAL,
+				"conflicting options: --userns private has no rights over the %s namespace of another instance",
+				instance_namespace_name((enum container_namespace)i));
 	userns_maps_free(&plan->config.id_maps);
-	return userns_maps_of_caller(&plan->config.id_maps, err);
+	return userns_maps_private(&plan->config.id_maps, err);
 }
 
 static int build_modes(const struct run_request *request, struct run_plan *plan, struct error *err)

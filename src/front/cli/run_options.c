@@ -83,7 +83,7 @@ const struct run_options run_option_defaults = {
 	{ OPTION_STRING, 0, "pid", AT(pid), "MODE", "Processes it sees: its own, host or container:INSTANCE" }, \
 	{ OPTION_STRING, 0, "ipc", AT(ipc), "MODE", "IPC: private (default), shareable, host or container:INSTANCE" }, \
 	{ OPTION_STRING, 0, "uts", AT(uts), "MODE", "Host name: its own or host", COMPLETE_CHOICES, "host|private" }, \
-	{ OPTION_STRING, 0, "userns", AT(userns), "MODE", "User ids: host or private", COMPLETE_CHOICES, "host|private" }, \
+	{ OPTION_STRING, 0, "userns", AT(userns), "MODE", "User ids: the host's (host) or others (private)", COMPLETE_CHOICES, "host|private" }, \
 	{ OPTION_STRING, 0, "cgroupns", AT(cgroupns), "MODE", "Control groups it sees: private (default) or host", \
 		COMPLETE_CHOICES, "host|private" }, \
 	{ OPTION_LIST, 0, "sysctl", AT(sysctls), "KEY=VALUE", "Set a kernel parameter of its namespaces" }, \
