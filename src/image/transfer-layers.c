@@ -98,14 +98,16 @@ static void stream_end(struct stream *s, bool failed)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static bool stream_unpack_failed(struct stream *s)
+/* Is the rest of no use? Not when the content is wrong: only its end tells whether the image is bad
+ * or the registry sends something else. */
+static bool stream_is_hopeless(struct stream *s)
 {
-	bool failed;
+	bool hopeless;
 
 	pthread_mutex_lock(&s->lock);
-	failed = s->unpack_ended && s->result < 0;
+	hopeless = s->unpack_ended && s->result < 0 && s->result != -EBADMSG;
 	pthread_mutex_unlock(&s->lock);
-	return failed;
+	return hopeless;
 }
 
 /* image_layer_read_fn */
@@ -172,13 +174,14 @@ static int stream_start(struct stream *s, const struct image_blob_writer *writer
 	return 0;
 }
 
-/* Wait for the unpacker. Its failure counts unless the download's is the cause. */
+/* Wait for the unpacker. Its failure counts unless the download's is the cause, as it is when the
+ * registry sent something else than the layer. */
 static int stream_finish(struct stream *s, int r, struct error *err)
 {
 	stream_end(s, r < 0);
 	if (s->running) {
 		pthread_join(s->thread, NULL);
-		if (s->result < 0 && (r == 0 || s->result != -ECANCELED)) {
+		if (s->result < 0 && (r == 0 || (r != -EBADMSG && s->result != -ECANCELED))) {
 			if (err)
 				*err = s->error;
 			r = s->result;
@@ -192,6 +195,7 @@ static int stream_finish(struct stream *s, int r, struct error *err)
 /* --- download ------------------------------------------------------------------------------ */
 
 struct download {
+	const char *registry; /* its name */
 	struct stream *stream;
 	struct image_blob_writer *writer;
 	char *chunk; /* libcurl hands over 16 KiB at most */
@@ -223,8 +227,10 @@ static int download_write(void *context, const void *bytes, size_t len, struct e
 
 	/* More than was promised is told at once, not after it filled the disk. */
 	if (len > d->stream->layer->size - d->writer->offset - d->used)
-		return error_set(err, EBADMSG, "%s is longer than the %llu bytes promised",
-			d->stream->layer->digest, (unsigned long long)d->stream->layer->size);
+		return error_set(err, EBADMSG,
+			"%s lies about layer %s: it is longer than the %llu bytes promised",
+			d->registry, d->stream->layer->digest,
+			(unsigned long long)d->stream->layer->size);
 	while (len) {
 		size_t n = RECEIVE_CHUNK_BYTES - d->used;
 		int r;
@@ -239,7 +245,7 @@ static int download_write(void *context, const void *bytes, size_t len, struct e
 		r = download_flush(d, err);
 		if (r < 0)
 			return r;
-		if (stream_unpack_failed(d->stream))
+		if (stream_is_hopeless(d->stream))
 			return error_set(err, ECANCELED, "unpacking has failed");
 	}
 	return 0;
@@ -280,7 +286,12 @@ static int receive(struct registry_client *client, struct stream *s,
 	struct image_blob_writer *writer, struct error *err)
 {
 	_cleanup_free_ char *chunk = malloc(RECEIVE_CHUNK_BYTES);
-	struct download d = { .stream = s, .writer = writer, .chunk = chunk };
+	struct download d = {
+		.registry = client->registry->name,
+		.stream = s,
+		.writer = writer,
+		.chunk = chunk,
+	};
 	int r;
 
 	if (!chunk)
@@ -291,10 +302,8 @@ static int receive(struct registry_client *client, struct stream *s,
 	if (r < 0)
 		return r;
 	r = image_blob_writer_commit(writer, NULL, err);
-	if (r == -EBADMSG) {
-		error_prefix(err, "%s lies about layer", client->registry->name);
-		return r;
-	}
+	if (r == -EBADMSG)
+		return error_prefix(err, "%s lies about layer", client->registry->name);
 	if (r == 0)
 		transfer_pool_progress(s->pool, s->layer->digest, "Download complete",
 			s->layer->size, s->layer->size);

@@ -336,6 +336,7 @@ def expect_lie(strata, layout, fault, saying):
     with FaultyRegistry(layout, fault) as registry:
         done = strata.fails("pull", "--timeout", "5s", f"{registry.name}/x:app", saying=saying)
         assert len(done.stderr.splitlines()[-1]) < 1000
+        assert len([line for line in done.stderr.splitlines() if line.startswith("strata:")]) == 1
         no_name(strata, registry.name)
     check_store(strata)
     return registry
@@ -348,8 +349,35 @@ def test_wrong_layer_content(strata, layout):
             FaultyRegistry.send(handler, 200, body[:-1] + bytes([body[-1] ^ 1]))
             return True
 
-    expect_lie(strata, layout, fault, "lies about layer|cannot unpack layer")
+    expect_lie(strata, layout, fault, "lies about layer: content of sha256:[0-9a-f]* is wrong: its digest")
     assert not [b for b in blobs(strata) if b.startswith(".partial")]
+
+
+@pytest.mark.parametrize("at", [0, 5, 3000, 500000])
+def test_wrong_bytes_are_the_registry_s_fault(strata, layout, at):
+    """Wherever the unpacker notices first, what is said is that the content is another."""
+    def fault(handler, kind, ref):
+        body = layout.blob_path(ref).read_bytes() if kind == "blob" else b""
+        if len(body) > 1 << 20:
+            FaultyRegistry.send(handler, 200, body[:at] + b"\xff" * 100 + body[at + 100:])
+            return True
+
+    expect_lie(strata, layout, fault, "lies about layer: content of sha256:[0-9a-f]* is wrong: its digest")
+    assert not [b for b in blobs(strata) if b.startswith(".partial")]
+
+
+def test_bad_content_is_the_image_s_fault(strata, tmp_path):
+    """The registry sends exactly what was promised; that it is no archive is said, in one sentence."""
+    bad = oci.Layout(tmp_path / "bad")
+    layer = bad.blob(gzip.compress(os.urandom(3 << 20), 1, mtime=0), oci.LAYER + "+gzip")
+    config = bad.json({"architecture": "amd64", "os": "linux",
+                       "rootfs": {"type": "layers", "diff_ids": ["sha256:" + "1" * 64]}}, oci.CONFIG)
+    bad.name(bad.json({"schemaVersion": 2, "mediaType": oci.MANIFEST, "config": config,
+                       "layers": [layer]}, oci.MANIFEST), "app")
+    with FaultyRegistry(bad) as registry:
+        done = strata.fails("pull", "-q", f"{registry.name}/x:app", saying="cannot unpack layer sha256:1")
+        assert len(done.stderr.splitlines()) == 1 and "lies" not in done.stderr
+    check_store(strata)
 
 
 def test_wrong_manifest_digest(strata, layout):
@@ -403,7 +431,7 @@ def test_longer_than_promised(strata, layout):
             FaultyRegistry.send(handler, 200, body + b"x" * 100000)
             return True
 
-    expect_lie(strata, layout, fault, "longer than the [0-9]+ bytes promised|lies about layer")
+    expect_lie(strata, layout, fault, "lies about layer sha256:[0-9a-f]*: it is longer than the [0-9]+ bytes")
 
 
 def test_body_always_cut_short(strata, layout):
