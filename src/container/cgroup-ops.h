@@ -26,6 +26,7 @@ struct cgroup_host {
 /* NULL slots: the kind cannot do that; cgroup.c says so. Paths were checked by cgroup.c. */
 struct cgroup_ops {
 	const char *name;
+	bool (*counts_swap)(const struct cgroup_host *host);
 	int (*check)(const struct cgroup_host *host, const struct cgroup_limits *limits,
 		struct error *err);
 	int (*create)(const struct cgroup_host *host, const char *path,

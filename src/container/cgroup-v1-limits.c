@@ -65,11 +65,11 @@ unsigned v1_needed(const struct cgroup_limits *limits)
 }
 
 /* Is swap counted, or is there none to count? */
-static bool v1_counts_swap(const struct cgroup_host *host, const char *path)
+bool v1_counts_swap(const struct cgroup_host *host)
 {
 	char file[PATH_MAX], swaps[256];
 
-	if (v1_path(file, host, V1_MEMORY, path, "memory.memsw.limit_in_bytes") == 0 &&
+	if (v1_path(file, host, V1_MEMORY, "", "memory.memsw.limit_in_bytes") == 0 &&
 		access(file, F_OK) == 0)
 		return true;
 	/* The first line is a heading. */
@@ -122,7 +122,7 @@ int v1_check(const struct cgroup_host *host, const struct cgroup_limits *limits,
 	if (r < 0 && limits->memory_bytes != CGROUP_UNSET)
 		return r;
 	error_clear(err);
-	if (limits->memory_swap_bytes != CGROUP_UNSET && !v1_counts_swap(host, ""))
+	if (limits->memory_swap_bytes != CGROUP_UNSET && !v1_counts_swap(host))
 		return error_set(err, ENOTSUP,
 			"--memory-swap: this kernel does not count swap (boot it with swapaccount=1)");
 	return v1_check_unified(host, limits, err);

@@ -460,6 +460,7 @@ static int v1_open_oom_events(const struct cgroup_host *host, const char *path)
 
 const struct cgroup_ops cgroup_v1_ops = {
 	.name = "v1",
+	.counts_swap = v1_counts_swap,
 	.check = v1_check,
 	.create = v1_create,
 	.enter = v1_enter,

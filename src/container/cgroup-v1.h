@@ -35,7 +35,8 @@ int v1_read(const struct cgroup_host *host, enum v1_controller c, const char *pa
 
 /* Which controllers the limits need, as V1_BIT()s. */
 unsigned v1_needed(const struct cgroup_limits *limits);
-/* cgroup_ops.check */
+/* cgroup_ops.counts_swap and .check */
+bool v1_counts_swap(const struct cgroup_host *host);
 int v1_check(const struct cgroup_host *host, const struct cgroup_limits *limits, struct error *err);
 /* A v1 cpuset is born empty and takes no task before it has CPUs and memory nodes: every level
  * that has none inherits its parent's. */

@@ -307,8 +307,9 @@ static int apply_swap(const struct cgroup_host *host, const char *path,
 	if (r < 0 || swap == CGROUP_UNSET)
 		return r;
 	if (!v2_has_file(host, path, "memory.swap.max")) {
-		/* The first line is a heading: no swap, nothing to limit. */
-		if (cgroup_read_text("/proc/swaps", swaps, sizeof(swaps)) > 0 &&
+		/* The first line is a heading: no swap, nothing to limit. A kernel that knows no
+		 * swap has no such file. */
+		if (cgroup_read_text("/proc/swaps", swaps, sizeof(swaps)) <= 0 ||
 			cgroup_count_lines(swaps) <= 1)
 			return 0;
 		return error_set(err, ENOTSUP, "--memory-swap: this kernel does not count swap");
@@ -712,8 +713,15 @@ static int v2_open_oom_events(const struct cgroup_host *host, const char *path)
 	return steal_fd(&fd);
 }
 
+/* Every kernel that has a memory controller of v2 (cgroup-v2.rst, memory.swap.max). */
+static bool v2_counts_swap(const struct cgroup_host *host)
+{
+	return true;
+}
+
 const struct cgroup_ops cgroup_v2_ops = {
 	.name = "v2",
+	.counts_swap = v2_counts_swap,
 	.check = v2_check,
 	.create = v2_create,
 	.enter = v2_enter,

@@ -391,6 +391,13 @@ int cgroup_read_stats(const char *path, struct cgroup_stats *ret, struct error *
 	return 0;
 }
 
+bool cgroup_counts_swap(void)
+{
+	struct cgroup_host host = { .ops = ops_of(mounted_kind()), .root = CGROUP_ROOT };
+
+	return host.ops && host.ops->counts_swap(&host);
+}
+
 uint64_t cgroup_read_oom_kills(const char *path)
 {
 	struct cgroup_host host;

@@ -3,6 +3,7 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,30 @@ def test_memory_kills_what_exceeds_it(strata, busybox_image):
     state = strata.state("fat")
     assert state["OOMKilled"] is True and state["ExitCode"] == 137
     assert strata.inspect("fat")["HostConfig"]["Memory"] == 16 << 20
+
+
+def test_memory_alone_is_as_much_swap_again(strata, busybox_image):
+    """Docker's rule; `inspect` tells, and the kernel holds it where it counts swap."""
+    strata.ok("run", "-d", "--name", "swapper", "--memory", "16m", "busybox", "sleep", "100")
+    config = strata.inspect("swapper")["HostConfig"]
+    counted = Path("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes")
+    v2 = Path("/sys/fs/cgroup/cgroup.controllers").exists()
+    swaps = len(Path("/proc/swaps").read_text().splitlines()) > 1
+    total = 32 << 20 if counted.exists() or v2 or not swaps else 0
+    assert (config["Memory"], config["MemorySwap"]) == (16 << 20, total)
+    if counted.exists():
+        name = strata.inspect("swapper")["Strata"]["CgroupPath"]
+        held = Path(f"/sys/fs/cgroup/memory/{name}/memory.memsw.limit_in_bytes").read_text()
+        assert int(held) == 32 << 20
+    if total:
+        strata.fails("update", "--memory", "64m", "swapper", saying="--memory-swap")
+        strata.ok("update", "--memory", "64m", "--memory-swap", "64m", "swapper")
+    strata.ok("create", "--name", "both", "--memory", "16m", "--memory-swap", "20m", "busybox")
+    assert strata.inspect("both")["HostConfig"]["MemorySwap"] == 20 << 20
+    strata.ok("create", "--name", "any", "--memory", "16m", "--memory-swap", "-1", "busybox")
+    assert strata.inspect("any")["HostConfig"]["MemorySwap"] == -1
+    strata.ok("create", "--name", "free", "busybox")
+    assert strata.inspect("free")["HostConfig"]["MemorySwap"] == 0
 
 
 def test_memory_below_the_limit_is_left_alone(strata, busybox_image):

@@ -259,6 +259,14 @@ static int build_command_line(struct run_plan *plan, struct error *err)
 	return plan->spec.command_line ? 0 : error_oom(err);
 }
 
+/* Docker's rule: who limits memory alone gets as much swap again, where swap is counted. */
+static void default_swap(struct cgroup_limits *limits, int64_t asked)
+{
+	if (limits->memory_bytes > 0 && limits->memory_bytes <= INT64_MAX / 2 &&
+		(asked == CGROUP_UNSET || asked == 0) && cgroup_counts_swap())
+		limits->memory_swap_bytes = 2 * limits->memory_bytes;
+}
+
 int run_plan_build(const struct run_request *request, struct run_plan *ret, struct error *err)
 {
 	static int (*const parts[])(
@@ -282,6 +290,8 @@ int run_plan_build(const struct run_request *request, struct run_plan *ret, stru
 		r = container_config_defaults(&plan.config, (uint64_t)o->shm_size, err);
 	if (r == 0)
 		r = resources_apply(&o->resources, &plan.config.limits, err);
+	if (r == 0)
+		default_swap(&plan.config.limits, o->resources.memory_swap);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(parts); i++)
 		r = parts[i](request, &plan, err);
 	if (r == 0)

@@ -26,7 +26,7 @@ static const struct option option_table[] = {
 static int build_limits(const struct update_options *o, struct instance *instance,
 	struct cgroup_limits *limits, struct error *err)
 {
-	int64_t memory;
+	int64_t memory, total;
 	int r = instance_load_config(instance, err);
 
 	if (r < 0)
@@ -34,6 +34,11 @@ static int build_limits(const struct update_options *o, struct instance *instanc
 	memory = instance->config.limits.memory_bytes;
 	limits->memory_bytes = memory;
 	r = resources_apply(&o->resources, limits, err);
+	total = instance->config.limits.memory_swap_bytes;
+	if (r == 0 && limits->memory_swap_bytes == CGROUP_UNSET && total > 0 &&
+		limits->memory_bytes > total)
+		r = error_set(err, EINVAL,
+			"--memory would be more than the instance's limit of memory and swap together: give --memory-swap at the same time");
 	if (limits->memory_bytes == memory && o->resources.memory == CGROUP_UNSET)
 		limits->memory_bytes = CGROUP_UNSET;
 	return r;
