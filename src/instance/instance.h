@@ -83,6 +83,7 @@ struct instance_spec {
 	char **labels; /* KEY=VALUE */
 	int64_t created_ns;
 	char *command_line; /* entrypoint + command, for `ps` */
+	int64_t entrypoint_count; /* how many of the first words of it are the entrypoint */
 	enum instance_restart restart;
 	int64_t restart_max; /* on-failure:N; 0 = any number */
 	bool auto_remove; /* --rm */
@@ -149,6 +150,10 @@ bool instance_name_is_valid(const char *name);
  */
 int instance_create(const struct instance_roots *roots, struct instance_spec *spec,
 	struct container_config *config, struct instance *ret, struct error *err);
+
+/* The results of its last health checks as Docker lists them (Start, End, ExitCode, Output); an
+ * empty array when there were none. NULL when out of memory. */
+json_t *instance_health_log(const struct instance *instance);
 
 /* Find by name, ID or unambiguous prefix of an ID. -ENOENT: "no such instance: X". */
 int instance_load(const struct instance_roots *roots, const char *text, struct instance *ret,

@@ -18,7 +18,8 @@
 #include "base/io.h"
 #include "base/process.h"
 
-#define LOCK_POLL_NS 2000000L
+#define LOCK_POLL_NS	2000000L
+#define HEALTH_FILE_MAX (256u << 10) /* five results, each of 4 KiB before JSON quotes it */
 
 int instance_path(const struct instance_roots *roots, char *buf, size_t size, const char *prefix,
 	const char *id, const char *file)
@@ -49,6 +50,18 @@ void instance_close(struct instance *instance)
 	if (instance->has_config)
 		container_config_free(&instance->config);
 	*instance = (struct instance){ .dir_fd = -1 };
+}
+
+json_t *instance_health_log(const struct instance *instance)
+{
+	_cleanup_json_ json_t *document = NULL;
+	json_t *log;
+
+	if (json_read_file(
+		    instance->dir_fd, INSTANCE_HEALTH_FILE, HEALTH_FILE_MAX, &document, NULL) < 0)
+		return json_array();
+	log = json_object_get(document, "Log");
+	return json_is_array(log) ? json_incref(log) : json_array();
 }
 
 int instance_lock(const struct instance *instance, int64_t timeout_ns, struct error *err)

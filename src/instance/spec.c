@@ -69,6 +69,7 @@ char *instance_spec_write(const struct instance_spec *spec)
 	json_write_strv(&w, "labels", spec->labels);
 	json_write_int(&w, "created_ns", spec->created_ns);
 	json_write_string(&w, "command_line", spec->command_line);
+	json_write_int(&w, "entrypoint_count", spec->entrypoint_count);
 	json_write_string(&w, "restart", restart_names[spec->restart]);
 	json_write_int(&w, "restart_max", spec->restart_max);
 	json_write_bool(&w, "auto_remove", spec->auto_remove);
@@ -110,6 +111,7 @@ static const struct member members[] = {
 	MEMBER(labels, MEMBER_STRV),
 	MEMBER(created_ns, MEMBER_INT),
 	MEMBER(command_line, MEMBER_STRING),
+	MEMBER(entrypoint_count, MEMBER_INT),
 	MEMBER(restart_max, MEMBER_INT),
 	MEMBER(auto_remove, MEMBER_BOOL),
 	MEMBER(open_stdin, MEMBER_BOOL),

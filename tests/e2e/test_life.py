@@ -378,6 +378,10 @@ def test_health(box):
     assert box.state("it")["Health"]["FailingStreak"] >= 2
     box.ok("exec", "it", "touch", "/tmp/ok")
     wait_until(lambda: box.state("it")["Health"]["Status"] == "healthy")
+    health = box.state("it")["Health"]
+    assert health["FailingStreak"] == 0 and 1 <= len(health["Log"]) <= 5
+    last = health["Log"][-1]
+    assert last["ExitCode"] == 0 and last["Start"] <= last["End"] and last["Output"] == ""
     assert "(healthy)" in box.ok("ps")
 
 

@@ -279,3 +279,16 @@ def test_a_starting_instance_is_not_pulled_from_under(box):
         prune = box.popen("image", "prune", "-f")
         assert box.ok("run", "--rm", "busybox", "echo", "ok") == "ok"
         prune.wait(30)
+
+
+def test_inspect_tells_entrypoint_from_command(strata, busybox_image):
+    def parts(*args):
+        name = strata.ok("create", "--network", "none", *args)
+        o = strata.inspect(name)
+        return o["Config"]["Entrypoint"], o["Config"]["Cmd"], o["Path"], o["Args"]
+
+    assert parts("busybox") == (None, ["sh"], "sh", [])
+    assert parts("busybox", "echo", "a") == (None, ["echo", "a"], "echo", ["a"])
+    assert parts("--entrypoint", "echo", "busybox", "a", "b") == \
+        (["echo"], ["a", "b"], "echo", ["a", "b"])
+    assert parts("--entrypoint", "date", "busybox") == (["date"], None, "date", [])

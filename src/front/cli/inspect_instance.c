@@ -73,8 +73,9 @@ static json_t *describe_state(const struct instance *instance)
 	set(o, "FinishedAt", show_json_time(s->finished_ns));
 	if (s->health != INSTANCE_HEALTH_NONE)
 		set(o, "Health",
-			json_pack("{s:s, s:I}", "Status", health_names[s->health], "FailingStreak",
-				(json_int_t)s->health_failing_streak));
+			json_pack("{s:s, s:I, s:o}", "Status", health_names[s->health],
+				"FailingStreak", (json_int_t)s->health_failing_streak, "Log",
+				instance_health_log(instance)));
 	return o;
 }
 
@@ -369,6 +370,31 @@ static json_t *describe_healthcheck(const struct image_healthcheck *h)
 		(json_int_t)h->start_period_ns, "Retries", (json_int_t)h->retries);
 }
 
+/* null where there is no such part, as in Docker's API. */
+static json_t *words_or_null(char *const *words)
+{
+	return words && *words ? show_json_strv(words) : json_null();
+}
+
+/* The command line as its two halves. */
+static void describe_command(json_t *o, const struct instance *instance)
+{
+	char *const *args = instance->config.process.args;
+	size_t all = strv_length(args), count = 0;
+	json_t *entrypoint;
+
+	/* A document that somebody has changed may claim any number. */
+	if (instance->spec.entrypoint_count > 0)
+		count = (uint64_t)instance->spec.entrypoint_count < all
+			? (size_t)instance->spec.entrypoint_count
+			: all;
+	set(o, "Cmd", words_or_null(args ? args + count : NULL));
+	entrypoint = count ? json_array() : json_null();
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(entrypoint, text(args[i]));
+	set(o, "Entrypoint", entrypoint);
+}
+
 static json_t *describe_process(const struct instance *instance)
 {
 	const struct container_config *c = &instance->config;
@@ -386,7 +412,7 @@ static json_t *describe_process(const struct instance *instance)
 	set(o, "Tty", json_boolean(spec->terminal));
 	set(o, "OpenStdin", json_boolean(spec->open_stdin));
 	set(o, "Env", show_json_strv(c->process.env));
-	set(o, "Cmd", show_json_strv(c->process.args));
+	describe_command(o, instance);
 	set(o, "Image", text(spec->image_name));
 	set(o, "WorkingDir", text(c->process.cwd));
 	set(o, "Labels", show_json_map(spec->labels));

@@ -38,6 +38,7 @@ static int build_args(const struct run_request *request, struct run_plan *plan, 
 		r = append_all(args, image->entrypoint, err);
 	if (r < 0)
 		return r;
+	plan->spec.entrypoint_count = (int64_t)strv_length(*args);
 	for (int i = 0; i < request->argc; i++)
 		if (strv_push(args, request->argv[i]) < 0)
 			return error_oom(err);
