@@ -2,6 +2,7 @@
 """test_layers.py - layers unpack exactly, held against umoci file by file; archives in and out,
 held against skopeo; what goes wrong leaves nothing behind."""
 
+import fcntl
 import gzip
 import hashlib
 import io
@@ -542,6 +543,30 @@ def test_two_at_once(strata, debian_layout):
         d.split(":")[1] for m in [json.loads((Path(debian_layout) / "index.json").read_text())]
         for d in diff_ids(debian_layout, m["manifests"][0]["annotations"][oci.REF_NAME]))
     assert not [n for n in os.listdir(strata.root / "layers") if n.startswith(".tmp")]
+
+
+FS_IOC_GETFLAGS, FS_TOPDIR_FL = 0x80086601, 0x00020000
+
+
+def check_spread(strata, folder):
+    kind = run("stat", "-f", "-c", "%T", folder).decode().strip()
+    if kind != "ext2/ext3":
+        pytest.skip(f"{folder} is on {kind}: only ext4 has an allocator to tell about hierarchies")
+    (folder / "t.tar").write_bytes(oci.Tar().file("f", b"x").bytes())
+    strata.ok("import", folder / "t.tar", "t:1")
+    fd = os.open(strata.root / "layers", os.O_RDONLY)
+    flags = fcntl.ioctl(fd, FS_IOC_GETFLAGS, bytes(8))
+    os.close(fd)
+    assert int.from_bytes(flags[:4], "little") & FS_TOPDIR_FL
+
+
+def test_layers_are_spread_over_an_ext4(strata, tmp_path):
+    check_spread(strata, tmp_path)
+
+
+def test_rootless_layers_are_spread_over_an_ext4(rootless, tmp_path):
+    readable_by_all(tmp_path)
+    check_spread(rootless, tmp_path)
 
 
 # --- ordinary users --------------------------------------------------------------------------
