@@ -321,24 +321,11 @@ static void command_runs(struct monitor *monitor)
 	loop_add(&monitor->loop, &monitor->exited, EPOLLIN);
 	monitor_watch_stdio(monitor);
 	monitor_protect(monitor, true);
+	monitor_oom_watch(monitor);
 	monitor_health_start(monitor);
 }
 
 /* --- the end of a run ---------------------------------------------------------------------- */
-
-/* Did the kernel kill for memory? Only asked for when something was killed at all. */
-static void look_for_oom(struct monitor *monitor)
-{
-	struct instance_state *state = &monitor->instance->state;
-	struct cgroup_stats stats = { 0 };
-
-	if (state->exit_code == 0 || !monitor->ops->stats ||
-		monitor->ops->stats(&monitor->instance->config, &stats, NULL) < 0)
-		return;
-	state->oom_killed = stats.oom_kills > 0;
-	if (state->oom_killed)
-		event(monitor, "oom", NULL, NULL);
-}
 
 static void reply_to_stoppers(struct monitor *monitor)
 {
@@ -429,7 +416,7 @@ static void run_ended(struct monitor *monitor)
 	loop_timer_cancel(&monitor->loop, &monitor->stuck_timer);
 	loop_timer_cancel(&monitor->loop, &monitor->kill_timer);
 	log_writer_flush(&monitor->log);
-	look_for_oom(monitor);
+	monitor_oom_end(monitor);
 	monitor_close_stdio(monitor);
 	if (!monitor_should_restart(&instance->spec, &instance->state, instance->state.exit_code,
 		    monitor->stopping)) {
@@ -569,6 +556,9 @@ int monitor_reload(struct monitor *monitor, struct error *err)
 	container_config_free(&instance->config);
 	instance->config = fresh.config;
 	fresh.has_config = false;
+	/* It may have got its first memory limit. */
+	if (monitor->phase == MONITOR_RUNNING)
+		monitor_oom_watch(monitor);
 	return 0;
 }
 

@@ -79,6 +79,15 @@ struct monitor_health {
 	struct monitor_health_result *results; /* HEALTH_RESULTS_MAX of them, with a check only */
 };
 
+/* Running out of memory; monitor-oom.c. */
+struct monitor_oom {
+	struct loop_source source;
+	struct loop_timer timer;
+	bool watched; /* there is a source */
+	int rechecks;
+	uint64_t kills; /* of this run, that were told of */
+};
+
 struct monitor {
 	struct instance *instance;
 	const struct isolation_ops *ops;
@@ -104,6 +113,7 @@ struct monitor {
 	int64_t run_started_ns; /* monotonic */
 	int64_t backoff_ns;
 	struct monitor_health health;
+	struct monitor_oom oom;
 	size_t chunk_len;
 	int chunk_stream;
 	struct log_writer log;
@@ -162,6 +172,13 @@ void monitor_client_send(
 	struct monitor_client *client, enum frame_type type, const void *payload, size_t len);
 /* One run ended with this code; `final`: no restart follows. */
 void monitor_clients_tell_exit(struct monitor *monitor, int exit_code, bool final);
+
+/* --- monitor-oom.c --- */
+
+/* Watch for the kernel's killing for memory, if there is a limit to run into. Twice is once. */
+void monitor_oom_watch(struct monitor *monitor);
+/* The run is over, its cgroup still there: settle state->oom_killed. */
+void monitor_oom_end(struct monitor *monitor);
 
 /* --- health.c --- */
 

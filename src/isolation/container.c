@@ -69,6 +69,16 @@ static int container_stats(
 	return cgroup_read_stats(config->cgroup_path, ret, err);
 }
 
+static int container_open_oom_events(const struct container_config *config)
+{
+	return config->cgroup_path ? cgroup_open_oom_events(config->cgroup_path) : -ENOTSUP;
+}
+
+static uint64_t container_oom_kills(const struct container_config *config)
+{
+	return config->cgroup_path ? cgroup_read_oom_kills(config->cgroup_path) : 0;
+}
+
 static int container_pids(
 	const struct container_config *config, pid_t **ret, size_t *ret_count, struct error *err)
 {
@@ -91,6 +101,8 @@ const struct isolation_ops isolation_container = {
 	.pause = container_pause,
 	.update = container_update,
 	.stats = container_stats,
+	.open_oom_events = container_open_oom_events,
+	.oom_kills = container_oom_kills,
 	.pids = container_pids,
 	.cleanup = container_remove_traces,
 };

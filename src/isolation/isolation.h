@@ -32,6 +32,9 @@ struct isolation_ops {
 		struct error *err);
 	int (*stats)(
 		const struct container_config *config, struct cgroup_stats *ret, struct error *err);
+	/* See cgroup_open_oom_events() and cgroup_read_oom_kills(). */
+	int (*open_oom_events)(const struct container_config *config);
+	uint64_t (*oom_kills)(const struct container_config *config);
 	int (*pids)(const struct container_config *config, pid_t **ret, size_t *ret_count,
 		struct error *err);
 	/* Remove whatever the host still holds for it; also after a crash of ours. */

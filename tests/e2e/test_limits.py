@@ -24,6 +24,33 @@ def test_memory_kills_what_exceeds_it(strata, busybox_image):
     assert strata.inspect("fat")["HostConfig"]["Memory"] == 16 << 20
 
 
+def oom_events(strata, name):
+    lines = strata.ok("events", "--since", "1h", "--until", "0s", "--format", "json").splitlines()
+    return [e for e in map(json.loads, lines)
+            if e["Action"] == "oom" and e["Actor"]["Attributes"]["name"] == name]
+
+
+def test_a_killed_child_is_told_while_the_command_goes_on(strata, busybox_image):
+    strata.ok("run", "-d", "--name", "parent", "--memory", "16m", "--memory-swap", "16m", "busybox",
+              "sh", "-c", f"sh -c '{EAT_MEMORY}'; sleep 1000")
+    wait_until(lambda: oom_events(strata, "parent"))
+    state = strata.state("parent")
+    assert state["Status"] == "running" and state["OOMKilled"] is True
+    strata.ok("rm", "-f", "parent")
+    done = strata("run", "--name", "well", "--memory", "16m", "--memory-swap", "16m", "busybox",
+                  "sh", "-c", f"sh -c '{EAT_MEMORY}'; exit 0")
+    assert done.returncode == 0
+    assert strata.state("well")["OOMKilled"] is True and len(oom_events(strata, "well")) == 1
+    # A limit that comes later is watched too, and the next run starts with a clean sheet.
+    strata.ok("run", "-d", "--name", "later", "busybox", "sh", "-c",
+              f"while [ ! -e /go ]; do sleep 0.05; done; rm /go; sh -c '{EAT_MEMORY}'; sleep 1000")
+    strata.ok("update", "--memory", "16m", "--memory-swap", "16m", "later")
+    strata.ok("exec", "later", "touch", "/go")
+    wait_until(lambda: oom_events(strata, "later"))
+    strata.ok("restart", "-t", "0", "later")
+    assert strata.state("later")["OOMKilled"] is False
+
+
 def test_memory_alone_is_as_much_swap_again(strata, busybox_image):
     """Docker's rule; `inspect` tells, and the kernel holds it where it counts swap."""
     strata.ok("run", "-d", "--name", "swapper", "--memory", "16m", "busybox", "sleep", "100")
