@@ -293,3 +293,11 @@ def test_rootless_removal_takes_other_ids_files(rootless, tmp_path_factory):
     assert not list((rootless.root / "layers").glob(".tmp-*"))
     rootless.ok("image", "prune", "-af")
     assert not list((rootless.root / "layers").iterdir())
+
+
+def test_a_platform_that_nobody_has_names_what_is_stored(strata, busybox_image):
+    name = "127.0.0.1:1/busybox:1"  # where nobody listens
+    strata.ok("tag", "busybox", name)
+    done = strata.fails("create", "--platform", "linux/s390x", name, saying="127.0.0.1:1")
+    assert "not stored for linux/s390x, only for linux/amd64" in done.stderr
+    assert strata.ok("images", "-q", name)

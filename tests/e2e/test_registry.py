@@ -132,6 +132,25 @@ def test_pull_chooses_the_platform(strata, plain):
                  saying="is an image for linux/amd64")
 
 
+@pytest.mark.needs_root
+def test_run_pulls_the_platform_that_is_missing(strata, plain):
+    name = f"{plain.name}/team/multi:1"
+    strata.ok("pull", "-q", "--platform", "linux/riscv64", name)
+    done = strata("create", "--name", "other", "--platform", "linux/amd64", name, "true", check=0)
+    assert "not stored for linux/amd64, only for linux/riscv64" in done.stderr
+    assert strata.inspect("other")["Strata"]["Platform"] == "linux/amd64"
+    # Both are there now, and nobody is asked again.
+    done = strata("create", "--platform", "linux/riscv64", name, "true", check=0)
+    assert "Unable" not in done.stderr
+    strata.fails("create", "--platform", "linux/s390x", "--pull", "never", name, "true",
+                 saying="not stored for linux/s390x, only for")
+    # An ID is nothing to ask a registry for.
+    identity = strata.inspect("other")["Image"].split(":")[1]
+    done = strata.fails("create", "--platform", "linux/s390x", identity, "true",
+                        saying="not stored for linux/s390x")
+    assert "Unable" not in done.stderr
+
+
 def test_pull_all_tags(strata, plain, layout):
     plain.fill(layout, "app", "team/tags:a")
     plain.fill(layout, "zstd", "team/tags:b")

@@ -103,6 +103,13 @@ static int unpack(
 	return r == 0 ? resolve(run, name, platform, err) : r;
 }
 
+/* What can be an ID is not asked for at a registry when it was found. */
+static bool is_id(const char *name)
+{
+	return str_after_prefix(name, "sha256:") ||
+		strspn(name, "0123456789abcdef") == strlen(name);
+}
+
 static int find_image(struct run *run, const char *name, struct error *err)
 {
 	const struct run_options *o = run->options;
@@ -119,8 +126,13 @@ static int find_image(struct run *run, const char *name, struct error *err)
 			return r;
 	}
 	r = resolve(run, name, &platform, err);
-	if (r == -ENOENT && streq(o->pull, "missing")) {
-		fprintf(stderr, "Unable to find image '%s' locally\n", name);
+	if (streq(o->pull, "missing") && (r == -ENOENT || (r == -ENOEXEC && !is_id(name)))) {
+		/* Stored for another platform only: the sentence says for which. */
+		if (r == -ENOEXEC)
+			fprintf(stderr, "Unable to find image '%s' locally: %s\n", name,
+				err->message);
+		else
+			fprintf(stderr, "Unable to find image '%s' locally\n", name);
 		error_clear(err);
 		r = ask_helper(run, "pull", name, err);
 		if (r == 0)
