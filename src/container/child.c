@@ -22,6 +22,9 @@
 
 #include "base/io.h"
 
+/* Realtime signals, which nobody ignores for others, begin after it. */
+#define LAST_CLASSIC_SIGNAL SIGSYS
+
 struct stage {
 	int (*run)(struct child *child, struct error *err);
 	const char *doing; /* put in front of an error that would not say it itself */
@@ -141,6 +144,18 @@ int child_await_prepared(struct child *child, struct error *err)
 	return 0;
 }
 
+/* The command starts with no signal blocked and none ignored, whatever strata was started with: a
+ * shell ignores SIGINT and SIGQUIT in what it puts in the background, nohup SIGHUP. (Handlers need
+ * no reset, execve(2) does that.) */
+static void default_signals(void)
+{
+	const struct sigaction by_default = { .sa_handler = SIG_DFL };
+
+	for (int signo = 1; signo <= LAST_CLASSIC_SIGNAL; signo++)
+		if (signo != SIGKILL && signo != SIGSTOP)
+			sigaction(signo, &by_default, NULL);
+}
+
 /* Tell the parent that we are ready, wait for its word, execute. */
 static void finish(struct child *child) __attribute__((noreturn));
 
@@ -150,6 +165,7 @@ static void finish(struct child *child)
 	struct sync_message message;
 	sigset_t none;
 
+	default_signals();
 	if (sync_send_type(child->sync_fd, SYNC_READY, child->terminal_master_fd) < 0)
 		_exit(125);
 	cleanup_close(&child->terminal_master_fd);

@@ -197,6 +197,21 @@ def test_signals_reach_the_command(strata, busybox_image):
     assert process.wait(10) == 7
 
 
+@pytest.mark.parametrize("init", [[], ["--init"]], ids=["", "init"])
+def test_ignored_signals_are_not_handed_down(strata, busybox_image, init):
+    def ignore():
+        for signo in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(signo, signal.SIG_IGN)
+
+    # SIGCHLD is among them: where it stays ignored, no exit status can be waited for.
+    command = strata.popen("run", "--rm", *init, busybox_image, "sh", "-c",
+                           "grep SigIgn /proc/self/status; exit 3", stdout=subprocess.PIPE,
+                           text=True, preexec_fn=ignore, restore_signals=False)
+    said, _ = command.communicate(timeout=30)
+    assert command.returncode == 3
+    assert int(said.split()[1], 16) & 0x7FFFFFFF == 0
+
+
 def test_init_reaps_orphans(run):
     script = "(sh -c 'sleep 0.1 & exit' &); sleep 0.6; ps -o stat | grep -c Z"
     assert run(script + " || true", "--init") == "0"
