@@ -44,6 +44,9 @@ TAG = "STRATA_TEST_ID"
 
 
 def pytest_configure(config):
+    # What a shell puts in the background ignores these two, and so would all that we start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     config.addinivalue_line("markers", "needs_root: only real root can set this up")
     config.addinivalue_line("markers", "guest: also run in the virtual machine (tests/vm)")
     config.addinivalue_line("markers", "after_boot: runs after the virtual machine's reboot")
