@@ -77,8 +77,9 @@ struct child {
 	int null_fd; /* the host's /dev/null */
 	/* Root's container in a user namespace: what it could not reach once it is the namespace's
 	 * root, opened before. place_fd: where the root is mounted; source_fds: one for each mount
-	 * of the configuration, -1 where it is not a path. */
-	int place_fd;
+	 * of the configuration, -1 where it is not a path. Outside of user namespaces source_fds
+	 * are detached clones, of what shares its mounts with the host. Mostly NULL. */
+	int place_fd; /* -1 = none */
 	int *source_fds;
 	int root_fd; /* O_PATH, the root filesystem */
 	int terminal_fd, terminal_master_fd; /* or -1 */
@@ -130,6 +131,9 @@ int mounts_open_target(int root_fd, const char *path, bool directory, struct err
 int mounts_attach(int tree_fd, int target_fd, const char *target, struct error *err);
 /* Bind one host file or device onto root_fd/path. */
 int mounts_bind_file(struct child *child, const char *source, const char *path, struct error *err);
+
+/* propagation.c: before rootfs_isolate_mounts(); see child->source_fds. */
+int mounts_keep_peers(struct child *child, struct error *err);
 
 /* mount-cgroup.c */
 struct mount_options;

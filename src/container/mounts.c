@@ -153,6 +153,9 @@ static int clone_source(struct child *child, const struct container_mount *mount
 
 	if (child->source_fds && mount >= mounts && mount < mounts + child->config->nr_mounts)
 		fd = child->source_fds[mount - mounts];
+	/* Cloned already, as a peer of the host's mount. */
+	if (fd >= 0 && !child->in_userns)
+		return steal_fd(&child->source_fds[mount - mounts]);
 	return fd >= 0 ? clone_tree(fd, "", recursive)
 		       : clone_tree(AT_FDCWD, mount->source, recursive);
 }

@@ -311,3 +311,48 @@ def test_volumes_of_an_ordinary_user(rootless):
                        "stat -c %u /home/user; echo x >/home/f") == "1000"
     assert rootless.ok("run", "--rm", "-v", "vo:/home", "busybox", "cat", "/home/f") == "x"
     rootless.ok("volume", "rm", "vo")
+
+
+# --- mounts that spread ----------------------------------------------------------------------
+
+
+def sh(*args):
+    subprocess.run(args, check=True)
+
+
+@pytest.fixture
+def shared_dir(tmp_path):
+    folder = tmp_path / "shared"
+    for part in ("host", "inside"):
+        (folder / part).mkdir(parents=True)
+    sh("mount", "--bind", folder, folder)
+    sh("mount", "--make-shared", folder)
+    yield folder
+    for place in (folder / "host", folder / "inside", folder):
+        subprocess.run(["umount", place], check=False, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.needs_root
+@pytest.mark.parametrize("mode, inward, outward", [
+    ("rprivate", False, False), ("rslave", True, False), ("slave", True, False),
+    ("rshared", True, True), ("shared", True, True),
+])
+def test_mounts_spread_as_far_as_asked(strata, busybox_image, shared_dir, mode, inward, outward):
+    strata.ok("run", "-d", "--name", "it", "--privileged", "-v", f"{shared_dir}:/v:{mode}",
+              "busybox", "sleep", "100")
+    sh("mount", "-t", "tmpfs", "test", shared_dir / "host")
+    (shared_dir / "host/mark").touch()
+    assert (strata.ok("exec", "it", "ls", "/v/host") == "mark") is inward
+    strata.ok("exec", "it", "sh", "-c", "mount -t tmpfs x /v/inside && touch /v/inside/mark")
+    assert (shared_dir / "inside/mark").exists() is outward
+    assert strata.inspect("it")["Mounts"][0]["Propagation"] == mode
+
+
+@pytest.mark.needs_root
+def test_mounts_that_cannot_spread_are_refused(strata, busybox_image, shared_dir):
+    strata.fails("run", "--rm", "--userns", "private", "-v", f"{shared_dir}:/v:rshared", "busybox",
+                 "true", status=125, saying="user namespace")
+    sh("mount", "--make-private", shared_dir)
+    for mode in ("rslave", "rshared"):
+        strata.fails("run", "--rm", "-v", f"{shared_dir}:/v:{mode}", "busybox", "true", status=125,
+                     saying="not a shared mount")

@@ -100,6 +100,20 @@ static bool is_own_mount(const struct instance *instance, const struct container
 	return m->source && strstr(m->source, instance->id) && strstr(m->source, "/instances/");
 }
 
+/* The last word counts. */
+static const char *propagation(const struct container_mount *m)
+{
+	static const char *const words[] = { "private", "rprivate", "shared", "rshared", "slave",
+		"rslave" };
+	const char *found = "rprivate";
+
+	strv_for_each (option, m->options)
+		for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+			if (streq(*option, words[i]))
+				found = words[i];
+	return found;
+}
+
 static json_t *describe_mount(const struct instance *instance, const struct container_mount *m)
 {
 	_cleanup_free_ char *volume = m->source
@@ -117,7 +131,7 @@ static json_t *describe_mount(const struct instance *instance, const struct cont
 	set(o, "Destination", text(m->destination));
 	set(o, "Mode", text(is_read_only(m) ? "ro" : ""));
 	set(o, "RW", json_boolean(!is_read_only(m)));
-	set(o, "Propagation", text(tmpfs || volume ? "" : "rprivate"));
+	set(o, "Propagation", text(tmpfs || volume ? "" : propagation(m)));
 	return o;
 }
 
