@@ -7,8 +7,9 @@
  * layer brings, in whichever order the entries come. Other names that start with ".wh..wh." are
  * AUFS' own bookkeeping in very old images and are left out, as Docker does.
  *
- * A directory that the layer needs but does not describe is made as root's, mode 0755. Times of
- * directories are set at the end, when nothing in them changes any more.
+ * A directory that the layer needs but does not describe is made as root's, mode 0755: a layer is
+ * shared by all images that have it, so it must not look like what is below it in one of them
+ * (docs/images.md). Times of directories are set at the end, when nothing in them changes any more.
  */
 #include "image/layer-unpack.h"
 
