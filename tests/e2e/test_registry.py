@@ -132,6 +132,33 @@ def test_pull_chooses_the_platform(strata, plain):
                  saying="is an image for linux/amd64")
 
 
+def unsynced(strata):
+    return {p.name for p in (strata.root / "layers").iterdir() if p.name.startswith(".unsynced-")}
+
+
+def grow_old(strata):
+    for name in unsynced(strata):
+        os.utime(strata.root / "layers" / name, (1e9, 1e9), follow_symlinks=False)
+
+
+@pytest.mark.needs_root
+def test_layers_are_settled_by_later_pulls_and_by_boot(strata, plain):
+    strata.ok("pull", "-q", f"{plain.name}/team/multi:1")
+    first = unsynced(strata)
+    assert first, "a fresh layer is not synced at once"
+    strata.ok("boot")
+    assert unsynced(strata) == first, "the kernel has not had its time yet"
+    grow_old(strata)
+    strata.ok("pull", "-q", "--platform", "linux/riscv64", f"{plain.name}/team/multi:1")
+    assert not unsynced(strata) & first
+    strata.ok("rmi", "-f", f"{plain.name}/team/multi:1")
+    strata.ok("pull", "-q", f"{plain.name}/team/app:1")
+    grow_old(strata)
+    assert unsynced(strata)
+    strata.ok("boot")
+    assert not unsynced(strata)
+
+
 @pytest.mark.needs_root
 def test_run_pulls_the_platform_that_is_missing(strata, plain):
     name = f"{plain.name}/team/multi:1"

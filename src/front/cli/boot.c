@@ -4,8 +4,22 @@
  */
 #include <stdio.h>
 
+#include "base/log.h"
+#include "front/cli/cli.h"
 #include "front/cli/verbs.h"
 #include "instance/instance.h"
+
+/* The instances run: now is the time to sync what was unpacked in this boot. A failure leaves
+ * doubt about the layers, which `image verify` tells. */
+static void settle(const struct cli *cli)
+{
+	const char *argv[] = { cli->program, "--root", cli->root, "__settle", NULL };
+	struct error why = { 0 };
+	int r = cli_run_helper("strata-image", argv, &why);
+
+	if (r < 0 && r != CLI_ALREADY_SAID)
+		log_warning("%s", why.message);
+}
 
 static int boot_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)
 {
@@ -16,6 +30,7 @@ static int boot_main(struct cli *cli, void *options, int argc, char **argv, stru
 	/* What could be started was, even when something else could not. */
 	strv_for_each (name, started)
 		printf("%s\n", *name);
+	settle(cli);
 	return r;
 }
 

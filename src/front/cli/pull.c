@@ -7,10 +7,12 @@
  */
 #include <stdio.h>
 
+#include "base/log.h"
 #include "base/userns.h"
 #include "front/cli/progress.h"
 #include "front/cli/transfer_options.h"
 #include "front/cli/verbs.h"
+#include "image/layer.h"
 
 struct pull_options {
 	struct registry_options registry;
@@ -112,6 +114,7 @@ static int pull_tags(
 static int pull_now(void *context, struct error *err)
 {
 	const struct pull_request *request = context;
+	struct error ignored = { 0 };
 	struct image_store store;
 	int r = image_store_open(request->cli->root, &store, err);
 
@@ -119,6 +122,10 @@ static int pull_now(void *context, struct error *err)
 		return r;
 	r = request->options->all_tags ? pull_tags(request, &store, err)
 				       : pull_one(request, &store, request->name, err);
+	/* What earlier ones left to the kernel is on disk by now: then this costs nothing, and a
+	 * power failure leaves no doubt about it. */
+	if (r == 0 && image_layers_settle(&store, false, &ignored) < 0)
+		log_warning("%s", ignored.message);
 	image_store_close(&store);
 	fflush(stdout);
 	return r;

@@ -11,6 +11,7 @@ const struct verb *const verbs[] = {
 	&verb_man,
 	&verb_tar_create,
 	&verb_tar_extract,
+	&verb_settle,
 	&verb_unpack,
 	&verb_pull,
 	&verb_image_pull,
