@@ -168,6 +168,17 @@ static int v1_create(const struct cgroup_host *host, const char *path,
 	return r;
 }
 
+bool cgroup_v1_takes_part(const struct cgroup_limits *limits, const char *name)
+{
+	unsigned mask = v1_needed(limits) | V1_ALWAYS;
+
+	for (enum v1_controller c = 0; c < V1_COUNT; c++)
+		if ((mask & V1_BIT(c)) && streq(cgroup_v1_names[c], name))
+			return true;
+	/* "cpu,cpuacct" mounted as one, and hierarchies we have no controller for. */
+	return strchr(name, ',') != NULL;
+}
+
 static int v1_enter(const struct cgroup_host *host, const char *path,
 	const struct cgroup_limits *limits, struct error *err)
 {

@@ -112,6 +112,10 @@ int cgroup_enter(const char *path, struct error *err);
  * it knows which hierarchies there are, and looks for no others. */
 int cgroup_enter_new(const char *path, const struct cgroup_limits *limits, struct error *err);
 
+/* v1: may a new cgroup with these limits be in the hierarchy `name` ("memory")? The others need not
+ * be looked for, which is dear: the kernel makes a dentry for every name that is not there. */
+bool cgroup_v1_takes_part(const struct cgroup_limits *limits, const char *name);
+
 /* Change limits of a running one; CGROUP_UNSET members stay as they are. All or nothing is not
  * promised by the kernel: the sentence says which file refused. */
 int cgroup_update(const char *path, const struct cgroup_limits *limits, struct error *err);

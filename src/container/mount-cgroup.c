@@ -49,8 +49,8 @@ static int link_controllers(int dir_fd, const char *controllers)
 }
 
 /* One line of /proc/self/cgroup: "ID:CONTROLLERS:PATH". */
-static int mount_hierarchy(
-	int top_fd, char *line, const char *cgroup_path, uint64_t attributes, struct error *err)
+static int mount_hierarchy(int top_fd, char *line, const struct container_config *config,
+	uint64_t attributes, struct error *err)
 {
 	char *id = strsep(&line, ":"), *controllers = strsep(&line, ":"), *path = line;
 	char host[PATH_MAX];
@@ -64,8 +64,11 @@ static int mount_hierarchy(
 	name = streq(id, "0") ? "unified" : controllers;
 	if (str_after_prefix(name, "name="))
 		name += strlen("name=");
-	if (cgroup_path)
-		path = (char *)(uintptr_t)cgroup_path;
+	if (config->cgroup_path) {
+		if (!cgroup_v1_takes_part(&config->limits, name))
+			return 0;
+		path = config->cgroup_path;
+	}
 	if (snprintf(host, sizeof(host), CGROUP_ROOT "/%s%s", name, path) >= (int)sizeof(host))
 		return 0;
 	/* A hierarchy that is not mounted here, or has no part in our limits, is left out. */
@@ -103,7 +106,7 @@ static int mount_v1(struct child *child, const struct container_mount *mount_con
 		return error_errno(err, top, "cannot open %s", mount_config->destination);
 	cursor = lines;
 	while ((line = strsep(&cursor, "\n"))) {
-		r = mount_hierarchy(top, line, child->config->cgroup_path, o->set, err);
+		r = mount_hierarchy(top, line, child->config, o->set, err);
 		if (r < 0)
 			return r;
 	}

@@ -10,6 +10,10 @@
  *   ROOT/layers/HEX/      one unpacked layer per diff ID (sha256 of the uncompressed tar), with
  *                         whiteouts as overlayfs wants them. Complete once it has this name:
  *                         unpacking happens in ROOT/layers/.tmp-* and ends with a rename.
+ *   ROOT/layers/skeleton/ what a container's own mounts are put on (/proc, /etc/hosts, ...), empty:
+ *                         the bottom of every instance's overlay. An image that lacks them would
+ *                         otherwise have them copied into each instance's writable layer, at 0.2
+ *                         ms a start.
  *   ROOT/locks/images     flock(2) that guards the content: shared while an instance is being
  *                         created from an image or a transfer adds blobs (until its name is set),
  *                         exclusive to collect garbage.
@@ -105,6 +109,8 @@ struct image_store {
 	int images_fd; /* ROOT/images */
 	int layers_fd; /* ROOT/layers */
 };
+
+#define IMAGE_SKELETON "skeleton" /* below ROOT/layers */
 
 /* Open the store under `root`, made on first use. */
 int image_store_open(const char *root, struct image_store *ret, struct error *err);

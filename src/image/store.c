@@ -64,6 +64,35 @@ static int make_layout(int root_fd, const char *root, struct error *err)
 	return r;
 }
 
+/* Made under a name of its own and renamed, so that nobody sees half of it. */
+static int make_skeleton(int layers_fd, const char *root, struct error *err)
+{
+	static const char *const dirs[] = { "", "/dev", "/etc", "/proc", "/sys" };
+	static const char *const files[] = { "/etc/hostname", "/etc/hosts", "/etc/resolv.conf" };
+	char temporary[] = IMAGE_TEMPORARY_PREFIX IMAGE_SKELETON "-0123456789ab", path[64];
+	int r = 0;
+
+	io_random_hex(strrchr(temporary, '-') + 1, 6);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(dirs); i++) {
+		snprintf(path, sizeof(path), "%s%s", temporary, dirs[i]);
+		if (mkdirat(layers_fd, path, 0755) < 0 || fchmodat(layers_fd, path, 0755, 0) < 0)
+			r = -errno;
+	}
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(files); i++) {
+		_cleanup_close_ int fd = -1;
+
+		snprintf(path, sizeof(path), "%s%s", temporary, files[i]);
+		fd = openat(layers_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+		if (fd < 0 || fchmod(fd, 0644) < 0)
+			r = -errno;
+	}
+	if (r == 0 && renameat(layers_fd, temporary, layers_fd, IMAGE_SKELETON) < 0)
+		r = errno == EEXIST || errno == ENOTEMPTY ? 0 : -errno;
+	/* Gone after the rename; else somebody was quicker, or we failed. */
+	io_remove_tree(layers_fd, temporary, NULL);
+	return r < 0 ? error_errno(err, r, "cannot make %s/layers/" IMAGE_SKELETON, root) : 0;
+}
+
 static int open_or_make(const char *root, struct image_store *store, struct error *err)
 {
 	int r;
@@ -95,7 +124,9 @@ static int open_or_make(const char *root, struct image_store *store, struct erro
 	}
 	if (store->layers_fd < 0)
 		return error_errno(err, store->layers_fd, "cannot open %s/layers", root);
-	return 0;
+	if (faccessat(store->layers_fd, IMAGE_SKELETON, F_OK, 0) == 0)
+		return 0;
+	return make_skeleton(store->layers_fd, root, err);
 }
 
 int image_store_open(const char *root, struct image_store *ret, struct error *err)

@@ -250,7 +250,8 @@ static int set_path(
 	return 0;
 }
 
-/* ROOT/layers/HEX, top first (spec->layers is bottom first, as diff IDs are in an image). */
+/* ROOT/layers/HEX, top first (spec->layers is bottom first, as diff IDs are in an image), and below
+ * them all the places for our own mounts. */
 static int derive_layers(struct instance *instance, struct error *err)
 {
 	_cleanup_strv_ char **paths = NULL;
@@ -259,6 +260,8 @@ static int derive_layers(struct instance *instance, struct error *err)
 		if (strv_pushf(&paths, "%s/layers/%s", instance->roots.root,
 			    image_digest_hex(instance->spec.layers[i - 1])) < 0)
 			return error_oom(err);
+	if (strv_pushf(&paths, "%s/layers/" IMAGE_SKELETON, instance->roots.root) < 0)
+		return error_oom(err);
 	strv_free(instance->config.rootfs.layers);
 	instance->config.rootfs.layers = steal_ptr(&paths);
 	return 0;

@@ -315,6 +315,12 @@ class Strata:
         return wait_until(lambda: self.state(name)["Status"] == status, timeout_s,
                           what=f"{name} is {status}")
 
+    def layer_names(self):
+        """What is in ROOT/layers beside the skeleton that every overlay stands on."""
+        folder = self.root / "layers"
+        names = os.listdir(folder) if folder.is_dir() else []
+        return sorted(n for n in names if n != "skeleton")
+
     def instance_dirs(self):
         folder = self.root / "instances"
         return sorted(p for p in folder.iterdir()) if folder.is_dir() else []

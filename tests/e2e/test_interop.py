@@ -61,7 +61,7 @@ def test_debian_unpacks_as_umoci_does(strata, debian_image, debian_layout, tmp_p
     theirs = tree(tmp_path / "umoci/rootfs")
     strata.ok("run", "-d", "--network", "none", "--name", "it", debian_image, "sleep", "100")
     pid = strata.state("it")["Pid"]
-    layers = [p for p in (strata.root / "layers").iterdir() if not p.name.startswith(".")]
+    layers = [strata.root / "layers" / n for n in strata.layer_names() if not n.startswith(".")]
     assert len(layers) == 2
     # The lower layers alone: what a run adds (mount points, /etc/hosts) is not the unpacker's.
     big = max(layers, key=lambda p: len(list(p.iterdir())))

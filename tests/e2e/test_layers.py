@@ -398,7 +398,7 @@ def left_in_store(strata):
 
 
 def no_layers(strata):
-    return not any(n for n in os.listdir(strata.root / "layers") if not n.startswith(".unsynced-"))
+    return not any(n for n in strata.layer_names() if not n.startswith(".unsynced-"))
 
 
 def one_sentence(done):
@@ -526,10 +526,8 @@ def test_killed_import_is_no_obstacle(make_strata, nasty_layout, tmp_path):
         time.sleep(delay)
         process.kill()
         process.wait()
-        layers = strata.root / "layers"
-        if layers.is_dir():
-            for name in os.listdir(layers):
-                assert name.startswith(".") or len(os.listdir(layers / name)) == 3000
+        for name in strata.layer_names():
+            assert name.startswith(".") or len(os.listdir(strata.root / "layers" / name)) == 3000
     strata.ok("import", tmp_path / "t.tar", "big")
 
 
@@ -538,7 +536,7 @@ def test_two_at_once(strata, debian_layout):
     for process in both:
         out, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
-    names = [n for n in os.listdir(strata.root / "layers") if not n.startswith(".")]
+    names = [n for n in strata.layer_names() if not n.startswith(".")]
     assert sorted(names) == sorted(
         d.split(":")[1] for m in [json.loads((Path(debian_layout) / "index.json").read_text())]
         for d in diff_ids(debian_layout, m["manifests"][0]["annotations"][oci.REF_NAME]))
