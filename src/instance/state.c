@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * state.c - state.json: what happened last. Written by whoever holds the directory's lock, read by
- * anybody; always replaced as a whole. That there is none yet means "created, never started".
+ * anybody; replaced as a whole. That there is none yet means "created, never started".
  */
 #include "instance/internal.h"
 
 #include <assert.h>
+#include <sys/stat.h>
 
 #include "base/io.h"
+
+#define STATE_BLOCK 4096 /* no file system we know allocates less */
 
 static const char *const health_names[] = {
 	[INSTANCE_HEALTH_NONE] = "none",
@@ -185,13 +188,42 @@ int instance_state_load(int dir_fd, struct instance_state *ret, struct error *er
 	return instance_state_parse(document, ret, err);
 }
 
+/*
+ * A full disk has no room for another file, but the old state's own block is there: one write into
+ * it, padded with spaces so that no truncation is needed. Only as much as fits one block, which a
+ * crash of ours cannot halve; better than a state that is not true.
+ */
+static int overwrite_state(int dir_fd, const char *text)
+{
+	_cleanup_close_ int fd = openat(dir_fd, INSTANCE_STATE_FILE, O_WRONLY | O_CLOEXEC);
+	char block[STATE_BLOCK];
+	struct stat st;
+	size_t len = strlen(text);
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (len > sizeof(block) || (size_t)st.st_size > sizeof(block))
+		return -ENOSPC;
+	memset(block, ' ', sizeof(block));
+	memcpy(block, text, len);
+	if (len < (size_t)st.st_size)
+		len = (size_t)st.st_size;
+	return pwrite(fd, block, len, 0) == (ssize_t)len ? 0 : -ENOSPC;
+}
+
 int instance_state_save(
 	int dir_fd, const struct instance_state *state, bool durable, struct error *err)
 {
 	_cleanup_free_ char *text = instance_state_write(state);
+	int r;
 
 	if (!text)
 		return error_oom(err);
-	return io_replace_file(dir_fd, INSTANCE_STATE_FILE, 0600, text, strlen(text),
+	r = io_replace_file(dir_fd, INSTANCE_STATE_FILE, 0600, text, strlen(text),
 		durable ? IO_DURABLE : IO_VOLATILE, err);
+	if ((r == -ENOSPC || r == -EDQUOT) && overwrite_state(dir_fd, text) == 0) {
+		error_clear(err);
+		return 0;
+	}
+	return r;
 }
