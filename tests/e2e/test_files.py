@@ -316,7 +316,7 @@ def test_volumes_of_an_ordinary_user(rootless):
 # --- mounts that spread ----------------------------------------------------------------------
 
 
-def sh(*args):
+def host(*args):
     subprocess.run(args, check=True)
 
 
@@ -325,8 +325,8 @@ def shared_dir(tmp_path):
     folder = tmp_path / "shared"
     for part in ("host", "inside"):
         (folder / part).mkdir(parents=True)
-    sh("mount", "--bind", folder, folder)
-    sh("mount", "--make-shared", folder)
+    host("mount", "--bind", folder, folder)
+    host("mount", "--make-shared", folder)
     yield folder
     for place in (folder / "host", folder / "inside", folder):
         subprocess.run(["umount", place], check=False, stderr=subprocess.DEVNULL)
@@ -340,7 +340,7 @@ def shared_dir(tmp_path):
 def test_mounts_spread_as_far_as_asked(strata, busybox_image, shared_dir, mode, inward, outward):
     strata.ok("run", "-d", "--name", "it", "--privileged", "-v", f"{shared_dir}:/v:{mode}",
               "busybox", "sleep", "100")
-    sh("mount", "-t", "tmpfs", "test", shared_dir / "host")
+    host("mount", "-t", "tmpfs", "test", shared_dir / "host")
     (shared_dir / "host/mark").touch()
     assert (strata.ok("exec", "it", "ls", "/v/host") == "mark") is inward
     strata.ok("exec", "it", "sh", "-c", "mount -t tmpfs x /v/inside && touch /v/inside/mark")
@@ -352,7 +352,7 @@ def test_mounts_spread_as_far_as_asked(strata, busybox_image, shared_dir, mode, 
 def test_mounts_that_cannot_spread_are_refused(strata, busybox_image, shared_dir):
     strata.fails("run", "--rm", "--userns", "private", "-v", f"{shared_dir}:/v:rshared", "busybox",
                  "true", status=125, saying="user namespace")
-    sh("mount", "--make-private", shared_dir)
+    host("mount", "--make-private", shared_dir)
     for mode in ("rslave", "rshared"):
         strata.fails("run", "--rm", "-v", f"{shared_dir}:/v:{mode}", "busybox", "true", status=125,
                      saying="not a shared mount")
