@@ -27,11 +27,27 @@ static bool is_host_xattr(const char *name)
 		str_after_prefix(name, "user.overlay.") || streq(name, "security.selinux");
 }
 
+int layer_set_xattr(struct layer_unpack *u, int fd, const char *path, const struct tar_xattr *x,
+	const char *name, struct error *err)
+{
+	int r = fd >= 0 ? fsetxattr(fd, x->name, x->value, x->size, 0)
+			: lsetxattr(path, x->name, x->value, x->size, 0);
+
+	if (r == 0)
+		return 0;
+	if (errno != ENOTSUP && errno != EPERM)
+		return error_errno(err, errno, "cannot set attribute %s of /%s", x->name, name);
+	if (u->skipped_xattrs++ == 0)
+		log_warning("attribute %s of /%s is not kept: %s", x->name, name, strerror(errno));
+	return 0;
+}
+
 /* fd, or dir_fd + leaf when fd is -1 (links, devices: they cannot be opened). */
 static int set_xattrs(struct layer_unpack *u, int fd, int dir_fd, const char *leaf,
 	const char *name, const struct tar_entry *entry, struct error *err)
 {
 	_cleanup_free_ char *path = NULL;
+	int r = 0;
 
 	if (!entry->nr_xattrs)
 		return 0;
@@ -40,24 +56,13 @@ static int set_xattrs(struct layer_unpack *u, int fd, int dir_fd, const char *le
 		if (!path)
 			return error_oom(err);
 	}
-	for (size_t i = 0; i < entry->nr_xattrs; i++) {
+	for (size_t i = 0; r == 0 && i < entry->nr_xattrs; i++) {
 		const struct tar_xattr *x = &entry->xattrs[i];
-		int r;
 
-		if (is_host_xattr(x->name))
-			continue;
-		r = fd >= 0 ? fsetxattr(fd, x->name, x->value, x->size, 0)
-			    : lsetxattr(path, x->name, x->value, x->size, 0);
-		if (r == 0)
-			continue;
-		if (errno != ENOTSUP && errno != EPERM)
-			return error_errno(
-				err, errno, "cannot set attribute %s of /%s", x->name, name);
-		if (u->skipped_xattrs++ == 0)
-			log_warning("attribute %s of /%s is not kept: %s", x->name, name,
-				strerror(errno));
+		if (!is_host_xattr(x->name) && !streq(x->name, LAYER_XATTR_DEFAULT_ACL))
+			r = layer_set_xattr(u, fd, path, x, name, err);
 	}
-	return 0;
+	return r;
 }
 
 /* A failed chown: 0 when it is to be lived with. */

@@ -9,7 +9,8 @@
  *
  * A directory that the layer needs but does not describe is made as root's, mode 0755: a layer is
  * shared by all images that have it, so it must not look like what is below it in one of them
- * (docs/images.md). Times of directories are set at the end, when nothing in them changes any more.
+ * (docs/images.md). Times and default ACLs of directories are set at the end, when nothing in them
+ * changes any more.
  */
 #include "image/layer-unpack.h"
 
@@ -23,41 +24,62 @@
 
 struct layer_dir_record {
 	struct timespec times[2];
-	uint32_t name_size; /* bytes that follow, NUL included */
+	uint32_t name_size, acl_size; /* bytes that follow: the name, NUL included; a default ACL */
 };
 
-static int remember_times(
+static const struct tar_xattr *default_acl(const struct tar_entry *entry)
+{
+	for (size_t i = 0; i < entry->nr_xattrs; i++)
+		if (streq(entry->xattrs[i].name, LAYER_XATTR_DEFAULT_ACL))
+			return &entry->xattrs[i];
+	return NULL;
+}
+
+static int remember_directory(
 	struct layer_unpack *u, const char *path, const struct tar_entry *entry, struct error *err)
 {
+	const struct tar_xattr *acl = default_acl(entry);
 	struct layer_dir_record record = {
 		.times = { entry->atime, entry->mtime },
 		.name_size = (uint32_t)strlen(path) + 1,
+		.acl_size = acl ? (uint32_t)acl->size : 0,
 	};
 
 	if (u->records.len > LAYER_DIR_MEMORY_MAX)
 		return error_set(err, EBADMSG, "the layer has too many directories");
 	str_append_n(&u->records, &record, sizeof(record));
 	str_append_n(&u->records, path, record.name_size);
+	if (acl)
+		str_append_n(&u->records, acl->value, record.acl_size);
 	return u->records.failed ? error_oom(err) : 0;
 }
 
 /* A directory that was replaced since is passed over; one described twice has its last times. */
-static void set_directory_times(struct layer_unpack *u)
+static int finish_directories(struct layer_unpack *u, struct error *err)
 {
-	const char *at = u->records.data, *end = at ? at + u->records.len : NULL;
+	char *at = u->records.data, *end = at ? at + u->records.len : NULL;
 
 	while (at < end) {
 		struct layer_dir_record record;
-		const char *path = at + sizeof(record);
+		char *path = at + sizeof(record);
+		struct tar_xattr acl = { .name = (char[]){ LAYER_XATTR_DEFAULT_ACL } };
 		_cleanup_close_ int fd = -1;
+		int r = 0;
 
 		memcpy(&record, at, sizeof(record));
+		acl.value = path + record.name_size;
+		acl.size = record.acl_size;
 		fd = io_open_in_root(
 			u->root_fd, *path ? path : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+		if (fd >= 0 && acl.size)
+			r = layer_set_xattr(u, fd, NULL, &acl, path, err);
+		if (r < 0)
+			return r;
 		if (fd >= 0)
 			futimens(fd, record.times);
-		at = path + record.name_size;
+		at = path + record.name_size + record.acl_size;
 	}
+	return 0;
 }
 
 static int whiteout(struct layer_unpack *u, const char *hidden, const char *name, struct error *err)
@@ -85,7 +107,7 @@ static int unpack_root(struct layer_unpack *u, const struct tar_entry *entry, st
 	/* Its group rule may be another now. */
 	layer_forget_names(u);
 	r = layer_apply_directory(u, u->root_fd, "", entry, false, err);
-	return r < 0 ? r : remember_times(u, "", entry, err);
+	return r < 0 ? r : remember_directory(u, "", entry, err);
 }
 
 static int unpack_entry(struct layer_unpack *u, const struct tar_entry *entry, struct error *err)
@@ -111,7 +133,7 @@ static int unpack_entry(struct layer_unpack *u, const struct tar_entry *entry, s
 		return whiteout(u, leaf + strlen(WHITEOUT_PREFIX), name, err);
 	r = layer_create_entry(u, leaf, name, entry, err);
 	if (r == 0 && entry->type == TAR_DIRECTORY)
-		r = remember_times(u, name, entry, err);
+		r = remember_directory(u, name, entry, err);
 	return r;
 }
 
@@ -145,8 +167,7 @@ static int unpack_stream(struct layer_unpack *u, struct error *err)
 	if (r < 0)
 		return r;
 	layer_forget_parents(u);
-	set_directory_times(u);
-	return 0;
+	return finish_directories(u, err);
 }
 
 int layer_unpack_tree(struct layer_unpack *u, struct tar_source *source, int root_fd,

@@ -15,6 +15,8 @@
 
 #define LAYER_XATTR_OPAQUE	"trusted.overlay.opaque"
 #define LAYER_XATTR_OPAQUE_USER "user.overlay.opaque"
+/* Of a directory: set when nothing is made in it any more that would inherit it. */
+#define LAYER_XATTR_DEFAULT_ACL "system.posix_acl_default"
 
 struct layer_unpack_options {
 	bool rootless; /* we are root of a user namespace: no devices, user.overlay.* */
@@ -48,7 +50,7 @@ struct layer_unpack {
 	mode_t umask;
 	struct layer_parent *parent; /* of the current entry: the last of `trail` */
 	struct layer_trail trail, link_trail; /* of names, of hard links' targets */
-	/* Times of directories, set last: struct layer_dir_record and the name's bytes, in turn. */
+	/* What is set last on directories: struct layer_dir_record and its bytes, in turn. */
 	struct str records;
 	uint64_t bytes, entries;
 	unsigned skipped_devices, skipped_owners, skipped_xattrs;
@@ -89,6 +91,9 @@ bool layer_is_whiteout(int dir_fd, const char *leaf);
 /* Create the entry `leaf` of u->parent; `name` is for sentences. */
 int layer_create_entry(struct layer_unpack *u, const char *leaf, const char *name,
 	const struct tar_entry *entry, struct error *err);
+/* One attribute of the open file fd, or of `path` when fd is -1. */
+int layer_set_xattr(struct layer_unpack *u, int fd, const char *path, const struct tar_xattr *x,
+	const char *name, struct error *err);
 /* Owner, mode and xattrs of an open directory, which is new in u->parent or may have any. */
 int layer_apply_directory(struct layer_unpack *u, int fd, const char *name,
 	const struct tar_entry *entry, bool is_new, struct error *err);

@@ -72,6 +72,39 @@ static void files_in_setgid_directories_keep_their_group(void **state)
 	assert_int_equal(stat_of(f, "dir/sub").st_mode, S_IFDIR | 0755);
 }
 
+static void files_inherit_no_acl(void **state)
+{
+	/* Version 2, little endian: user:: rwx, user:7: rwx, group:: r-x, mask rwx, other::
+	 * nothing. */
+	static const unsigned char acl[] = { 2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 2, 0, 7, 0,
+		7, 0, 0, 0, 4, 0, 5, 0, 255, 255, 255, 255, 16, 0, 7, 0, 255, 255, 255, 255, 32, 0,
+		0, 0, 255, 255, 255, 255 };
+	struct fixture *f = *state;
+	struct str records = { 0 };
+	char path[128], value[sizeof(acl)];
+
+	pax_record(&records, "SCHILY.xattr.system.posix_acl_default", acl, sizeof(acl));
+	tar_add_pax(&f->tar, &records);
+	str_free(&records);
+	add(f, '5', "dir/", .mode = 0750, .mtime = 77);
+	add(f, '0', "dir/file", .mode = 0644, .content = "x");
+	add(f, '5', "dir/sub/", .mode = 0755);
+	tar_end(&f->tar);
+	assert_int_equal(unpack(f), 0);
+	assert_int_equal(stat_of(f, "dir").st_mode, S_IFDIR | 0750);
+	assert_int_equal(stat_of(f, "dir").st_mtim.tv_sec, 77);
+	assert_int_equal(stat_of(f, "dir/file").st_mode, S_IFREG | 0644);
+	assert_int_equal(stat_of(f, "dir/sub").st_mode, S_IFDIR | 0755);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/dir", f->layer_fd);
+	assert_int_equal(
+		lgetxattr(path, "system.posix_acl_default", value, sizeof(value)), sizeof(acl));
+	assert_memory_equal(value, acl, sizeof(acl));
+	strcat(path, "/file");
+	assert_int_equal(lgetxattr(path, "system.posix_acl_access", value, sizeof(value)), -1);
+	strcpy(strrchr(path, '/'), "/sub");
+	assert_int_equal(lgetxattr(path, "system.posix_acl_default", value, sizeof(value)), -1);
+}
+
 static void devices_are_made(void **state)
 {
 	struct fixture *f = *state;
@@ -535,6 +568,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		layer_test(ordinary_entries_unpack_with_their_metadata),
 		layer_test(files_in_setgid_directories_keep_their_group),
+		layer_test(files_inherit_no_acl),
 		layer_test(devices_are_made),
 		layer_test(whiteouts_become_overlayfs_own),
 		layer_test(later_entries_replace_earlier_ones),
