@@ -10,7 +10,7 @@
  *   upper/, work/  the writable overlay
  *   hostname, hosts, resolv.conf   bind-mounted into the container
  * ROOT/names/NAME is a symbolic link to ID, made exclusively: it is what reserves a name.
- * RUN_ROOT/ID/control.sock  the monitor's socket while there is a monitor
+ * RUN_ROOT/ID.sock  the monitor's socket while there is a monitor
  * RUN_ROOT/events.json      one line per event, appended, rotated at 1 MiB
  *
  * A directory that is being made is called .new-ID until it is complete, one that is being removed

@@ -256,6 +256,24 @@ static void adopt_attach(struct run_options *o)
 		o->interactive = true;
 }
 
+/* "exec format error" alone does not say that the image is for another CPU. */
+static void explain_platform(const struct run *run, int exit_code, struct error *err)
+{
+	const struct image_platform *image = &run->image.config.platform;
+	struct image_platform host;
+	char theirs[64], ours[64];
+	struct error why = *err;
+
+	if (exit_code != EXIT_NOT_EXECUTABLE || image_platform_parse(NULL, &host, NULL) < 0 ||
+		image_platform_matches(&host, image))
+		return;
+	image_platform_format(image, theirs, sizeof(theirs));
+	image_platform_format(&host, ours, sizeof(ours));
+	error_set(err, why.code,
+		"%s: the image is for %s and this machine is %s; strata does not run programs for another CPU yet",
+		why.message, theirs, ours);
+}
+
 static int start_attached(struct run *run, struct error *err)
 {
 	struct instance_attach_options attach;
@@ -265,6 +283,8 @@ static int start_attached(struct run *run, struct error *err)
 
 	if (r == 0)
 		r = instance_start(&run->instance, &attach, &end, &exit_code, err);
+	if (r < 0)
+		explain_platform(run, exit_code, err);
 	return finish_attached(run->cli, &run->instance, r, end, exit_code, err);
 }
 
@@ -274,8 +294,10 @@ static int start_detached(struct run *run, struct error *err)
 	int exit_code = EXIT_STRATA;
 	int r = instance_start(&run->instance, NULL, &end, &exit_code, err);
 
-	if (r < 0)
+	if (r < 0) {
+		explain_platform(run, exit_code, err);
 		return finish_failed(run->cli, exit_code, err);
+	}
 	printf("%s\n", run->instance.id);
 	return 0;
 }
