@@ -46,8 +46,7 @@ static char *find_line(char *text, uint64_t id)
 	return NULL;
 }
 
-static int check_source(struct child *child, const struct container_mount *mount,
-	unsigned long asked, struct error *err)
+static int check_source(const struct container_mount *mount, unsigned long asked, struct error *err)
 {
 	_cleanup_free_ char *text = NULL;
 	struct statx st;
@@ -108,8 +107,7 @@ int mounts_keep_peers(struct child *child, struct error *err)
 
 		if (!asked || !mount->source || mount->source[0] != '/')
 			continue;
-		r = asked == MS_SHARED && child->in_userns ? 0
-							   : check_source(child, mount, asked, err);
+		r = asked == MS_SHARED && child->in_userns ? 0 : check_source(mount, asked, err);
 		if (r == 0 && asked == MS_SHARED)
 			r = keep_peer(child, i, err);
 		if (r < 0)
