@@ -27,7 +27,6 @@ static const struct v1_setting {
 	}
 	ROW(V1_MEMORY, "memory.soft_limit_in_bytes", "--memory-reservation",
 		memory_reservation_bytes, true, "-1"),
-	ROW(V1_MEMORY, "memory.swappiness", "--memory-swappiness", memory_swappiness, false, "-1"),
 	ROW(V1_PIDS, "pids.max", "--pids-limit", pids, false, "max"),
 	ROW(V1_CPU, "cpu.shares", "--cpu-shares", cpu_shares, true, "1024"),
 	ROW(V1_CPU, "cpu.cfs_period_us", "--cpu-period", cpu_period_us, true, "100000"),

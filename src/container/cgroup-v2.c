@@ -197,9 +197,6 @@ static int v2_check(
 	if (limits->oom_kill_disable)
 		return error_set(err, ENOTSUP,
 			"--oom-kill-disable exists on cgroup v1 only; this host has v2");
-	if (limits->memory_swappiness != CGROUP_UNSET)
-		return error_set(err, ENOTSUP,
-			"--memory-swappiness exists on cgroup v1 only; this host has v2");
 	if (limits->memory_bytes != CGROUP_UNSET) {
 		r = cgroup_swap_from_total(
 			limits->memory_bytes, limits->memory_swap_bytes, &swap, err);

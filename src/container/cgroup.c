@@ -83,7 +83,6 @@ void cgroup_limits_init(struct cgroup_limits *limits)
 		.memory_bytes = CGROUP_UNSET,
 		.memory_swap_bytes = CGROUP_UNSET,
 		.memory_reservation_bytes = CGROUP_UNSET,
-		.memory_swappiness = CGROUP_UNSET,
 		.cpu_shares = CGROUP_UNSET,
 		.cpu_quota_us = CGROUP_UNSET,
 		.cpu_period_us = CGROUP_UNSET,
@@ -115,7 +114,6 @@ static const char *first_limit(const struct cgroup_limits *l)
 		{ l->memory_bytes != CGROUP_UNSET, "--memory" },
 		{ l->memory_swap_bytes != CGROUP_UNSET, "--memory-swap" },
 		{ l->memory_reservation_bytes != CGROUP_UNSET, "--memory-reservation" },
-		{ l->memory_swappiness != CGROUP_UNSET, "--memory-swappiness" },
 		{ l->cpu_quota_us != CGROUP_UNSET, "--cpus" },
 		{ l->cpu_period_us != CGROUP_UNSET, "--cpu-period" },
 		{ l->cpu_shares != CGROUP_UNSET, "--cpu-shares" },
@@ -163,10 +161,6 @@ static int check_ranges(const struct cgroup_limits *l, struct error *err)
 {
 	if (l->memory_bytes != CGROUP_UNSET && l->memory_bytes < CGROUP_UNLIMITED)
 		return error_set(err, EINVAL, "--memory cannot be negative");
-	if (l->memory_swappiness != CGROUP_UNSET &&
-		(l->memory_swappiness < 0 || l->memory_swappiness > 100))
-		return error_set(err, EINVAL, "--memory-swappiness is between 0 and 100, not %lld",
-			(long long)l->memory_swappiness);
 	if (l->cpu_period_us != CGROUP_UNSET && l->cpu_period_us != 0 &&
 		(l->cpu_period_us < 1000 || l->cpu_period_us > 1000000))
 		return error_set(err, EINVAL,

@@ -48,7 +48,6 @@ struct cgroup_throttle {
 struct cgroup_limits {
 	int64_t memory_bytes, memory_swap_bytes /* memory + swap, as Docker counts */,
 		memory_reservation_bytes;
-	int64_t memory_swappiness; /* 0..100 */
 	int64_t cpu_shares, cpu_quota_us, cpu_period_us;
 	char *cpuset_cpus, *cpuset_mems;
 	int64_t pids;

@@ -96,8 +96,8 @@ int namespaces_join(struct child *child, struct error *err)
 			return error_errno(err, errno, "cannot join the network namespace");
 		return 0;
 	}
-	/* The dearest namespace of all: made here and not by clone(2), so that the parent makes
-	 * the cgroup on another CPU meanwhile. */
+	/* Not made ahead: the dearest namespace of all, made here and not by clone(2), so that the
+	 * parent makes the cgroup on another CPU meanwhile. */
 	if (unshare(CLONE_NEWNET) < 0)
 		return error_errno(err, errno, "cannot make a network namespace");
 	return namespaces_raise_loopback(err);

@@ -4,7 +4,7 @@
  *
  *   parent                                child (child.c)
  *   clone3: mount, pid, uts, ipc, user
- *   make the cgroup, write id maps        make the network namespace, mount the root, ...
+ *   make the cgroup, write id maps        join or make the network, mount the root, ...
  *   SYNC_PREPARED  ------------------->   enter the cgroup, the rest, pivot_root
  *   return         <-------------------   SYNC_READY (with the terminal's master)
  *   container_release: SYNC_GO  ------>   drop rights, execve

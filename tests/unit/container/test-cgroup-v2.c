@@ -175,10 +175,6 @@ static void what_v2_lacks_is_refused_by_name(void **state)
 	assert_int_equal(cgroup_v2_ops.check(&f->host, &f->limits, &f->err), -ENOTSUP);
 	assert_non_null(strstr(f->err.message, "--oom-kill-disable"));
 	f->limits.oom_kill_disable = false;
-	f->limits.memory_swappiness = 3;
-	assert_int_equal(cgroup_v2_ops.check(&f->host, &f->limits, &f->err), -ENOTSUP);
-	assert_non_null(strstr(f->err.message, "--memory-swappiness"));
-	f->limits.memory_swappiness = CGROUP_UNSET;
 	put(f, "", "cgroup.controllers", "cpu memory\n");
 	f->limits.pids = 5;
 	assert_int_equal(cgroup_v2_ops.check(&f->host, &f->limits, &f->err), -ENOTSUP);
