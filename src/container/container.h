@@ -173,10 +173,13 @@ struct container_spawn_options {
 	/*
 	 * Called once by container_spawn() (not by container_exec()) when the child has begun its
 	 * work and there is nothing left for us but to wait for it: what the caller has to do
-	 * between clone and release costs no time here. NULL = nothing.
+	 * between clone and release costs no time here. A failure ends the child. NULL = nothing.
 	 */
-	void (*meanwhile)(void *context, pid_t pid);
+	int (*meanwhile)(void *context, pid_t pid, struct error *err);
 	void *meanwhile_context;
+	/* The caller would release it as soon as it is ready (after `meanwhile`): the child need
+	 * not stop for that, which saves waking two processes. container_release() is still due. */
+	bool release_at_once;
 };
 
 /*
@@ -202,6 +205,7 @@ struct container_handle {
 	 * container_handle_close() and not for the last process's exit; -1 where we may not. */
 	int mount_ns_fd;
 	int sync_fd; /* private: the release channel */
+	bool released; /* private: it has the word to execute already */
 	bool command_failed; /* after a failed release: the command (126/127), not us (125) */
 };
 

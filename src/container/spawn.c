@@ -322,6 +322,16 @@ static int start_child(struct child *child, struct container_handle *handle, str
 	return r < 0 ? r : 0;
 }
 
+/* A child that is gone has left the reason on the channel. */
+static int send_go(struct container_handle *handle, struct error *err)
+{
+	int r = sync_send_type(handle->sync_fd, SYNC_GO, -1);
+
+	handle->released = true;
+	return r < 0 && r != -EPIPE ? error_errno(err, r, "cannot talk to the container's process")
+				    : 0;
+}
+
 int container_spawn(const struct container_config *config,
 	const struct container_spawn_options *options, struct container_handle *ret,
 	struct error *err)
@@ -356,7 +366,9 @@ int container_spawn(const struct container_config *config,
 	if (r == 0)
 		r = prepare_for_child(config, &handle, &cgroup_made, err);
 	if (r == 0 && options->meanwhile)
-		options->meanwhile(options->meanwhile_context, handle.pid);
+		r = options->meanwhile(options->meanwhile_context, handle.pid, err);
+	if (r == 0 && options->release_at_once)
+		r = send_go(&handle, err);
 	if (r == 0)
 		r = spawn_await_ready(&handle, err);
 	if (r < 0) {
@@ -374,9 +386,9 @@ int container_release(struct container_handle *handle, struct error *err)
 	struct sync_message message = { 0 };
 	int r;
 
-	r = sync_send_type(handle->sync_fd, SYNC_GO, -1);
-	if (r < 0 && r != -EPIPE)
-		return error_errno(err, r, "cannot talk to the container's process");
+	r = handle->released ? 0 : send_go(handle, err);
+	if (r < 0)
+		return r;
 	r = next_message(handle->sync_fd, &message, NULL, err);
 	if (r < 0)
 		handle->command_failed = message.type == SYNC_FAILED && message.command_failed;

@@ -232,15 +232,14 @@ static void fill_running_state(struct monitor *monitor, pid_t pid)
  * mounts: the state is on disk, so that whoever finds us killed knows what to look for, and the
  * control socket answers.
  */
-static void get_ready(void *context, pid_t pid)
+static int get_ready(void *context, pid_t pid, struct error *err)
 {
 	struct monitor *monitor = context;
 
 	monitor->ready_for = pid;
 	fill_running_state(monitor, pid);
 	monitor_save_state(monitor, false);
-	if (monitor->loop.epoll_fd < 0)
-		set_up(monitor, &monitor->set_up_error);
+	return monitor->loop.epoll_fd < 0 ? set_up(monitor, err) : 0;
 }
 
 /* Returns 0, or the exit code (125, 126, 127) that stands for the failure. */
@@ -250,7 +249,8 @@ static int start_command(struct monitor *monitor, struct error *err)
 	struct container_spawn_options options = { .stdio = { -1, -1, -1 },
 		.network_fd = instance->network_fd,
 		.meanwhile = get_ready,
-		.meanwhile_context = monitor };
+		.meanwhile_context = monitor,
+		.release_at_once = true };
 	int r;
 
 	monitor_protect(monitor, false);
@@ -271,10 +271,9 @@ static int start_command(struct monitor *monitor, struct error *err)
 		monitor_close_stdio(monitor);
 		return EXIT_CODE_STRATA;
 	}
-	if (monitor->ready_for != monitor->process.handle.pid)
-		get_ready(monitor, monitor->process.handle.pid); /* it has no such moment */
-	if (monitor->set_up_error.code) {
-		*err = monitor->set_up_error;
+	/* An isolation may have no such moment. */
+	if (monitor->ready_for != monitor->process.handle.pid &&
+		get_ready(monitor, monitor->process.handle.pid, err) < 0) {
 		monitor->ops->signal(
 			instance->state.pid, instance->state.start_ticks, SIGKILL, NULL);
 		return abandon_start(monitor, -EIO);

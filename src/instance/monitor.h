@@ -107,7 +107,6 @@ struct monitor {
 	bool protected; /* oom_score_adj was lowered */
 	pid_t ready_for; /* the process that state.json and the control socket were made ready for
 			  */
-	struct error set_up_error; /* code 0 = none */
 	int starter; /* socket to the process that started us; -1 once client 0 has it */
 	pid_t scope_helper; /* strata-scope, until it was waited for */
 	int64_t run_started_ns; /* monotonic */

@@ -87,7 +87,7 @@ static int fake_create(const struct container_config *config,
 
 	/* Sometimes the moment is there, sometimes not: the monitor must not need it. */
 	if (r == 0 && options->meanwhile && ret->handle.pid % 2)
-		options->meanwhile(options->meanwhile_context, ret->handle.pid);
+		r = options->meanwhile(options->meanwhile_context, ret->handle.pid, err);
 	return r;
 }
 
