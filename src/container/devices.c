@@ -37,21 +37,7 @@ static const struct {
 	{ "ptmx", "pts/ptmx" },
 };
 
-/* Is /dev ours to fill? Only as a fresh tmpfs of this configuration. */
-static bool has_fresh_dev(const struct container_config *config)
-{
-	bool fresh = false;
-
-	for (size_t i = 0; i < config->nr_mounts; i++) {
-		const struct container_mount *mount = &config->mounts[i];
-
-		if (streq(mount->destination, "/dev"))
-			fresh = mount->type && streq(mount->type, "tmpfs");
-	}
-	return fresh;
-}
-
-static int make_default_nodes(struct child *child, int dev_fd, struct error *err)
+static int make_default_nodes(struct child *child, struct error *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(default_nodes); i++) {
 		char path[32];
@@ -64,14 +50,14 @@ static int make_default_nodes(struct child *child, int dev_fd, struct error *err
 				return r;
 			continue;
 		}
-		if (mknodat(dev_fd, default_nodes[i].name, S_IFCHR | 0666,
+		if (mknodat(child->dev_fd, default_nodes[i].name, S_IFCHR | 0666,
 			    makedev(default_nodes[i].major, default_nodes[i].minor)) < 0 &&
 			errno != EEXIST)
 			return error_errno(
 				err, errno, "cannot make /dev/%s", default_nodes[i].name);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(default_links); i++)
-		if (symlinkat(default_links[i].target, dev_fd, default_links[i].name) < 0 &&
+		if (symlinkat(default_links[i].target, child->dev_fd, default_links[i].name) < 0 &&
 			errno != EEXIST)
 			return error_errno(
 				err, errno, "cannot make /dev/%s", default_links[i].name);
@@ -132,15 +118,8 @@ static int make_device(
 int devices_make(struct child *child, struct error *err)
 {
 	const struct container_config *config = child->config;
-	_cleanup_close_ int dev = -1;
-	int r = 0;
+	int r = child->dev_fd >= 0 ? make_default_nodes(child, err) : 0;
 
-	if (has_fresh_dev(config)) {
-		dev = io_open_in_root(child->root_fd, "/dev", O_RDONLY | O_DIRECTORY, 0);
-		if (dev < 0)
-			return error_errno(err, dev, "cannot open /dev");
-		r = make_default_nodes(child, dev, err);
-	}
 	for (size_t i = 0; i < config->nr_devices && r == 0; i++)
 		r = make_device(child, &config->devices[i], err);
 	return r;

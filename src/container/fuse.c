@@ -74,7 +74,7 @@ static int attach_root(int tree, const char *target, struct error *err)
 
 	if (place < 0)
 		return error_errno(err, errno, "cannot open %s", target);
-	return mounts_attach(tree, place, target, err);
+	return mounts_attach(tree, place, "", target, err);
 }
 
 static int copy_layers(const struct container_rootfs *rootfs, const char *mark, struct error *err)

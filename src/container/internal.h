@@ -82,6 +82,8 @@ struct child {
 	int place_fd; /* -1 = none */
 	int *source_fds;
 	int root_fd; /* O_PATH, the root filesystem */
+	int dev_fd; /* O_PATH, the fresh tmpfs that we mounted on /dev, or -1 */
+	bool all_private; /* no mount we see is shared with the host or its slave */
 	int terminal_fd, terminal_master_fd; /* or -1 */
 	struct container_user user;
 	char **env; /* the process's, HOME included */
@@ -124,13 +126,19 @@ int rootfs_enter(struct child *child, struct error *err);
 /* See child->source_fds. */
 int mounts_open_sources(struct child *child, struct error *err);
 int mounts_make(struct child *child, struct error *err);
-int mounts_hide_paths(struct child *child, struct error *err);
 /* O_PATH of `path` in the root; a missing one is made, as a directory or an empty file. */
 int mounts_open_target(int root_fd, const char *path, bool directory, struct error *err);
-/* Attach a detached mount. */
-int mounts_attach(int tree_fd, int target_fd, const char *target, struct error *err);
+/* Make `path`, a directory or a file (S_IFDIR, S_IFREG), when it stands directly in our fresh /dev
+ * and is not there yet: its name in child->dev_fd, which nobody can have replaced by a link. NULL:
+ * it takes mounts_open_target(). */
+const char *mounts_make_in_dev(const struct child *child, const char *path, mode_t type);
+/* Attach a detached mount on `name` in dir_fd, "": on dir_fd; never through a link. */
+int mounts_attach(int tree_fd, int dir_fd, const char *name, const char *target, struct error *err);
 /* Bind one host file or device onto root_fd/path. */
 int mounts_bind_file(struct child *child, const char *source, const char *path, struct error *err);
+
+/* mount-hide.c */
+int mounts_hide_paths(struct child *child, struct error *err);
 
 /* propagation.c: before rootfs_isolate_mounts(); see child->source_fds. */
 int mounts_keep_peers(struct child *child, struct error *err);

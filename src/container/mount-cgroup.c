@@ -29,7 +29,7 @@ static int bind_directory(
 
 	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 		return error_errno(err, errno, "cannot mount the cgroup %s on %s", path, target);
-	return mounts_attach(tree, target_fd, target, err);
+	return mounts_attach(tree, target_fd, "", target, err);
 }
 
 /* "cpu,cpuacct" is reached as "cpu" and "cpuacct" too. */
@@ -48,15 +48,13 @@ static int link_controllers(int dir_fd, const char *controllers)
 	return 0;
 }
 
-/* One line of /proc/self/cgroup: "ID:CONTROLLERS:PATH". */
-static int mount_hierarchy(int top_fd, char *line, const struct container_config *config,
-	uint64_t attributes, struct error *err)
+/* One line of /proc/self/cgroup: "ID:CONTROLLERS:PATH". top_fd is the working directory. */
+static int mount_hierarchy(
+	int top_fd, char *line, const struct container_config *config, struct error *err)
 {
 	char *id = strsep(&line, ":"), *controllers = strsep(&line, ":"), *path = line;
 	char host[PATH_MAX];
-	_cleanup_close_ int target = -1;
 	const char *name;
-	int r;
 
 	if (!path)
 		return 0;
@@ -71,18 +69,17 @@ static int mount_hierarchy(int top_fd, char *line, const struct container_config
 	}
 	if (snprintf(host, sizeof(host), CGROUP_ROOT "/%s%s", name, path) >= (int)sizeof(host))
 		return 0;
-	/* A hierarchy that is not mounted here, or has no part in our limits, is left out. */
-	if (access(host, F_OK) < 0)
-		return 0;
 	if (mkdirat(top_fd, name, 0755) < 0)
 		return error_errno(err, errno, "cannot make a directory for the cgroup %s", name);
-	target = openat(top_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (target < 0)
-		return error_errno(err, errno, "cannot open the directory for the cgroup %s", name);
-	r = bind_directory(host, target, name, attributes, err);
-	if (r == 0 && link_controllers(top_fd, name) < 0)
-		r = error_set(err, EIO, "cannot link the controllers of %s", name);
-	return r;
+	if (mount(host, name, NULL, MS_BIND, NULL) < 0) {
+		/* A hierarchy that is not mounted here, or has no part in our limits. */
+		if (errno == ENOENT && unlinkat(top_fd, name, AT_REMOVEDIR) == 0)
+			return 0;
+		return error_errno(err, errno, "cannot mount the cgroup %s", host);
+	}
+	if (link_controllers(top_fd, name) < 0)
+		return error_set(err, EIO, "cannot link the controllers of %s", name);
+	return 0;
 }
 
 static int mount_v1(struct child *child, const struct container_mount *mount_config,
@@ -90,7 +87,7 @@ static int mount_v1(struct child *child, const struct container_mount *mount_con
 {
 	_cleanup_free_ char *lines = NULL;
 	_cleanup_close_ int top = -1;
-	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
+	struct mount_attr attributes = { .attr_set = o->set, .propagation = MS_PRIVATE };
 	char *cursor, *line;
 	int r;
 
@@ -102,18 +99,19 @@ static int mount_v1(struct child *child, const struct container_mount *mount_con
 		return error_errno(
 			err, errno, "cannot mount a tmpfs on %s", mount_config->destination);
 	top = io_open_in_root(child->root_fd, mount_config->destination, O_RDONLY | O_DIRECTORY, 0);
-	if (top < 0)
-		return error_errno(err, top, "cannot open %s", mount_config->destination);
+	if (top < 0 || fchdir(top) < 0)
+		return error_errno(
+			err, top < 0 ? top : errno, "cannot open %s", mount_config->destination);
 	cursor = lines;
 	while ((line = strsep(&cursor, "\n"))) {
-		r = mount_hierarchy(top, line, child->config, o->set, err);
+		r = mount_hierarchy(top, line, child->config, err);
 		if (r < 0)
 			return r;
 	}
-	if (o->set & MOUNT_ATTR_RDONLY &&
-		mount_setattr(top, "", AT_EMPTY_PATH, &read_only, sizeof(read_only)) < 0)
-		return error_errno(
-			err, errno, "cannot make %s read-only", mount_config->destination);
+	if (mount_setattr(top, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof(attributes)) <
+		0)
+		return error_errno(err, errno, "cannot set the options of the mount on %s",
+			mount_config->destination);
 	return 0;
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mounts.c - what is mounted inside the root filesystem, and what of it is hidden (child).
+ * mounts.c - what is mounted inside the root filesystem (child).
  *
  * Every target is a descriptor that openat2(2) resolved inside the root, so that no link of the
- * image leads a mount, or a directory made for one, to the host. A new file system is mounted with
- * one mount(2) on "." after fchdir(2) to its target; a bind is a detached clone that gets all its
- * attributes before it is attached, so that it is never visible without them and needs no remount
- * (Linux 5.12).
+ * image leads a mount, or a directory made for one, to the host; or a name that we have just made
+ * ourselves in our fresh /dev. A new file system is mounted with one mount(2) relative to its
+ * target after fchdir(2); a bind is a detached clone that gets all its attributes before it is
+ * attached, so that it is never visible without them and needs no remount (Linux 5.12).
  */
 #include "container/internal.h"
 
@@ -88,12 +88,41 @@ int mounts_open_target(int root_fd, const char *path, bool directory, struct err
 	return fd < 0 ? error_errno(err, fd, "cannot open %s in the container's root", path) : fd;
 }
 
+const char *mounts_make_in_dev(const struct child *child, const char *path, mode_t type)
+{
+	const char *name = child->dev_fd >= 0 ? str_after_prefix(path, "/dev/") : NULL;
+
+	if (!name || strchr(name, '/') ||
+		(type == S_IFDIR ? mkdirat(child->dev_fd, name, 0755)
+				 : mknodat(child->dev_fd, name, type | 0644, 0)) < 0)
+		return NULL;
+	return name;
+}
+
+/* Change to a directory from which *ret_name is the target for a file system. */
+static int enter_target(
+	struct child *child, const char *path, const char **ret_name, struct error *err)
+{
+	const char *name = mounts_make_in_dev(child, path, S_IFDIR);
+	_cleanup_close_ int fd = -1;
+
+	if (!name) {
+		fd = mounts_open_target(child->root_fd, path, true, err);
+		if (fd < 0)
+			return fd;
+	}
+	if (fchdir(name ? child->dev_fd : fd) < 0)
+		return error_errno(err, errno, "cannot enter %s", path);
+	*ret_name = name ? name : ".";
+	return 0;
+}
+
 /* --- binds ---------------------------------------------------------------------------------- */
 
-int mounts_attach(int tree_fd, int target_fd, const char *target, struct error *err)
+int mounts_attach(int tree_fd, int dir_fd, const char *name, const char *target, struct error *err)
 {
-	if (move_mount(tree_fd, "", target_fd, "",
-		    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+	if (move_mount(tree_fd, "", dir_fd, name,
+		    MOVE_MOUNT_F_EMPTY_PATH | (*name ? 0 : MOVE_MOUNT_T_EMPTY_PATH)) < 0)
 		return error_errno(err, errno, "cannot attach the mount on %s", target);
 	return 0;
 }
@@ -160,20 +189,33 @@ static int clone_source(struct child *child, const struct container_mount *mount
 		       : clone_tree(AT_FDCWD, mount->source, recursive);
 }
 
+/* The target of a bind; a missing one is made of the kind that the bound tree is of. */
+static int open_target_for(struct child *child, int tree_fd, const char *path, struct error *err)
+{
+	int fd = io_open_in_root(child->root_fd, path, O_PATH, 0);
+	struct stat st;
+
+	if (fd >= 0)
+		return fd;
+	if (fstat(tree_fd, &st) < 0)
+		return error_errno(err, errno, "cannot look at the source of %s", path);
+	return mounts_open_target(child->root_fd, path, S_ISDIR(st.st_mode), err);
+}
+
 static int mount_bind(struct child *child, const struct container_mount *mount,
 	const struct mount_options *o, struct error *err)
 {
 	_cleanup_close_ int tree = -1, target = -1;
-	uint64_t propagation = o->propagation ? o->propagation : MS_PRIVATE;
-	struct stat st;
+	/* Mounts that are private have private clones. */
+	uint64_t propagation = o->propagation || child->all_private ? o->propagation : MS_PRIVATE;
 	int r;
 
 	if (!mount->source)
 		return error_set(err, EINVAL, "bind on %s: no source is given", mount->destination);
 	tree = clone_source(child, mount, o->recursive);
-	if (tree < 0 || fstat(tree, &st) < 0)
-		return error_errno(err, tree < 0 ? tree : errno, "cannot bind %s on %s",
-			mount->source, mount->destination);
+	if (tree < 0)
+		return error_errno(
+			err, tree, "cannot bind %s on %s", mount->source, mount->destination);
 	r = set_attributes(
 		tree, o->set_recursive, o->clear_recursive, 0, true, mount->destination, err);
 	if (r == 0)
@@ -183,20 +225,23 @@ static int mount_bind(struct child *child, const struct container_mount *mount,
 			o->propagation ? o->propagation_recursive : true, mount->destination, err);
 	if (r < 0)
 		return r;
-	target = mounts_open_target(child->root_fd, mount->destination, S_ISDIR(st.st_mode), err);
+	target = open_target_for(child, tree, mount->destination, err);
 	if (target < 0)
 		return target;
-	return mounts_attach(tree, target, mount->destination, err);
+	return mounts_attach(tree, target, "", mount->destination, err);
 }
 
 int mounts_bind_file(struct child *child, const char *source, const char *path, struct error *err)
 {
+	const char *name = mounts_make_in_dev(child, path, S_IFREG);
 	_cleanup_close_ int tree = clone_tree(AT_FDCWD, source, false), target = -1;
 
 	if (tree < 0)
 		return error_errno(err, tree, "cannot bind %s on %s", source, path);
+	if (name)
+		return mounts_attach(tree, child->dev_fd, name, path, err);
 	target = mounts_open_target(child->root_fd, path, false, err);
-	return target < 0 ? target : mounts_attach(tree, target, path, err);
+	return target < 0 ? target : mounts_attach(tree, target, "", path, err);
 }
 
 /* --- file systems --------------------------------------------------------------------------- */
@@ -255,17 +300,17 @@ static char *usable_data(const struct child *child, const char *data)
 static int mount_filesystem(struct child *child, const struct container_mount *entry,
 	const struct mount_options *o, struct error *err)
 {
-	_cleanup_close_ int target = -1, hidden = -1, top = -1;
+	_cleanup_close_ int hidden = -1, top = -1;
 	_cleanup_free_ char *data = NULL;
-	const char *source = entry->source ? entry->source : entry->type;
+	const char *source = entry->source ? entry->source : entry->type, *target;
 	unsigned long flags = o->flags;
 	int r;
 
-	target = mounts_open_target(child->root_fd, entry->destination, true, err);
-	if (target < 0)
-		return target;
 	if (o->data.len && !(data = usable_data(child, o->data.data)))
 		return error_oom(err);
+	r = enter_target(child, entry->destination, &target, err);
+	if (r < 0)
+		return r;
 	if (o->copy_up) {
 		hidden = io_open_in_root(
 			child->root_fd, entry->destination, O_RDONLY | O_DIRECTORY, 0);
@@ -273,9 +318,7 @@ static int mount_filesystem(struct child *child, const struct container_mount *e
 			return error_errno(err, hidden, "cannot open %s", entry->destination);
 		flags &= ~(unsigned long)MS_RDONLY;
 	}
-	if (fchdir(target) < 0)
-		return error_errno(err, errno, "cannot enter %s", entry->destination);
-	if (mount(source, ".", entry->type, flags, data) < 0)
+	if (mount(source, target, entry->type, flags, data) < 0)
 		return mount_substitute(child, entry, o, errno, err);
 	if (!o->copy_up && !o->propagation)
 		return 0;
@@ -289,6 +332,17 @@ static int mount_filesystem(struct child *child, const struct container_mount *e
 	return r;
 }
 
+/* A tmpfs on /dev is ours to fill. */
+static int note_dev(struct child *child, bool is_tmpfs, struct error *err)
+{
+	cleanup_close(&child->dev_fd);
+	child->dev_fd = -1;
+	if (!is_tmpfs)
+		return 0;
+	child->dev_fd = io_open_in_root(child->root_fd, "/dev", O_PATH | O_DIRECTORY, 0);
+	return child->dev_fd < 0 ? error_errno(err, child->dev_fd, "cannot open /dev") : 0;
+}
+
 static int mount_one(struct child *child, const struct container_mount *mount, struct error *err)
 {
 	_cleanup_(mount_options_free) struct mount_options options = { 0 };
@@ -298,10 +352,14 @@ static int mount_one(struct child *child, const struct container_mount *mount, s
 	if (r < 0)
 		return r;
 	if (options.bind)
-		return mount_bind(child, mount, &options, err);
-	if (streq(mount->type, "cgroup") || streq(mount->type, "cgroup2"))
-		return mounts_cgroup(child, mount, &options, err);
-	return mount_filesystem(child, mount, &options, err);
+		r = mount_bind(child, mount, &options, err);
+	else if (streq(mount->type, "cgroup") || streq(mount->type, "cgroup2"))
+		r = mounts_cgroup(child, mount, &options, err);
+	else
+		r = mount_filesystem(child, mount, &options, err);
+	if (r == 0 && streq(mount->destination, "/dev"))
+		r = note_dev(child, !options.bind && streq(mount->type, "tmpfs"), err);
+	return r;
 }
 
 int mounts_make(struct child *child, struct error *err)
@@ -309,95 +367,6 @@ int mounts_make(struct child *child, struct error *err)
 	for (size_t i = 0; i < child->config->nr_mounts; i++) {
 		int r = mount_one(child, &child->config->mounts[i], err);
 
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-/* --- hidden and read-only paths --------------------------------------------------------------- */
-
-/* Missing ones and those a user mounted something strange over need no hiding. */
-static int open_to_hide(
-	struct child *child, const char *path, struct stat *st, int *ret_fd, struct error *err)
-{
-	int fd = io_open_in_root(child->root_fd, path, O_PATH, 0);
-
-	if (fd == -ENOENT || fd == -ENOTDIR) {
-		*ret_fd = -1;
-		return 0;
-	}
-	if (fd < 0 || fstat(fd, st) < 0)
-		return error_errno(err, fd < 0 ? fd : errno, "cannot hide %s", path);
-	*ret_fd = fd;
-	return 0;
-}
-
-/* An empty, read-only tmpfs, detached; clones of it hide directories. */
-static int make_empty_directory(void)
-{
-	_cleanup_close_ int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
-	int fd;
-
-	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0555", 0) < 0 ||
-		fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return -errno;
-	fd = fsmount(fs, FSMOUNT_CLOEXEC,
-		MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-static int hide_path(struct child *child, const char *path, int *empty_fd, struct error *err)
-{
-	_cleanup_close_ int target = -1, tree = -1;
-	struct stat st;
-	int r;
-
-	r = open_to_hide(child, path, &st, &target, err);
-	if (r < 0 || target < 0)
-		return r;
-	if (S_ISDIR(st.st_mode) && *empty_fd < 0) {
-		/* The first directory takes the mount itself and not a clone: a detached mount that
-		 * is closed costs an RCU grace period. */
-		*empty_fd = make_empty_directory();
-		if (*empty_fd < 0)
-			return error_errno(err, *empty_fd, "cannot hide %s", path);
-		return mounts_attach(*empty_fd, target, path, err);
-	}
-	tree = clone_tree(S_ISDIR(st.st_mode) ? *empty_fd : child->null_fd, "", false);
-	if (tree < 0)
-		return error_errno(err, tree, "cannot hide %s", path);
-	return mounts_attach(tree, target, path, err);
-}
-
-static int protect_path(struct child *child, const char *path, struct error *err)
-{
-	_cleanup_close_ int target = -1, tree = -1;
-	struct stat st;
-	int r;
-
-	r = open_to_hide(child, path, &st, &target, err);
-	if (r < 0 || target < 0)
-		return r;
-	tree = clone_tree(target, "", true);
-	if (tree < 0)
-		return error_errno(err, tree, "cannot make %s read-only", path);
-	r = set_attributes(tree, MOUNT_ATTR_RDONLY, 0, 0, true, path, err);
-	return r < 0 ? r : mounts_attach(tree, target, path, err);
-}
-
-int mounts_hide_paths(struct child *child, struct error *err)
-{
-	_cleanup_close_ int empty = -1;
-	int r;
-
-	strv_for_each (path, child->config->readonly_paths) {
-		r = protect_path(child, *path, err);
-		if (r < 0)
-			return r;
-	}
-	strv_for_each (path, child->config->masked_paths) {
-		r = hide_path(child, *path, &empty, err);
 		if (r < 0)
 			return r;
 	}

@@ -32,7 +32,7 @@ static int map_ids_of(const char *path, int userns_fd, struct error *err)
 	if (mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
 		return error_errno(err, errno,
 			"cannot map the ids of %s (its file system may not allow it)", path);
-	return mounts_attach(tree, place, path, err);
+	return mounts_attach(tree, place, "", path, err);
 }
 
 /*

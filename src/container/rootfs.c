@@ -45,6 +45,7 @@ int rootfs_isolate_mounts(struct child *child, struct error *err)
 		}
 	if (mount(NULL, "/", NULL, MS_REC | propagation, NULL) < 0)
 		return error_errno(err, errno, "cannot separate our mounts from the host's");
+	child->all_private = propagation == MS_PRIVATE;
 	return 0;
 }
 
@@ -233,7 +234,7 @@ int rootfs_mount(struct child *child, struct error *err)
 	if (child->layer_root_fd >= 0) {
 		r = child->place_fd < 0 ? rootfs_open_place(child, err) : 0;
 		if (r == 0)
-			r = mounts_attach(child->layer_root_fd, child->place_fd, target, err);
+			r = mounts_attach(child->layer_root_fd, child->place_fd, "", target, err);
 		if (r == 0)
 			child->root_fd = steal_fd(&child->layer_root_fd);
 		return r;

@@ -9,7 +9,7 @@
 #define SPAWN_CHILD_INIT                                                                           \
 	{                                                                                          \
 		.sync_fd = -1, .namespace_fds = { -1, -1, -1, -1, -1, -1, -1, -1 },                \
-		.layer_root_fd = -1, .place_fd = -1, .null_fd = -1, .root_fd = -1,                 \
+		.layer_root_fd = -1, .place_fd = -1, .null_fd = -1, .root_fd = -1, .dev_fd = -1,   \
 		.terminal_fd = -1, .terminal_master_fd = -1,                                       \
 	}
 

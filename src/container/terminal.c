@@ -56,7 +56,7 @@ int terminal_make_console(struct child *child, struct error *err)
 	if (tree < 0)
 		return error_errno(err, errno, "cannot bind the terminal on /dev/console");
 	target = mounts_open_target(child->root_fd, "/dev/console", false, err);
-	return target < 0 ? target : mounts_attach(tree, target, "/dev/console", err);
+	return target < 0 ? target : mounts_attach(tree, target, "", "/dev/console", err);
 }
 
 int terminal_take(struct child *child, struct error *err)
