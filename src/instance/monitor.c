@@ -114,9 +114,9 @@ static void event(struct monitor *monitor, const char *action, const char *key, 
  */
 static void scope_start(struct monitor *monitor)
 {
-	char helper[512], pid[16], name[48], user[] = "--user";
-	char *argv[5] = { helper };
-	size_t argc = 1;
+	char helper[512], pid[16], name[48], start[] = "start", user[] = "--user";
+	char *argv[6] = { helper, start };
+	size_t argc = 2;
 	posix_spawnattr_t attributes;
 	sigset_t none;
 

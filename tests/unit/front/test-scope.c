@@ -18,6 +18,7 @@
 
 #include "base/str.h"
 #include "front/scope/scope.h"
+#include "front/scope/variant.h"
 
 #define JOB	  "/org/freedesktop/systemd1/job/42"
 #define OTHER_JOB "/org/freedesktop/systemd1/job/41"
@@ -28,12 +29,33 @@ struct manager {
 	const char *result; /* of the job; NULL: refuse the request */
 };
 
+/* "KEY=TYPE ITEM ITEM ..." of the lists of bytes and of pairs of strings; of others the type. */
+static void read_list(sd_bus_message *m, const char *key, const char *type, char *line, size_t size)
+{
+	const char *a, *b;
+	uint8_t byte;
+
+	snprintf(line, size, "%s=%s", key, type);
+	if (!streq(type, "ay") && !streq(type, "a(ss)")) {
+		sd_bus_message_skip(m, type);
+		return;
+	}
+	sd_bus_message_enter_container(m, 'a', type + 1);
+	while (streq(type, "ay") && sd_bus_message_read(m, "y", &byte) > 0)
+		snprintf(line + strlen(line), size - strlen(line), " %u", byte);
+	while (streq(type, "a(ss)") && sd_bus_message_read(m, "(ss)", &a, &b) > 0)
+		snprintf(line + strlen(line), size - strlen(line), " %s %s", a, b);
+	sd_bus_message_exit_container(m);
+}
+
 /* What a request must hold, as one string. */
 static int check_request(sd_bus_message *m)
 {
 	static const char *const wanted[] = { "PIDs=4321", "Delegate=1", "Description=a test",
 		"TasksMax=18446744073709551615", "CollectMode=inactive-or-failed",
-		"Slice=strata.slice" };
+		"Slice=strata.slice", "MemoryMax=65536", "TimeoutStopUSec=1500000",
+		"AllowedCPUs=ay 3 255", "DeviceAllow=a(ss) /dev/null rw /dev/zero r", "Markers=as",
+		"SendSIGHUP=1" };
 	const char *name, *mode, *key, *text, *contents;
 	size_t found = 0;
 
@@ -66,6 +88,8 @@ static int check_request(sd_bus_message *m)
 
 			sd_bus_message_read_array(m, 'u', (const void **)&pids, &size);
 			snprintf(line, sizeof(line), "%s=%u", key, size == 4 ? pids[0] : 0);
+		} else {
+			read_list(m, key, contents, line, sizeof(line));
 		}
 		found += found < ARRAY_SIZE(wanted) && streq(line, wanted[found]);
 		sd_bus_message_exit_container(m);
@@ -164,7 +188,12 @@ static void stop_manager(struct manager *manager)
 
 static int ask(const struct manager *manager, struct error *err)
 {
+	static char *properties[] = { (char *)"MemoryMax=uint64 65536",
+		(char *)"TimeoutStopSec=1.5", (char *)"AllowedCPUs=[byte 3, 0xff]",
+		(char *)"DeviceAllow=[('/dev/null', 'rw'), ('/dev/zero', 'r')]",
+		(char *)"Markers=@as []", (char *)"SendSIGHUP=true", NULL };
 	const struct scope_request request = {
+		.properties = properties,
 		.name = "strata-x.scope",
 		.description = "a test",
 		.slice = "strata.slice",
@@ -214,6 +243,38 @@ static void a_refusal_says_why(void **state)
 	assert_non_null(strstr(err.message, "already exists"));
 }
 
+static void a_value_that_is_none_is_refused(void **state)
+{
+	static const char *const wrong[] = { "X", "=1", "Bad-Name=1", "X=", "X=uint64 -1",
+		"X=byte 256", "X=int16 -32769", "X='open", "X=[1, 'two']", "X=[]", "X=(1", "X=[1",
+		"X=1 2", "X=uint64 'a'", "X=nonsense", "X={'a': 1}", "X=@a{ss} []", "XSec=soon",
+		"X=[[[[[1]]]]]", "X=@as 5" };
+	static const char *const right[] = { "X=int16 -32768", "X=-5", "X=2.5", "X='it\\'s'",
+		"X=\"a 'b'\"", "X=[[1, 2], [3]]", "X=(1, 'a', [true])", "X=@a(ss) []", "X= 7 ",
+		"XUSec=uint64 5", "XSec=5" };
+	struct error err = { 0 };
+	sd_bus *bus = NULL;
+	int pair[2];
+
+	/* Nobody answers: the messages are written and thrown away. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_true(sd_bus_new(&bus) >= 0);
+	assert_true(sd_bus_set_fd(bus, pair[0], pair[0]) >= 0);
+	assert_true(sd_bus_start(bus) >= 0);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong) + ARRAY_SIZE(right); i++) {
+		bool good = i >= ARRAY_SIZE(wrong);
+		const char *text = good ? right[i - ARRAY_SIZE(wrong)] : wrong[i];
+		sd_bus_message *m = NULL;
+
+		assert_true(sd_bus_message_new_method_call(bus, &m, "a.b", "/", "a.b", "C") >= 0);
+		if ((variant_append_property(m, text, &err) >= 0) != good)
+			fail_msg("%s was %s", text, good ? err.message : "accepted");
+		sd_bus_message_unref(m);
+	}
+	sd_bus_close_unref(bus);
+	close(pair[1]);
+}
+
 static void nobody_there_is_said(void **state)
 {
 	const struct manager manager = { .address = "unix:path=/nonexistent/private" };
@@ -229,6 +290,7 @@ int main(void)
 		cmocka_unit_test(the_request_is_complete_and_its_job_awaited),
 		cmocka_unit_test(a_job_that_fails_is_a_failure),
 		cmocka_unit_test(a_refusal_says_why),
+		cmocka_unit_test(a_value_that_is_none_is_refused),
 		cmocka_unit_test(nobody_there_is_said),
 	};
 
