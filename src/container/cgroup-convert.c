@@ -38,6 +38,28 @@ uint64_t cgroup_io_weight_from_blkio(uint64_t weight)
 	return 1 + (weight - 10) * 9999 / 990;
 }
 
+int cgroup_parse_set(const char *text, uint8_t *bits, size_t size)
+{
+	while (*text) {
+		unsigned long first, last;
+		char *end;
+
+		if (*text < '0' || *text > '9')
+			return -EINVAL;
+		first = last = strtoul(text, &end, 10);
+		if (*end == '-' && end[1] >= '0' && end[1] <= '9')
+			last = strtoul(end + 1, &end, 10);
+		if (last < first || last >= size * 8)
+			return -ERANGE;
+		for (unsigned long i = first; i <= last; i++)
+			bits[i / 8] |= (uint8_t)(1u << (i % 8));
+		if (*end && *end != ',' && *end != '\n')
+			return -EINVAL;
+		text = *end ? end + 1 : end;
+	}
+	return 0;
+}
+
 int cgroup_swap_from_total(int64_t memory, int64_t total, int64_t *ret, struct error *err)
 {
 	if (total == CGROUP_UNSET || total == CGROUP_UNLIMITED) {

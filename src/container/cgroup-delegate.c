@@ -23,11 +23,11 @@
 
 #define SUPERVISE "supervise"
 
-/* "0::/a/b\n" of /proc/PID/cgroup -> "/a/b", "" for the root. */
-int cgroup_v2_parse_self(const char *text, char **ret)
+/* The path on the line that begins with `hierarchy`, "" for the root: "0::/a/b\n" -> "/a/b". */
+static int parse_line(const char *text, const char *hierarchy, char **ret)
 {
 	for (const char *line = text; line && *line;) {
-		const char *path = str_after_prefix(line, "0::");
+		const char *path = str_after_prefix(line, hierarchy);
 
 		if (path) {
 			size_t n = strcspn(path, "\n");
@@ -44,6 +44,30 @@ int cgroup_v2_parse_self(const char *text, char **ret)
 			line++;
 	}
 	return -ENOTSUP;
+}
+
+int cgroup_v2_parse_self(const char *text, char **ret)
+{
+	return parse_line(text, "0::", ret);
+}
+
+/* v1's line is "NUMBER:name=systemd:PATH"; without one it is v2. */
+int cgroup_parse_systemd(const char *text, char **ret)
+{
+	const char *line = strstr(text, ":name=systemd:");
+
+	return line ? parse_line(line, ":name=systemd:", ret) : cgroup_v2_parse_self(text, ret);
+}
+
+/* "0 0 4294967295" is the map of the machine's own user namespace. */
+bool cgroup_is_real_root(void)
+{
+	char map[256];
+	unsigned inside, outside, count;
+
+	return geteuid() == 0 && cgroup_read_text("/proc/self/uid_map", map, sizeof(map)) > 0 &&
+		sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 &&
+		outside == 0 && count == UINT32_MAX;
 }
 
 /* Our own cgroup, or its parent where an earlier strata has moved us to the leaf. */
@@ -142,10 +166,9 @@ static bool root_is_confined(const char *root)
 	return cgroup_path_of(path, root, "/cgroup.type") == 0 && access(path, F_OK) == 0;
 }
 
-int cgroup_v2_path_for(const char *root, const char *id, char **ret, struct error *err)
+int cgroup_v2_base(const char *root, char **ret, struct error *err)
 {
 	_cleanup_free_ char *base = NULL;
-	char *path;
 	int r = 0;
 
 	if (geteuid() != 0) {
@@ -157,7 +180,19 @@ int cgroup_v2_path_for(const char *root, const char *id, char **ret, struct erro
 		r = supervise(root, base ? base : "", err);
 	if (r < 0)
 		return r;
-	path = strf("%s/strata-%s", base ? base : "", id);
+	*ret = base ? steal_ptr(&base) : strdup("");
+	return *ret ? 0 : error_oom(err);
+}
+
+int cgroup_v2_path_for(const char *root, const char *id, char **ret, struct error *err)
+{
+	_cleanup_free_ char *base = NULL;
+	char *path;
+	int r = cgroup_v2_base(root, &base, err);
+
+	if (r < 0)
+		return r;
+	path = strf("%s/strata-%s", base, id);
 	if (!path)
 		return error_oom(err);
 	*ret = path;

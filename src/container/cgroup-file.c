@@ -276,7 +276,16 @@ static int make_parents(const char *dir, size_t base_len)
 	return 0;
 }
 
-int cgroup_make_dir(const char *dir, size_t base_len)
+/* May the directory that is there be taken as it is? */
+static int adopt_dir(const char *dir)
+{
+	_cleanup_pid_list_ struct cgroup_pid_list list = { .file = "cgroup.procs" };
+	int r = cgroup_collect_pids(dir, &list);
+
+	return r < 0 ? r : list.count ? -EEXIST : 0;
+}
+
+int cgroup_make_dir(const char *dir, size_t base_len, enum cgroup_existing existing)
 {
 	struct stat st;
 
@@ -284,7 +293,10 @@ int cgroup_make_dir(const char *dir, size_t base_len)
 		if (mkdir(dir, 0755) == 0)
 			return 0;
 		if (errno == EEXIST) {
-			/* A left-over of a crash, with limits of who knows what: start afresh. */
+			if (existing == CGROUP_JOIN)
+				return 0;
+			if (existing == CGROUP_ADOPT)
+				return adopt_dir(dir);
 			if (rmdir(dir) < 0 && errno != ENOENT)
 				return errno == EBUSY || errno == ENOTEMPTY ? -EEXIST : -errno;
 			continue;

@@ -29,8 +29,10 @@ struct cgroup_ops {
 	bool (*counts_swap)(const struct cgroup_host *host);
 	int (*check)(const struct cgroup_host *host, const struct cgroup_limits *limits,
 		struct error *err);
+	/* `how` is never NULL. With a unit, systemd has made the cgroup already. */
 	int (*create)(const struct cgroup_host *host, const char *path,
-		const struct cgroup_limits *limits, struct error *err);
+		const struct cgroup_limits *limits, const struct cgroup_creation *how,
+		struct error *err);
 	/* `limits`: those it was made with just now; NULL when anything may have joined since. */
 	int (*enter)(const struct cgroup_host *host, const char *path,
 		const struct cgroup_limits *limits, struct error *err);
@@ -60,10 +62,33 @@ extern const struct cgroup_ops cgroup_v1_ops, cgroup_v2_ops;
 /* The cgroup we are in, if we may divide it ("/user.slice/..."); *ret is malloc'd. -ENOTSUP. */
 int cgroup_v2_delegated(const char *root, char **ret);
 int cgroup_v2_parse_self(const char *text, char **ret);
+/* Likewise, in systemd's own hierarchy on a host with v1 controllers. */
+int cgroup_parse_systemd(const char *text, char **ret);
 /* Does a systemd of this user's run, which gives its user delegated scopes? */
 bool cgroup_v2_user_manager(void);
+/* Where on a v2 host our containers' cgroups go, "" for the root; made ready for it by moving its
+ * processes, us included, to a leaf. */
+int cgroup_v2_base(const char *root, char **ret, struct error *err);
 /* cgroup_path_for() on a v2 host. */
 int cgroup_v2_path_for(const char *root, const char *id, char **ret, struct error *err);
+
+/* root of the machine, not of a user namespace */
+bool cgroup_is_real_root(void);
+
+/* --- cgroup-unit.c: the systemd driver ------------------------------------------------------- */
+
+/* cgroup_place() with systemd. */
+int cgroup_unit_place(const char *cgroups_path, const char *id, char **ret_path,
+	struct cgroup_unit *ret_unit, struct error *err);
+int cgroup_unit_expand_slice(const char *slice, char **ret, struct error *err);
+/* Append what systemd has words for, NAME=VALUE. */
+int cgroup_unit_properties(
+	const struct cgroup_limits *limits, bool v2, char ***list, struct error *err);
+/* Make the unit and move the process into it. */
+int cgroup_unit_start(const struct cgroup_unit *unit, pid_t pid, const struct cgroup_limits *limits,
+	bool v2, struct error *err);
+int cgroup_unit_set(const struct cgroup_unit *unit, const struct cgroup_limits *limits, bool v2,
+	struct error *err);
 
 /* --- cgroup-file.c -------------------------------------------------------------------------- */
 
@@ -114,8 +139,8 @@ int cgroup_list_pids(const char *dir, struct cgroup_pid_list *list);
 int cgroup_remove_dirs(const char *dir);
 
 /* mkdir with missing parents below `base_len` characters of dir; a racing remover of a parent is
- * met by trying again. An empty left-over directory is replaced; -EEXIST when it is in use. */
-int cgroup_make_dir(const char *dir, size_t base_len);
+ * met by trying again. -EEXIST when it is in use. */
+int cgroup_make_dir(const char *dir, size_t base_len, enum cgroup_existing existing);
 
 /* Sum of /proc/PID/io over the pids: bytes of them and of the children they have waited for. */
 void cgroup_sum_process_io(
@@ -126,6 +151,9 @@ uint64_t cgroup_host_memory(void);
 
 /* --- cgroup-convert.c: pure functions -------------------------------------------------------- */
 
+/* "0-2,8" -> bit n of byte n / 8. -EINVAL, -ERANGE. */
+#define CGROUP_SET_MAX 8192
+int cgroup_parse_set(const char *text, uint8_t *bits, size_t size);
 /* cpu.shares (2..262144) -> cpu.weight (1..10000), io weights 10..1000 -> 1..10000. */
 uint64_t cgroup_weight_from_shares(uint64_t shares);
 uint64_t cgroup_io_weight_from_blkio(uint64_t weight);

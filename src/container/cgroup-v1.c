@@ -30,8 +30,9 @@
 #include "container/cgroup-v1.h"
 
 /* Made for every container. */
-#define V1_ALWAYS (V1_BIT(V1_MEMORY) | V1_BIT(V1_CPUACCT))
-#define V1_ALL	  (V1_BIT(V1_COUNT) - 1)
+#define V1_ALWAYS   (V1_BIT(V1_MEMORY) | V1_BIT(V1_CPUACCT))
+#define V1_COUNTING (V1_BIT(V1_PIDS) | V1_BIT(V1_BLKIO))
+#define V1_ALL	    (V1_BIT(V1_COUNT) - 1)
 
 const char *const cgroup_v1_names[] = {
 	[V1_MEMORY] = "memory",
@@ -98,14 +99,15 @@ static enum v1_controller v1_anchor(const struct cgroup_host *host, const char *
 }
 
 /* mkdir in one hierarchy. -ENOENT: the host has no such controller. */
-static int v1_make(const struct cgroup_host *host, enum v1_controller c, const char *path)
+static int v1_make(const struct cgroup_host *host, enum v1_controller c, const char *path,
+	enum cgroup_existing existing)
 {
 	char dir[PATH_MAX];
 	int r = v1_path(dir, host, c, path, NULL);
 
 	if (r < 0)
 		return r;
-	return cgroup_make_dir(dir, strlen(dir) - strlen(path));
+	return cgroup_make_dir(dir, strlen(dir) - strlen(path), existing);
 }
 
 static int v1_remove(const struct cgroup_host *host, const char *path)
@@ -123,16 +125,22 @@ static int v1_remove(const struct cgroup_host *host, const char *path)
 	return failed;
 }
 
-static int v1_create(const struct cgroup_host *host, const char *path,
-	const struct cgroup_limits *limits, struct error *err)
+/* The hierarchies a new cgroup is in, so far as the host has them. */
+static unsigned v1_wanted(const struct cgroup_limits *limits)
 {
-	unsigned needed = v1_needed(limits), made = 0;
+	return v1_needed(limits) | V1_ALWAYS | (limits->count_all ? V1_COUNTING : 0);
+}
+
+static int v1_create(const struct cgroup_host *host, const char *path,
+	const struct cgroup_limits *limits, const struct cgroup_creation *how, struct error *err)
+{
+	unsigned needed = v1_needed(limits), wanted = v1_wanted(limits), made = 0;
 	int r = 0;
 
 	for (enum v1_controller c = 0; c < V1_COUNT; c++) {
-		if (!((needed | V1_ALWAYS) & V1_BIT(c)))
+		if (!(wanted & V1_BIT(c)))
 			continue;
-		r = v1_make(host, c, path);
+		r = v1_make(host, c, path, how->existing);
 		if (r == -ENOENT && !(needed & V1_BIT(c))) {
 			r = 0;
 			continue;
@@ -157,7 +165,7 @@ static int v1_create(const struct cgroup_host *host, const char *path,
 	}
 	/* A host without memory and cpuacct: something must hold the tasks together. */
 	for (enum v1_controller c = 0; c < V1_COUNT && r == 0 && !made; c++)
-		if (v1_make(host, c, path) == 0)
+		if (v1_make(host, c, path, how->existing) == 0)
 			made |= V1_BIT(c);
 	if (r == 0 && (made & V1_BIT(V1_CPUSET)))
 		r = v1_inherit_cpuset(host, path, err);
@@ -170,7 +178,7 @@ static int v1_create(const struct cgroup_host *host, const char *path,
 
 bool cgroup_v1_takes_part(const struct cgroup_limits *limits, const char *name)
 {
-	unsigned mask = v1_needed(limits) | V1_ALWAYS;
+	unsigned mask = v1_wanted(limits);
 
 	for (enum v1_controller c = 0; c < V1_COUNT; c++)
 		if ((mask & V1_BIT(c)) && streq(cgroup_v1_names[c], name))
@@ -182,7 +190,7 @@ bool cgroup_v1_takes_part(const struct cgroup_limits *limits, const char *name)
 static int v1_enter(const struct cgroup_host *host, const char *path,
 	const struct cgroup_limits *limits, struct error *err)
 {
-	unsigned mask = limits ? v1_needed(limits) | V1_ALWAYS : V1_ALL;
+	unsigned mask = limits ? v1_wanted(limits) : V1_ALL;
 	bool entered = false;
 	int r;
 
@@ -271,7 +279,7 @@ static int v1_update(const struct cgroup_host *host, const char *path,
 	for (enum v1_controller c = 0; c < V1_COUNT; c++) {
 		if (!(needed & V1_BIT(c)) || v1_exists(host, c, path))
 			continue;
-		r = v1_make(host, c, path);
+		r = v1_make(host, c, path, CGROUP_JOIN);
 		if (r < 0)
 			return error_errno(
 				err, r, "cannot make cgroup %s (%s)", path, cgroup_v1_names[c]);
@@ -310,7 +318,7 @@ static int v1_freeze(
 	if (!v1_exists(host, V1_FREEZER, path)) {
 		if (!frozen)
 			return 0;
-		r = v1_make(host, V1_FREEZER, path);
+		r = v1_make(host, V1_FREEZER, path, CGROUP_REPLACE);
 		if (r < 0)
 			return error_errno(err, r, "cannot make cgroup %s (freezer)", path);
 	}

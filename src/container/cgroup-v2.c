@@ -462,17 +462,6 @@ static int apply_cpuset(const struct cgroup_host *host, const char *path,
 	return 0;
 }
 
-/* Is our root the machine's? "0 0 4294967295" says so. */
-static bool in_initial_user_namespace(void)
-{
-	char map[256];
-	unsigned inside, outside, count;
-
-	return cgroup_read_text("/proc/self/uid_map", map, sizeof(map)) > 0 &&
-		sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 &&
-		outside == 0 && count == UINT32_MAX;
-}
-
 static int apply_devices(const struct cgroup_host *host, const char *path,
 	const struct cgroup_limits *limits, struct error *err)
 {
@@ -491,7 +480,7 @@ static int apply_devices(const struct cgroup_host *host, const char *path,
 	r = cgroup_device_attach(fd, limits->device_rules, limits->nr_device_rules);
 	/* A user may load no such program, and needs none: in a user namespace nobody can make a
 	 * device node, and the host's nodes keep the user's own permissions. */
-	if (r == -EPERM && (geteuid() != 0 || !in_initial_user_namespace()))
+	if (r == -EPERM && !cgroup_is_real_root())
 		return 0;
 	if (r < 0)
 		return error_errno(err, r, "cannot set the device policy of cgroup %s", path);
@@ -527,14 +516,40 @@ static int v2_remove(const struct cgroup_host *host, const char *path)
 	return r < 0 ? r : cgroup_remove_dirs(dir);
 }
 
+/* The files a container's root needs to divide its cgroup (cgroup-v2.rst, "Model of Delegation"),
+ * for kernels that do not list them in /sys/kernel/cgroup/delegate (before Linux 4.15). */
+static const char delegated_files[] = "cgroup.procs\ncgroup.threads\ncgroup.subtree_control\n";
+
+static int delegate(const char *dir, uid_t owner, struct error *err)
+{
+	char text[1024], file[PATH_MAX];
+
+	if (cgroup_read_text("/sys/kernel/cgroup/delegate", text, sizeof(text)) <= 0)
+		memcpy(text, delegated_files, sizeof(delegated_files));
+	if (chown(dir, owner, (gid_t)-1) < 0)
+		return error_errno(err, errno, "cannot hand cgroup %s to user %u", dir, owner);
+	for (char *name = text, *end; *name; name = end + 1) {
+		end = name + strcspn(name, "\n");
+		if (!*end)
+			break;
+		*end = '\0';
+		/* memory.reclaim and others are listed whether the controller is here or not. */
+		if (cgroup_path_of(file, dir, "/", name) < 0 ||
+			(chown(file, owner, (gid_t)-1) < 0 && errno != ENOENT))
+			return error_errno(err, errno, "cannot hand %s of cgroup %s to user %u",
+				name, dir, owner);
+	}
+	return 0;
+}
+
 static int v2_create(const struct cgroup_host *host, const char *path,
-	const struct cgroup_limits *limits, struct error *err)
+	const struct cgroup_limits *limits, const struct cgroup_creation *how, struct error *err)
 {
 	char dir[PATH_MAX];
 	int r = v2_path(dir, host, path, NULL);
 
 	if (r == 0)
-		r = cgroup_make_dir(dir, strlen(host->root));
+		r = cgroup_make_dir(dir, strlen(host->root), how->existing);
 	if (r == -EEXIST)
 		return error_set(err, r, "cgroup %s is in use", path);
 	if (r < 0)
@@ -542,6 +557,8 @@ static int v2_create(const struct cgroup_host *host, const char *path,
 	r = enable_controllers(host, path, v2_needed(limits), err);
 	if (r == 0)
 		r = v2_apply(host, path, limits, err);
+	if (r == 0 && how->delegate)
+		r = delegate(dir, how->owner, err);
 	if (r < 0)
 		v2_remove(host, path);
 	return r;

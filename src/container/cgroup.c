@@ -245,17 +245,127 @@ int cgroup_path_for(
 	return 0;
 }
 
-int cgroup_create(const char *path, const struct cgroup_limits *limits, struct error *err)
+/* Lexically: no empty part, no ".", and ".." takes the part before it away, never the root. */
+static char *clean_path(const char *path)
+{
+	char *clean = malloc(strlen(path) + 2), *end = clean;
+
+	if (!clean)
+		return NULL;
+	while (*path) {
+		const size_t n = strcspn(path, "/");
+
+		if (n == 2 && path[0] == '.' && path[1] == '.') {
+			while (end > clean && *--end != '/')
+				;
+		} else if (n != 0 && !(n == 1 && *path == '.')) {
+			*end++ = '/';
+			end = (char *)mempcpy(end, path, n);
+		}
+		path += n + (path[n] != '\0');
+	}
+	*end = '\0';
+	return clean;
+}
+
+/* A path that is asked for must be made, limit or not. */
+static int refuse_path(enum cgroup_kind mounted, const char *path, struct error *err)
+{
+	if (mounted == CGROUP_NONE)
+		return error_set(err, ENOTSUP, "cgroupsPath '%s': no cgroups are mounted at %s",
+			path, CGROUP_ROOT);
+	return error_set(err, geteuid() == 0 ? EROFS : EPERM,
+		"cgroupsPath '%s': the cgroups of this host are not ours to make", path);
+}
+
+int cgroup_place(const char *cgroups_path, const char *id, bool systemd, char **ret_path,
+	struct cgroup_unit *ret_unit, struct error *err)
+{
+	_cleanup_free_ char *clean = NULL, *base = NULL;
+	enum cgroup_kind mounted = mounted_kind();
+	struct cgroup_limits none;
+	int r;
+
+	*ret_unit = (struct cgroup_unit){ 0 };
+	if (systemd)
+		return cgroup_unit_place(cgroups_path, id, ret_path, ret_unit, err);
+	cgroup_limits_init(&none);
+	if (!cgroups_path || !*cgroups_path)
+		return cgroup_path_for(id, &none, ret_path, err);
+	if (!usable(mounted))
+		return refuse_path(mounted, cgroups_path, err);
+	clean = clean_path(cgroups_path);
+	if (!clean)
+		return error_oom(err);
+	if (*cgroups_path != '/' && mounted == CGROUP_V2) {
+		r = cgroup_v2_base(CGROUP_ROOT, &base, err);
+		if (r < 0)
+			return r;
+	}
+	*ret_path = strf("%s%s", base ? base : "", clean);
+	if (!*ret_path)
+		return error_oom(err);
+	r = check_path(*ret_path, err);
+	if (r < 0) {
+		free(*ret_path);
+		*ret_path = NULL;
+	}
+	return r;
+}
+
+/* What enters a cgroup below a frozen one stops before it has run a line of ours. */
+static int refuse_frozen(const struct cgroup_host *host, const char *path, struct error *err)
+{
+	char above[PATH_MAX];
+
+	for (const char *end = path + strlen(path); end > path;) {
+		memcpy(above, path, (size_t)(end - path));
+		above[end - path] = '\0';
+		if (host->ops->is_frozen(host, above) == 1)
+			return error_set(err, EBUSY, "cgroup %s is frozen", above);
+		while (end > path && *--end != '/')
+			;
+	}
+	return 0;
+}
+
+int cgroup_create(const char *path, const struct cgroup_limits *limits,
+	const struct cgroup_creation *how, struct error *err)
 {
 	enum cgroup_kind mounted = mounted_kind();
 	const struct cgroup_host host = { ops_of(mounted), CGROUP_ROOT };
+	struct cgroup_creation plan = how ? *how : (struct cgroup_creation){ 0 };
+	const bool has_unit = plan.unit && plan.unit->name;
 	int r = check_path(path, err);
 
 	if (r < 0)
 		return r;
-	if (!usable(mounted))
+	if (!host.ops)
 		return refuse_without_cgroup(mounted, limits, err);
-	return host.ops->create(&host, path, limits, err);
+	if (has_unit) {
+		plan.existing = CGROUP_JOIN;
+		r = cgroup_unit_start(plan.unit, plan.pid, limits, mounted == CGROUP_V2, err);
+		if (r < 0)
+			return r;
+	}
+	/* The usual path is one level below the root, which nobody freezes. */
+	if (plan.existing != CGROUP_REPLACE || strchr(path + 1, '/'))
+		r = refuse_frozen(&host, path, err);
+	if (r == 0)
+		r = host.ops->create(&host, path, limits, &plan, err);
+	if (r < 0 && has_unit)
+		cgroup_unit_stop(plan.unit, NULL);
+	if (r < 0 && !has_unit && !usable(mounted)) {
+		error_clear(err);
+		return refuse_without_cgroup(mounted, limits, err);
+	}
+	return r;
+}
+
+int cgroup_unit_update(
+	const struct cgroup_unit *unit, const struct cgroup_limits *limits, struct error *err)
+{
+	return unit->name ? cgroup_unit_set(unit, limits, mounted_kind() == CGROUP_V2, err) : 0;
 }
 
 int cgroup_enter_new(const char *path, const struct cgroup_limits *limits, struct error *err)

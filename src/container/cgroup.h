@@ -58,6 +58,9 @@ struct cgroup_limits {
 	struct cgroup_device_rule *device_rules; /* in order; an empty list allows everything */
 	size_t nr_device_rules;
 	char **unified; /* KEY=VALUE of v2 files */
+	/* v1: take part in the hierarchies that engines read through /proc/PID/cgroup too (pids,
+	 * blkio), limit or not; else they would find the host's numbers there. */
+	bool count_all;
 };
 
 void cgroup_limits_init(struct cgroup_limits *limits);
@@ -95,12 +98,63 @@ int cgroup_path_for(
 	const char *id, const struct cgroup_limits *limits, char **ret, struct error *err);
 
 /*
+ * The unit of systemd that a container's cgroup is, where its engine wants the systemd driver
+ * (runtime-spec config-linux.md, "cgroupsPath"; runc's --systemd-cgroup). Zeroed: none, and then
+ * every function that takes one does nothing for it.
+ */
+struct cgroup_unit {
+	char *name; /* "docker-ID.scope" */
+	char *slice; /* "system.slice" */
+	bool user; /* the user's manager, not the system's */
+	char **properties; /* more of them: NAME=VALUE, the value in GLib's text of variants */
+};
+
+void cgroup_unit_free(struct cgroup_unit *unit);
+
+/*
+ * Where config.json wants the container's cgroup (`cgroups_path` may be NULL). Without systemd: an
+ * absolute path is one below the root of every hierarchy, a relative one is below the place that
+ * cgroup_path_for() chooses for a container of its own; *ret_path is NULL where there are no
+ * cgroups for us and no path is asked for. With it: "SLICE:PREFIX:NAME".
+ */
+int cgroup_place(const char *cgroups_path, const char *id, bool systemd, char **ret_path,
+	struct cgroup_unit *ret_unit, struct error *err);
+
+/* The properties among a container's annotations (KEY=VALUE): org.systemd.property.NAME. */
+int cgroup_unit_read_annotations(
+	struct cgroup_unit *unit, char *const *annotations, struct error *err);
+
+/* After cgroup_update(): tell systemd, which would set the old limits again at its next reload. */
+int cgroup_unit_update(
+	const struct cgroup_unit *unit, const struct cgroup_limits *limits, struct error *err);
+
+/* After cgroup_remove(): until systemd has let go of it, no unit of that name can be started. */
+int cgroup_unit_stop(const struct cgroup_unit *unit, struct error *err);
+
+/* What becomes of an empty cgroup that is there already. */
+enum cgroup_existing {
+	CGROUP_REPLACE, /* a left-over of ours, with limits of who knows what */
+	CGROUP_ADOPT, /* somebody has prepared it */
+	CGROUP_JOIN, /* it need not be empty: systemd has made it, for us */
+};
+
+/* How a cgroup is made; zeroed: for us alone, without systemd. */
+struct cgroup_creation {
+	enum cgroup_existing existing; /* CGROUP_ADOPT for a path that somebody else has chosen */
+	const struct cgroup_unit *unit; /* may be NULL */
+	pid_t pid; /* whose cgroup the unit is going to be; it is moved by systemd */
+	bool delegate; /* v2: the container divides it further, as `owner`, its root */
+	uid_t owner;
+};
+
+/*
  * Make the cgroup and set the limits. -EEXIST when it is in use; an empty left-over is replaced.
  * Missing parents are made. Without cgroups (CGROUP_NONE) it succeeds if no limit is asked for.
  * On v1 only the controllers are used that account (memory, cpuacct) or that a limit names: each
  * costs 75 to 140 us of a run; freezing and updates add theirs when they come.
  */
-int cgroup_create(const char *path, const struct cgroup_limits *limits, struct error *err);
+int cgroup_create(const char *path, const struct cgroup_limits *limits,
+	const struct cgroup_creation *how, struct error *err);
 
 /*
  * Enter it: called by the single-threaded child itself, before it unshares its cgroup namespace.

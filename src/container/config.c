@@ -188,6 +188,7 @@ void container_config_free(struct container_config *config)
 		free(config->devices[i].path);
 	free(config->devices);
 	free(config->cgroup_path);
+	cgroup_unit_free(&config->cgroup_unit);
 	cgroup_limits_free(&config->limits);
 	free(config->seccomp.profile);
 	strv_free(config->masked_paths);

@@ -124,7 +124,8 @@ struct container_config {
 	struct userns_maps id_maps; /* of a new user namespace */
 	struct container_device *devices;
 	size_t nr_devices;
-	char *cgroup_path; /* of cgroup_path_for(); NULL: none */
+	char *cgroup_path; /* of cgroup_path_for() or cgroup_place(); NULL: none */
+	struct cgroup_unit cgroup_unit; /* of cgroup_place() */
 	struct cgroup_limits limits;
 	struct seccomp_choice seccomp;
 	char **masked_paths, **readonly_paths;

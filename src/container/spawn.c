@@ -249,12 +249,13 @@ static int open_mount_namespace(pid_t pid)
 static int prepare_for_child(const struct container_config *config, struct container_handle *handle,
 	bool *ret_cgroup_made, struct error *err)
 {
+	const struct cgroup_creation how = { .unit = &config->cgroup_unit, .pid = handle->pid };
 	bool in_userns = namespaces_new(config) & CLONE_NEWUSER;
 	_cleanup_close_ int root = -1;
 	int r;
 
 	if (config->cgroup_path) {
-		r = cgroup_create(config->cgroup_path, &config->limits, err);
+		r = cgroup_create(config->cgroup_path, &config->limits, &how, err);
 		if (r < 0)
 			return r;
 		*ret_cgroup_made = true;
@@ -350,7 +351,9 @@ int container_spawn(const struct container_config *config,
 	child.is_first = true;
 	child.rootless = geteuid() != 0;
 	child.in_userns = config->namespaces[CONTAINER_NS_USER].wanted;
-	child.has_cgroup = config->cgroup_path && cgroup_host_kind() != CGROUP_NONE;
+	/* Where the unit is going to be is ours once systemd has made it. */
+	child.has_cgroup = config->cgroup_path &&
+		(config->cgroup_unit.name || cgroup_host_kind() != CGROUP_NONE);
 	r = find_single_mapping(&child, err);
 	if (r < 0)
 		return r;
@@ -373,8 +376,10 @@ int container_spawn(const struct container_config *config,
 		r = spawn_await_ready(&handle, err);
 	if (r < 0) {
 		spawn_kill(&handle);
-		if (cgroup_made)
+		if (cgroup_made) {
 			cgroup_remove(config->cgroup_path, NULL);
+			cgroup_unit_stop(&config->cgroup_unit, NULL);
+		}
 		return r;
 	}
 	*ret = handle;

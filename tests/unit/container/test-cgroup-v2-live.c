@@ -26,6 +26,8 @@
 
 #define NOBODY 65534
 
+static const struct cgroup_creation plain;
+
 struct fixture {
 	struct cgroup_host host;
 	char path[64];
@@ -123,9 +125,10 @@ static void frozen_then_killed_then_gone(void **state)
 	int status, frozen = 0;
 
 	need(f);
-	ok(f, cgroup_v2_ops.create(&f->host, f->path, &f->limits, &f->err));
+	ok(f, cgroup_v2_ops.create(&f->host, f->path, &f->limits, &plain, &f->err));
 	pid = start_inside(f);
-	assert_int_equal(cgroup_v2_ops.create(&f->host, f->path, &f->limits, &f->err), -EEXIST);
+	assert_int_equal(
+		cgroup_v2_ops.create(&f->host, f->path, &f->limits, &plain, &f->err), -EEXIST);
 	ok(f, cgroup_v2_ops.pids(&f->host, f->path, &pids, &count, &f->err));
 	assert_int_equal(count, 1);
 	assert_int_equal(pids[0], pid);
@@ -201,7 +204,7 @@ static void the_device_program_is_the_kernels_law(void **state)
 	int fd, r;
 
 	need(f);
-	ok(f, cgroup_v2_ops.create(&f->host, f->path, &f->limits, &f->err));
+	ok(f, cgroup_v2_ops.create(&f->host, f->path, &f->limits, &plain, &f->err));
 	cgroup_path_of(dir, f->host.root, f->path);
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(fd >= 0);
@@ -247,7 +250,7 @@ static int ask_for_path(struct fixture *f, uid_t uid, const char *expected)
 	cgroup_path_of(procs, f->host.root, f->path, "/cgroup.procs");
 	if (cgroup_read_text(procs, text, sizeof(text)) != 0)
 		return 5;
-	if (cgroup_v2_ops.create(&f->host, path, &limits, &err) < 0) {
+	if (cgroup_v2_ops.create(&f->host, path, &limits, &plain, &err) < 0) {
 		fprintf(stderr, "%s\n", err.message);
 		return 6;
 	}
@@ -300,7 +303,7 @@ static void a_users_delegated_cgroup_is_divided(void **state)
 
 	need(f);
 	snprintf(f->path, sizeof(f->path), "/strata-test-user-%d", getpid());
-	ok(f, cgroup_v2_ops.create(&f->host, f->path, &f->limits, &f->err));
+	ok(f, cgroup_v2_ops.create(&f->host, f->path, &f->limits, &plain, &f->err));
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		cgroup_path_of(file, f->host.root, f->path, files[i]);
 		assert_int_equal(chown(file, NOBODY, NOBODY), 0);
@@ -315,7 +318,7 @@ static void what_is_not_delegated_is_left_alone(void **state)
 	pid_t pid;
 
 	need(f);
-	ok(f, cgroup_v2_ops.create(&f->host, f->path, &f->limits, &f->err));
+	ok(f, cgroup_v2_ops.create(&f->host, f->path, &f->limits, &plain, &f->err));
 	pid = fork();
 	if (pid == 0) {
 		char *path = NULL;

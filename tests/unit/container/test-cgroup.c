@@ -166,7 +166,7 @@ static void memory_limit_kills_what_exceeds_it(void **state)
 
 	need(false);
 	f->limits.memory_bytes = f->limits.memory_swap_bytes = 16 << 20;
-	ok(f, cgroup_create(f->path, &f->limits, &f->err));
+	ok(f, cgroup_create(f->path, &f->limits, NULL, &f->err));
 	pfd.fd = cgroup_open_oom_events(f->path);
 	assert_true(pfd.fd >= 0);
 	assert_int_equal(poll(&pfd, 1, 0), 0);
@@ -189,7 +189,7 @@ static void memory_limits_grow_and_shrink_together(void **state)
 	struct cgroup_stats stats;
 
 	need(false);
-	ok(f, cgroup_create(f->path, &f->limits, &f->err));
+	ok(f, cgroup_create(f->path, &f->limits, NULL, &f->err));
 	for (size_t i = 0; i < ARRAY_SIZE(mib); i++) {
 		f->limits.memory_bytes = mib[i][0] << 20;
 		f->limits.memory_swap_bytes = mib[i][1] < 0 ? -1 : mib[i][1] << 20;
@@ -227,7 +227,7 @@ static void pids_limit_refuses_a_fork(void **state)
 
 	need(false);
 	f->limits.pids = 4;
-	ok(f, cgroup_create(f->path, &f->limits, &f->err));
+	ok(f, cgroup_create(f->path, &f->limits, NULL, &f->err));
 	status = run_inside(f, fork_ten);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 7);
@@ -289,7 +289,7 @@ static void device_rules_allow_only_what_they_name(void **state)
 	f->limits.device_rules = malloc(sizeof(docker_like_rules));
 	memcpy(f->limits.device_rules, docker_like_rules, sizeof(docker_like_rules));
 	f->limits.nr_device_rules = ARRAY_SIZE(docker_like_rules);
-	ok(f, cgroup_create(f->path, &f->limits, &f->err));
+	ok(f, cgroup_create(f->path, &f->limits, NULL, &f->err));
 	status = run_inside(f, open_devices);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0x3);
@@ -350,7 +350,7 @@ static void freeze_stops_and_thaw_continues(void **state)
 	pid_t pid;
 
 	need(false);
-	ok(f, cgroup_create(f->path, &f->limits, &f->err));
+	ok(f, cgroup_create(f->path, &f->limits, NULL, &f->err));
 	assert_false(cgroup_is_frozen(f->path));
 	pid = start_spinner(f);
 	ok(f, cgroup_freeze(f->path, true, &f->err));
@@ -373,7 +373,7 @@ static void a_frozen_cgroup_is_removed_with_its_processes(void **state)
 	pid_t pid;
 
 	need(false);
-	ok(f, cgroup_create(f->path, &f->limits, &f->err));
+	ok(f, cgroup_create(f->path, &f->limits, NULL, &f->err));
 	pid = start_sleeper(f);
 	ok(f, cgroup_freeze(f->path, true, &f->err));
 	ok(f, cgroup_remove(f->path, &f->err));
@@ -389,11 +389,11 @@ static void one_in_use_is_not_made_again(void **state)
 	pid_t pid;
 
 	need(false);
-	ok(f, cgroup_create(f->path, &f->limits, &f->err));
+	ok(f, cgroup_create(f->path, &f->limits, NULL, &f->err));
 	/* Empty: a left-over, replaced. */
-	ok(f, cgroup_create(f->path, &f->limits, &f->err));
+	ok(f, cgroup_create(f->path, &f->limits, NULL, &f->err));
 	pid = start_sleeper(f);
-	assert_int_equal(cgroup_create(f->path, &f->limits, &f->err), -EEXIST);
+	assert_int_equal(cgroup_create(f->path, &f->limits, NULL, &f->err), -EEXIST);
 	assert_non_null(strstr(f->err.message, "in use"));
 	assert_int_equal(kill(pid, 0), 0);
 	stop_sleeper(pid);
@@ -407,7 +407,7 @@ static void a_limit_set_later_holds_for_those_inside(void **state)
 
 	need(false);
 	need_controller("cpuset");
-	ok(f, cgroup_create(f->path, &f->limits, &f->err));
+	ok(f, cgroup_create(f->path, &f->limits, NULL, &f->err));
 	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
 		pids[i] = start_sleeper(f);
 	f->limits.pids = 5;
@@ -440,7 +440,7 @@ static void cpu_quota_holds(void **state)
 	need_controller("cpu");
 	f->limits.cpu_quota_us = 20000;
 	f->limits.cpu_period_us = 100000;
-	ok(f, cgroup_create(f->path, &f->limits, &f->err));
+	ok(f, cgroup_create(f->path, &f->limits, NULL, &f->err));
 	pid = start_spinner(f);
 	ok(f, cgroup_read_stats(f->path, &before, &f->err));
 	start = clock_monotonic_ns();
@@ -463,7 +463,7 @@ static void nested_cgroups_go_with_their_parent(void **state)
 	pid_t pid;
 
 	need(true);
-	ok(f, cgroup_create(f->path, &f->limits, &f->err));
+	ok(f, cgroup_create(f->path, &f->limits, NULL, &f->err));
 	pid = start_sleeper(f);
 	for (size_t i = 0; i < ARRAY_SIZE(tails); i++) {
 		snprintf(procs, sizeof(procs), "/sys/fs/cgroup/memory%s%s", f->path, tails[i]);
@@ -486,7 +486,7 @@ static int make_a_cgroup_a_hundred_times(void)
 	cgroup_limits_init(&limits);
 	for (int i = 0; i < 100; i++) {
 		snprintf(path, sizeof(path), "/strata-test-shared/%d", getpid());
-		if (cgroup_create(path, &limits, NULL) < 0 || cgroup_remove(path, NULL) < 0)
+		if (cgroup_create(path, &limits, NULL, NULL) < 0 || cgroup_remove(path, NULL) < 0)
 			return 1;
 		/* What a tidy administrator may do at any moment. */
 		rmdir("/sys/fs/cgroup/memory/strata-test-shared");
@@ -519,7 +519,7 @@ static void stats_count_what_was_used(void **state)
 	struct cgroup_stats stats;
 
 	need(false);
-	ok(f, cgroup_create(f->path, &f->limits, &f->err));
+	ok(f, cgroup_create(f->path, &f->limits, NULL, &f->err));
 	assert_int_equal(WEXITSTATUS(run_inside(f, touch_64_mib)), 0);
 	ok(f, cgroup_read_stats(f->path, &stats, &f->err));
 	assert_true(stats.cpu_usage_ns > 1000000);
@@ -537,7 +537,7 @@ static void bad_paths_and_values_are_refused(void **state)
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
-		assert_int_equal(cgroup_create(paths[i], &f->limits, &f->err), -EINVAL);
+		assert_int_equal(cgroup_create(paths[i], &f->limits, NULL, &f->err), -EINVAL);
 	f->limits.cpu_period_us = 10;
 	assert_int_equal(cgroup_check_limits(&f->limits, &f->err), -EINVAL);
 	assert_non_null(strstr(f->err.message, "--cpu-period"));
@@ -550,7 +550,7 @@ static void a_weight_nobody_schedules_is_an_error(void **state)
 
 	need(true);
 	f->limits.blkio_weight = 500;
-	r = cgroup_create(f->path, &f->limits, &f->err);
+	r = cgroup_create(f->path, &f->limits, NULL, &f->err);
 	/* Where BFQ is built in it works; elsewhere the option is named and nothing is left. */
 	if (r == 0)
 		return;
@@ -564,7 +564,7 @@ static void a_first_child_leaves_an_empty_cgroup(void **state)
 	struct fixture *f = *state;
 
 	need(false);
-	ok(f, cgroup_create(f->path, &f->limits, &f->err));
+	ok(f, cgroup_create(f->path, &f->limits, NULL, &f->err));
 	assert_int_equal(run_inside(f, do_nothing), 0);
 	ok(f, cgroup_remove(f->path, &f->err));
 }

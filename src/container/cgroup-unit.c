@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cgroup-unit.c - the systemd driver: a container's cgroup is a transient scope that systemd makes,
+ * and that it moves the first process into.
+ *
+ * systemd is spoken to by the helper program strata-scope, for this program has no libsystemd. It
+ * is told the limits it has words for as properties of the scope: it would otherwise put its own
+ * ideas in their place at its next reload. The files are then written by us all the same (the scope
+ * is delegated), so that limits systemd has no word for hold as well, and so that both drivers give
+ * the same numbers.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/process.h"
+#include "base/str.h"
+#include "container/cgroup-ops.h"
+
+#define HELPER		   "strata-scope"
+#define ANNOTATION	   "org.systemd.property."
+#define DEFAULT_PERIOD_US  100000
+#define SYSTEMD_QUOTA_STEP 10000 /* systemd keeps whole percents: 10 ms of a second */
+#define INFINITY_TEXT	   "uint64 18446744073709551615"
+/* Words of a helper's command line beside the properties. */
+#define HELPER_WORDS_MAX 12
+
+void cgroup_unit_free(struct cgroup_unit *unit)
+{
+	if (!unit)
+		return;
+	free(unit->name);
+	free(unit->slice);
+	strv_free(unit->properties);
+	*unit = (struct cgroup_unit){ 0 };
+}
+
+/* --- names and paths ----------------------------------------------------------------------- */
+
+/* "a-b.slice" -> "/a.slice/a-b.slice", "-.slice" -> "" (systemd.slice(5)). */
+int cgroup_unit_expand_slice(const char *slice, char **ret, struct error *err)
+{
+	_cleanup_str_ struct str path = { 0 };
+	const size_t len = strlen(slice) - (str_has_suffix(slice, ".slice") ? 6 : 0);
+
+	str_append(&path, "");
+	if (len == strlen(slice) || len == 0 || strchr(slice, '/'))
+		return error_set(err, EINVAL, "'%s' is not the name of a slice", slice);
+	for (size_t end = 0; end < len && !(len == 1 && *slice == '-'); end++) {
+		const size_t start = end;
+
+		end += strcspn(slice + end, "-");
+		if (end > len)
+			end = len;
+		if (end == start || (end == len - 1 && slice[end] == '-'))
+			return error_set(err, EINVAL,
+				"'%s' is not the name of a slice: a '-' stands between two names",
+				slice);
+		str_appendf(&path, "/%.*s.slice", (int)end, slice);
+	}
+	*ret = str_finish(&path);
+	return *ret ? 0 : error_oom(err);
+}
+
+/* Below which cgroup the manager has its slices: "" for the system's, unless it is in a container
+ * itself. *ret is malloc'd. */
+static int manager_path(bool user, char **ret, struct error *err)
+{
+	static const char unit[] = "/user@";
+	char text[PATH_MAX], *end;
+	_cleanup_free_ char *path = NULL;
+
+	if (!user) {
+		if (cgroup_read_text("/proc/1/cgroup", text, sizeof(text)) <= 0 ||
+			cgroup_parse_systemd(text, &path) < 0 ||
+			!str_has_suffix(path, "/init.scope"))
+			path = strdup("");
+		else
+			path[strlen(path) - strlen("/init.scope")] = '\0';
+	} else if (cgroup_read_text("/proc/self/cgroup", text, sizeof(text)) > 0 &&
+		cgroup_parse_systemd(text, &path) == 0 && (end = strstr(path, unit))) {
+		end[1 + strcspn(end + 1, "/")] = '\0';
+	} else {
+		free(path);
+		path = strf("/user.slice/user-%u.slice/user@%u.service", geteuid(), geteuid());
+	}
+	if (!path)
+		return error_oom(err);
+	*ret = steal_ptr(&path);
+	return 0;
+}
+
+static int unit_path(const struct cgroup_unit *unit, char **ret, struct error *err)
+{
+	_cleanup_free_ char *slice = NULL, *manager = NULL;
+	int r = cgroup_unit_expand_slice(unit->slice, &slice, err);
+
+	if (r == 0)
+		r = manager_path(unit->user, &manager, err);
+	if (r < 0)
+		return r;
+	*ret = strf("%s%s/%s", manager, slice, unit->name);
+	return *ret ? 0 : error_oom(err);
+}
+
+/* "SLICE:PREFIX:NAME" -> the slice and "PREFIX-NAME.scope". */
+static int parse_unit(
+	const char *cgroups_path, const char *id, struct cgroup_unit *unit, struct error *err)
+{
+	_cleanup_strv_ char **parts = cgroups_path && *cgroups_path ? strv_split(cgroups_path, ':')
+								    : strv_split("::", ':');
+
+	if (!parts)
+		return error_oom(err);
+	if (strv_length(parts) != 3)
+		return error_set(err, EINVAL,
+			"cgroupsPath: the systemd cgroup driver wants SLICE:PREFIX:NAME, not '%s'",
+			cgroups_path);
+	if (strchr(cgroups_path ? cgroups_path : "", '/') || str_has_suffix(parts[2], ".slice"))
+		return error_set(err, EINVAL,
+			"cgroupsPath '%s' is not that of a scope, which a container is to the systemd "
+			"cgroup driver",
+			cgroups_path);
+	unit->slice = *parts[0] ? strdup(parts[0])
+				: strdup(unit->user ? "user.slice" : "system.slice");
+	if (!*parts[2])
+		unit->name = strf("strata-%s.scope", id);
+	else
+		unit->name = strf("%s%s%s.scope", parts[1], *parts[1] ? "-" : "", parts[2]);
+	return unit->slice && unit->name ? 0 : error_oom(err);
+}
+
+int cgroup_unit_place(const char *cgroups_path, const char *id, char **ret_path,
+	struct cgroup_unit *ret_unit, struct error *err)
+{
+	_cleanup_(cgroup_unit_free) struct cgroup_unit unit = { .user = !cgroup_is_real_root() };
+	struct stat st;
+	int r;
+
+	/* sd_booted(3) */
+	if (lstat("/run/systemd/system", &st) < 0 || !S_ISDIR(st.st_mode))
+		return error_set(
+			err, ENOTSUP, "systemd cgroup driver: systemd is not running as init");
+	r = parse_unit(cgroups_path, id, &unit, err);
+	if (r == 0)
+		r = unit_path(&unit, ret_path, err);
+	if (r < 0)
+		return r;
+	*ret_unit = unit;
+	unit = (struct cgroup_unit){ 0 };
+	return 0;
+}
+
+int cgroup_unit_read_annotations(
+	struct cgroup_unit *unit, char *const *annotations, struct error *err)
+{
+	if (!unit->name)
+		return 0;
+	strv_for_each (annotation, annotations) {
+		const char *setting = str_after_prefix(*annotation, ANNOTATION);
+
+		if (setting && strv_push(&unit->properties, setting) < 0)
+			return error_oom(err);
+	}
+	return 0;
+}
+
+/* --- limits as properties ------------------------------------------------------------------ */
+
+struct property {
+	const char *name, *v1_name; /* v1_name: of the version of cgroups; NULL: the same */
+	size_t offset;
+	bool zero_means_unset;
+	int64_t least; /* systemd takes no less */
+	uint64_t (*convert)(uint64_t value); /* for v2 */
+};
+
+#define LIMIT(member) offsetof(struct cgroup_limits, member)
+static const struct property properties[] = {
+	{ "MemoryMax", "MemoryLimit", LIMIT(memory_bytes), true, 1, NULL },
+	{ "CPUWeight", "CPUShares", LIMIT(cpu_shares), true, 2, cgroup_weight_from_shares },
+	{ "TasksMax", NULL, LIMIT(pids), false, 1, NULL },
+};
+
+static int push_number(char ***list, const char *name, int64_t value)
+{
+	if (value < 0)
+		return strv_pushf(list, "%s=" INFINITY_TEXT, name);
+	return strv_pushf(list, "%s=uint64 %lld", name, (long long)value);
+}
+
+/* systemd has a share of a second in whole percents, more rather than less. */
+static int push_quota(char ***list, const struct cgroup_limits *l)
+{
+	int64_t period = l->cpu_period_us > 0 ? l->cpu_period_us : DEFAULT_PERIOD_US;
+	int64_t per_second = -1;
+	int r = 0;
+
+	if (l->cpu_period_us > 0)
+		r = push_number(list, "CPUQuotaPeriodUSec", period);
+	if (r < 0 || l->cpu_quota_us == CGROUP_UNSET || l->cpu_quota_us == 0)
+		return r;
+	if (l->cpu_quota_us > 0) {
+		per_second = (int64_t)((double)l->cpu_quota_us * 1e6 / (double)period);
+		per_second = (per_second + SYSTEMD_QUOTA_STEP - 1) / SYSTEMD_QUOTA_STEP *
+			SYSTEMD_QUOTA_STEP;
+	}
+	return push_number(list, "CPUQuotaPerSecUSec", per_second);
+}
+
+/* "0-2,8" -> "[byte 7, 1]": bit n of byte n / 8. */
+static int push_set(char ***list, const char *name, const char *set, struct error *err)
+{
+	uint8_t bits[CGROUP_SET_MAX / 8] = { 0 };
+	_cleanup_str_ struct str text = { 0 };
+	size_t used = 1;
+
+	if (!set || !*set)
+		return 0;
+	if (cgroup_parse_set(set, bits, sizeof(bits)) < 0)
+		return error_set(err, EINVAL, "'%s' is not a list of CPUs or memory nodes", set);
+	for (size_t i = 0; i < sizeof(bits); i++)
+		if (bits[i])
+			used = i + 1;
+	for (size_t i = 0; i < used; i++)
+		str_appendf(&text, "%s%u", i ? ", " : "byte ", bits[i]);
+	if (text.failed || strv_pushf(list, "%s=[%s]", name, text.data) < 0)
+		return error_oom(err);
+	return 0;
+}
+
+static int push_v2_memory(char ***list, const struct cgroup_limits *l, struct error *err)
+{
+	int64_t swap = CGROUP_UNSET;
+	int r = 0;
+
+	if (l->memory_reservation_bytes != CGROUP_UNSET && l->memory_reservation_bytes != 0)
+		r = push_number(list, "MemoryLow", l->memory_reservation_bytes);
+	/* An update of the total alone is left to the file: it needs the limit in force. */
+	if (r == 0 && l->memory_bytes > 0 && l->memory_swap_bytes != 0) {
+		r = cgroup_swap_from_total(l->memory_bytes, l->memory_swap_bytes, &swap, err);
+		if (r < 0)
+			return r;
+	}
+	if (r == 0 && swap != CGROUP_UNSET)
+		r = push_number(list, "MemorySwapMax", swap);
+	return r < 0 ? error_oom(err) : 0;
+}
+
+int cgroup_unit_properties(
+	const struct cgroup_limits *limits, bool v2, char ***list, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(properties) && r == 0; i++) {
+		const struct property *p = &properties[i];
+		int64_t value = *(const int64_t *)(const void *)((const char *)limits + p->offset);
+
+		if (value == CGROUP_UNSET || (value == 0 && p->zero_means_unset))
+			continue;
+		/* Docker's "no limit" of processes; a share cannot be without limit. */
+		if (value == 0 && !p->zero_means_unset)
+			value = CGROUP_UNLIMITED;
+		if (value > 0 && value < p->least)
+			value = p->least;
+		if (v2 && p->convert)
+			value = value < 0 ? 100 : (int64_t)p->convert((uint64_t)value);
+		r = push_number(list, v2 || !p->v1_name ? p->name : p->v1_name, value);
+	}
+	if (r == 0)
+		r = push_quota(list, limits);
+	if (r < 0)
+		return error_oom(err);
+	r = push_set(list, "AllowedCPUs", limits->cpuset_cpus, err);
+	if (r == 0)
+		r = push_set(list, "AllowedMemoryNodes", limits->cpuset_mems, err);
+	if (r == 0 && v2)
+		r = push_v2_memory(list, limits, err);
+	return r;
+}
+
+/* --- the helper ---------------------------------------------------------------------------- */
+
+/* strata-scope VERB [--user] [--slice SLICE] --property ... NAME [PID DESCRIPTION] */
+static int run_helper(const struct cgroup_unit *unit, const char *verb, char *const *settings,
+	pid_t pid, struct error *err)
+{
+	_cleanup_free_ const char **argv = NULL;
+	char helper[PATH_MAX], pid_text[16];
+	size_t argc = 0;
+	int r = process_helper_path(HELPER, helper, sizeof(helper), err);
+
+	if (r < 0)
+		return error_prefix(err, "systemd cgroup driver");
+	argv = calloc(2 * strv_length(settings) + HELPER_WORDS_MAX, sizeof(*argv));
+	if (!argv)
+		return error_oom(err);
+	snprintf(pid_text, sizeof(pid_text), "%d", (int)pid);
+	argv[argc++] = helper;
+	argv[argc++] = verb;
+	if (unit->user)
+		argv[argc++] = "--user";
+	if (pid > 0) {
+		argv[argc++] = "--slice";
+		argv[argc++] = unit->slice;
+	}
+	strv_for_each (setting, settings) {
+		argv[argc++] = "--property";
+		argv[argc++] = *setting;
+	}
+	argv[argc++] = "--";
+	argv[argc++] = unit->name;
+	if (pid > 0) {
+		argv[argc++] = pid_text;
+		argv[argc++] = "strata container";
+	}
+	r = process_run((char *const *)(void *)argv, NULL, NULL, err);
+	return r > 0 ? -EIO : r;
+}
+
+int cgroup_unit_start(const struct cgroup_unit *unit, pid_t pid, const struct cgroup_limits *limits,
+	bool v2, struct error *err)
+{
+	static const char *const always[] = { "DefaultDependencies=false", "MemoryAccounting=true",
+		"CPUAccounting=true", "TasksAccounting=true" };
+	_cleanup_strv_ char **settings = NULL;
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(always) && r == 0; i++)
+		r = strv_push(&settings, always[i]);
+	if (r == 0)
+		r = strv_push(&settings, v2 ? "IOAccounting=true" : "BlockIOAccounting=true");
+	if (r < 0)
+		return error_oom(err);
+	r = cgroup_unit_properties(limits, v2, &settings, err);
+	strv_for_each (setting, unit->properties)
+		if (r == 0 && strv_push(&settings, *setting) < 0)
+			r = error_oom(err);
+	return r < 0 ? r : run_helper(unit, "start", settings, pid, err);
+}
+
+int cgroup_unit_set(const struct cgroup_unit *unit, const struct cgroup_limits *limits, bool v2,
+	struct error *err)
+{
+	_cleanup_strv_ char **settings = NULL;
+	int r = cgroup_unit_properties(limits, v2, &settings, err);
+
+	return r < 0 || !settings ? r : run_helper(unit, "set", settings, 0, err);
+}
+
+int cgroup_unit_stop(const struct cgroup_unit *unit, struct error *err)
+{
+	return unit->name ? run_helper(unit, "stop", NULL, 0, err) : 0;
+}
