@@ -8,11 +8,78 @@
 
 #include "base/io.h"
 
+/* --- numbers beyond int64_t ------------------------------------------------------------------- */
+
+/* Is it the digits of a number that is a uint64_t, but no int64_t? */
+static bool is_large(const char *digits, size_t len, uint64_t *ret)
+{
+	char number[24];
+
+	if (len < 19 || len > 20)
+		return false;
+	memcpy(number, digits, len);
+	number[len] = '\0';
+	return parse_u64(number, UINT64_MAX, ret) == 0 && *ret > INT64_MAX;
+}
+
+/* How long the number or word ("true") at `text` is; 0 = neither. */
+static size_t token_length(const char *text, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && text[n] && strchr("+-.0123456789Eabcdefghijklmnopqrstuvwxyz", text[n]))
+		n++;
+	return n;
+}
+
+static size_t string_length(const char *text, size_t len)
+{
+	size_t n = 1;
+
+	while (n < len && text[n] != '"')
+		n += text[n] == '\\' && n + 1 < len ? 2 : 1;
+	return n < len ? n + 1 : len;
+}
+
+/* The same document with those numbers as strings (json.h). */
+static void mark_large_numbers(const char *text, size_t len, struct str *out)
+{
+	size_t n;
+
+	for (size_t i = 0; i < len; i += n) {
+		uint64_t value;
+
+		n = text[i] == '"' ? string_length(text + i, len - i)
+				   : token_length(text + i, len - i);
+		if (is_large(text + i, n, &value))
+			str_appendf(out, "\"\\u%04x%" PRIu64 "\"", JSON_LARGE_MARK, value);
+		else
+			str_append_n(out, text + i, n = n ? n : 1);
+	}
+}
+
+static bool read_large(const json_t *j, uint64_t *ret)
+{
+	const char *text = json_string_value(j);
+
+	return text && text[0] == JSON_LARGE_MARK && is_large(text + 1, strlen(text + 1), ret);
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
 int json_parse(const char *text, size_t len, const char *what, json_t **ret, struct error *err)
 {
 	json_error_t e;
 	json_t *j = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
 
+	if (!j && json_error_code(&e) == json_error_numeric_overflow) {
+		_cleanup_str_ struct str marked = { 0 };
+
+		mark_large_numbers(text, len, &marked);
+		if (marked.failed)
+			return error_oom(err);
+		j = json_loadb(marked.data, marked.len, JSON_REJECT_DUPLICATES, &e);
+	}
 	if (!j)
 		return error_set(
 			err, EINVAL, "%s is not valid JSON: line %d: %s", what, e.line, e.text);
@@ -91,6 +158,20 @@ int json_get_int(
 	if (!json_is_integer(j))
 		return wrong_type(what, field, "an integer", err);
 	*ret = json_integer_value(j);
+	return 0;
+}
+
+int json_get_u64(
+	const json_t *object, const char *field, uint64_t *ret, const char *what, struct error *err)
+{
+	json_t *j;
+	int r = get_member(object, field, &j, what, err);
+
+	if (r < 0 || !j || read_large(j, ret))
+		return r;
+	if (!json_is_integer(j) || json_integer_value(j) < 0)
+		return wrong_type(what, field, "an integer from 0 to 2^64 - 1", err);
+	*ret = (uint64_t)json_integer_value(j);
 	return 0;
 }
 
@@ -261,6 +342,61 @@ void json_write_raw(struct json_writer *w, const char *key, const char *json)
 {
 	write_key(w, key);
 	str_append(&w->out, json);
+}
+
+static void write_members(struct json_writer *w, const char *key, const json_t *object)
+{
+	const char *name;
+	json_t *member;
+
+	json_begin_object(w, key);
+	json_object_foreach ((json_t *)(uintptr_t)object, name, member)
+		json_write_value(w, name, member);
+	json_end_object(w);
+}
+
+static void write_items(struct json_writer *w, const char *key, const json_t *array)
+{
+	json_t *item;
+	size_t i;
+
+	json_begin_array(w, key);
+	json_array_foreach (array, i, item)
+		json_write_value(w, NULL, item);
+	json_end_array(w);
+}
+
+void json_write_value(struct json_writer *w, const char *key, const json_t *value)
+{
+	uint64_t large;
+
+	switch (json_typeof(value)) {
+	case JSON_OBJECT:
+		write_members(w, key, value);
+		break;
+	case JSON_ARRAY:
+		write_items(w, key, value);
+		break;
+	case JSON_STRING:
+		if (read_large(value, &large))
+			json_write_uint(w, key, large);
+		else
+			json_write_string(w, key, json_string_value(value));
+		break;
+	case JSON_INTEGER:
+		json_write_int(w, key, json_integer_value(value));
+		break;
+	case JSON_REAL:
+		json_write_double(w, key, json_real_value(value));
+		break;
+	case JSON_TRUE:
+	case JSON_FALSE:
+		json_write_bool(w, key, json_is_true(value));
+		break;
+	case JSON_NULL:
+		json_write_raw(w, key, "null");
+		break;
+	}
 }
 
 void json_write_strv(struct json_writer *w, const char *key, char *const *v)

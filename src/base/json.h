@@ -22,7 +22,14 @@ static inline void cleanup_json(json_t **j)
 
 #define _cleanup_json_ _cleanup_(cleanup_json)
 
-/* Parse text; `what` names the document in the error sentence. The caller owns *ret. */
+/*
+ * Parse text; `what` names the document in the error sentence. The caller owns *ret.
+ *
+ * A number from 2^63 to 2^64 - 1 (Go's uint64, "no limit" in config.json) is more than jansson's
+ * integers hold: it becomes a string, a JSON_LARGE_MARK and the digits, which json_get_u64() reads
+ * and json_write_value() writes as the number it was.
+ */
+#define JSON_LARGE_MARK '\1'
 int json_parse(const char *text, size_t len, const char *what, json_t **ret, struct error *err);
 int json_read_file(int dir_fd, const char *path, size_t max_bytes, json_t **ret, struct error *err);
 
@@ -37,6 +44,8 @@ int json_get_bool(
 	const json_t *object, const char *field, bool *ret, const char *what, struct error *err);
 int json_get_int(
 	const json_t *object, const char *field, int64_t *ret, const char *what, struct error *err);
+int json_get_u64(const json_t *object, const char *field, uint64_t *ret, const char *what,
+	struct error *err);
 int json_get_object(
 	const json_t *object, const char *field, json_t **ret, const char *what, struct error *err);
 int json_get_array(
@@ -69,6 +78,8 @@ void json_write_bool(struct json_writer *w, const char *key, bool value);
 void json_write_double(struct json_writer *w, const char *key, double value);
 /* Text that already is one JSON value. */
 void json_write_raw(struct json_writer *w, const char *key, const char *json);
+/* A parsed document; not deeper than json_parse() lets one be. */
+void json_write_value(struct json_writer *w, const char *key, const json_t *value);
 /* A whole array of strings; nothing when v is NULL or empty. */
 void json_write_strv(struct json_writer *w, const char *key, char *const *v);
 /* "KEY=VALUE" strings as an object; nothing when empty. */
