@@ -201,3 +201,6 @@ int cgroup_device_policy(const struct cgroup_device_rule *rules, size_t count,
 /* Let a program of type CGROUP_DEVICE judge every access to a device in the cgroup; it replaces
  * one of an earlier call. -EPERM where the caller may load none. */
 int cgroup_device_attach(int cgroup_fd, const struct cgroup_device_rule *rules, size_t count);
+
+/* unimplemented.c: the error for what is asked for and no host's kind does yet. */
+int limits_refuse_unimplemented(const struct cgroup_limits *limits, struct error *err);

@@ -83,11 +83,20 @@ void cgroup_limits_init(struct cgroup_limits *limits)
 		.memory_bytes = CGROUP_UNSET,
 		.memory_swap_bytes = CGROUP_UNSET,
 		.memory_reservation_bytes = CGROUP_UNSET,
+		.memory_kernel_bytes = CGROUP_UNSET,
+		.memory_kernel_tcp_bytes = CGROUP_UNSET,
+		.memory_swappiness = CGROUP_UNSET,
 		.cpu_shares = CGROUP_UNSET,
 		.cpu_quota_us = CGROUP_UNSET,
 		.cpu_period_us = CGROUP_UNSET,
+		.cpu_burst_us = CGROUP_UNSET,
+		.cpu_realtime_runtime_us = CGROUP_UNSET,
+		.cpu_realtime_period_us = CGROUP_UNSET,
+		.cpu_idle = CGROUP_UNSET,
 		.pids = CGROUP_UNSET,
 		.blkio_weight = CGROUP_UNSET,
+		.blkio_leaf_weight = CGROUP_UNSET,
+		.net_class_id = CGROUP_UNSET,
 	};
 }
 
@@ -97,7 +106,17 @@ void cgroup_limits_free(struct cgroup_limits *limits)
 		return;
 	free(limits->cpuset_cpus);
 	free(limits->cpuset_mems);
+	free(limits->device_weights);
 	free(limits->throttles);
+	for (size_t i = 0; i < limits->nr_hugepage_limits; i++)
+		free(limits->hugepage_limits[i].page_size);
+	free(limits->hugepage_limits);
+	for (size_t i = 0; i < limits->nr_net_priorities; i++)
+		free(limits->net_priorities[i].interface);
+	free(limits->net_priorities);
+	for (size_t i = 0; i < limits->nr_rdma_limits; i++)
+		free(limits->rdma_limits[i].device);
+	free(limits->rdma_limits);
 	free(limits->device_rules);
 	strv_free(limits->unified);
 	cgroup_limits_init(limits);
@@ -180,8 +199,10 @@ int cgroup_check_limits(const struct cgroup_limits *limits, struct error *err)
 {
 	enum cgroup_kind mounted = mounted_kind();
 	const struct cgroup_host host = { ops_of(mounted), CGROUP_ROOT };
-	int r = check_ranges(limits, err);
+	int r = limits_refuse_unimplemented(limits, err);
 
+	if (r == 0)
+		r = check_ranges(limits, err);
 	if (r < 0)
 		return r;
 	/* The common run asks for nothing and pays for nothing. */

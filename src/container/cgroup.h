@@ -44,17 +44,57 @@ struct cgroup_throttle {
 	int64_t read_bps, write_bps, read_iops, write_iops; /* or CGROUP_UNSET */
 };
 
-/* cgroup_limits_init() first: zero is a real value here. */
+/* blkio.weight_device, blkio.leaf_weight_device for one device. */
+struct cgroup_device_weight {
+	uint32_t major, minor;
+	int64_t weight, leaf_weight; /* or CGROUP_UNSET */
+};
+
+/* hugetlb.SIZE.limit_in_bytes, hugetlb.SIZE.max. */
+struct cgroup_hugepage_limit {
+	char *page_size; /* "2MB" */
+	uint64_t bytes;
+};
+
+/* net_prio.ifpriomap */
+struct cgroup_net_priority {
+	char *interface;
+	uint32_t priority;
+};
+
+/* rdma.max for one device. */
+struct cgroup_rdma_limit {
+	char *device;
+	int64_t handles, objects; /* or CGROUP_UNSET */
+};
+
+/* cgroup_limits_init() first: zero is a real value here. The words are the runtime-spec's
+ * (config-linux.md, "Control groups"); one that is not said to be something else is an int64_t or
+ * CGROUP_UNSET. */
 struct cgroup_limits {
 	int64_t memory_bytes, memory_swap_bytes /* memory + swap, as Docker counts */,
-		memory_reservation_bytes;
-	int64_t cpu_shares, cpu_quota_us, cpu_period_us;
+		memory_reservation_bytes, memory_kernel_bytes, memory_kernel_tcp_bytes;
+	int64_t memory_swappiness; /* 0..100 */
+	bool memory_use_hierarchy;
+	bool memory_check_before_update; /* refuse a limit below what is in use */
+	bool oom_kill_disable;
+	int64_t cpu_shares, cpu_quota_us, cpu_period_us, cpu_burst_us;
+	int64_t cpu_realtime_runtime_us, cpu_realtime_period_us;
+	int64_t cpu_idle; /* 1: SCHED_IDLE */
 	char *cpuset_cpus, *cpuset_mems;
 	int64_t pids;
-	int64_t blkio_weight; /* 10..1000 */
+	int64_t blkio_weight, blkio_leaf_weight; /* 10..1000 */
+	struct cgroup_device_weight *device_weights;
+	size_t nr_device_weights;
 	struct cgroup_throttle *throttles;
 	size_t nr_throttles;
-	bool oom_kill_disable;
+	struct cgroup_hugepage_limit *hugepage_limits;
+	size_t nr_hugepage_limits;
+	int64_t net_class_id; /* uint32_t */
+	struct cgroup_net_priority *net_priorities;
+	size_t nr_net_priorities;
+	struct cgroup_rdma_limit *rdma_limits;
+	size_t nr_rdma_limits;
 	struct cgroup_device_rule *device_rules; /* in order; an empty list allows everything */
 	size_t nr_device_rules;
 	char **unified; /* KEY=VALUE of v2 files */

@@ -2,12 +2,26 @@
 /*
  * config-parse.c - config.json (OCI runtime-spec 1.2) -> struct container_config.
  *
- * The document may come from anyone. What the spec defines and strata does not do is refused by
- * name (`unsupported` below); what the spec does not define is ignored, as it asks.
+ * The document may come from anyone. What the spec defines and nothing implements yet is refused
+ * where it would be applied (unimplemented.c); what the spec does not define is ignored, as it
+ * asks.
  */
 #include "container/config-read.h"
 
+#include <limits.h>
+
 #include "base/str.h"
+
+/* 2^64 - 1 is what Go makes of -1: some engines say so that they ask for nothing. */
+static int read_unsigned(const json_t *object, const char *name, int64_t max, int64_t *ret,
+	const char *what, struct error *err)
+{
+	uint64_t value = 0;
+
+	if (json_get_u64(object, name, &value, what, NULL) == 0 && value == UINT64_MAX)
+		return 0;
+	return config_read_int(object, name, 0, max, ret, what, err);
+}
 
 static int read_field(const json_t *object, const struct config_field *field,
 	struct container_config *c, const char *what, struct error *err)
@@ -21,6 +35,12 @@ static int read_field(const json_t *object, const struct config_field *field,
 		return json_get_bool(object, field->name, member, what, err);
 	case CONFIG_I64:
 		return json_get_int(object, field->name, member, what, err);
+	case CONFIG_UNSIGNED:
+		return read_unsigned(object, field->name, INT64_MAX, member, what, err);
+	case CONFIG_UNSIGNED_32:
+		return read_unsigned(object, field->name, UINT32_MAX, member, what, err);
+	case CONFIG_UNSIGNED_16:
+		return read_unsigned(object, field->name, UINT16_MAX, member, what, err);
 	case CONFIG_ID:
 		return config_read_u32(object, field->name, UINT32_MAX - 1, member, what, err);
 	case CONFIG_STRV:
@@ -70,95 +90,61 @@ static int read_objects(const json_t *document, struct container_config *c, stru
 	return 0;
 }
 
-/* What other runtimes do and we do not; empty values ask for nothing. */
-static const struct {
-	const char *path[3];
-	const char *name;
-} unsupported[] = {
-	{ { NULL }, "hooks" },
-	{ { "process" }, "apparmorProfile" },
-	{ { "process" }, "selinuxLabel" },
-	{ { "process" }, "scheduler" },
-	{ { "process" }, "ioPriority" },
-	{ { "process" }, "execCPUAffinity" },
-	{ { "linux" }, "intelRdt" },
-	{ { "linux" }, "mountLabel" },
-	{ { "linux" }, "personality" },
-	{ { "linux" }, "netDevices" },
-	{ { "linux", "resources" }, "hugepageLimits" },
-	{ { "linux", "resources" }, "network" },
-	{ { "linux", "resources" }, "rdma" },
-	{ { "linux", "resources", "memory" }, "kernel" },
-	{ { "linux", "resources", "memory" }, "kernelTCP" },
-	{ { "linux", "resources", "cpu" }, "realtimeRuntime" },
-	{ { "linux", "resources", "cpu" }, "realtimePeriod" },
-	{ { "linux", "resources", "cpu" }, "idle" },
-	{ { "linux", "resources", "blockIO" }, "leafWeight" },
-	{ { "linux", "resources", "blockIO" }, "weightDevice" },
-};
-
-static bool asks_for_something(const json_t *value)
+static int read_mount(const json_t *json, void *item, const char *what, struct error *err)
 {
-	if (json_is_string(value))
-		return json_string_length(value) > 0;
-	if (json_is_integer(value))
-		return json_integer_value(value) != 0;
-	return json_is_true(value) || json_object_size(value) > 0 || json_array_size(value) > 0;
-}
-
-static int refuse_unsupported(const json_t *document, struct error *err)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(unsupported); i++) {
-		struct config_object object = { 0 };
-		const json_t *parent = NULL;
-		int r;
-
-		memcpy(object.path, unsupported[i].path, sizeof(object.path));
-		r = find_object(document, &object, &parent, err);
-		if (r < 0)
-			return r;
-		if (parent && asks_for_something(json_object_get(parent, unsupported[i].name)))
-			return error_set(err, ENOTSUP,
-				"config.json: strata does not implement \"%s\"%s%s",
-				unsupported[i].name, object.path[0] ? " of " : "",
-				object.path[0] ? object.path[0] : "");
-	}
-	return 0;
-}
-
-static int read_mounts(const json_t *document, struct container_config *c, struct error *err)
-{
-	static const char what[] = "config.json: mounts";
-	json_t *array = NULL, *item;
-	size_t i;
+	struct container_mount *m = item;
+	struct userns_maps *maps = &m->id_maps;
 	int r;
 
-	r = config_open_list(
-		document, "mounts", sizeof(*c->mounts), &array, &c->mounts, &c->nr_mounts, err);
-	if (r < 0)
+	if ((r = config_need_string(json, "destination", &m->destination, what, err)) < 0 ||
+		(r = config_read_string(json, "type", &m->type, what, err)) < 0 ||
+		(r = config_read_string(json, "source", &m->source, what, err)) < 0 ||
+		(r = json_get_strv(json, "options", &m->options, what, err)) < 0 ||
+		(r = config_read_list(json, "uidMappings", config_read_id_map, sizeof(*maps->uid),
+			 &maps->uid, &maps->nr_uid, what, err)) < 0 ||
+		(r = config_read_list(json, "gidMappings", config_read_id_map, sizeof(*maps->gid),
+			 &maps->gid, &maps->nr_gid, what, err)) < 0)
 		return r;
-	json_array_foreach (array, i, item) {
-		struct container_mount *m = &c->mounts[i];
-
-		if ((r = config_read_string(item, "destination", &m->destination, what, err)) < 0 ||
-			(r = config_read_string(item, "type", &m->type, what, err)) < 0 ||
-			(r = config_read_string(item, "source", &m->source, what, err)) < 0 ||
-			(r = json_get_strv(item, "options", &m->options, what, err)) < 0)
-			return r;
-		if (!m->destination)
-			return error_set(err, EINVAL, "%s: a mount has no destination", what);
-		if (json_array_size(json_object_get(item, "uidMappings")) ||
-			json_array_size(json_object_get(item, "gidMappings")))
-			return error_set(err, ENOTSUP,
-				"%s: strata does not implement \"uidMappings\" of a mount", what);
-	}
+	if (!maps->nr_uid != !maps->nr_gid)
+		return error_set(err, EINVAL, "%s: uidMappings and gidMappings go together", what);
 	return 0;
+}
+
+static int read_hook(const json_t *json, void *item, const char *what, struct error *err)
+{
+	struct container_hook *hook = item;
+	int64_t timeout = 0;
+	int r;
+
+	if ((r = config_need_string(json, "path", &hook->path, what, err)) < 0 ||
+		(r = json_get_strv(json, "args", &hook->args, what, err)) < 0 ||
+		(r = json_get_strv(json, "env", &hook->env, what, err)) < 0 ||
+		(r = config_read_int(json, "timeout", 1, INT_MAX, &timeout, what, err)) < 0)
+		return r;
+	if (hook->path[0] != '/')
+		return error_set(err, EINVAL, "%s: path \"%s\" is not absolute", what, hook->path);
+	hook->timeout_s = (int)timeout;
+	return 0;
+}
+
+static int read_hooks(const json_t *document, struct container_config *c, struct error *err)
+{
+	json_t *hooks = NULL;
+	int r;
+
+	r = json_get_object(document, "hooks", &hooks, "config.json", err);
+	for (int kind = 0; r == 0 && hooks && kind < CONTAINER_HOOK_COUNT; kind++)
+		r = config_read_list(hooks, config_hook_names[kind], read_hook,
+			sizeof(*c->hooks[kind].hooks), &c->hooks[kind].hooks, &c->hooks[kind].count,
+			"config.json: hooks", err);
+	return r;
 }
 
 static int read_seccomp(const json_t *document, const json_t *linux_json,
 	struct container_config *c, struct error *err)
 {
 	json_t *object = NULL, *strata = NULL;
+	struct json_writer w = { 0 };
 	const char *name = NULL;
 	int r;
 
@@ -175,7 +161,8 @@ static int read_seccomp(const json_t *document, const json_t *linux_json,
 	c->seccomp.kind = name ? SECCOMP_DEFAULT : SECCOMP_UNCONFINED;
 	if (!object)
 		return 0;
-	c->seccomp.profile = json_dumps(object, JSON_COMPACT);
+	json_write_value(&w, NULL, object);
+	c->seccomp.profile = json_writer_finish(&w);
 	if (!c->seccomp.profile)
 		return error_oom(err);
 	c->seccomp.kind = SECCOMP_CUSTOM;
@@ -187,11 +174,12 @@ static int parse(const json_t *document, struct container_config *c, struct erro
 	json_t *process = NULL, *linux_json = NULL;
 	int r;
 
-	if ((r = refuse_unsupported(document, err)) < 0 ||
-		(r = read_objects(document, c, err)) < 0 ||
+	if ((r = read_objects(document, c, err)) < 0 ||
 		(r = json_get_object(document, "process", &process, "config.json", err)) < 0 ||
 		(process && (r = config_parse_process(process, &c->process, err)) < 0) ||
-		(r = read_mounts(document, c, err)) < 0 ||
+		(r = config_read_list(document, "mounts", read_mount, sizeof(*c->mounts),
+			 &c->mounts, &c->nr_mounts, "config.json", err)) < 0 ||
+		(r = read_hooks(document, c, err)) < 0 ||
 		(r = json_get_object(document, "linux", &linux_json, "config.json", err)) < 0 ||
 		(linux_json && (r = config_parse_linux(linux_json, c, err)) < 0) ||
 		(r = read_seccomp(document, linux_json, c, err)) < 0)

@@ -157,6 +157,10 @@ void container_process_free(struct container_process *process)
 	free(process->groups);
 	strv_free(process->group_names);
 	free(process->rlimits);
+	free(process->cpus_initial);
+	free(process->cpus_final);
+	free(process->apparmor_profile);
+	free(process->selinux_label);
 	*process = (struct container_process){ 0 };
 }
 
@@ -166,6 +170,33 @@ static void free_rootfs(struct container_rootfs *rootfs)
 	strv_free(rootfs->layers);
 	free(rootfs->upper);
 	free(rootfs->work);
+}
+
+static void free_key_values(struct container_key_value *pairs, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(pairs[i].key);
+		free(pairs[i].value);
+	}
+	free(pairs);
+}
+
+static void free_intel_rdt(struct container_intel_rdt *rdt)
+{
+	free(rdt->clos_id);
+	free(rdt->l3_cache_schema);
+	free(rdt->memory_bandwidth_schema);
+	strv_free(rdt->schemata);
+}
+
+static void free_hooks(struct container_hooks *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		free(list->hooks[i].path);
+		strv_free(list->hooks[i].args);
+		strv_free(list->hooks[i].env);
+	}
+	free(list->hooks);
 }
 
 void container_config_free(struct container_config *config)
@@ -179,6 +210,7 @@ void container_config_free(struct container_config *config)
 		free(config->mounts[i].type);
 		free(config->mounts[i].source);
 		strv_free(config->mounts[i].options);
+		userns_maps_free(&config->mounts[i].id_maps);
 	}
 	free(config->mounts);
 	for (int i = 0; i < CONTAINER_NS_COUNT; i++)
@@ -193,11 +225,12 @@ void container_config_free(struct container_config *config)
 	free(config->seccomp.profile);
 	strv_free(config->masked_paths);
 	strv_free(config->readonly_paths);
-	for (size_t i = 0; i < config->nr_sysctls; i++) {
-		free(config->sysctls[i].key);
-		free(config->sysctls[i].value);
-	}
-	free(config->sysctls);
+	free_key_values(config->sysctls, config->nr_sysctls);
+	free(config->mount_label);
+	free_intel_rdt(&config->intel_rdt);
+	free_key_values(config->net_devices, config->nr_net_devices);
+	for (int kind = 0; kind < CONTAINER_HOOK_COUNT; kind++)
+		free_hooks(&config->hooks[kind]);
 	free(config->rootfs_propagation);
 	strv_free(config->annotations);
 	*config = (struct container_config){ 0 };

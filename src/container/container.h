@@ -51,6 +51,9 @@ struct container_mount {
 	char *type; /* "bind", "proc", "tmpfs", ... NULL with a bind option */
 	char *source;
 	char **options;
+	/* Of an id-mapped mount. The words "idmap" and "ridmap" (with everything below) among the
+	 * options ask for one too, with the container's maps where these are empty. */
+	struct userns_maps id_maps;
 };
 
 struct container_rlimit {
@@ -73,6 +76,23 @@ struct container_key_value {
 };
 
 #define CONTAINER_CAPABILITY_COUNT 64
+
+/* sched_setattr(2) */
+struct container_scheduler {
+	bool wanted;
+	uint32_t policy; /* SCHED_* */
+	uint32_t priority;
+	int32_t nice;
+	uint64_t flags; /* SCHED_FLAG_* */
+	uint64_t runtime_ns, deadline_ns, period_ns;
+};
+
+/* ioprio_set(2) */
+struct container_io_priority {
+	bool wanted;
+	int io_class; /* IOPRIO_CLASS_* */
+	int level; /* 0..7 */
+};
 
 /* What runs inside: the first process, or one of `exec`. */
 struct container_process {
@@ -99,6 +119,11 @@ struct container_process {
 	bool no_new_privileges;
 	bool has_oom_score_adj;
 	int oom_score_adj;
+	struct container_scheduler scheduler;
+	struct container_io_priority io_priority;
+	/* CPU lists ("0-3,7") of an `exec`: until it has entered the cgroup, and from then on. */
+	char *cpus_initial, *cpus_final;
+	char *apparmor_profile, *selinux_label;
 };
 
 /*
@@ -112,6 +137,39 @@ struct container_rootfs {
 	char *upper, *work;
 	bool read_only;
 	bool ephemeral; /* upper is thrown away after the run (--rm): never flush it to disk */
+};
+
+/* runtime-spec config.md, "POSIX-platform Hooks": a program of the host's, but for
+ * START_CONTAINER's, which is the container's. */
+struct container_hook {
+	char *path; /* absolute */
+	char **args; /* NULL: the path alone */
+	char **env;
+	int timeout_s; /* 0 = none */
+};
+
+struct container_hooks {
+	struct container_hook *hooks;
+	size_t count;
+};
+
+enum container_hook_kind {
+	CONTAINER_HOOK_PRESTART,
+	CONTAINER_HOOK_CREATE_RUNTIME,
+	CONTAINER_HOOK_CREATE_CONTAINER,
+	CONTAINER_HOOK_START_CONTAINER,
+	CONTAINER_HOOK_POSTSTART,
+	CONTAINER_HOOK_POSTSTOP,
+	CONTAINER_HOOK_COUNT,
+};
+
+/* runtime-spec config-linux.md, "IntelRdt" */
+struct container_intel_rdt {
+	bool wanted;
+	char *clos_id; /* NULL: the container's id */
+	char *l3_cache_schema, *memory_bandwidth_schema;
+	char **schemata;
+	bool monitoring;
 };
 
 struct container_config {
@@ -135,6 +193,15 @@ struct container_config {
 	bool init; /* --init: a small init of ours is pid 1 and reaps */
 	bool has_time_offsets;
 	int64_t monotonic_offset_s, boottime_offset_s;
+	uint32_t monotonic_offset_ns, boottime_offset_ns;
+	bool has_personality;
+	unsigned long personality; /* PER_*, of personality(2) */
+	char *mount_label; /* SELinux */
+	struct container_intel_rdt intel_rdt;
+	/* Interfaces of the host's to be moved inside, and their names there ("" = the same). */
+	struct container_key_value *net_devices;
+	size_t nr_net_devices;
+	struct container_hooks hooks[CONTAINER_HOOK_COUNT];
 	char **annotations; /* KEY=VALUE */
 };
 

@@ -100,6 +100,9 @@ int container_exec(const struct container_config *config, pid_t init_pid,
 
 	if (!process->args || !process->args[0])
 		return error_set(err, EINVAL, "there is no command to run");
+	r = process_refuse_unimplemented(process, err);
+	if (r < 0)
+		return r;
 	child.config = config;
 	child.process = process;
 	child.options = options;

@@ -165,5 +165,9 @@ int command_find(struct child *child, char **ret, struct error *err);
 /* init.c: fork; the child returns 0, the parent stays as pid 1 and never returns. */
 int init_fork(struct child *child, struct error *err);
 
+/* unimplemented.c: the error for what is asked for and nothing does yet. */
+int config_refuse_unimplemented(const struct container_config *config, struct error *err);
+int process_refuse_unimplemented(const struct container_process *process, struct error *err);
+
 /* copy.c: everything below one directory into another, owners, modes, times and xattrs kept. */
 int copy_tree(int from_fd, int to_fd, struct error *err);

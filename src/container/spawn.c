@@ -191,7 +191,12 @@ static int find_single_mapping(struct child *child, struct error *err)
 static int check_config(const struct container_config *config, struct error *err)
 {
 	const struct container_namespace_config *ns = config->namespaces;
+	int r = config_refuse_unimplemented(config, err);
 
+	if (r == 0)
+		r = process_refuse_unimplemented(&config->process, err);
+	if (r < 0)
+		return r;
 	if (!config->process.args || !config->process.args[0])
 		return error_set(err, EINVAL, "there is no command to run");
 	if (!ns[CONTAINER_NS_MOUNT].wanted || ns[CONTAINER_NS_MOUNT].path)

@@ -5,10 +5,14 @@
  */
 #include "unit/test.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "container/container.h"
+
+/* A document that says more than this is finished with "}". */
+#define ROOT "{\"root\":{\"path\":\"r\"},"
 
 static json_t *parse_text(const char *text)
 {
@@ -131,38 +135,155 @@ static void custom_seccomp_profiles_are_kept(void **state)
 	json_decref(document);
 }
 
+/* Everything the spec has, in one document: what is parsed is written, and nothing else. */
+static void the_whole_spec_is_read_and_written(void **state)
+{
+	struct container_config c;
+	struct error error = { 0 };
+	json_t *document = NULL, *written;
+	char *text, *expected, *got;
+
+	assert_int_equal(
+		json_read_file(AT_FDCWD, TEST_DATA "/config-full.json", 1 << 20, &document, &error),
+		0);
+	if (container_config_parse(document, &c, &error) < 0)
+		fail_msg("%s", error.message);
+	text = container_config_write(&c);
+	written = parse_text(text);
+	json_object_del(written, "strata");
+	expected = json_dumps(document, JSON_SORT_KEYS | JSON_INDENT(1));
+	got = json_dumps(written, JSON_SORT_KEYS | JSON_INDENT(1));
+	assert_string_equal(got, expected);
+	assert_true(c.process.rlimits[1].hard == RLIM_INFINITY);
+	assert_true(c.process.scheduler.period_ns == UINT64_MAX - 1);
+	assert_true(c.limits.hugepage_limits[0].bytes == UINT64_MAX);
+	assert_int_equal(c.hooks[CONTAINER_HOOK_PRESTART].hooks[0].timeout_s, 5);
+	free(got);
+	free(expected);
+	free(text);
+	json_decref(written);
+	json_decref(document);
+	container_config_free(&c);
+}
+
+static void unset_numbers_of_go_ask_for_nothing(void **state)
+{
+	struct container_config c;
+	struct error error = { 0 };
+	json_t *document = parse_text(ROOT
+		"\"linux\":{\"resources\":{\"memory\":{\"swappiness\":18446744073709551615}}}}");
+
+	assert_int_equal(container_config_parse(document, &c, &error), 0);
+	assert_true(c.limits.memory_swappiness == CGROUP_UNSET);
+	container_config_free(&c);
+	json_decref(document);
+}
+
 static void bad_documents_are_refused_with_the_field(void **state)
 {
 	static const struct {
 		const char *text, *sentence;
 	} cases[] = {
-		{ "{}", "root.path" },
+		{ "{}", "config.json: there is no root.path" },
 		{ "[]", "JSON object" },
-		{ "{\"root\":{\"path\":7}}", "path must be a string" },
-		{ "{\"root\":{\"path\":\"r\"},\"hooks\":{\"prestart\":[{}]}}", "hooks" },
-		{ "{\"root\":{\"path\":\"r\"},\"process\":{\"apparmorProfile\":\"x\"}}",
-			"apparmorProfile" },
-		{ "{\"root\":{\"path\":\"r\"},\"process\":{\"args\":[1]}}", "args" },
-		{ "{\"root\":{\"path\":\"r\"},\"process\":{\"user\":{\"uid\":-1}}}", "uid" },
-		{ "{\"root\":{\"path\":\"r\"},\"process\":{\"user\":{\"uid\":4294967295}}}",
-			"uid" },
-		{ "{\"root\":{\"path\":\"r\"},\"process\":{\"oomScoreAdj\":2000}}", "oomScoreAdj" },
-		{ "{\"root\":{\"path\":\"r\"},\"process\":{\"capabilities\":{\"bounding\":[\"CAP_X\"]}}}",
-			"CAP_X" },
-		{ "{\"root\":{\"path\":\"r\"},\"process\":{\"rlimits\":[{\"type\":\"RLIMIT_X\"}]}}",
-			"RLIMIT_X" },
-		{ "{\"root\":{\"path\":\"r\"},\"mounts\":[{}]}", "destination" },
-		{ "{\"root\":{\"path\":\"r\"},\"mounts\":[[]]}", "array of objects" },
-		{ "{\"root\":{\"path\":\"r\"},\"linux\":{\"namespaces\":[{\"type\":\"x\"}]}}",
-			"no namespace \"x\"" },
-		{ "{\"root\":{\"path\":\"r\"},\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"pid\"}]}}",
-			"twice" },
-		{ "{\"root\":{\"path\":\"r\"},\"linux\":{\"devices\":[{\"path\":\"/x\",\"type\":\"q\"}]}}",
-			"device type" },
-		{ "{\"root\":{\"path\":\"r\"},\"linux\":{\"resources\":{\"hugepageLimits\":[{}]}}}",
-			"hugepageLimits" },
-		{ "{\"root\":{\"path\":\"r\"},\"strata\":{\"layers\":[\"a\"],\"upper\":\"u\"}}",
-			"upper and work" },
+		{ "{\"root\":{\"path\":7}}", "config.json: root: path must be a string" },
+		{ "{\"strata\":{\"layers\":[\"a\"],\"upper\":\"u\"}}", "upper and work" },
+		{ ROOT "\"hostname\":7}", "config.json: hostname must be a string" },
+		{ ROOT "\"annotations\":{\"a\":1}}", "annotations must map names to strings" },
+		{ ROOT "\"process\":{\"args\":[1]}}", "config.json: process: args must be" },
+		{ ROOT "\"process\":{\"cwd\":\"tmp\"}}",
+			"config.json: process: cwd \"tmp\" is not absolute" },
+		{ ROOT "\"process\":{\"user\":{\"uid\":-1}}}",
+			"config.json: process.user: uid must be" },
+		{ ROOT "\"process\":{\"user\":{\"uid\":4294967295}}}", "uid must be" },
+		{ ROOT "\"process\":{\"user\":{\"umask\":512}}}",
+			"config.json: process.user: umask must be between 0 and 511" },
+		{ ROOT "\"process\":{\"user\":{\"additionalGids\":[1,-2]}}}",
+			"process.user: additionalGids[1]" },
+		{ ROOT "\"process\":{\"oomScoreAdj\":2000}}",
+			"config.json: process: oomScoreAdj must be between -1000 and 1000" },
+		{ ROOT "\"process\":{\"capabilities\":[]}}", "capabilities must be an object" },
+		{ ROOT "\"process\":{\"rlimits\":[{\"type\":\"RLIMIT_X\"}]}}",
+			"process.rlimits[0]: there is no limit \"RLIMIT_X\"" },
+		{ ROOT "\"process\":{\"rlimits\":[{\"type\":\"RLIMIT_AS\",\"soft\":-1}]}}",
+			"process.rlimits[0]: soft must be" },
+		{ ROOT "\"process\":{\"rlimits\":[{\"type\":\"RLIMIT_AS\"},{\"type\":\"RLIMIT_AS\"}]}}",
+			"RLIMIT_AS is given twice" },
+		{ ROOT "\"process\":{\"consoleSize\":{\"height\":65536}}}",
+			"process.consoleSize: height must be" },
+		{ ROOT "\"process\":{\"scheduler\":{}}}", "process.scheduler: policy is missing" },
+		{ ROOT "\"process\":{\"scheduler\":{\"policy\":\"SCHED_X\"}}}",
+			"process.scheduler: there is no policy \"SCHED_X\"" },
+		{ ROOT "\"process\":{\"scheduler\":{\"policy\":\"SCHED_RR\",\"nice\":20}}}",
+			"nice must be between -20 and 19" },
+		{ ROOT "\"process\":{\"scheduler\":{\"policy\":\"SCHED_RR\",\"flags\":[\"X\"]}}}",
+			"process.scheduler: there is no flag \"X\"" },
+		{ ROOT "\"process\":{\"ioPriority\":{\"class\":\"IOPRIO_CLASS_X\",\"priority\":1}}}",
+			"there is no class \"IOPRIO_CLASS_X\"" },
+		{ ROOT "\"process\":{\"ioPriority\":{\"class\":\"IOPRIO_CLASS_RT\",\"priority\":8}}}",
+			"process.ioPriority: priority must be between 0 and 7" },
+		{ ROOT "\"mounts\":[{\"destination\":\"/a\"},{}]}",
+			"config.json: mounts[1]: destination is missing" },
+		{ ROOT "\"mounts\":[[]]}", "config.json: mounts[0] must be an object" },
+		{ ROOT "\"mounts\":[{\"destination\":\"/a\",\"uidMappings\":[{\"size\":1}]}]}",
+			"mounts[0]: uidMappings and gidMappings go together" },
+		{ ROOT "\"mounts\":[{\"destination\":\"/a\",\"gidMappings\":[{\"size\":-1}]}]}",
+			"mounts[0].gidMappings[0]: size must be" },
+		{ ROOT "\"hooks\":{\"prestart\":[{}]}}",
+			"config.json: hooks.prestart[0]: path is missing" },
+		{ ROOT "\"hooks\":{\"poststop\":[{\"path\":\"true\"}]}}",
+			"hooks.poststop[0]: path \"true\" is not absolute" },
+		{ ROOT "\"hooks\":{\"createRuntime\":[{\"path\":\"/a\",\"timeout\":0}]}}",
+			"hooks.createRuntime[0]: timeout must be between 1 and" },
+		{ ROOT "\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"x\"}]}}",
+			"config.json: linux.namespaces[1]: there is no namespace \"x\"" },
+		{ ROOT "\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"pid\"}]}}",
+			"\"pid\" is named twice" },
+		{ ROOT "\"linux\":{\"namespaces\":[{\"type\":\"pid\",\"path\":\"ns\"}]}}",
+			"path \"ns\" is not absolute" },
+		{ ROOT "\"linux\":{\"devices\":[{\"path\":\"/x\",\"type\":\"q\"}]}}",
+			"config.json: linux.devices[0]: there is no device type \"q\"" },
+		{ ROOT "\"linux\":{\"devices\":[{\"type\":\"c\"}]}}",
+			"linux.devices[0]: path is missing" },
+		{ ROOT "\"linux\":{\"sysctl\":{\"a.b\":1}}}",
+			"linux.sysctl: a.b must be a string" },
+		{ ROOT "\"linux\":{\"timeOffsets\":{\"boottime\":{\"nanosecs\":1000000000}}}}",
+			"linux.timeOffsets: nanosecs must be" },
+		{ ROOT "\"linux\":{\"personality\":{\"domain\":\"BSD\"}}}",
+			"linux.personality: there is no domain \"BSD\"" },
+		{ ROOT "\"linux\":{\"personality\":{\"domain\":\"LINUX\",\"flags\":[\"X\"]}}}",
+			"linux.personality: there is no flag \"X\"" },
+		{ ROOT "\"linux\":{\"intelRdt\":{\"memBwSchema\":\"L3:0=f\"}}}",
+			"memBwSchema must begin with" },
+		{ ROOT "\"linux\":{\"intelRdt\":{\"schemata\":[\"a\\nb\"]}}}",
+			"schemata has more than one line" },
+		{ ROOT "\"linux\":{\"intelRdt\":{\"closID\":\"../x\"}}}",
+			"linux.intelRdt: closID \"../x\"" },
+		{ ROOT "\"linux\":{\"netDevices\":{\"eth0\":1}}}", "linux.netDevices must be" },
+		{ ROOT "\"linux\":{\"resources\":{\"devices\":[{\"access\":\"x\"}]}}}",
+			"linux.resources.devices[0]: access \"x\"" },
+		{ ROOT "\"linux\":{\"resources\":{\"memory\":{\"limit\":1.5}}}}",
+			"linux.resources.memory: limit must be an integer" },
+		{ ROOT "\"linux\":{\"resources\":{\"memory\":{\"limit\":18446744073709551615}}}}",
+			"limit must be an integer" },
+		{ ROOT "\"linux\":{\"resources\":{\"memory\":{\"swappiness\":-1}}}}",
+			"swappiness must be between" },
+		{ ROOT "\"linux\":{\"resources\":{\"cpu\":{\"shares\":-2}}}}",
+			"linux.resources.cpu: shares must be between" },
+		{ ROOT "\"linux\":{\"resources\":{\"blockIO\":{\"weight\":65536}}}}",
+			"linux.resources.blockIO: weight must be between" },
+		{ ROOT "\"linux\":{\"resources\":{\"blockIO\":{\"weightDevice\":[{\"major\":1,\"minor\":2}]}}}}",
+			"linux.resources.blockIO.weightDevice[0]: neither weight nor leafWeight" },
+		{ ROOT "\"linux\":{\"resources\":{\"blockIO\":{\"throttleReadBpsDevice\":[{\"rate\":-1}]}}}}",
+			"blockIO.throttleReadBpsDevice[0]: rate must be" },
+		{ ROOT "\"linux\":{\"resources\":{\"hugepageLimits\":[{}]}}}",
+			"linux.resources.hugepageLimits[0]: pageSize is missing" },
+		{ ROOT "\"linux\":{\"resources\":{\"hugepageLimits\":[{\"pageSize\":\"../x\"}]}}}",
+			"pageSize \"../x\" is not a size" },
+		{ ROOT "\"linux\":{\"resources\":{\"network\":{\"classID\":4294967296}}}}",
+			"linux.resources.network: classID must be" },
+		{ ROOT "\"linux\":{\"resources\":{\"rdma\":{\"mlx\":{}}}}}",
+			"linux.resources.rdma: mlx has neither" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -183,6 +304,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reading_gives_back_what_was_written),
 		cmocka_unit_test(custom_seccomp_profiles_are_kept),
+		cmocka_unit_test(the_whole_spec_is_read_and_written),
+		cmocka_unit_test(unset_numbers_of_go_ask_for_nothing),
 		cmocka_unit_test(bad_documents_are_refused_with_the_field),
 	};
 
