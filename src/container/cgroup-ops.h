@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "container/cgroup-stats.h"
 #include "container/cgroup.h"
 
 struct cgroup_ops;
@@ -49,6 +50,9 @@ struct cgroup_ops {
 	int (*kill)(const struct cgroup_host *host, const char *path, struct error *err);
 	int (*read_stats)(const struct cgroup_host *host, const char *path,
 		struct cgroup_stats *ret, struct error *err);
+	/* Into zeroed statistics; the caller frees them, failure or not. */
+	int (*read_full_stats)(
+		const struct cgroup_host *host, const char *path, struct cgroup_full_stats *stats);
 	uint64_t (*read_oom_kills)(const struct cgroup_host *host, const char *path);
 	int (*open_oom_events)(const struct cgroup_host *host, const char *path);
 	/* rmdir, bottom-up; -EBUSY while something lives in it. A missing one is fine. */
@@ -148,6 +152,32 @@ void cgroup_sum_process_io(
 
 /* Memory of this machine in bytes. */
 uint64_t cgroup_host_memory(void);
+
+/* --- cgroup-stats.c -------------------------------------------------------------------------- */
+
+/* DIR/FILE as a fresh text; -ENOENT and others quietly. */
+int cgroup_read_stats_text(const char *dir, const char *file, char **ret);
+/* Likewise a number; *ret stays as it is where there is none. */
+void cgroup_read_stats_number(const char *dir, const char *file, uint64_t *ret);
+void cgroup_read_psi(const char *dir, const char *file, struct cgroup_psi *ret);
+/* hugetlb.SIZE.{usage,max,failcnt}; `max` NULL: v2, which has events instead. */
+int cgroup_read_hugetlb(
+	const char *dir, const char *usage, const char *max, struct cgroup_full_stats *stats);
+int cgroup_read_rdma(const char *dir, struct cgroup_full_stats *stats);
+
+/* The parsers append to their lists: 0 or -ENOMEM. Numbers end with what is none. */
+int cgroup_parse_numbers(const char *text, uint64_t **ret, size_t *ret_count);
+int cgroup_parse_members(const char *text, uint16_t **ret, size_t *ret_count);
+int cgroup_parse_raw(const char *text, struct cgroup_named_number **ret, size_t *ret_count);
+int cgroup_push_io(struct cgroup_io_list *list, uint64_t major, uint64_t minor, const char *op,
+	uint64_t value);
+/* "hugepages-2048kB" -> "2MB" */
+int cgroup_hugepage_name(const char *folder, char *buf, size_t size);
+
+/* cgroup_ops.read_full_stats of v2, and the part of it that a hybrid host's v2 hierarchy has. */
+int v2_read_full_stats(
+	const struct cgroup_host *host, const char *path, struct cgroup_full_stats *stats);
+int v2_read_full_stats_extra(const char *dir, struct cgroup_full_stats *stats);
 
 /* --- cgroup-convert.c: pure functions -------------------------------------------------------- */
 

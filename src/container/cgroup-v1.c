@@ -489,6 +489,7 @@ const struct cgroup_ops cgroup_v1_ops = {
 	.pids = v1_pids,
 	.kill = v1_kill,
 	.read_stats = v1_read_stats,
+	.read_full_stats = v1_read_full_stats,
 	.read_oom_kills = v1_read_oom_kills,
 	.open_oom_events = v1_open_oom_events,
 	.remove = v1_remove,

@@ -44,3 +44,7 @@ int v1_inherit_cpuset(const struct cgroup_host *host, const char *path, struct e
 /* Write the limits; the directories of v1_needed() exist. */
 int v1_apply(const struct cgroup_host *host, const char *path, const struct cgroup_limits *limits,
 	unsigned needed, struct error *err);
+
+/* --- cgroup-v1-stats.c: cgroup_ops.read_full_stats */
+int v1_read_full_stats(
+	const struct cgroup_host *host, const char *path, struct cgroup_full_stats *stats);

@@ -745,6 +745,7 @@ const struct cgroup_ops cgroup_v2_ops = {
 	.pids = v2_pids,
 	.kill = v2_kill,
 	.read_stats = v2_read_stats,
+	.read_full_stats = v2_read_full_stats,
 	.read_oom_kills = v2_read_oom_kills,
 	.open_oom_events = v2_open_oom_events,
 	.remove = v2_remove,

@@ -516,6 +516,25 @@ int cgroup_read_stats(const char *path, struct cgroup_stats *ret, struct error *
 	return 0;
 }
 
+int cgroup_read_full_stats(const char *path, struct cgroup_full_stats *ret, struct error *err)
+{
+	struct cgroup_full_stats stats = { 0 };
+	struct cgroup_host host;
+	int r = host_of(path, &host, err);
+
+	if (r < 0)
+		return r;
+	if (!host.ops)
+		return error_set(err, ENOTSUP, "no cgroups are mounted at %s", CGROUP_ROOT);
+	r = host.ops->read_full_stats(&host, path, &stats);
+	if (r < 0) {
+		cgroup_full_stats_free(&stats);
+		return error_errno(err, r, "cannot read the use of cgroup %s", path);
+	}
+	*ret = stats;
+	return 0;
+}
+
 bool cgroup_counts_swap(void)
 {
 	struct cgroup_host host = { .ops = ops_of(mounted_kind()), .root = CGROUP_ROOT };
