@@ -8,6 +8,7 @@
 #include <string.h>
 
 static enum log_level shown = LOG_LEVEL_WARNING;
+static void (*log_sink)(enum log_level level, const char *text);
 
 void log_set_level(enum log_level level)
 {
@@ -19,24 +20,36 @@ enum log_level log_get_level(void)
 	return shown;
 }
 
-void log_message(enum log_level level, const char *fmt, ...)
+void log_set_sink(void (*sink)(enum log_level level, const char *text))
+{
+	log_sink = sink;
+}
+
+static void write_line(enum log_level level, const char *text)
 {
 	static const char *const names[] = { "warning", "info", "debug" };
 	char line[2048];
+	size_t len;
+
+	snprintf(line, sizeof(line) - 1, "strata: %s: %s", names[level], text);
+	len = strlen(line);
+	line[len++] = '\n';
+	if (write(STDERR_FILENO, line, len) < 0) {
+		/* Nobody is left to tell. */
+	}
+}
+
+void log_message(enum log_level level, const char *fmt, ...)
+{
+	char text[2048];
 	va_list ap;
-	int n, saved = errno;
-	size_t used;
+	int saved = errno;
 
 	if (level > shown)
 		return;
-	n = snprintf(line, sizeof(line), "strata: %s: ", names[level]);
 	va_start(ap, fmt);
-	vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	used = strlen(line);
-	line[used++] = '\n';
-	if (write(STDERR_FILENO, line, used) < 0) {
-		/* Nobody is left to tell. */
-	}
+	(log_sink ? log_sink : write_line)(level, text);
 	errno = saved;
 }

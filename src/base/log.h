@@ -15,9 +15,12 @@ enum log_level {
 	LOG_LEVEL_DEBUG,
 };
 
-/* The one mutable global beside the options of front/: what is shown. Default: warnings. */
+/* The mutable globals beside the options of front/: what is shown, and where. Default: warnings. */
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
+
+/* Where lines go instead of stderr: an OCI runtime's log file. NULL = back to stderr. */
+void log_set_sink(void (*sink)(enum log_level level, const char *text));
 
 void log_message(enum log_level level, const char *fmt, ...) _printf_(2, 3);
 

@@ -47,8 +47,7 @@ static void free_list(struct map_list *list)
 	free(list->maps);
 }
 
-/* The first name /etc/passwd gives this uid; NULL when there is none (or no such file). */
-static char *name_of_uid(uid_t uid)
+char *userns_user_name(uid_t uid)
 {
 	_cleanup_free_ char *text = NULL;
 	char *cursor, *line;
@@ -170,7 +169,7 @@ static int ordinary_maps(struct map_list *uid, struct map_list *gid, bool *ret_s
 	if ((r = add_map(uid, 0, geteuid(), 1)) < 0 || (r = add_map(gid, 0, getegid(), 1)) < 0)
 		return r;
 	if (program_exists("newuidmap") && program_exists("newgidmap")) {
-		user = name_of_uid(geteuid());
+		user = userns_user_name(geteuid());
 		r = add_subordinate_ranges(uid, "/etc/subuid", user, geteuid(), 1);
 		if (r == 0)
 			r = add_subordinate_ranges(gid, "/etc/subgid", user, geteuid(), 1);

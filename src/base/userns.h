@@ -43,6 +43,10 @@ int userns_maps_of_caller(struct userns_maps *ret, struct error *err);
 int userns_maps_private(struct userns_maps *ret, struct error *err);
 void userns_maps_free(struct userns_maps *maps);
 
+/* The first name /etc/passwd gives this uid; NULL when there is none (or no such file, or no
+ * memory). */
+char *userns_user_name(uid_t uid);
+
 #define USERNS_NO_ID ((uid_t)-1)
 
 /*

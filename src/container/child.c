@@ -157,6 +157,38 @@ static void default_signals(void)
 			sigaction(signo, &by_default, NULL);
 }
 
+/* A program that ended holds no descriptor: neither must we, who outlive it. */
+static void keep_only(const int *wanted, size_t count, unsigned first)
+{
+	for (;;) {
+		unsigned next = ~0U;
+
+		for (size_t i = 0; i < count; i++)
+			if (wanted[i] >= (int)first && (unsigned)wanted[i] < next)
+				next = (unsigned)wanted[i];
+		if (next > first)
+			close_range(first, next - 1, 0);
+		if (next == ~0U)
+			return;
+		first = next + 1;
+	}
+}
+
+/* The program that made us goes; wait for one that says SYNC_GO. 0 or -errno. */
+static int wait_for_another(struct child *child)
+{
+	const int wanted[] = { child->sync_fd, child->options->start_fd, child->root_fd,
+		child->terminal_fd };
+	int fd;
+
+	keep_only(wanted, ARRAY_SIZE(wanted), 3 + (unsigned)child->options->listen_fds);
+	fd = sync_accept(child->options->start_fd, child->sync_fd);
+	close(child->options->start_fd);
+	cleanup_close(&child->sync_fd);
+	child->sync_fd = fd;
+	return fd < 0 ? fd : 0;
+}
+
 /* Tell the parent that we are ready, wait for its word, execute. */
 static void finish(struct child *child) __attribute__((noreturn));
 
@@ -171,7 +203,12 @@ static void finish(struct child *child)
 		_exit(125);
 	cleanup_close(&child->terminal_master_fd);
 	/* End of file: the parent is gone or has closed its handle, nobody wants us. */
-	if (sync_receive(child->sync_fd, &message, NULL) <= 0 || message.type != SYNC_GO)
+	if (sync_receive(child->sync_fd, &message, NULL) <= 0)
+		_exit(125);
+	if (message.type == SYNC_DETACH &&
+		(wait_for_another(child) < 0 || sync_receive(child->sync_fd, &message, NULL) <= 0))
+		_exit(125);
+	if (message.type != SYNC_GO)
 		_exit(125);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

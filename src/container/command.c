@@ -163,9 +163,12 @@ static int find_in_path(const struct child *child, const char *name, char **ret,
 
 int command_find(struct child *child, char **ret, struct error *err)
 {
-	const char *name = child->process->args[0];
+	const char *name = child->process->args ? child->process->args[0] : NULL;
 	_cleanup_free_ char *path = NULL;
 	int r;
+
+	if (!name)
+		return error_set(err, EINVAL, "there is no command to run");
 
 	if (!*name)
 		return error_set(err, ENOENT, "exec: \"\": executable file not found in $PATH");

@@ -239,7 +239,7 @@ char *container_config_write(const struct container_config *config)
 	struct json_writer w = { 0 };
 
 	json_begin_object(&w, NULL);
-	json_write_string(&w, "ociVersion", "1.2.0");
+	json_write_string(&w, "ociVersion", CONTAINER_SPEC_VERSION);
 	config_write_fields(&w, CONFIG_TOP, config);
 	json_begin_object(&w, "root");
 	config_write_fields(&w, CONFIG_ROOT, config);

@@ -110,6 +110,23 @@ static int add_default_mounts(
 	return container_config_add_mount(config, "tmpfs", "shm", "/dev/shm", shm_options, err);
 }
 
+int container_config_allow_default_devices(struct container_config *config, struct error *err)
+{
+	struct cgroup_limits *limits = &config->limits;
+	/* The first rule refuses everything: only for a list that does not say so itself. */
+	size_t skip = limits->nr_device_rules ? 1 : 0,
+	       more = ARRAY_SIZE(default_device_rules) - skip;
+	struct cgroup_device_rule *grown = reallocarray(
+		limits->device_rules, limits->nr_device_rules + more, sizeof(*grown));
+
+	if (!grown)
+		return error_oom(err);
+	memcpy(grown + limits->nr_device_rules, default_device_rules + skip, more * sizeof(*grown));
+	limits->device_rules = grown;
+	limits->nr_device_rules += more;
+	return 0;
+}
+
 static int set_defaults(struct container_config *c, uint64_t shm_size_bytes, struct error *err)
 {
 	static const enum container_namespace namespaces[] = { CONTAINER_NS_MOUNT, CONTAINER_NS_PID,

@@ -28,6 +28,9 @@
 #include "container/cgroup.h"
 #include "container/seccomp.h"
 
+/* The runtime-spec that config.json is read and written by. */
+#define CONTAINER_SPEC_VERSION "1.2.0"
+
 enum container_namespace {
 	CONTAINER_NS_MOUNT,
 	CONTAINER_NS_PID,
@@ -218,6 +221,10 @@ void container_process_free(struct container_process *process);
 int container_config_defaults(
 	struct container_config *ret, uint64_t shm_size_bytes, struct error *err);
 
+/* Rules of a document plus what every container may use: making nodes, and the devices that
+ * runtime-spec config-linux.md "Default Devices" promises. No rules at all refuse the rest. */
+int container_config_allow_default_devices(struct container_config *config, struct error *err);
+
 int container_config_add_mount(struct container_config *config, const char *type,
 	const char *source, const char *destination, const char *comma_options, struct error *err);
 
@@ -238,6 +245,11 @@ struct container_spawn_options {
 	/* A fresh network namespace for a config that wants one of its own: see struct
 	 * container_network. 0 = none (it never is a standard stream), the child makes it. */
 	int network_fd;
+	/*
+	 * A socket of container_listen(): the first process waits there for container_connect()
+	 * once container_detach() was called. 0 = none.
+	 */
+	int start_fd;
 	/*
 	 * Called once by container_spawn() (not by container_exec()) when the child has begun its
 	 * work and there is nothing left for us but to wait for it: what the caller has to do
@@ -294,6 +306,18 @@ int container_spawn(const struct container_config *config,
  * 127); other failures with command_failed set: it cannot be executed (126). The process is gone
  * after a failure; the caller still reaps it and cleans up. */
 int container_release(struct container_handle *handle, struct error *err);
+
+/*
+ * The two phases in two programs, as the OCI runtime's `create` and `start`: the one that has
+ * spawned the process detaches it, which then lives on without us and waits for whoever connects to
+ * the socket NAME of the directory. Only processes of the same user as ours may. Until
+ * container_detach() returns, the death of ours is the death of the process.
+ */
+int container_listen(int dir_fd, const char *name, int *ret_fd, struct error *err);
+int container_detach(struct container_handle *handle, struct error *err);
+/* Make a handle for container_release() that has no process of ours (pid -1). */
+int container_connect(
+	int dir_fd, const char *name, struct container_handle *ret, struct error *err);
 
 /* Close the handle's descriptors; the process itself is not touched. */
 void container_handle_close(struct container_handle *handle);

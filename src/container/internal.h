@@ -17,6 +17,7 @@ enum sync_type {
 	SYNC_WARNING, /* child: something was handled, tell the user */
 	SYNC_FUSE, /* child: mount the root with fuse-overlayfs for me; `text` holds options */
 	SYNC_READY, /* child: all is set up; may carry the terminal's master */
+	SYNC_DETACH, /* parent: wait for another to say SYNC_GO, at options->start_fd */
 	SYNC_GO, /* parent: execute */
 	SYNC_FAILED, /* child: `error` says why */
 };
@@ -32,6 +33,9 @@ int sync_send(int sync_fd, const struct sync_message *message, int fd);
 int sync_send_type(int sync_fd, enum sync_type type, int fd);
 /* 1 with a message, 0 when the other end is gone, -errno. *ret_fd may be NULL. */
 int sync_receive(int sync_fd, struct sync_message *ret, int *ret_fd);
+/* In the child: the next connection by the user at the other end of sync_fd. Descriptor or -errno.
+ */
+int sync_accept(int listen_fd, int sync_fd);
 /* A warning for the user; never fails. */
 void sync_warn(int sync_fd, const char *fmt, ...) _printf_(2, 3);
 

@@ -10,6 +10,9 @@
  *   container_release: SYNC_GO  ------>   drop rights, execve
  *   return         <-------------------   end of file: close-on-exec closed it
  *
+ * With container_detach() between the two, SYNC_GO comes from another program, over a connection
+ * to options->start_fd.
+ *
  * One clone and no intermediate process: the namespaces that take effect for children only (a
  * joined pid namespace, a new time namespace) are set on ourselves for the moment of the clone.
  */
@@ -188,7 +191,8 @@ static int find_single_mapping(struct child *child, struct error *err)
 	return r;
 }
 
-static int check_config(const struct container_config *config, struct error *err)
+static int check_config(const struct container_config *config,
+	const struct container_spawn_options *options, struct error *err)
 {
 	const struct container_namespace_config *ns = config->namespaces;
 	int r = config_refuse_unimplemented(config, err);
@@ -197,7 +201,8 @@ static int check_config(const struct container_config *config, struct error *err
 		r = process_refuse_unimplemented(&config->process, err);
 	if (r < 0)
 		return r;
-	if (!config->process.args || !config->process.args[0])
+	/* runtime-spec config.md: "process" is needed when start is called. */
+	if (!options->start_fd && (!config->process.args || !config->process.args[0]))
 		return error_set(err, EINVAL, "there is no command to run");
 	if (!ns[CONTAINER_NS_MOUNT].wanted || ns[CONTAINER_NS_MOUNT].path)
 		return error_set(err, ENOTSUP, "a container needs a mount namespace of its own");
@@ -347,7 +352,7 @@ int container_spawn(const struct container_config *config,
 	bool cgroup_made = false;
 	int r;
 
-	r = check_config(config, err);
+	r = check_config(config, options, err);
 	if (r < 0)
 		return r;
 	child.config = config;
@@ -404,6 +409,16 @@ int container_release(struct container_handle *handle, struct error *err)
 		handle->command_failed = message.type == SYNC_FAILED && message.command_failed;
 	close(steal_fd(&handle->sync_fd));
 	return r > 0 ? error_set(err, EPROTO, "the container's process speaks nonsense") : r;
+}
+
+int container_detach(struct container_handle *handle, struct error *err)
+{
+	int r = sync_send_type(handle->sync_fd, SYNC_DETACH, -1);
+
+	if (r < 0)
+		return error_errno(err, r, "cannot talk to the container's process");
+	close(steal_fd(&handle->sync_fd));
+	return 0;
 }
 
 void container_handle_close(struct container_handle *handle)

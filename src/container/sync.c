@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 int sync_send(int sync_fd, const struct sync_message *message, int fd)
 {
@@ -97,4 +98,66 @@ void sync_warn(int sync_fd, const char *fmt, ...)
 	vsnprintf(message.error.message, sizeof(message.error.message), fmt, ap);
 	va_end(ap);
 	sync_send(sync_fd, &message, -1);
+}
+
+/* sun_path is short and the directory's own path may not be: its descriptor stands for it. */
+static int make_address(int dir_fd, const char *name, struct sockaddr_un *ret, struct error *err)
+{
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s", dir_fd, name) >=
+		(int)sizeof(ret->sun_path))
+		return error_set(err, ENAMETOOLONG, "the socket's name %s is too long", name);
+	return 0;
+}
+
+int container_listen(int dir_fd, const char *name, int *ret_fd, struct error *err)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address;
+	int r = make_address(dir_fd, name, &address, err);
+
+	if (r < 0)
+		return r;
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+		listen(fd, 1) < 0)
+		return error_errno(err, errno, "cannot listen on %s", name);
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+int container_connect(int dir_fd, const char *name, struct container_handle *ret, struct error *err)
+{
+	struct container_handle handle = CONTAINER_HANDLE_INIT;
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address;
+	int r = make_address(dir_fd, name, &address, err);
+
+	if (r < 0)
+		return r;
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		return error_errno(err, errno, "cannot reach the container's first process");
+	handle.sync_fd = steal_fd(&fd);
+	*ret = handle;
+	return 0;
+}
+
+int sync_accept(int listen_fd, int sync_fd)
+{
+	struct ucred maker, peer;
+	socklen_t size = sizeof(maker);
+
+	/* Seen through the same user namespace, so that the same user looks the same. */
+	if (getsockopt(sync_fd, SOL_SOCKET, SO_PEERCRED, &maker, &size) < 0)
+		return -errno;
+	for (;;) {
+		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+
+		if (fd < 0 && errno != EINTR && errno != ECONNABORTED)
+			return -errno;
+		size = sizeof(peer);
+		if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+			peer.uid == maker.uid)
+			return fd;
+		cleanup_close(&fd);
+	}
 }

@@ -5,6 +5,7 @@
 #include "front/cli/cli.h"
 #include "front/cli/verbs.h"
 #include "front/front.h"
+#include "front/runtime/runtime.h"
 
 static int strata_main(int argc, char **argv)
 {
@@ -13,5 +14,6 @@ static int strata_main(int argc, char **argv)
 
 const struct front fronts[] = {
 	{ "strata", strata_main },
+	{ "strata-runtime", runtime_main },
 	{ 0 },
 };

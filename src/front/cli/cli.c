@@ -42,7 +42,7 @@ const struct option cli_global_options[] = {
 
 /* --- where state lives --- */
 
-static char *absolute(const char *path)
+char *cli_absolute_path(const char *path)
 {
 	char cwd[PATH_MAX];
 
@@ -80,7 +80,7 @@ static int decide_roots(struct cli *cli, const char *option, struct error *err)
 	if (option && !*option)
 		return error_set(err, EINVAL, "--root needs a directory");
 	if (chosen)
-		cli->root = absolute(chosen);
+		cli->root = cli_absolute_path(chosen);
 	else if (cli->rootless)
 		cli->root = rootless_root(err);
 	else
@@ -204,9 +204,8 @@ static int check_count(const struct verb *verb, int count, struct error *err)
 		verb->max_operands, plural);
 }
 
-/* Parse and run; *ret_usage: the command line itself was wrong, so point at the help. */
-static int run_verb(struct cli *cli, const struct verb *verb, int argc, char **argv,
-	bool *ret_usage, struct error *err)
+int cli_run_verb(struct cli *cli, const struct verb *verb, int argc, char **argv, bool *ret_usage,
+	struct error *err)
 {
 	_cleanup_free_ void *values = calloc(1, verb->options_size ? verb->options_size : 1);
 	char **operands;
@@ -214,6 +213,8 @@ static int run_verb(struct cli *cli, const struct verb *verb, int argc, char **a
 
 	if (!values)
 		return error_oom(err);
+	if (verb->own_grammar)
+		return verb->run(cli, values, argc, argv, err);
 	if (verb->defaults)
 		memcpy(values, verb->defaults, verb->options_size);
 	r = options_parse(
@@ -308,7 +309,7 @@ static int dispatch(struct cli *cli, int argc, char **argv)
 	else if (verb->helper)
 		r = cli_exec_helper(cli, verb->helper, &err);
 	else
-		r = run_verb(cli, verb, argc - words + 1, argv + words - 1, &usage, &err);
+		r = cli_run_verb(cli, verb, argc - words + 1, argv + words - 1, &usage, &err);
 	return report(cli, verb, r, usage, &err);
 }
 
@@ -317,7 +318,7 @@ static int dispatch(struct cli *cli, int argc, char **argv)
  * process random bytes already (getauxval(3), AT_RANDOM). glibc keeps its guards in them: what is
  * taken here never leaves the process either.
  */
-static void seed_json(void)
+void cli_seed_json(void)
 {
 	const char *random = (const char *)getauxval(AT_RANDOM);
 	size_t seed;
@@ -336,7 +337,7 @@ int cli_main(const char *program, const struct verb *const *verbs, int argc, cha
 	char **operands;
 	int count, r;
 
-	seed_json();
+	cli_seed_json();
 	r = options_parse(cli_global_options, &global, argc, argv, true, &operands, &count, &err);
 	if (r == 0 && global.version) {
 		printf("%s version %s\n", program, STRATA_VERSION);

@@ -9,6 +9,19 @@
 /* The whole program: parse, run, print the error, return the exit status. */
 int cli_main(const char *program, const struct verb *const *verbs, int argc, char **argv);
 
+/*
+ * Parse a verb's own command line (argv[0] is its name) and run it; --help is served here.
+ * *ret_usage: the command line itself was wrong, so point at the help.
+ */
+int cli_run_verb(struct cli *cli, const struct verb *verb, int argc, char **argv, bool *ret_usage,
+	struct error *err);
+
+/* What every front-end does first: seed the JSON tables without a system call. */
+void cli_seed_json(void);
+
+/* A path made absolute by the working directory, fresh; NULL when there is none or no memory. */
+char *cli_absolute_path(const char *path);
+
 /* The options before the verb. */
 extern const struct option cli_global_options[];
 

@@ -40,6 +40,7 @@ struct verb {
 	size_t options_size; /* of the struct the options are parsed into */
 	const void *defaults; /* what that struct holds before parsing; NULL = zeroes */
 	bool stop_at_operand;
+	bool own_grammar; /* `run` gets the whole rest of the command line: nothing is parsed */
 	int min_operands, max_operands; /* -1 = any number */
 	enum option_completion operand;
 	const char *helper; /* program that has this verb; NULL = this one */

@@ -104,6 +104,7 @@ const struct verb *const verbs[] = {
 	&verb_info,
 	ALIAS("system info", "info"),
 	&verb_version,
+	&verb_runtime,
 	&verb_boot,
 	&verb_completion,
 	&verb_complete,

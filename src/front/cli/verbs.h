@@ -44,6 +44,7 @@ extern const struct verb verb_restart;
 extern const struct verb verb_rm;
 extern const struct verb verb_rmi;
 extern const struct verb verb_run;
+extern const struct verb verb_runtime;
 extern const struct verb verb_save;
 extern const struct verb verb_start;
 extern const struct verb verb_stats;

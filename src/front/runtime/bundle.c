@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bundle.c - config.json as an OCI runtime gets it: checked for its version, its paths resolved.
+ */
+#include "front/runtime/bundle.h"
+
+#include "base/io.h"
+#include "base/json.h"
+
+/* runtime-spec config.md "Specification version": SemVer; we know the first major one. */
+static int check_version(const json_t *document, struct error *err)
+{
+	const char *version = NULL;
+	unsigned major, minor, patch;
+	int r = json_get_string(document, "ociVersion", &version, "config.json", err);
+
+	if (r < 0)
+		return r;
+	if (!version)
+		return error_set(err, EINVAL, "config.json: ociVersion is missing");
+	if (sscanf(version, "%9u.%9u.%9u", &major, &minor, &patch) != 3)
+		return error_set(err, EINVAL,
+			"config.json: ociVersion \"%s\" is no version of the form 1.2.0", version);
+	if (major != 1)
+		return error_set(err, ENOTSUP,
+			"config.json: ociVersion is %s; strata reads versions 1.x", version);
+	return 0;
+}
+
+static int make_absolute(char **path, const char *bundle, struct error *err)
+{
+	char *absolute;
+
+	if (!*path || **path == '/')
+		return 0;
+	absolute = strf("%s/%s", bundle, *path);
+	if (!absolute)
+		return error_oom(err);
+	free(*path);
+	*path = absolute;
+	return 0;
+}
+
+static bool is_bind(const struct container_mount *mount)
+{
+	return (mount->type && streq(mount->type, "bind")) ||
+		strv_contains(mount->options, "bind") || strv_contains(mount->options, "rbind");
+}
+
+static int resolve_paths(struct container_config *config, const char *bundle, struct error *err)
+{
+	int r = make_absolute(&config->rootfs.path, bundle, err);
+
+	for (size_t i = 0; i < config->nr_mounts && r == 0; i++)
+		if (is_bind(&config->mounts[i]))
+			r = make_absolute(&config->mounts[i].source, bundle, err);
+	return r;
+}
+
+int bundle_load(int dir_fd, const char *bundle, struct container_config *ret, char **ret_text,
+	struct error *err)
+{
+	_cleanup_json_ json_t *document = NULL;
+	_cleanup_free_ char *text = NULL;
+	struct container_config config;
+	size_t len;
+	int r;
+
+	r = io_read_file(dir_fd, "config.json", JSON_DOCUMENT_MAX, &text, &len, err);
+	if (r < 0)
+		return error_prefix(err, "bundle %s", bundle);
+	r = json_parse(text, len, "config.json", &document, err);
+	if (r == 0)
+		r = check_version(document, err);
+	if (r == 0)
+		r = container_config_parse(document, &config, err);
+	if (r < 0)
+		return r;
+	r = resolve_paths(&config, bundle, err);
+	if (r == 0)
+		r = container_config_allow_default_devices(&config, err);
+	if (r < 0) {
+		container_config_free(&config);
+		return r;
+	}
+	*ret = config;
+	if (ret_text)
+		*ret_text = steal_ptr(&text);
+	return 0;
+}
+
+int bundle_choose_cgroup(
+	struct runtime *runtime, const char *id, struct container_config *config, struct error *err)
+{
+	char *path;
+
+	if (runtime->cgroup_manager == RUNTIME_NO_CGROUP) {
+		free(steal_ptr(&config->cgroup_path));
+		return 0;
+	}
+	if (runtime->cgroup_manager == RUNTIME_SYSTEMD)
+		return error_set(err, ENOTSUP,
+			"cannot make a cgroup through systemd: only the cgroupfs manager is implemented");
+	if (!config->cgroup_path || !*config->cgroup_path) {
+		free(steal_ptr(&config->cgroup_path));
+		return cgroup_path_for(id, &config->limits, &config->cgroup_path, err);
+	}
+	if (*config->cgroup_path == '/')
+		return 0;
+	path = strf("/%s", config->cgroup_path);
+	if (!path)
+		return error_oom(err);
+	free(config->cgroup_path);
+	config->cgroup_path = path;
+	return 0;
+}

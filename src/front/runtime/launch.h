@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * launch.h - what `create` and `run` have in common: from a bundle to a process that waits.
+ */
+#pragma once
+
+#include "front/runtime/record.h"
+
+struct launch_options {
+	const char *bundle, *console_socket, *pidfd_socket, *pid_file;
+	bool no_pivot, no_new_keyring;
+	int64_t preserve_fds;
+};
+
+/* Rows of an options table; `type` is a struct whose member `launch` is the struct above. */
+#define LAUNCH_OPTIONS(type)                                                                       \
+	{ OPTION_STRING, 'b', "bundle", offsetof(type, launch.bundle), "DIR",                      \
+		"The bundle: a directory with config.json (default: the working directory)",       \
+		COMPLETE_DIRECTORY },                                                              \
+		{ OPTION_STRING, 0, "console-socket", offsetof(type, launch.console_socket),       \
+			"SOCKET", "Send the terminal's master there", COMPLETE_FILE },             \
+		{ OPTION_STRING, 0, "pidfd-socket", offsetof(type, launch.pidfd_socket), "SOCKET", \
+			"Send a pidfd of the first process there", COMPLETE_FILE },                \
+		{ OPTION_STRING, 0, "pid-file", offsetof(type, launch.pid_file), "FILE",           \
+			"Write the first process's pid to FILE", COMPLETE_FILE },                  \
+	{                                                                                          \
+		OPTION_INT, 0, "preserve-fds", offsetof(type, launch.preserve_fds), "N",           \
+			"Pass descriptors 3 to N+2 on, too"                                        \
+	}
+
+/*
+ * Make the container. On success its process waits for its command: with `detached` at the record's
+ * socket, without us; else for container_release(handle). *record is locked. On failure nothing is
+ * left.
+ */
+int launch(struct runtime *runtime, const char *id, const struct launch_options *options,
+	bool detached, struct record *ret_record, struct container_config *ret_config,
+	struct container_handle *ret_handle, struct error *err);
+
+/* Undo a launch: the process, the cgroup, the record. For one that failed half-way, too. */
+void launch_undo(struct runtime *runtime, struct record *record, struct container_handle *handle);

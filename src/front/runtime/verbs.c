@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verbs.c - the verbs of strata-runtime: one explicit array, in the order help shows them.
+ */
+#include "front/runtime/runtime.h"
+
+const struct verb *const runtime_verbs[] = {
+	&runtime_verb_create,
+	&runtime_verb_start,
+	&runtime_verb_run,
+	&runtime_verb_state,
+	&runtime_verb_list,
+	&runtime_verb_kill,
+	&runtime_verb_delete,
+	&runtime_verb_spec,
+	NULL,
+};

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""test_runtime.py - strata-runtime, the command line of an OCI runtime."""
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from conftest import REPO, COMMAND_TIMEOUT_S
+
+pytestmark = [pytest.mark.needs_root]
+
+
+class Runtime:
+    """strata-runtime with a root of its own; everything it made is deleted after the test."""
+
+    def __init__(self, tmp):
+        built = Path(os.environ.get("STRATA_BIN", REPO / "build/src/front/strata"))
+        self.argv = [str(built.parent / "strata-runtime"), "--root", str(tmp / "root")]
+        self.root = tmp / "root"
+        self.tmp = tmp
+        self.ids = []
+
+    def __call__(self, *argv, check=True, **kw):
+        # Through files: a container that stays keeps its standard streams, so a pipe never ends.
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            done = subprocess.run([*self.argv, *map(str, argv)], text=True, timeout=COMMAND_TIMEOUT_S,
+                                  **({"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err} | kw))
+            out.seek(0)
+            err.seek(0)
+            done.stdout, done.stderr = out.read(), err.read()
+        if check:
+            assert done.returncode == 0, done.stderr
+        return done
+
+    def fail(self, *argv, **kw):
+        done = self(*argv, check=False, **kw)
+        assert done.returncode == 1, (done.returncode, done.stdout, done.stderr)
+        return done.stderr
+
+    def new_id(self):
+        self.ids.append(f"strata-test-{uuid.uuid4().hex[:12]}")
+        return self.ids[-1]
+
+    def bundle(self, rootfs, *args, **process):
+        """A bundle on a busybox root; the document is .config until save()."""
+        return Bundle(self, rootfs, args, process)
+
+    def state(self, name):
+        return json.loads(self("state", name).stdout)
+
+    def wait(self, name, status):
+        deadline = time.monotonic() + COMMAND_TIMEOUT_S
+        while self.state(name)["status"] != status:
+            assert time.monotonic() < deadline, f"{name} never was {status}"
+            time.sleep(0.01)
+
+
+class Bundle:
+    def __init__(self, runtime, rootfs, args, process):
+        self.path = runtime.tmp / uuid.uuid4().hex[:8]
+        self.path.mkdir()
+        runtime("spec", "--bundle", self.path)
+        self.config = json.loads((self.path / "config.json").read_text())
+        self.config["process"] |= {"terminal": False, "args": list(args)} | process
+        self.config["root"]["path"] = str(rootfs)
+        self.save()
+
+    def save(self):
+        (self.path / "config.json").write_text(json.dumps(self.config))
+        return self
+
+
+@pytest.fixture(scope="session")
+def rootfs(tmp_path_factory):
+    root = tmp_path_factory.mktemp("rootfs")
+    for name in ("bin", "etc", "tmp", "proc", "dev", "sys"):
+        (root / name).mkdir()
+    subprocess.run(["cp", "/usr/bin/busybox", root / "bin/busybox"], check=True)
+    names = subprocess.run(["/usr/bin/busybox", "--list"], capture_output=True, text=True,
+                           check=True).stdout.split()
+    for name in names:
+        if name != "busybox":
+            (root / "bin" / name).symlink_to("busybox")
+    return root
+
+
+def cgroups(name):
+    return [p for p in Path("/sys/fs/cgroup").rglob(f"*{name}*") if p.is_dir()]
+
+
+@pytest.fixture
+def runtime(tmp_path):
+    it = Runtime(tmp_path)
+    yield it
+    for name in it.ids:
+        it("delete", "--force", name)
+    assert not it.root.exists() or list(it.root.iterdir()) == []
+    for name in it.ids:
+        assert cgroups(name) == []
+
+
+def test_create_start_delete(runtime, rootfs, tmp_path):
+    name, out = runtime.new_id(), tmp_path / "out"
+    bundle = runtime.bundle(rootfs, "sh", "-c", "echo hello; sleep 1000")
+    bundle.config["annotations"] = {"org.example": "yes"}
+    bundle.save()
+    pid_file = tmp_path / "pid"
+    with out.open("wb") as f:
+        subprocess.run([*runtime.argv, "create", "--bundle", bundle.path, "--pid-file", pid_file,
+                        name], stdout=f, check=True, timeout=COMMAND_TIMEOUT_S)
+    state = runtime.state(name)
+    assert state["status"] == "created"
+    assert state["id"] == name
+    assert state["pid"] == int(pid_file.read_text())
+    assert state["bundle"] == str(bundle.path)
+    assert state["rootfs"] == str(rootfs)
+    assert state["annotations"] == {"org.example": "yes"}
+    assert state["owner"] == "root"
+    assert out.read_bytes() == b""
+    runtime("start", name)
+    assert runtime.state(name)["status"] == "running"
+    while out.read_bytes() != b"hello\n":
+        time.sleep(0.01)
+    assert "already running" in runtime.fail("start", name)
+    assert "not stopped" in runtime.fail("delete", name)
+    runtime("kill", name, "KILL")
+    runtime.wait(name, "stopped")
+    assert "container not running" in runtime.fail("kill", name)
+    assert "has stopped" in runtime.fail("start", name)
+    runtime("delete", name)
+    assert "does not exist" in runtime.fail("state", name)
+
+
+def test_waiting_process_holds_nothing(runtime, rootfs):
+    """The process of a created container has no descriptor of the program that made it."""
+    name = runtime.new_id()
+    runtime("create", "--bundle", runtime.bundle(rootfs, "true").path, name)
+    pid = runtime.state(name)["pid"]
+    links = {int(fd.name): os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+    others = {n: to for n, to in links.items() if n > 2}
+    assert all(to.startswith("socket:") or to == "/" for to in others.values()), links
+    runtime("delete", name)
+
+
+def test_command_sees_three_descriptors(runtime, rootfs):
+    bundle = runtime.bundle(rootfs, "ls", "/proc/self/fd")
+    done = runtime("run", "--bundle", bundle.path, runtime.new_id())
+    assert done.stdout.split() == ["0", "1", "2", "3"]  # 3: the directory itself
+
+
+def test_run_ends_with_the_status(runtime, rootfs):
+    bundle = runtime.bundle(rootfs, "sh", "-c", "echo out; echo err >&2; exit 7")
+    done = runtime("run", "--bundle", bundle.path, runtime.new_id(), check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "out\n", "err\n")
+
+
+def test_command_not_found(runtime, rootfs):
+    name = runtime.new_id()
+    bundle = runtime.bundle(rootfs, "no-such-command")
+    runtime("create", "--bundle", bundle.path, name)
+    assert "executable file not found in $PATH" in runtime.fail("start", name)
+    assert runtime.state(name)["status"] == "stopped"
+    runtime("delete", name)
+
+
+def test_unknown_container(runtime):
+    for verb in ("state", "start", "kill", "delete"):
+        assert "does not exist" in runtime.fail(verb, "nobody")
+    runtime("delete", "--force", "nobody")
+
+
+@pytest.mark.parametrize("bad", ["", ".", "..", "a/b", "../x", "a b", "a" * 300])
+def test_bad_ids(runtime, rootfs, bad):
+    bundle = runtime.bundle(rootfs, "true")
+    assert "invalid container ID" in runtime.fail("create", "--bundle", bundle.path, bad)
+    assert "invalid container ID" in runtime.fail("delete", "--force", bad)
+
+
+def test_same_id_twice(runtime, rootfs):
+    name, bundle = runtime.new_id(), runtime.bundle(rootfs, "true")
+    runtime("create", "-b", bundle.path, name)
+    assert "already exists" in runtime.fail("create", "-b", bundle.path, name)
+    assert runtime.state(name)["status"] == "created"
+
+
+def test_log_file(runtime, tmp_path):
+    log = tmp_path / "log"
+    done = subprocess.run([*runtime.argv, "--log", log, "--log-format", "json", "state", "nobody"],
+                          capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S)
+    line = json.loads(log.read_text())
+    assert line["level"] == "error"
+    assert line["msg"] == "container nobody does not exist" == done.stderr.strip()
+    assert line["time"].endswith("Z")
+
+
+def test_list(runtime, rootfs):
+    first, second = runtime.new_id(), runtime.new_id()
+    bundle = runtime.bundle(rootfs, "sleep", "1000")
+    for name in (first, second):
+        runtime("create", "-b", bundle.path, name)
+    runtime("start", second)
+    assert sorted(runtime("list", "-q").stdout.split()) == sorted([first, second])
+    rows = json.loads(runtime("list", "--format", "json").stdout)
+    assert {r["id"]: r["status"] for r in rows} == {first: "created", second: "running"}
+    assert runtime("list").stdout.split("\n")[0].split() == [
+        "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"]
+
+
+def test_versions_and_grammar(runtime, rootfs):
+    lines = runtime("--version").stdout.split("\n")
+    assert lines[0].startswith("strata-runtime version ")
+    assert lines[1] == "spec: 1.2.0"
+    bundle = runtime.bundle(rootfs, "true")
+    runtime("run", "-bundle", bundle.path, runtime.new_id())
+    runtime("run", f"-bundle={bundle.path}", runtime.new_id())
+    strata = runtime.argv[0].removesuffix("-runtime")
+    done = subprocess.run([strata, "runtime", *runtime.argv[1:], "run", "-b", bundle.path,
+                           runtime.new_id()], timeout=COMMAND_TIMEOUT_S)
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("version, sentence", [
+    (None, "ociVersion is missing"), ("1", "no version"), ("2.0.0", "reads versions 1.x")])
+def test_versions_of_the_spec(runtime, rootfs, version, sentence):
+    bundle = runtime.bundle(rootfs, "true")
+    bundle.config["ociVersion"] = version
+    bundle.save()
+    assert sentence in runtime.fail("run", "-b", bundle.path, runtime.new_id())
