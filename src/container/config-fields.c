@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <linux/ioprio.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <sys/personality.h>
 
 /* Reserved by the kernel and not implemented (include/uapi/linux/sched.h). */

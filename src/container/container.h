@@ -16,7 +16,6 @@
  */
 #pragma once
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/resource.h>
@@ -242,8 +241,8 @@ struct container_spawn_options {
 	int stdio[3]; /* become 0, 1, 2; -1 = /dev/null; ignored with a terminal */
 	bool new_session; /* setsid without a terminal too */
 	int listen_fds; /* --preserve-fds N: keep 3 .. 3+N-1 */
-	/* A fresh network namespace for a config that wants one of its own: see struct
-	 * container_network. 0 = none (it never is a standard stream), the child makes it. */
+	/* The channel of container_network_begin(), for a config that wants a network namespace of
+	 * its own; 0 (never a channel): the child makes it. */
 	int network_fd;
 	/*
 	 * A socket of container_listen(): the first process waits there for container_connect()
@@ -263,18 +262,11 @@ struct container_spawn_options {
 };
 
 /*
- * A network namespace with its loopback up, made on a thread of its own while the caller goes on.
- * finish() waits for it and returns a descriptor, the caller's, for `network_fd` above; -1 where
- * there is none. It must be called before the caller forks, and may be called again.
+ * Begin to make a network namespace with its loopback up, on a thread of its own; nobody waits for
+ * it but the child that needs it. Returns the channel through which that gets it, the caller's to
+ * close; 0 where none can be made ahead.
  */
-struct container_network {
-	pthread_t thread;
-	bool running;
-	int fd;
-};
-
-void container_network_begin(struct container_network *network);
-int container_network_finish(struct container_network *network);
+int container_network_begin(void);
 
 /* A process that was started and is ours to wait for. */
 struct container_handle {

@@ -13,6 +13,7 @@
 /* --- sync.c: the channel -------------------------------------------------------------------- */
 
 enum sync_type {
+	SYNC_NETWORK, /* a thread: here is the network namespace made ahead */
 	SYNC_PREPARED, /* parent: the cgroup exists, the id maps are written */
 	SYNC_WARNING, /* child: something was handled, tell the user */
 	SYNC_FUSE, /* child: mount the root with fuse-overlayfs for me; `text` holds options */
@@ -99,6 +100,10 @@ void child_spawn_main(struct child *child) __attribute__((noreturn));
 void child_exec_main(struct child *child, int pidfd, int namespaces) __attribute__((noreturn));
 /* Wait for SYNC_PREPARED. */
 int child_await_prepared(struct child *child, struct error *err);
+
+/* network-ahead.c: the namespace from the channel of container_network_begin(); *ret_fd is -1 when
+ * it could not be made. */
+int network_receive(int channel, int *ret_fd, struct error *err);
 
 /* namespaces.c */
 extern const int namespace_flags[CONTAINER_NS_COUNT]; /* CLONE_NEW* */

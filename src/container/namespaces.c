@@ -76,6 +76,26 @@ int namespaces_raise_loopback(struct error *err)
 	return 0;
 }
 
+static int enter_new_network(struct child *child, struct error *err)
+{
+	_cleanup_close_ int ahead = -1;
+	int r = 0;
+
+	if (child->options->network_fd > 0 && !child->in_userns)
+		r = network_receive(child->options->network_fd, &ahead, err);
+	if (r < 0)
+		return r;
+	if (ahead >= 0)
+		return setns(ahead, CLONE_NEWNET) < 0
+			? error_errno(err, errno, "cannot join the network namespace")
+			: 0;
+	/* Not made ahead: the dearest namespace of all, made here and not by clone(2), so that the
+	 * parent makes the cgroup on another CPU meanwhile. */
+	if (unshare(CLONE_NEWNET) < 0)
+		return error_errno(err, errno, "cannot make a network namespace");
+	return namespaces_raise_loopback(err);
+}
+
 int namespaces_join(struct child *child, struct error *err)
 {
 	int flags = namespaces_new(child->config);
@@ -89,18 +109,7 @@ int namespaces_join(struct child *child, struct error *err)
 			return error_errno(err, errno, "cannot join the namespace %s",
 				child->config->namespaces[i].path);
 	}
-	if (!(flags & CLONE_NEWNET))
-		return 0;
-	if (child->options->network_fd > 0 && !child->in_userns) {
-		if (setns(child->options->network_fd, CLONE_NEWNET) < 0)
-			return error_errno(err, errno, "cannot join the network namespace");
-		return 0;
-	}
-	/* Not made ahead: the dearest namespace of all, made here and not by clone(2), so that the
-	 * parent makes the cgroup on another CPU meanwhile. */
-	if (unshare(CLONE_NEWNET) < 0)
-		return error_errno(err, errno, "cannot make a network namespace");
-	return namespaces_raise_loopback(err);
+	return flags & CLONE_NEWNET ? enter_new_network(child, err) : 0;
 }
 
 int namespaces_become_root(struct child *child, struct error *err)

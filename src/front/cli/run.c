@@ -26,7 +26,7 @@ struct run {
 	struct run_plan plan;
 	struct instance instance;
 	bool created;
-	struct container_network network; /* made while the image is read */
+	int network_fd; /* of container_network_begin(), until the instance has it */
 	int image_lock; /* shared, from resolving the image until the instance pins it */
 };
 
@@ -38,10 +38,8 @@ static void release_image(struct run *run)
 
 static void run_end(struct run *run)
 {
-	int network_fd = container_network_finish(&run->network);
-
-	if (network_fd >= 0)
-		close(network_fd);
+	if (run->network_fd > 0)
+		close(run->network_fd);
 	if (run->created)
 		instance_close(&run->instance);
 	release_image(run);
@@ -316,12 +314,13 @@ static int run_main(struct cli *cli, void *options, int argc, char **argv, struc
 	if (r == 0 && !o->detach)
 		r = attach_options(o, &unused, err);
 	if (r == 0 && !o->userns && (!o->network || streq(o->network, "none")))
-		container_network_begin(&run.network);
+		run.network_fd = container_network_begin();
 	if (r == 0)
 		r = create(&run, argc, argv, err);
 	if (r < 0)
 		return r;
-	run.instance.network_fd = container_network_finish(&run.network);
+	run.instance.network_fd = run.network_fd;
+	run.network_fd = 0;
 	return o->detach ? start_detached(&run, err) : start_attached(&run, err);
 }
 
