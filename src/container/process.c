@@ -23,6 +23,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 #include "base/io.h"
 #include "base/str.h"
@@ -126,6 +127,16 @@ static int make_working_directory(struct child *child, struct error *err)
 	return 0;
 }
 
+/* So that the user may open /dev/stdout again; not everything has an owner. The host's /dev/null
+ * and its kin (major 1, the memory devices) are everybody's. */
+static void own_stream(int fd, uid_t uid)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && !(S_ISCHR(st.st_mode) && major(st.st_rdev) == 1))
+		(void)!fchown(fd, uid, (gid_t)-1);
+}
+
 /* 0, 1 and 2 become what they shall be, whatever numbers the sources have. */
 static int set_stdio(struct child *child, struct error *err)
 {
@@ -146,9 +157,8 @@ static int set_stdio(struct child *child, struct error *err)
 	for (int i = 0; i < 3; i++) {
 		if (source[i] == i ? fcntl(i, F_SETFD, 0) < 0 : dup2(source[i], i) < 0)
 			return error_errno(err, errno, "cannot set up standard input and output");
-		/* So that the user may open /dev/stdout again; not everything has an owner. */
 		if (child->user.uid != 0 && source[i] != child->null_fd)
-			(void)!fchown(i, child->user.uid, (gid_t)-1);
+			own_stream(i, child->user.uid);
 	}
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #include "base/io.h"
@@ -54,7 +55,7 @@ static int copy_busybox(void)
 static int set_up(void **state)
 {
 	static const char *const applets[] = { "sh", "cat", "id", "mount", "ls", "grep", "sleep",
-		"stat", "touch", "hostname", "tty", "readlink", "ip", "mkdir", "true" };
+		"stat", "touch", "hostname", "tty", "readlink", "ip", "mkdir", "true", "test" };
 	static const char *const directories[] = { "root", "root/bin", "root/etc", "root/src",
 		"upper", "work", "volume" };
 
@@ -536,6 +537,32 @@ static void terminals_are_the_containers(void **state)
 	release(&run);
 }
 
+/* The host's /dev/null stays the host's, whoever reads from it. */
+static void devices_as_streams_keep_their_owner(void **state)
+{
+	struct container_spawn_options options = { { -1, -1, -1 } };
+	_cleanup_free_ char *null = strf("%s/null", base_path);
+	struct stat st;
+	struct run run;
+	int status;
+
+	configure(&run, "test -w /proc/self/fd/1");
+	run.config.process.uid = 1000;
+	assert_int_equal(mknod(null, S_IFCHR | 0666, makedev(1, 3)), 0);
+	options.stdio[0] = open(null, O_RDONLY | O_CLOEXEC);
+	assert_true(options.stdio[0] >= 0);
+	assert_int_equal(container_spawn(&run.config, &options, &run.handle, &run.error), 0);
+	assert_int_equal(container_release(&run.handle, &run.error), 0);
+	assert_int_equal(waitpid(run.handle.pid, &status, 0), run.handle.pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(fstat(options.stdio[0], &st), 0);
+	assert_int_equal(st.st_uid, 0);
+	close(options.stdio[0]);
+	container_handle_close(&run.handle);
+	assert_int_equal(container_cleanup(CGROUP, &run.error), 0);
+	release(&run);
+}
+
 /* Two containers sharing a pid and a network namespace. */
 static void namespaces_can_be_shared(void **state)
 {
@@ -697,6 +724,7 @@ int main(void)
 		cmocka_unit_test(nothing_of_ours_leaks),
 		cmocka_unit_test(exec_joins),
 		cmocka_unit_test(terminals_are_the_containers),
+		cmocka_unit_test(devices_as_streams_keep_their_owner),
 		cmocka_unit_test(namespaces_can_be_shared),
 		cmocka_unit_test(ids_can_be_mapped),
 		cmocka_unit_test(clocks_can_be_shifted),
