@@ -241,6 +241,9 @@ struct container_spawn_options {
 	int stdio[3]; /* become 0, 1, 2; -1 = /dev/null; ignored with a terminal */
 	bool new_session; /* setsid without a terminal too */
 	int listen_fds; /* --preserve-fds N: keep 3 .. 3+N-1 */
+	bool adopt_cgroup; /* somebody has chosen its path: one that is there and empty is theirs */
+	bool no_pivot; /* change the root by moving it to "/": for a host whose root is rootfs */
+	bool keep_keyring; /* stay in the session keyring of the caller */
 	/* The channel of container_network_begin(), for a config that wants a network namespace of
 	 * its own; 0 (never a channel): the child makes it. */
 	int network_fd;

@@ -165,6 +165,8 @@ static int set_stdio(struct child *child, struct error *err)
 
 static int leave_keyring(struct child *child, struct error *err)
 {
+	if (child->options->keep_keyring)
+		return 0;
 	/* The caller's session keys are not the container's. Kernels without keys have none to
 	 * hide, and a full quota is no reason to fail. */
 	syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);

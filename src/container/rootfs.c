@@ -259,15 +259,36 @@ int rootfs_mount(struct child *child, struct error *err)
  * pivot_root(2) of "." onto "." stacks the old root on the new one; it is then unmounted from
  * there, and no directory for it is needed. From here on the host's files cannot be named.
  */
+static int pivot(struct error *err)
+{
+	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0)
+		return error_errno(err, errno, "pivot_root");
+	return 0;
+}
+
+/* Where the root is the kernel's first one, which cannot be pivoted away: cover it. It stays in the
+ * namespace, for whoever may break out of a chroot(2). */
+static int move_over_root(struct error *err)
+{
+	if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)
+		return error_errno(err, errno, "cannot move the root");
+	return 0;
+}
+
 int rootfs_enter(struct child *child, struct error *err)
 {
 	const struct container_config *config = child->config;
 	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
 	unsigned long propagation;
+	int r;
 
-	if (fchdir(child->root_fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
-		umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		return error_errno(err, errno, "pivot_root");
+	if (fchdir(child->root_fd) < 0)
+		return error_errno(err, errno, "cannot enter the root");
+	r = child->options->no_pivot ? move_over_root(err) : pivot(err);
+	if (r < 0)
+		return r;
+	if (chdir("/") < 0)
+		return error_errno(err, errno, "cannot enter the root");
 	if (config->rootfs_propagation) {
 		propagation = mount_propagation_from_name(config->rootfs_propagation);
 		if (!propagation)

@@ -256,10 +256,15 @@ static int open_mount_namespace(pid_t pid)
 }
 
 /* The parent's part while the child works: cgroup, id maps, the root of a root's user namespace. */
-static int prepare_for_child(const struct container_config *config, struct container_handle *handle,
+static int prepare_for_child(const struct container_config *config,
+	const struct container_spawn_options *options, struct container_handle *handle,
 	bool *ret_cgroup_made, struct error *err)
 {
-	const struct cgroup_creation how = { .unit = &config->cgroup_unit, .pid = handle->pid };
+	const struct cgroup_creation how = {
+		.existing = options->adopt_cgroup ? CGROUP_ADOPT : CGROUP_REPLACE,
+		.unit = &config->cgroup_unit,
+		.pid = handle->pid,
+	};
 	bool in_userns = namespaces_new(config) & CLONE_NEWUSER;
 	_cleanup_close_ int root = -1;
 	int r;
@@ -377,7 +382,7 @@ int container_spawn(const struct container_config *config,
 	namespaces_close(child.namespace_fds);
 	seccomp_program_free(&child.seccomp);
 	if (r == 0)
-		r = prepare_for_child(config, &handle, &cgroup_made, err);
+		r = prepare_for_child(config, options, &handle, &cgroup_made, err);
 	if (r == 0 && options->meanwhile)
 		r = options->meanwhile(options->meanwhile_context, handle.pid, err);
 	if (r == 0 && options->release_at_once)

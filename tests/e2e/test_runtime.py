@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import REPO, COMMAND_TIMEOUT_S
+from conftest import REPO
+from program import COMMAND_TIMEOUT_S
 
 pytestmark = [pytest.mark.needs_root]
 
@@ -167,6 +168,37 @@ def test_command_not_found(runtime, rootfs):
     assert "executable file not found in $PATH" in runtime.fail("start", name)
     assert runtime.state(name)["status"] == "stopped"
     runtime("delete", name)
+
+
+def test_no_pivot(runtime, rootfs):
+    bundle = runtime.bundle(rootfs, "ls", "/")
+    done = runtime("run", "--no-pivot", "-b", bundle.path, runtime.new_id())
+    assert sorted(done.stdout.split()) == ["bin", "dev", "etc", "proc", "sys", "tmp"]
+
+
+def test_preserve_fds(runtime, rootfs):
+    bundle = runtime.bundle(rootfs, "sh", "-c", "cat <&3; ls /proc/self/fd")
+    r, w = os.pipe()
+    os.write(w, b"passed\n")
+    os.close(w)
+    done = runtime("run", "--preserve-fds", "1", "-b", bundle.path, runtime.new_id(),
+                   close_fds=False, preexec_fn=lambda: os.dup2(r, 3))
+    os.close(r)
+    assert done.stdout.split() == ["passed", "0", "1", "2", "3", "4"]
+    assert "descriptor 3 is not open" in runtime.fail("run", "--preserve-fds", "1", "-b",
+                                                      bundle.path, runtime.new_id())
+
+
+def test_cgroups_path(runtime, rootfs):
+    name = runtime.new_id()
+    bundle = runtime.bundle(rootfs, "cat", "/proc/self/cgroup")
+    bundle.config["linux"]["cgroupsPath"] = f"/{name}-parent/below"
+    bundle.config["linux"]["namespaces"].remove({"type": "cgroup"})
+    bundle.save()
+    assert f"/{name}-parent/below" in runtime("run", "-b", bundle.path, name).stdout
+    assert [p.name for p in cgroups(name) if p.name == "below"] == []
+    for left in cgroups(f"{name}-parent"):
+        left.rmdir()  # the engine's own
 
 
 def test_unknown_container(runtime):

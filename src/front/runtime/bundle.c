@@ -89,28 +89,22 @@ int bundle_load(int dir_fd, const char *bundle, struct container_config *ret, ch
 	return 0;
 }
 
-int bundle_choose_cgroup(
-	struct runtime *runtime, const char *id, struct container_config *config, struct error *err)
+int bundle_choose_cgroup(struct runtime *runtime, const char *id, struct container_config *config,
+	bool *ret_given, struct error *err)
 {
-	char *path;
+	char *wanted = steal_ptr(&config->cgroup_path);
+	bool given = wanted && *wanted;
+	int r = 0;
 
-	if (runtime->cgroup_manager == RUNTIME_NO_CGROUP) {
-		free(steal_ptr(&config->cgroup_path));
-		return 0;
-	}
-	if (runtime->cgroup_manager == RUNTIME_SYSTEMD)
-		return error_set(err, ENOTSUP,
-			"cannot make a cgroup through systemd: only the cgroupfs manager is implemented");
-	if (!config->cgroup_path || !*config->cgroup_path) {
-		free(steal_ptr(&config->cgroup_path));
-		return cgroup_path_for(id, &config->limits, &config->cgroup_path, err);
-	}
-	if (*config->cgroup_path == '/')
-		return 0;
-	path = strf("/%s", config->cgroup_path);
-	if (!path)
-		return error_oom(err);
-	free(config->cgroup_path);
-	config->cgroup_path = path;
-	return 0;
+	/* `docker stats` finds its numbers through /proc/PID/cgroup. */
+	config->limits.count_all = true;
+	if (runtime->cgroup_manager != RUNTIME_NO_CGROUP)
+		r = cgroup_place(given ? wanted : NULL, id,
+			runtime->cgroup_manager == RUNTIME_SYSTEMD, &config->cgroup_path,
+			&config->cgroup_unit, err);
+	if (r == 0)
+		r = cgroup_unit_read_annotations(&config->cgroup_unit, config->annotations, err);
+	free(wanted);
+	*ret_given = given;
+	return r;
 }

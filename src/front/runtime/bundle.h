@@ -15,7 +15,8 @@
 int bundle_load(int dir_fd, const char *bundle, struct container_config *ret, char **ret_text,
 	struct error *err);
 
-/* Decide config->cgroup_path: what "cgroupsPath" means to the chosen manager, or a name by the ID
- * where it is missing. NULL where there is to be none. */
+/* Decide config->cgroup_path and cgroup_unit: what "cgroupsPath" means to the chosen manager, or a
+ * name by the ID where it is missing. No path where there is to be no cgroup. *ret_given: it was
+ * the document's. */
 int bundle_choose_cgroup(struct runtime *runtime, const char *id, struct container_config *config,
-	struct error *err);
+	bool *ret_given, struct error *err);

@@ -34,7 +34,7 @@ static int delete_one(struct runtime *runtime, const char *id, bool force, struc
 	if (status != RECORD_STOPPED)
 		r = record_kill(&record, err);
 	if (r == 0)
-		r = container_cleanup(record.cgroup, err);
+		r = record_remove_cgroup(&record, err);
 	if (r == 0)
 		r = record_remove(runtime, &record, err);
 	return r < 0 ? error_prefix(err, "cannot delete container %s", id) : 0;

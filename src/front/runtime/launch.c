@@ -13,9 +13,6 @@
 
 #include <limits.h>
 #include <signal.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -23,48 +20,9 @@
 #include "base/process.h"
 #include "front/cli/cli.h"
 #include "front/runtime/bundle.h"
+#include "front/runtime/handoff.h"
 
 #define PRESERVE_FDS_MAX 4096
-
-/* One descriptor with `name` as the packet's text: what runc's callers expect on their sockets. */
-static int send_descriptor(const char *path, const char *name, int fd, struct error *err)
-{
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec iov = { (void *)(uintptr_t)name, strlen(name) };
-	struct msghdr packet = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control.bytes) };
-	_cleanup_close_ int socket_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return error_set(err, ENAMETOOLONG, "the socket's path %s is too long", path);
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
-	if (socket_fd < 0 ||
-		connect(socket_fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-		sendmsg(socket_fd, &packet, MSG_NOSIGNAL) < 0)
-		return error_errno(err, errno, "cannot send to the socket %s", path);
-	return 0;
-}
-
-static int send_terminal(const char *path, int master, struct error *err)
-{
-	char name[32];
-	int number;
-
-	if (ioctl(master, TIOCGPTN, &number) < 0)
-		return error_errno(err, errno, "cannot name the terminal");
-	snprintf(name, sizeof(name), "/dev/pts/%d", number);
-	return send_descriptor(path, name, master, err);
-}
 
 /* Numbers that are free would be taken by descriptors of ours. */
 static int check_preserved(int64_t count, struct error *err)
@@ -110,15 +68,13 @@ static int fill_record(struct record *record, const struct container_config *con
 
 	record->bundle = strdup(bundle);
 	record->rootfs = strdup(config->rootfs.path ? config->rootfs.path : "");
-	record->cgroup = config->cgroup_path ? strdup(config->cgroup_path) : NULL;
 	record->annotations = strv_copy(config->annotations);
-	if (!record->bundle || !record->rootfs || (config->cgroup_path && !record->cgroup) ||
-		(config->annotations && !record->annotations))
+	if (!record->bundle || !record->rootfs || (config->annotations && !record->annotations))
 		return error_oom(err);
 	record->shares_pids = !pids->wanted || pids->path;
 	record->created_ns = clock_realtime_ns();
 	process_boot_id(record->boot_id);
-	return 0;
+	return record_set_cgroup(record, config, err);
 }
 
 static int write_config(const struct record *record, const char *text, struct error *err)
@@ -134,7 +90,6 @@ static int write_config(const struct record *record, const char *text, struct er
 static int announce(struct record *record, const struct launch_options *options,
 	const struct container_handle *handle, struct error *err)
 {
-	char text[16];
 	int r;
 
 	record->pid = handle->pid;
@@ -143,34 +98,27 @@ static int announce(struct record *record, const struct launch_options *options,
 		return error_errno(err, r, "the container's first process is gone");
 	r = record_save(record, err);
 	if (r == 0 && options->console_socket)
-		r = send_terminal(options->console_socket, handle->terminal_fd, err);
+		r = handoff_send_terminal(options->console_socket, handle->terminal_fd, err);
 	if (r == 0 && options->pidfd_socket)
-		r = send_descriptor(options->pidfd_socket, "pidfd", handle->pidfd, err);
+		r = handoff_send_descriptor(options->pidfd_socket, "pidfd", handle->pidfd, err);
 	if (r < 0 || !options->pid_file)
 		return r;
-	snprintf(text, sizeof(text), "%d", (int)handle->pid);
-	return io_replace_file(
-		AT_FDCWD, options->pid_file, 0644, text, strlen(text), IO_VOLATILE, err);
+	return handoff_write_pid(options->pid_file, handle->pid, err);
 }
 
 static int start_process(const struct container_config *config,
-	const struct launch_options *options, bool detached, struct record *record,
-	struct container_handle *handle, struct error *err)
+	const struct launch_options *options, struct container_spawn_options *spawn, bool detached,
+	struct record *record, struct container_handle *handle, struct error *err)
 {
-	struct container_spawn_options spawn = {
-		.stdio = { 0, 1, 2 },
-		.new_session = true,
-		.listen_fds = (int)options->preserve_fds,
-	};
 	_cleanup_close_ int start_fd = -1;
 	int r = 0;
 
 	if (detached) {
 		r = container_listen(record->dir_fd, RECORD_SOCKET, &start_fd, err);
-		spawn.start_fd = start_fd;
+		spawn->start_fd = start_fd;
 	}
 	if (r == 0)
-		r = container_spawn(config, &spawn, handle, err);
+		r = container_spawn(config, spawn, handle, err);
 	if (r == 0)
 		r = announce(record, options, handle, err);
 	if (r == 0 && detached)
@@ -186,8 +134,9 @@ void launch_undo(struct runtime *runtime, struct record *record, struct containe
 			;
 	}
 	container_handle_close(handle);
-	if (record->cgroup)
-		cgroup_remove(record->cgroup, NULL);
+	/* One that was not made by us may be somebody else's. */
+	if (handle->pid > 0)
+		record_remove_cgroup(record, NULL);
 	record_remove(runtime, record, NULL);
 }
 
@@ -197,6 +146,13 @@ int launch(struct runtime *runtime, const char *id, const struct launch_options 
 {
 	_cleanup_record_ struct record record = RECORD_INIT;
 	struct container_handle handle = CONTAINER_HANDLE_INIT;
+	struct container_spawn_options spawn = {
+		.stdio = { 0, 1, 2 },
+		.new_session = true,
+		.no_pivot = options->no_pivot,
+		.keep_keyring = options->no_new_keyring,
+		.listen_fds = (int)options->preserve_fds,
+	};
 	_cleanup_close_ int bundle_fd = -1;
 	struct container_config config;
 	_cleanup_free_ char *text = NULL;
@@ -213,7 +169,7 @@ int launch(struct runtime *runtime, const char *id, const struct launch_options 
 	if (r == 0)
 		r = record_create(runtime, id, &record, err);
 	if (r == 0) {
-		r = bundle_choose_cgroup(runtime, id, &config, err);
+		r = bundle_choose_cgroup(runtime, id, &config, &spawn.adopt_cgroup, err);
 		if (r == 0)
 			r = fill_record(&record, &config, bundle, err);
 		if (r == 0)
@@ -221,7 +177,8 @@ int launch(struct runtime *runtime, const char *id, const struct launch_options 
 		if (r == 0)
 			r = write_config(&record, text, err);
 		if (r == 0)
-			r = start_process(&config, options, detached, &record, &handle, err);
+			r = start_process(
+				&config, options, &spawn, detached, &record, &handle, err);
 		if (r < 0)
 			launch_undo(runtime, &record, &handle);
 	}

@@ -23,6 +23,10 @@ struct launch_options {
 			"Send a pidfd of the first process there", COMPLETE_FILE },                \
 		{ OPTION_STRING, 0, "pid-file", offsetof(type, launch.pid_file), "FILE",           \
 			"Write the first process's pid to FILE", COMPLETE_FILE },                  \
+		{ OPTION_FLAG, 0, "no-pivot", offsetof(type, launch.no_pivot), NULL,               \
+			"Change the root without pivot_root(2): for bundles on an initramfs" },    \
+		{ OPTION_FLAG, 0, "no-new-keyring", offsetof(type, launch.no_new_keyring), NULL,   \
+			"Leave the command in the session keyring of the caller" },                \
 	{                                                                                          \
 		OPTION_INT, 0, "preserve-fds", offsetof(type, launch.preserve_fds), "N",           \
 			"Pass descriptors 3 to N+2 on, too"                                        \

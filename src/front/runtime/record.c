@@ -68,6 +68,7 @@ void record_close(struct record *record)
 	free(record->bundle);
 	free(record->rootfs);
 	free(record->cgroup);
+	cgroup_unit_free(&record->unit);
 	strv_free(record->annotations);
 	*record = (struct record)RECORD_INIT;
 }
@@ -86,6 +87,9 @@ int record_save(const struct record *record, struct error *err)
 	json_write_string(&w, "bundle", record->bundle);
 	json_write_string(&w, "rootfs", record->rootfs);
 	json_write_string(&w, "cgroup", record->cgroup);
+	json_write_string(&w, "unit", record->unit.name);
+	json_write_string(&w, "slice", record->unit.slice);
+	json_write_bool(&w, "user_unit", record->unit.user);
 	json_write_bool(&w, "shares_pids", record->shares_pids);
 	json_write_int(&w, "created_ns", record->created_ns);
 	json_write_uint(&w, "owner", record->owner);
@@ -134,6 +138,10 @@ static int parse_state(const json_t *document, struct record *record, struct err
 		(r = get_copy(document, "bundle", &record->bundle, err)) < 0 ||
 		(r = get_copy(document, "rootfs", &record->rootfs, err)) < 0 ||
 		(r = get_copy(document, "cgroup", &record->cgroup, err)) < 0 ||
+		(r = get_copy(document, "unit", &record->unit.name, err)) < 0 ||
+		(r = get_copy(document, "slice", &record->unit.slice, err)) < 0 ||
+		(r = json_get_bool(document, "user_unit", &record->unit.user, STATE_FILE, err)) <
+			0 ||
 		(r = json_get_bool(
 			 document, "shares_pids", &record->shares_pids, STATE_FILE, err)) < 0 ||
 		(r = json_get_strv(
@@ -305,6 +313,24 @@ int record_list(struct runtime *runtime, char ***ret, struct error *err)
 	return 0;
 }
 
+static int copy_text(const char *text, char **ret)
+{
+	*ret = text ? strdup(text) : NULL;
+	return text && !*ret ? -ENOMEM : 0;
+}
+
+/* The cgroup as it was chosen then, with whatever manager. */
+static int set_cgroup(struct container_config *config, const struct record *record)
+{
+	free(steal_ptr(&config->cgroup_path));
+	config->cgroup_unit.user = record->unit.user;
+	if (copy_text(record->cgroup, &config->cgroup_path) < 0 ||
+		copy_text(record->unit.name, &config->cgroup_unit.name) < 0 ||
+		copy_text(record->unit.slice, &config->cgroup_unit.slice) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
 int record_load_config(const struct record *record, struct container_config *ret, struct error *err)
 {
 	struct container_config config;
@@ -315,14 +341,30 @@ int record_load_config(const struct record *record, struct container_config *ret
 	r = bundle_load(record->dir_fd, record->bundle, &config, NULL, err);
 	if (r < 0)
 		return r;
-	free(config.cgroup_path);
-	config.cgroup_path = record->cgroup ? strdup(record->cgroup) : NULL;
-	if (record->cgroup && !config.cgroup_path) {
+	if (set_cgroup(&config, record) < 0) {
 		container_config_free(&config);
 		return error_oom(err);
 	}
 	*ret = config;
 	return 0;
+}
+
+int record_set_cgroup(
+	struct record *record, const struct container_config *config, struct error *err)
+{
+	record->unit.user = config->cgroup_unit.user;
+	if (copy_text(config->cgroup_path, &record->cgroup) < 0 ||
+		copy_text(config->cgroup_unit.name, &record->unit.name) < 0 ||
+		copy_text(config->cgroup_unit.slice, &record->unit.slice) < 0)
+		return error_oom(err);
+	return 0;
+}
+
+int record_remove_cgroup(const struct record *record, struct error *err)
+{
+	int r = container_cleanup(record->cgroup, err);
+
+	return r < 0 ? r : cgroup_unit_stop(&record->unit, err);
 }
 
 /* --- what is true -------------------------------------------------------------------------- */

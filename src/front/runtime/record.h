@@ -38,6 +38,7 @@ struct record {
 	char boot_id[37];
 	char *bundle, *rootfs; /* absolute */
 	char *cgroup; /* NULL = none */
+	struct cgroup_unit unit; /* of systemd, which the cgroup belongs to; zeroed = none */
 	bool shares_pids; /* no pid namespace of its own: its processes do not end with the first */
 	int64_t created_ns;
 	uid_t owner;
@@ -60,6 +61,11 @@ int record_open(struct runtime *runtime, const char *id, struct record *ret, str
 int record_lock(struct record *record, struct error *err);
 
 int record_save(const struct record *record, struct error *err);
+
+/* Take over the cgroup that was chosen for it; and remove that, with every process in it. */
+int record_set_cgroup(
+	struct record *record, const struct container_config *config, struct error *err);
+int record_remove_cgroup(const struct record *record, struct error *err);
 
 /* The configuration it was made with, paths and cgroup resolved as they were then. */
 int record_load_config(

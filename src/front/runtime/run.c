@@ -86,8 +86,9 @@ static int run(
 	} else if (!o->detach) {
 		status = wait_for(handle.pid, &signals);
 		if (!o->keep)
-			launch_undo(
-				runtime, &record, &(struct container_handle)CONTAINER_HANDLE_INIT);
+			r = record_remove_cgroup(&record, err);
+		if (!o->keep && r == 0)
+			r = record_remove(runtime, &record, err);
 	}
 	container_handle_close(&handle);
 	container_config_free(&config);
