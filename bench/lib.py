@@ -19,6 +19,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / "tests/e2e"))
 import oci  # noqa: E402
+from memory import rollup_kib, together_kib  # noqa: E402,F401 (bench/memory imports them here)
 
 STRATA = Path(os.environ.get("STRATA_BIN", TOP / "build/src/front/strata"))
 
@@ -272,16 +273,6 @@ class Bench:
         subprocess.run(["time", "-q", "-f", "%M", "-o", str(log), *argv], env=self.env, check=True,
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         return int(log.read_text().split()[-1])
-
-
-def rollup_kib(pid, *fields):
-    """Sum of fields of /proc/PID/smaps_rollup."""
-    total = 0
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        name = line.split(":")[0]
-        if name in fields:
-            total += int(line.split()[1])
-    return total
 
 
 def median(values):
