@@ -95,6 +95,7 @@ static const struct stage spawn_stages[] = {
 	/* 4. the file system, seen from inside */
 	{ rootfs_enter, "cannot change the root" },
 	{ process_prepare, NULL },
+	{ rootfs_protect, NULL },
 };
 
 /* The namespaces are joined already (child_exec_main()). */

@@ -130,6 +130,7 @@ int rootfs_isolate_mounts(struct child *child, struct error *err);
 int rootfs_open_place(struct child *child, struct error *err);
 int rootfs_mount(struct child *child, struct error *err);
 int rootfs_enter(struct child *child, struct error *err);
+int rootfs_protect(struct child *child, struct error *err); /* a read-only root becomes so */
 
 /* mounts.c */
 /* See child->source_fds. */

@@ -122,7 +122,7 @@ static int make_working_directory(struct child *child, struct error *err)
 		return 0;
 	if (cwd[0] != '/')
 		return error_set(err, EINVAL, "the working directory %s is not absolute", cwd);
-	/* On a read-only root it cannot be made; chdir(2) will say what is wrong. */
+	/* On a read-only root `exec` cannot make it; chdir(2) will say what is wrong. */
 	fd = mounts_open_target(child->root_fd, cwd, true, &ignored);
 	return 0;
 }

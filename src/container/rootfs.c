@@ -278,7 +278,6 @@ static int move_over_root(struct error *err)
 int rootfs_enter(struct child *child, struct error *err)
 {
 	const struct container_config *config = child->config;
-	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
 	unsigned long propagation;
 	int r;
 
@@ -297,7 +296,14 @@ int rootfs_enter(struct child *child, struct error *err)
 		if (mount(NULL, "/", NULL, propagation, NULL) < 0)
 			return error_errno(err, errno, "propagation of the root");
 	}
-	if (config->rootfs.read_only &&
+	return 0;
+}
+
+int rootfs_protect(struct child *child, struct error *err)
+{
+	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	if (child->config->rootfs.read_only &&
 		mount_setattr(AT_FDCWD, "/", 0, &read_only, sizeof(read_only)) < 0)
 		return error_errno(err, errno, "cannot make the root read-only");
 	return 0;

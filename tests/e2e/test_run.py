@@ -268,6 +268,9 @@ def test_read_only(run):
     out = run("touch /x 2>/dev/null || echo no; touch /t/x && echo yes; touch /dev/shm/x && echo shm",
               "--read-only", "--tmpfs", "/t")
     assert out.split() == ["no", "yes", "shm"]
+    # The working directory is made before the root becomes read-only.
+    assert run("pwd; touch x 2>/dev/null || echo no", "--read-only", "-w", "/new/dir").split() == [
+        "/new/dir", "no"]
 
 
 def test_shm_size(run):
