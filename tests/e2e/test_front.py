@@ -50,6 +50,9 @@ def test_every_verb_explains_itself(strata):
     assert {"run", "create", "start", "exec", "attach", "cp", "update", "images"} <= set(verbs)
     for verb in verbs:
         text = strata.ok(*verb.split(), "--help")
+        if verb == "runtime":  # a command line of its own
+            assert text.startswith("Usage:  strata-runtime ")
+            continue
         assert text.startswith(f"Usage:  strata {verb}"), verb
         assert len(text.splitlines()) >= 3, verb
         assert strata.ok("help", *verb.split()) == text
@@ -115,10 +118,19 @@ def test_completion_of_instances(strata, busybox_image):
     assert complete(strata, "start", "") == ["one"]
     assert complete(strata, "exec", "") == []
     assert complete(strata, "start", "x") == []
+    assert complete(strata, "run", "--pid", "c") == []
+    strata.ok("run", "-d", "--name", "two", "busybox", "sleep", "100")
+    assert complete(strata, "run", "--network", "") == ["container:two", "none", "host"]
+    assert complete(strata, "run", "--ipc=s") == ["--ipc=shareable"]
+    assert complete_in_bash(strata, "strata run --pid=container:t") == ["two"]
+    assert complete_in_bash(strata, "strata run --pid container:t") == ["two"]
+    # What is offered is not all that is accepted, except where there is nothing else.
+    strata.ok("run", "--rm", "--pid", "container:two", "busybox", "true")
+    strata.fails("run", "--uts", "container:two", "busybox", status=125, saying="must be one of")
 
 
 def test_completion_in_bash(strata, busybox_image, tmp_path):
-    assert complete_in_bash(strata, "strata ru") == ["run"]
+    assert complete_in_bash(strata, "strata ren") == ["rename"]
     assert complete_in_bash(strata, "strata run --pull=a") == ["always"]
     assert complete_in_bash(strata, "strata run busybox:l") == ["latest"]
     (tmp_path / "some file").touch()

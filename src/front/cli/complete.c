@@ -18,6 +18,8 @@ static const char *const kind_lines[] = {
 	[COMPLETE_STOPPED] = ":stopped",
 	[COMPLETE_VOLUME] = ":volume",
 	[COMPLETE_CHOICES] = NULL,
+	[COMPLETE_SUGGESTIONS] = NULL,
+	[COMPLETE_NAMESPACE] = ":running",
 };
 
 static void offer(
@@ -38,7 +40,9 @@ static void complete_value(
 {
 	const char *line = kind_lines[option->completion];
 
-	if (line)
+	if (option->completion == COMPLETE_NAMESPACE)
+		str_appendf(out, "%s %scontainer:\n", line, prefix);
+	else if (line)
 		str_appendf(out, "%s\n", line);
 	for (const char *p = option->choices; p && *p;) {
 		size_t n = (size_t)(strchrnul(p, '|') - p);

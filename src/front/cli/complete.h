@@ -5,7 +5,8 @@
  * The shell's script calls the hidden verb `__complete WORDS...` (the last word is the unfinished
  * one, maybe empty) and gets one candidate a line, or a line that starts with ":" and says what
  * kind of thing is wanted: ":file" and ":directory" go to the shell, the others (":image",
- * ":instance", ...) are looked up by the small program, because the helper has no instances.
+ * ":instance", ...) are looked up by the small program, because the helper has no instances. Words
+ * between such a name and the end of its line stand before each thing: ":running container:".
  */
 #pragma once
 

@@ -16,12 +16,15 @@
 struct lookup {
 	struct instance_roots roots;
 	const char *typed;
+	const char *before; /* what the thing is part of: "container:" */
 };
 
 static void offer(const struct lookup *l, const char *word)
 {
-	if (word && str_after_prefix(word, l->typed))
-		printf("%s\n", word);
+	_cleanup_free_ char *whole = word ? strf("%s%s", l->before, word) : NULL;
+
+	if (whole && str_after_prefix(whole, l->typed))
+		printf("%s\n", whole);
 }
 
 static void offer_images(const struct lookup *l)
@@ -85,8 +88,13 @@ static void offer_volumes(const struct lookup *l)
 	volume_list_free(list, count);
 }
 
-static void print_line(const struct lookup *l, const char *line)
+static void print_line(struct lookup *l, char *line)
 {
+	char *blank = line[0] == ':' ? strchr(line, ' ') : NULL;
+
+	l->before = blank ? blank + 1 : "";
+	if (blank)
+		*blank = '\0';
 	if (streq(line, ":image"))
 		offer_images(l);
 	else if (streq(line, ":instance"))
@@ -135,7 +143,7 @@ static int complete_main(struct cli *cli, void *options, int argc, char **argv, 
 {
 	_cleanup_free_ char *text = NULL, *run_root = NULL;
 	struct lookup l = { { cli->root, cli->run_root, cli->rootless },
-		argc > 0 ? argv[argc - 1] : "" };
+		argc > 0 ? argv[argc - 1] : "", "" };
 	const char *helper, *root = typed_root(argc, argv);
 	struct str out = { 0 };
 	char *rest, *line;

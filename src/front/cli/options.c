@@ -99,7 +99,7 @@ static int store_value(
 	void *p = value_at(values, option);
 	char why[256];
 
-	if (option->choices && !is_choice(option->choices, value)) {
+	if (option->completion == COMPLETE_CHOICES && !is_choice(option->choices, value)) {
 		snprintf(why, sizeof(why), "must be one of %s", option->choices);
 		return refuse(option, value, why, err);
 	}

@@ -37,7 +37,9 @@ enum option_completion {
 	COMPLETE_RUNNING,
 	COMPLETE_STOPPED,
 	COMPLETE_VOLUME,
-	COMPLETE_CHOICES, /* the words of ->choices */
+	COMPLETE_CHOICES, /* the words of ->choices; anything else is refused when given */
+	COMPLETE_SUGGESTIONS, /* the words of ->choices, among others */
+	COMPLETE_NAMESPACE, /* the same, and "container:" with a running instance */
 };
 
 struct option {
@@ -48,7 +50,7 @@ struct option {
 	const char *argument; /* "PATH", "N", shown in help; NULL for flags */
 	const char *help; /* one line, no full stop */
 	enum option_completion completion;
-	const char *choices; /* "a|b|c": anything else is refused when given */
+	const char *choices; /* "a|b|c" */
 	bool hidden;
 	/* OPTION_CUSTOM: value is NULL for a flag (argument == NULL). */
 	int (*parse)(

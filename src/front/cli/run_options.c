@@ -33,7 +33,8 @@ const struct run_options run_option_defaults = {
 	{ OPTION_STRING, 0, "isolation", AT(isolation), "KIND", "Whose kernel: container is the host's", \
 		COMPLETE_CHOICES, "container" }, \
 	{ OPTION_STRING, 0, "restart", AT(restart), "POLICY", \
-		"When it ends: no, on-failure[:N], always or unless-stopped", COMPLETE_NOTHING }, \
+		"When it ends: no, on-failure[:N], always or unless-stopped", \
+		COMPLETE_SUGGESTIONS, "no|on-failure|unless-stopped|always" }, \
 	{ OPTION_STRING, 0, "cidfile", AT(cidfile), "FILE", "Write the ID to a new file", COMPLETE_FILE }, \
 	{ OPTION_LIST, 'l', "label", AT(labels), "KEY=VALUE", "Set a label" }, \
 	{ OPTION_LIST, 0, "label-file", AT(label_files), "FILE", "Read labels from a file, one a line", COMPLETE_FILE }, \
@@ -72,16 +73,20 @@ const struct run_options run_option_defaults = {
 	{ OPTION_LIST, 0, "security-opt", AT(security), "OPTION", \
 		"seccomp=FILE|unconfined, no-new-privileges, systempaths=unconfined" }, \
 	{ OPTION_HEADING, .help = "Namespaces" }, \
-	{ OPTION_STRING, 0, "network", AT(network), "NETWORK", "none (default), host or container:INSTANCE" }, \
-	{ OPTION_STRING, 0, "net", AT(network), "NETWORK", "The same as --network", .hidden = true }, \
+	{ OPTION_STRING, 0, "network", AT(network), "NETWORK", "none (default), host or container:INSTANCE", \
+		COMPLETE_NAMESPACE, "none|host" }, \
+	{ OPTION_STRING, 0, "net", AT(network), "NETWORK", "The same as --network", \
+		COMPLETE_NAMESPACE, "none|host", .hidden = true }, \
 	{ OPTION_STRING, 'h', "hostname", AT(hostname), "NAME", "Host name inside" }, \
 	{ OPTION_STRING, 0, "domainname", AT(domainname), "NAME", "NIS domain name inside" }, \
 	{ OPTION_LIST, 0, "add-host", AT(hosts), "NAME:IP", "Add a line to /etc/hosts" }, \
 	{ OPTION_LIST, 0, "dns", AT(dns), "IP", "Name server for /etc/resolv.conf" }, \
 	{ OPTION_LIST, 0, "dns-search", AT(dns_search), "DOMAIN", "Search domain for /etc/resolv.conf" }, \
 	{ OPTION_LIST, 0, "dns-option", AT(dns_options), "OPTION", "Option for /etc/resolv.conf" }, \
-	{ OPTION_STRING, 0, "pid", AT(pid), "MODE", "Processes it sees: its own, host or container:INSTANCE" }, \
-	{ OPTION_STRING, 0, "ipc", AT(ipc), "MODE", "IPC: private (default), shareable, host or container:INSTANCE" }, \
+	{ OPTION_STRING, 0, "pid", AT(pid), "MODE", "Processes it sees: its own, host or container:INSTANCE", \
+		COMPLETE_NAMESPACE, "private|host" }, \
+	{ OPTION_STRING, 0, "ipc", AT(ipc), "MODE", "IPC: private (default), shareable, host or container:INSTANCE", \
+		COMPLETE_NAMESPACE, "private|shareable|host" }, \
 	{ OPTION_STRING, 0, "uts", AT(uts), "MODE", "Host name: its own or host", COMPLETE_CHOICES, "host|private" }, \
 	{ OPTION_STRING, 0, "userns", AT(userns), "MODE", "User ids: the host's (host) or others (private)", COMPLETE_CHOICES, "host|private" }, \
 	{ OPTION_STRING, 0, "cgroupns", AT(cgroupns), "MODE", "Control groups it sees: private (default) or host", \

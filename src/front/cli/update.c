@@ -17,7 +17,8 @@ static const struct update_options defaults = { .resources = RESOURCE_DEFAULTS }
 
 static const struct option option_table[] = {
 	{ OPTION_STRING, 0, "restart", offsetof(struct update_options, restart), "POLICY",
-		"When it ends: no, on-failure[:N], always or unless-stopped" },
+		"When it ends: no, on-failure[:N], always or unless-stopped", COMPLETE_SUGGESTIONS,
+		"no|on-failure|unless-stopped|always" },
 	RESOURCE_OPTIONS(struct update_options, resources),
 	{ OPTION_END },
 };
