@@ -35,8 +35,9 @@ int sync_send(int sync_fd, const struct sync_message *message, int fd)
 		packet.msg_control = &control;
 		packet.msg_controllen = sizeof(control.bytes);
 	}
+	/* A peer that ended with unread packets says so once (sync_receive()), then EPIPE. */
 	while (sendmsg(sync_fd, &packet, MSG_NOSIGNAL) < 0)
-		if (errno != EINTR)
+		if (errno != EINTR && errno != ECONNRESET)
 			return -errno;
 	return 0;
 }
