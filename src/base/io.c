@@ -407,12 +407,12 @@ int io_try_lock(int fd, bool exclusive)
 	return 0;
 }
 
-int io_open_in_root(int root_fd, const char *path, int flags, mode_t mode)
+static int open_resolved(int root_fd, const char *path, int flags, mode_t mode, uint64_t resolve)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(flags | O_CLOEXEC),
 		.mode = mode,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve,
 	};
 	long fd;
 
@@ -420,4 +420,15 @@ int io_open_in_root(int root_fd, const char *path, int flags, mode_t mode)
 		fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
 	} while (fd < 0 && (errno == EINTR || errno == EAGAIN));
 	return fd < 0 ? -errno : (int)fd;
+}
+
+int io_open_in_root(int root_fd, const char *path, int flags, mode_t mode)
+{
+	return open_resolved(root_fd, path, flags, mode, 0);
+}
+
+int io_open_without_links(int root_fd, const char *path, int flags, bool cross_mounts)
+{
+	return open_resolved(root_fd, path, flags, 0,
+		RESOLVE_NO_SYMLINKS | (cross_mounts ? 0 : RESOLVE_NO_XDEV));
 }

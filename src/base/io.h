@@ -67,3 +67,6 @@ int io_try_lock(int fd, bool exclusive);
 
 /* Resolve `path` inside the root directory as the container would (openat2 RESOLVE_IN_ROOT). */
 int io_open_in_root(int root_fd, const char *path, int flags, mode_t mode);
+/* The same where no part of the path may be a link (-ELOOP) and, unless cross_mounts, none a mount
+ * point (-EXDEV). */
+int io_open_without_links(int root_fd, const char *path, int flags, bool cross_mounts);

@@ -89,6 +89,7 @@ static const struct stage spawn_stages[] = {
 	{ devices_make, NULL },
 	{ terminal_open, NULL },
 	{ terminal_make_console, NULL },
+	{ mounts_seal, NULL },
 	{ mounts_hide_paths, NULL },
 	/* 3. the cgroup, as late as its own mount allows: the parent is still making it */
 	{ namespaces_enter_cgroup, NULL },

@@ -3,10 +3,12 @@
  * devices.c - /dev of the container: Docker's default nodes and links, and what --device adds
  * (child).
  *
- * In a user namespace mknod(2) of a device is refused, so the host's nodes are bound instead. A
- * /dev that is bound from outside belongs to whoever bound it and is left alone.
+ * They go into our fresh tmpfs, or where no mount is asked for on /dev into the image's directory;
+ * a /dev that is bound from outside belongs to whoever bound it and is left alone. In a user
+ * namespace, and without CAP_MKNOD, mknod(2) of a device is refused: the host's nodes are bound
+ * instead.
  */
-#include "container/internal.h"
+#include "container/mounts.h"
 
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -33,8 +35,6 @@ static const struct {
 	{ "stdin", "/proc/self/fd/0" },
 	{ "stdout", "/proc/self/fd/1" },
 	{ "stderr", "/proc/self/fd/2" },
-	{ "core", "/proc/kcore" },
-	{ "ptmx", "pts/ptmx" },
 };
 
 static int make_default_nodes(struct child *child, struct error *err)
@@ -43,25 +43,43 @@ static int make_default_nodes(struct child *child, struct error *err)
 		char path[32];
 		int r;
 
-		if (child->in_userns) {
-			snprintf(path, sizeof(path), "/dev/%s", default_nodes[i].name);
-			r = mounts_bind_file(child, default_nodes[i].host_path, path, err);
-			if (r < 0)
-				return r;
+		if (!child->in_userns &&
+			(mknodat(child->dev_fd, default_nodes[i].name, S_IFCHR | 0666,
+				 makedev(default_nodes[i].major, default_nodes[i].minor)) == 0 ||
+				errno == EEXIST))
 			continue;
-		}
-		if (mknodat(child->dev_fd, default_nodes[i].name, S_IFCHR | 0666,
-			    makedev(default_nodes[i].major, default_nodes[i].minor)) < 0 &&
-			errno != EEXIST)
+		if (!child->in_userns && errno != EPERM)
 			return error_errno(
 				err, errno, "cannot make /dev/%s", default_nodes[i].name);
+		snprintf(path, sizeof(path), "/dev/%s", default_nodes[i].name);
+		r = mounts_bind_file(child, default_nodes[i].host_path, path, err);
+		if (r < 0)
+			return r;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(default_links); i++)
-		if (symlinkat(default_links[i].target, child->dev_fd, default_links[i].name) < 0 &&
-			errno != EEXIST)
-			return error_errno(
-				err, errno, "cannot make /dev/%s", default_links[i].name);
 	return 0;
+}
+
+static int make_link(const struct child *child, const char *target, const char *name)
+{
+	return symlinkat(target, child->dev_fd, name) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int make_links(struct child *child, struct error *err)
+{
+	struct stat st;
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(default_links) && r == 0; i++)
+		r = make_link(child, default_links[i].target, default_links[i].name);
+	/* An image may bring the device, which belongs to the host's terminals. */
+	if (r == 0 && fstatat(child->dev_fd, "ptmx", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		S_ISCHR(st.st_mode))
+		unlinkat(child->dev_fd, "ptmx", 0);
+	if (r == 0)
+		r = make_link(child, "pts/ptmx", "ptmx");
+	if (r == 0 && access("/proc/kcore", F_OK) == 0)
+		r = make_link(child, "/proc/kcore", "core");
+	return r < 0 ? error_errno(err, r, "cannot make the links in /dev") : 0;
 }
 
 /* The host's node of the same type and number, for a bind: where --device found it. */
@@ -72,8 +90,6 @@ static int bind_device(
 	struct stat st;
 	mode_t type = device->type == 'b' ? S_IFBLK : S_IFCHR;
 
-	if (device->type == 'p')
-		return error_set(err, ENOTSUP, "%s: no named pipe can be passed on", device->path);
 	/* /dev/char/MAJOR:MINOR where udev keeps it, else the very path. */
 	snprintf(host, sizeof(host), "/dev/%s/%u:%u", device->type == 'b' ? "block" : "char",
 		device->major, device->minor);
@@ -88,39 +104,61 @@ static int bind_device(
 	return mounts_bind_file(child, host, device->path, err);
 }
 
+/* Replace what is there. 0 or -errno. */
+static int make_node(int dir_fd, const char *name, const struct container_device *device)
+{
+	mode_t type = device->type == 'b' ? S_IFBLK : device->type == 'p' ? S_IFIFO : S_IFCHR;
+
+	if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
+		return -errno;
+	if (mknodat(dir_fd, name, type | device->mode, makedev(device->major, device->minor)) < 0 ||
+		fchownat(dir_fd, name, device->uid, device->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return 0;
+}
+
 static int make_device(
 	struct child *child, const struct container_device *device, struct error *err)
 {
 	_cleanup_free_ char *copy = strdup(device->path);
 	_cleanup_close_ int directory = -1;
-	mode_t type = device->type == 'b' ? S_IFBLK : device->type == 'p' ? S_IFIFO : S_IFCHR;
 	char *slash = copy ? strrchr(copy, '/') : NULL;
+	int r;
 
 	if (!copy)
 		return error_oom(err);
-	if (!slash || !slash[1])
+	if (!slash || !slash[1] || copy[0] != '/')
 		return error_set(err, EINVAL, "device path %s is not absolute", device->path);
-	if (child->in_userns)
+	/* Our own devpts has it. */
+	if (mount_target_is(device->path, "/dev/ptmx"))
+		return 0;
+	if (child->in_userns && device->type != 'p')
 		return bind_device(child, device, err);
 	*slash = '\0';
 	directory = mounts_open_target(child->root_fd, *copy ? copy : "/", true, err);
 	if (directory < 0)
 		return directory;
-	if (unlinkat(directory, slash + 1, 0) < 0 && errno != ENOENT)
-		return error_errno(err, errno, "cannot replace %s", device->path);
-	if (mknodat(directory, slash + 1, type | device->mode,
-		    makedev(device->major, device->minor)) < 0 ||
-		fchownat(directory, slash + 1, device->uid, device->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return error_errno(err, errno, "cannot make the device %s", device->path);
-	return 0;
+	r = make_node(directory, slash + 1, device);
+	if (r == -EPERM && device->type != 'p')
+		return bind_device(child, device, err);
+	return r < 0 ? error_errno(err, r, "cannot make the device %s", device->path) : 0;
 }
 
 int devices_make(struct child *child, struct error *err)
 {
 	const struct container_config *config = child->config;
-	int r = child->dev_fd >= 0 ? make_default_nodes(child, err) : 0;
+	int r = 0;
 
+	if (child->dev_fd < 0 && !child->dev_is_bound) {
+		child->dev_fd = mounts_open_target(child->root_fd, "/dev", true, err);
+		r = child->dev_fd < 0 ? child->dev_fd : 0;
+	}
+	if (r == 0 && !child->dev_is_bound)
+		r = make_default_nodes(child, err);
+	if (r == 0 && !child->dev_is_bound)
+		r = make_links(child, err);
 	for (size_t i = 0; i < config->nr_devices && r == 0; i++)
-		r = make_device(child, &config->devices[i], err);
+		if (!child->dev_is_bound || !str_after_prefix(config->devices[i].path, "/dev/"))
+			r = make_device(child, &config->devices[i], err);
 	return r;
 }

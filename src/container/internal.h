@@ -88,6 +88,7 @@ struct child {
 	int *source_fds;
 	int root_fd; /* O_PATH, the root filesystem */
 	int dev_fd; /* O_PATH, the fresh tmpfs that we mounted on /dev, or -1 */
+	bool dev_is_bound; /* /dev came from outside: it is not ours to fill */
 	bool all_private; /* no mount we see is shared with the host or its slave */
 	int terminal_fd, terminal_master_fd; /* or -1 */
 	struct container_user user;
@@ -136,27 +137,26 @@ int rootfs_protect(struct child *child, struct error *err); /* a read-only root 
 /* See child->source_fds. */
 int mounts_open_sources(struct child *child, struct error *err);
 int mounts_make(struct child *child, struct error *err);
+/* Make read-only what had to be filled first: a tmpfs, /dev. */
+int mounts_seal(struct child *child, struct error *err);
+/* Attach a detached mount on `name` in dir_fd, "": on dir_fd; never through a link. */
+int mounts_attach(int tree_fd, int dir_fd, const char *name, const char *target, struct error *err);
+/* Bind one host file or device onto root_fd/path. */
+int mounts_bind_file(struct child *child, const char *source, const char *path, struct error *err);
+
+/* mount-target.c */
 /* O_PATH of `path` in the root; a missing one is made, as a directory or an empty file. */
 int mounts_open_target(int root_fd, const char *path, bool directory, struct error *err);
 /* Make `path`, a directory or a file (S_IFDIR, S_IFREG), when it stands directly in our fresh /dev
  * and is not there yet: its name in child->dev_fd, which nobody can have replaced by a link. NULL:
  * it takes mounts_open_target(). */
 const char *mounts_make_in_dev(const struct child *child, const char *path, mode_t type);
-/* Attach a detached mount on `name` in dir_fd, "": on dir_fd; never through a link. */
-int mounts_attach(int tree_fd, int dir_fd, const char *name, const char *target, struct error *err);
-/* Bind one host file or device onto root_fd/path. */
-int mounts_bind_file(struct child *child, const char *source, const char *path, struct error *err);
 
 /* mount-hide.c */
 int mounts_hide_paths(struct child *child, struct error *err);
 
 /* propagation.c: before rootfs_isolate_mounts(); see child->source_fds. */
 int mounts_keep_peers(struct child *child, struct error *err);
-
-/* mount-cgroup.c */
-struct mount_options;
-int mounts_cgroup(struct child *child, const struct container_mount *mount,
-	const struct mount_options *options, struct error *err);
 
 /* devices.c, terminal.c */
 int devices_make(struct child *child, struct error *err);

@@ -2,13 +2,13 @@
 /*
  * mount-cgroup.c - /sys/fs/cgroup as the container sees it (child).
  *
- *   v2      cgroup2 in our own cgroup namespace; without one, or where mounting is refused, a bind
- *           of our own cgroup.
+ *   v2      cgroup2 in our own cgroup namespace; where mounting is refused, a bind of our own
+ *           cgroup. Without such a namespace, whose paths begin at the host's root, all of them.
  *   v1      a tmpfs with one directory per hierarchy, each a bind of our own cgroup there: what a
  *           mount in a cgroup namespace would show, without the kernel's global cgroup lock, which
  *           waits for every cgroup that is just dying.
  */
-#include "container/internal.h"
+#include "container/mounts.h"
 
 #include <limits.h>
 #include <sys/mount.h>
@@ -16,7 +16,6 @@
 
 #include "base/io.h"
 #include "base/str.h"
-#include "container/mount-options.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
 
@@ -98,7 +97,8 @@ static int mount_v1(struct child *child, const struct container_mount *mount_con
 		mount("cgroup", ".", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755") < 0)
 		return error_errno(
 			err, errno, "cannot mount a tmpfs on %s", mount_config->destination);
-	top = io_open_in_root(child->root_fd, mount_config->destination, O_RDONLY | O_DIRECTORY, 0);
+	top = io_open_without_links(
+		child->root_fd, mount_config->destination, O_RDONLY | O_DIRECTORY, true);
 	if (top < 0 || fchdir(top) < 0)
 		return error_errno(
 			err, top < 0 ? top : errno, "cannot open %s", mount_config->destination);
@@ -118,24 +118,27 @@ static int mount_v1(struct child *child, const struct container_mount *mount_con
 static int mount_v2(struct child *child, const struct container_mount *mount_config,
 	const struct mount_options *o, int target, struct error *err)
 {
+	bool private_view = child->config->namespaces[CONTAINER_NS_CGROUP].wanted;
+	const char *own = private_view ? child->config->cgroup_path : NULL;
 	char host[PATH_MAX];
 
-	if (child->config->namespaces[CONTAINER_NS_CGROUP].wanted) {
+	if (private_view) {
 		if (fchdir(target) == 0 && mount("cgroup", ".", "cgroup2", o->flags, NULL) == 0)
 			return 0;
 		if (errno != EPERM && errno != EBUSY)
 			return error_errno(err, errno, "cannot mount cgroup2 on %s",
 				mount_config->destination);
 	}
-	snprintf(host, sizeof(host), CGROUP_ROOT "%s",
-		child->config->cgroup_path ? child->config->cgroup_path : "");
+	snprintf(host, sizeof(host), CGROUP_ROOT "%s", own ? own : "");
 	return bind_directory(host, target, mount_config->destination, o->set, err);
 }
 
-int mounts_cgroup(struct child *child, const struct container_mount *mount_config,
+int mount_cgroup(struct child *child, const struct container_mount *mount_config,
 	const struct mount_options *options, struct error *err)
 {
+	const struct mount_subject subject = { .type = "cgroup", .tree_fd = -1, .on_mount = true };
 	_cleanup_close_ int target = -1;
+	bool made;
 	enum cgroup_kind kind = cgroup_host_kind();
 	int r;
 
@@ -145,7 +148,7 @@ int mounts_cgroup(struct child *child, const struct container_mount *mount_confi
 	r = namespaces_enter_cgroup(child, err);
 	if (r < 0)
 		return r;
-	target = mounts_open_target(child->root_fd, mount_config->destination, true, err);
+	target = mount_target_open(child, mount_config->destination, &subject, &made, err);
 	if (target < 0)
 		return target;
 	return kind == CGROUP_V1 ? mount_v1(child, mount_config, options, target, err)

@@ -35,6 +35,8 @@ static const struct option_row rows[] = {
 	{ "sync", MS_SYNCHRONOUS, 0, false },
 	{ "async", MS_SYNCHRONOUS, 0, true },
 	{ "dirsync", MS_DIRSYNC, 0, false },
+	{ "lazytime", MS_LAZYTIME, 0, false },
+	{ "nolazytime", MS_LAZYTIME, 0, true },
 	{ "mand", MS_MANDLOCK, 0, false },
 	{ "nomand", MS_MANDLOCK, 0, true },
 	{ "silent", MS_SILENT, 0, false },
@@ -87,9 +89,7 @@ static bool apply_row(const char *word, bool recursive, struct mount_options *o)
 			o->flags = rows[i].clears ? o->flags & ~rows[i].flag
 						  : o->flags | rows[i].flag;
 		*set = rows[i].clears ? *set & ~rows[i].attribute : *set | rows[i].attribute;
-		/* "rw" for one mount only takes back an earlier "ro": a source that is read-only
-		 * on the host stays so, and a locked flag would refuse. */
-		if (recursive && rows[i].clears)
+		if (rows[i].clears)
 			*clear |= rows[i].attribute;
 		else
 			*clear &= ~rows[i].attribute;
@@ -127,6 +127,15 @@ static int apply_word(const char *word, bool bind, struct mount_options *o, stru
 		o->copy_up = true;
 		return 0;
 	}
+	if (streq(word, "remount")) {
+		o->remount = true;
+		return 0;
+	}
+	if (streq(word, "idmap") || streq(word, "ridmap")) {
+		o->id_mapped = true;
+		o->id_mapped_recursive = streq(word, "ridmap");
+		return 0;
+	}
 	if (apply_row(word, false, o) || (word[0] == 'r' && apply_row(word + 1, true, o)))
 		return 0;
 	if (bind)
@@ -155,6 +164,8 @@ int mount_options_parse(
 	}
 	if (r == 0 && o.copy_up && (!mount->type || !streq(mount->type, "tmpfs")))
 		r = error_set(err, EINVAL, "\"tmpcopyup\" is for a tmpfs");
+	if (r == 0 && o.id_mapped && (!o.bind || o.remount))
+		r = error_set(err, EINVAL, "\"idmap\" is for a bind");
 	if (r == 0 && o.data.failed)
 		r = error_oom(err);
 	if (r < 0) {

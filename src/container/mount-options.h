@@ -17,7 +17,9 @@ struct mount_options {
 	unsigned long propagation; /* MS_PRIVATE, ...; 0 = not asked for */
 	bool propagation_recursive;
 	bool bind, recursive; /* "rbind": the mounts below the source come along */
+	bool remount; /* the mount that is there gets other options */
 	bool copy_up; /* "tmpcopyup": a tmpfs starts with what it hides */
+	bool id_mapped, id_mapped_recursive; /* "idmap", "ridmap", or the mount has maps */
 	struct str data; /* the file system's own options, comma-separated */
 };
 

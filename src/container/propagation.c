@@ -7,7 +7,7 @@
  * simply alone. So the source is looked at first. And what is to be seen by the host must still be
  * of its peer group when it is cloned: before our mounts are separated from the host's.
  */
-#include "container/internal.h"
+#include "container/mounts.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -16,7 +16,6 @@
 
 #include "base/io.h"
 #include "base/str.h"
-#include "container/mount-options.h"
 
 #define MOUNTINFO_MAX (16u << 20)
 
@@ -76,19 +75,17 @@ static int keep_peer(struct child *child, size_t i, struct error *err)
 {
 	const struct container_mount *mount = &child->config->mounts[i];
 	bool recursive = strv_contains(mount->options, "rbind");
-	int fd;
+	int fd, r;
 
 	if (child->in_userns)
 		return error_set(err, EPERM,
 			"mounts cannot spread from %s: the host does not take them from a user namespace",
 			mount->source);
-	if (!child->source_fds) {
-		child->source_fds = malloc((child->config->nr_mounts + 1) * sizeof(int));
-		if (!child->source_fds)
-			return error_oom(err);
-		for (size_t n = 0; n < child->config->nr_mounts; n++)
-			child->source_fds[n] = -1;
-	}
+	if (child->source_fds && child->source_fds[i] >= 0)
+		return 0; /* its ids are mapped: cloned already */
+	r = mount_sources_allocate(child, err);
+	if (r < 0)
+		return r;
 	fd = open_tree(AT_FDCWD, mount->source,
 		OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0));
 	if (fd < 0)

@@ -12,7 +12,11 @@ static int parse(const char *type, const char *words, struct mount_options *ret,
 {
 	char **options = *words ? strv_split(words, ',') : NULL;
 	char destination[] = "/x";
-	struct container_mount mount = { destination, (char *)(uintptr_t)type, NULL, options };
+	struct container_mount mount = {
+		.destination = destination,
+		.type = (char *)(uintptr_t)type,
+		.options = options,
+	};
 	int r = mount_options_parse(&mount, ret, err);
 
 	strv_free(options);
@@ -51,10 +55,42 @@ static void binds_get_attributes(void **state)
 	assert_int_equal(parse("bind", "rro", &o, &error), 0);
 	assert_true(o.set_recursive == MOUNT_ATTR_RDONLY && o.set == 0);
 	mount_options_free(&o);
-	/* "rw" asks for nothing: a read-only source stays read-only. */
-	assert_int_equal(parse("bind", "bind,ro,rw", &o, &error), 0);
-	assert_true(o.set == 0 && o.clear == 0);
+	assert_int_equal(parse("bind", "bind,ro,rw,rsuid", &o, &error), 0);
+	assert_true(o.set == 0 && o.clear == MOUNT_ATTR_RDONLY);
+	assert_true(o.set_recursive == 0 && o.clear_recursive == MOUNT_ATTR_NOSUID);
 	mount_options_free(&o);
+	assert_int_equal(parse("none", "bind,remount,ro", &o, &error), 0);
+	assert_true(o.bind && o.remount && o.set == MOUNT_ATTR_RDONLY);
+	mount_options_free(&o);
+	assert_int_equal(parse("none", "rbind,ridmap", &o, &error), 0);
+	assert_true(o.id_mapped && o.id_mapped_recursive);
+	mount_options_free(&o);
+}
+
+/* runtime-spec config.md, "Linux mount options". */
+static void every_word_of_the_specification_is_known(void **state)
+{
+	static const char *const words[] = { "async", "atime", "bind", "defaults", "dev",
+		"diratime", "dirsync", "exec", "iversion", "lazytime", "loud", "mand", "noatime",
+		"nodev", "nodiratime", "noexec", "noiversion", "nolazytime", "nomand", "norelatime",
+		"nostrictatime", "nosuid", "nosymfollow", "private", "ratime", "rbind", "rdev",
+		"rdiratime", "relatime", "remount", "rexec", "rnoatime", "rnodiratime", "rnoexec",
+		"rnorelatime", "rnostrictatime", "rnosuid", "rnosymfollow", "ro", "rprivate",
+		"rrelatime", "rro", "rrw", "rshared", "rslave", "rstrictatime", "rsuid",
+		"rsymfollow", "runbindable", "rw", "shared", "silent", "slave", "strictatime",
+		"suid", "symfollow", "sync", "unbindable", "idmap", "ridmap" };
+	struct mount_options o;
+	struct error error = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		/* A bind has no options of its own to pass an unknown word on to. */
+		if (!streq(words[i], "remount"))
+			assert_int_equal(parse("bind", words[i], &o, &error), 0);
+		else
+			assert_int_equal(parse("tmpfs", words[i], &o, &error), 0);
+		assert_int_equal(o.data.len, 0);
+		mount_options_free(&o);
+	}
 }
 
 static void nonsense_is_refused(void **state)
@@ -66,6 +102,7 @@ static void nonsense_is_refused(void **state)
 	assert_non_null(strstr(error.message, "size=1"));
 	assert_int_equal(parse(NULL, "ro", &o, &error), -EINVAL);
 	assert_int_equal(parse("proc", "tmpcopyup", &o, &error), -EINVAL);
+	assert_int_equal(parse("tmpfs", "idmap", &o, &error), -EINVAL);
 }
 
 int main(void)
@@ -73,6 +110,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(file_systems_get_flags_and_data),
 		cmocka_unit_test(binds_get_attributes),
+		cmocka_unit_test(every_word_of_the_specification_is_known),
 		cmocka_unit_test(nonsense_is_refused),
 	};
 
