@@ -78,7 +78,8 @@ static const struct stage spawn_stages[] = {
 	{ namespaces_join, NULL },
 	{ namespaces_become_root, NULL },
 	{ namespaces_set_names, NULL },
-	{ namespaces_set_kernel_values, NULL },
+	{ sysctl_apply, NULL },
+	{ process_set_oom_score, NULL },
 	{ process_hide, NULL },
 	/* 2. the file system, seen from the host */
 	{ look_at_host, NULL },
@@ -229,11 +230,13 @@ static int join_running(struct child *child, int pidfd, int namespaces, struct e
 	int r;
 
 	r = look_at_host(child, err);
+	if (r == 0)
+		r = scheduler_set_cpus(child->process->cpus_initial, "initial", err);
 	/* Into a user namespace we came by a helper, who was in the cgroup already. */
 	if (r == 0 && child->has_cgroup && !child->in_userns)
 		r = cgroup_enter(child->config->cgroup_path, err);
 	if (r == 0)
-		r = namespaces_set_kernel_values(child, err);
+		r = process_set_oom_score(child, err);
 	if (r == 0)
 		r = process_hide(child, err);
 	if (r < 0)

@@ -3,6 +3,7 @@
  * config-parse-process.c - the object "process" of config.json (runtime-spec config.md, "Process").
  */
 #include "container/config-read.h"
+#include "container/internal.h"
 
 #include "base/log.h"
 #include "base/str.h"
@@ -200,6 +201,16 @@ static int read_io_priority(const json_t *process, struct container_process *p, 
 	return 0;
 }
 
+static int check_cpus(const char *field, const char *list, struct error *err)
+{
+	uint8_t mask[CPU_LIST_BYTES];
+
+	if (!list || !*list || cpu_list_parse(list, mask) == 0)
+		return 0;
+	return error_set(err, EINVAL, WHAT ".execCPUAffinity: %s \"%s\" is not a list as \"0-3,7\"",
+		field, list);
+}
+
 int config_parse_process(const json_t *process, struct container_process *p, struct error *err)
 {
 	int64_t adj = INT64_MIN;
@@ -214,6 +225,9 @@ int config_parse_process(const json_t *process, struct container_process *p, str
 		return r;
 	p->has_oom_score_adj = adj != INT64_MIN;
 	p->oom_score_adj = p->has_oom_score_adj ? (int)adj : 0;
+	if ((r = check_cpus("initial", p->cpus_initial, err)) < 0 ||
+		(r = check_cpus("final", p->cpus_final, err)) < 0)
+		return r;
 	if (p->cwd && p->cwd[0] != '/')
 		return error_set(err, EINVAL, WHAT ": cwd \"%s\" is not absolute", p->cwd);
 	return 0;

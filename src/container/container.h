@@ -212,6 +212,9 @@ struct container_config {
  * word for (layers, user by name, --init) stands in the top-level object "strata". */
 int container_config_parse(const json_t *document, struct container_config *ret, struct error *err);
 char *container_config_write(const struct container_config *config);
+/* What the spec asks between the members of a configuration that others wrote: strata's own may
+ * keep a host name for a namespace it shares. */
+int container_config_check(const struct container_config *config, struct error *err);
 void container_config_free(struct container_config *config);
 void container_process_free(struct container_process *process);
 

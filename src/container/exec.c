@@ -54,9 +54,11 @@ static pid_t clone_through_ourselves(int pidfd, bool join_pid, int *ret_pidfd, s
 /* In the helper: the cgroup first, which belongs to who we are outside. */
 static int enter_running(const struct child *child, int pidfd)
 {
-	int r = child->has_cgroup ? cgroup_enter(child->config->cgroup_path, NULL) : 0,
+	int r = scheduler_set_cpus(child->process->cpus_initial, "initial", NULL),
 	    flags = namespaces_to_join(child->config) & (CLONE_NEWUSER | CLONE_NEWPID);
 
+	if (r == 0 && child->has_cgroup)
+		r = cgroup_enter(child->config->cgroup_path, NULL);
 	if (r < 0)
 		return r;
 	return setns(pidfd, flags) < 0 ? -errno : 0;

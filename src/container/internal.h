@@ -108,6 +108,9 @@ int network_receive(int channel, int *ret_fd, struct error *err);
 
 /* namespaces.c */
 extern const int namespace_flags[CONTAINER_NS_COUNT]; /* CLONE_NEW* */
+extern const char *const namespace_files[CONTAINER_NS_COUNT]; /* of /proc/PID/ns */
+/* Is it ours, neither made nor joined, or joined by a path that leads to ours? */
+bool namespaces_is_shared(const struct container_config *config, enum container_namespace which);
 /* CLONE_NEW* of the namespaces this config makes anew. */
 int namespaces_new(const struct container_config *config);
 int namespaces_open_paths(
@@ -121,7 +124,6 @@ int namespaces_become_root(struct child *child, struct error *err);
 int namespaces_set_names(struct child *child, struct error *err);
 /* Enter the cgroup and its namespace, once. */
 int namespaces_enter_cgroup(struct child *child, struct error *err);
-int namespaces_set_kernel_values(struct child *child, struct error *err);
 /* runtime-spec timeOffsets, in the form of /proc/PID/timens_offsets. */
 int namespaces_write_time_offsets(const struct container_config *config, struct error *err);
 
@@ -165,7 +167,21 @@ int terminal_open(struct child *child, struct error *err);
 int terminal_make_console(struct child *child, struct error *err);
 int terminal_take(struct child *child, struct error *err);
 
+/* sysctl.c: the parent's check; to be set in the namespaces, while /proc is the host's. */
+int sysctl_check(const struct container_config *config, struct error *err);
+int sysctl_apply(struct child *child, struct error *err);
+
+/* scheduler.c: in the cgroup already. */
+int scheduler_apply(const struct child *child, struct error *err);
+/* `field` of execCPUAffinity; nothing when the list is NULL or empty. */
+int scheduler_set_cpus(const char *list, const char *field, struct error *err);
+/* "0-3,7" as a mask of bits, the lowest CPU first: 0, -EINVAL, -ERANGE, -ENOMEM. */
+#define CPU_LIST_BYTES 1024
+int cpu_list_parse(const char *list, uint8_t ret[CPU_LIST_BYTES]);
+
 /* process.c */
+/* Before process_hide(), which takes the right from an ordinary user. */
+int process_set_oom_score(struct child *child, struct error *err);
 int process_prepare(struct child *child, struct error *err);
 int process_execute(struct child *child, struct error *err);
 

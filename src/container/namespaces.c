@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <linux/sched.h>
 
 #include "base/io.h"
@@ -28,6 +29,31 @@ const int namespace_flags[] = {
 	[CONTAINER_NS_TIME] = CLONE_NEWTIME,
 };
 static_assert(ARRAY_SIZE(namespace_flags) == CONTAINER_NS_COUNT, "a flag per namespace");
+
+const char *const namespace_files[] = {
+	[CONTAINER_NS_MOUNT] = "mnt",
+	[CONTAINER_NS_PID] = "pid",
+	[CONTAINER_NS_NETWORK] = "net",
+	[CONTAINER_NS_IPC] = "ipc",
+	[CONTAINER_NS_UTS] = "uts",
+	[CONTAINER_NS_USER] = "user",
+	[CONTAINER_NS_CGROUP] = "cgroup",
+	[CONTAINER_NS_TIME] = "time",
+};
+static_assert(ARRAY_SIZE(namespace_files) == CONTAINER_NS_COUNT, "a file per namespace");
+
+bool namespaces_is_shared(const struct container_config *config, enum container_namespace which)
+{
+	const struct container_namespace_config *ns = &config->namespaces[which];
+	struct stat joined, own;
+	char file[32];
+
+	if (!ns->wanted || !ns->path)
+		return !ns->wanted;
+	snprintf(file, sizeof(file), "/proc/self/ns/%s", namespace_files[which]);
+	return stat(ns->path, &joined) == 0 && stat(file, &own) == 0 &&
+		joined.st_dev == own.st_dev && joined.st_ino == own.st_ino;
+}
 
 int namespaces_new(const struct container_config *config)
 {
@@ -174,93 +200,16 @@ int namespaces_enter_cgroup(struct child *child, struct error *err)
 	return 0;
 }
 
-/* --- kernel values --------------------------------------------------------------------------- */
-
-/* The values that belong to a namespace; any other would change the whole host. */
-static const struct {
-	const char *name; /* with a dot at its end: everything below */
-	enum container_namespace owner;
-} namespaced_values[] = {
-	{ "kernel.msgmax", CONTAINER_NS_IPC },
-	{ "kernel.msgmnb", CONTAINER_NS_IPC },
-	{ "kernel.msgmni", CONTAINER_NS_IPC },
-	{ "kernel.sem", CONTAINER_NS_IPC },
-	{ "kernel.shmall", CONTAINER_NS_IPC },
-	{ "kernel.shmmax", CONTAINER_NS_IPC },
-	{ "kernel.shmmni", CONTAINER_NS_IPC },
-	{ "kernel.shm_rmid_forced", CONTAINER_NS_IPC },
-	{ "fs.mqueue.", CONTAINER_NS_IPC },
-	{ "kernel.domainname", CONTAINER_NS_UTS },
-	{ "net.", CONTAINER_NS_NETWORK },
-	{ "user.", CONTAINER_NS_USER },
-};
-
-static int check_kernel_value(
-	const struct container_config *config, const char *name, struct error *err)
-{
-	if (strchr(name, '/') || strstr(name, ".."))
-		return error_set(err, EINVAL, "sysctl %s: not a name with single dots", name);
-	for (size_t i = 0; i < ARRAY_SIZE(namespaced_values); i++) {
-		const char *known = namespaced_values[i].name;
-		bool match = str_has_suffix(known, ".") ? str_after_prefix(name, known) != NULL
-							: streq(name, known);
-
-		if (!match)
-			continue;
-		if (!config->namespaces[namespaced_values[i].owner].wanted)
-			return error_set(err, EPERM,
-				"sysctl %s: it would change the host, whose namespace this container shares",
-				name);
-		return 0;
-	}
-	return error_set(err, EPERM, "sysctl %s: it is not kept per container by the kernel", name);
-}
-
-int namespaces_set_kernel_values(struct child *child, struct error *err)
-{
-	const struct container_config *config = child->config;
-
-	for (size_t i = 0; i < config->nr_sysctls; i++) {
-		const char *name = config->sysctls[i].key;
-		_cleanup_free_ char *path = NULL;
-		int r;
-
-		r = check_kernel_value(config, name, err);
-		if (r < 0)
-			return r;
-		path = strf("/proc/sys/%s", name);
-		if (!path)
-			return error_oom(err);
-		for (char *p = path + strlen("/proc/sys/"); *p; p++)
-			if (*p == '.')
-				*p = '/';
-		r = io_write_kernel_file(AT_FDCWD, path, config->sysctls[i].value);
-		if (r < 0)
-			return error_errno(err, r, "cannot set sysctl %s to \"%s\"", name,
-				config->sysctls[i].value);
-	}
-	if (child->process->has_oom_score_adj) {
-		char text[16];
-		int r;
-
-		snprintf(text, sizeof(text), "%d", child->process->oom_score_adj);
-		r = io_write_kernel_file(AT_FDCWD, "/proc/self/oom_score_adj", text);
-		if (r < 0)
-			sync_warn(child->sync_fd, "cannot set the OOM score to %s: %s", text,
-				strerror(-r));
-	}
-	return 0;
-}
-
 int namespaces_write_time_offsets(const struct container_config *config, struct error *err)
 {
-	char text[96];
+	char text[128];
 	int r;
 
 	if (!config->has_time_offsets)
 		return 0;
-	snprintf(text, sizeof(text), "monotonic %lld 0\nboottime %lld 0\n",
-		(long long)config->monotonic_offset_s, (long long)config->boottime_offset_s);
+	snprintf(text, sizeof(text), "monotonic %lld %u\nboottime %lld %u\n",
+		(long long)config->monotonic_offset_s, config->monotonic_offset_ns,
+		(long long)config->boottime_offset_s, config->boottime_offset_ns);
 	r = io_write_kernel_file(AT_FDCWD, "/proc/self/timens_offsets", text);
 	return r < 0 ? error_errno(err, r, "cannot set the clock offsets") : 0;
 }

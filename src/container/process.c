@@ -30,6 +30,20 @@
 
 /* --- with all rights ------------------------------------------------------------------------ */
 
+int process_set_oom_score(struct child *child, struct error *err)
+{
+	char text[16];
+	int r;
+
+	if (!child->process->has_oom_score_adj)
+		return 0;
+	snprintf(text, sizeof(text), "%d", child->process->oom_score_adj);
+	r = io_write_kernel_file(AT_FDCWD, "/proc/self/oom_score_adj", text);
+	if (r < 0)
+		sync_warn(child->sync_fd, "cannot set the OOM score to %s: %s", text, strerror(-r));
+	return 0;
+}
+
 static int find_user(struct child *child, struct error *err)
 {
 	const struct container_process *process = child->process;
@@ -179,7 +193,8 @@ int process_prepare(struct child *child, struct error *err)
 
 	if ((r = find_user(child, err)) < 0 || (r = make_environment(child, err)) < 0 ||
 		(r = make_working_directory(child, err)) < 0 || (r = set_limits(child, err)) < 0 ||
-		(r = leave_keyring(child, err)) < 0 || (r = terminal_take(child, err)) < 0)
+		(r = leave_keyring(child, err)) < 0 || (r = terminal_take(child, err)) < 0 ||
+		(r = scheduler_apply(child, err)) < 0)
 		return r;
 	return set_stdio(child, err);
 }

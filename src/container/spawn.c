@@ -199,6 +199,8 @@ static int check_config(const struct container_config *config,
 
 	if (r == 0)
 		r = process_refuse_unimplemented(&config->process, err);
+	if (r == 0)
+		r = sysctl_check(config, err);
 	if (r < 0)
 		return r;
 	/* runtime-spec config.md: "process" is needed when start is called. */

@@ -53,9 +53,6 @@ int process_refuse_unimplemented(const struct container_process *p, struct error
 		bool asked;
 		const char *name;
 	} rows[] = {
-		{ p->scheduler.wanted, "process.scheduler" },
-		{ p->io_priority.wanted, "process.ioPriority" },
-		{ has_text(p->cpus_initial) || has_text(p->cpus_final), "process.execCPUAffinity" },
 		{ has_text(p->apparmor_profile), "process.apparmorProfile" },
 		{ has_text(p->selinux_label), "process.selinuxLabel" },
 	};
@@ -90,12 +87,9 @@ int config_refuse_unimplemented(const struct container_config *c, struct error *
 	} rows[] = {
 		{ has_hooks(c), "hooks" },
 		{ has_mapped_mounts(c), "uidMappings of a mount" },
-		{ c->has_personality, "linux.personality" },
 		{ has_text(c->mount_label), "linux.mountLabel" },
 		{ c->intel_rdt.wanted, "linux.intelRdt" },
 		{ c->nr_net_devices > 0, "linux.netDevices" },
-		{ c->monotonic_offset_ns || c->boottime_offset_ns,
-			"nanosecs of linux.timeOffsets" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)

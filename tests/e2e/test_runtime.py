@@ -80,6 +80,7 @@ class Bundle:
 @pytest.fixture(scope="session")
 def rootfs(tmp_path_factory):
     root = tmp_path_factory.mktemp("rootfs")
+    root.chmod(0o755)
     for name in ("bin", "etc", "tmp", "proc", "dev", "sys"):
         (root / name).mkdir()
     subprocess.run(["cp", "/usr/bin/busybox", root / "bin/busybox"], check=True)

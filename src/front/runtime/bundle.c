@@ -76,7 +76,9 @@ int bundle_load(int dir_fd, const char *bundle, struct container_config *ret, ch
 		r = container_config_parse(document, &config, err);
 	if (r < 0)
 		return r;
-	r = resolve_paths(&config, bundle, err);
+	r = container_config_check(&config, err);
+	if (r == 0)
+		r = resolve_paths(&config, bundle, err);
 	if (r == 0)
 		r = container_config_allow_default_devices(&config, err);
 	if (r < 0) {

@@ -179,6 +179,38 @@ static void unset_numbers_of_go_ask_for_nothing(void **state)
 	json_decref(document);
 }
 
+static void members_must_go_together(void **state)
+{
+	static const struct {
+		const char *text, *sentence;
+	} cases[] = {
+		{ ROOT "\"hostname\":\"a\"}", "hostname needs a uts namespace" },
+		{ ROOT "\"domainname\":\"a\"}", "domainname needs a uts namespace" },
+		{ ROOT "\"linux\":{\"gidMappings\":[{\"size\":1}]}}", "needs a user namespace" },
+		{ ROOT "\"linux\":{\"timeOffsets\":{}}}", "timeOffsets needs a time namespace" },
+		{ ROOT "\"linux\":{\"timeOffsets\":{},\"namespaces\":[{\"type\":\"time\",\"path\":\"/x\"}]}}",
+			"cannot be set in a time namespace that is joined" },
+		{ ROOT "\"linux\":{\"netDevices\":{\"eth0\":{}}}}", "needs a network namespace" },
+		{ ROOT "\"linux\":{\"maskedPaths\":[\"/a\",\"b\"]}}", "maskedPaths: \"b\"" },
+		{ ROOT "\"linux\":{\"readonlyPaths\":[\"\"]}}", "readonlyPaths: \"\"" },
+		{ ROOT "\"process\":{\"args\":[\"a\"]}}", "process.cwd is missing" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct container_config c;
+		struct error error = { 0 };
+		json_t *document = parse_text(cases[i].text);
+
+		assert_int_equal(container_config_parse(document, &c, &error), 0);
+		assert_int_equal(container_config_check(&c, &error), -EINVAL);
+		if (!strstr(error.message, cases[i].sentence))
+			fail_msg("%s: \"%s\" does not say \"%s\"", cases[i].text, error.message,
+				cases[i].sentence);
+		container_config_free(&c);
+		json_decref(document);
+	}
+}
+
 static void bad_documents_are_refused_with_the_field(void **state)
 {
 	static const struct {
@@ -222,6 +254,12 @@ static void bad_documents_are_refused_with_the_field(void **state)
 			"there is no class \"IOPRIO_CLASS_X\"" },
 		{ ROOT "\"process\":{\"ioPriority\":{\"class\":\"IOPRIO_CLASS_RT\",\"priority\":8}}}",
 			"process.ioPriority: priority must be between 0 and 7" },
+		{ ROOT "\"process\":{\"execCPUAffinity\":{\"initial\":\"0-\"}}}",
+			"process.execCPUAffinity: initial \"0-\" is not a list" },
+		{ ROOT "\"process\":{\"execCPUAffinity\":{\"final\":\"3-1\"}}}",
+			"process.execCPUAffinity: final \"3-1\" is not a list" },
+		{ ROOT "\"process\":{\"execCPUAffinity\":{\"final\":\"0,8192\"}}}",
+			"process.execCPUAffinity: final \"0,8192\" is not a list" },
 		{ ROOT "\"mounts\":[{\"destination\":\"/a\"},{}]}",
 			"config.json: mounts[1]: destination is missing" },
 		{ ROOT "\"mounts\":[[]]}", "config.json: mounts[0] must be an object" },
@@ -306,6 +344,7 @@ int main(void)
 		cmocka_unit_test(custom_seccomp_profiles_are_kept),
 		cmocka_unit_test(the_whole_spec_is_read_and_written),
 		cmocka_unit_test(unset_numbers_of_go_ask_for_nothing),
+		cmocka_unit_test(members_must_go_together),
 		cmocka_unit_test(bad_documents_are_refused_with_the_field),
 	};
 
