@@ -94,6 +94,7 @@ static const struct stage spawn_stages[] = {
 	{ mounts_hide_paths, NULL },
 	/* 3. the cgroup, as late as its own mount allows: the parent is still making it */
 	{ namespaces_enter_cgroup, NULL },
+	{ hooks_create, NULL },
 	/* 4. the file system, seen from inside */
 	{ rootfs_enter, "cannot change the root" },
 	{ process_prepare, NULL },

@@ -80,7 +80,7 @@ static int absolute_path(char path[PATH_MAX], const char *name)
 		: 0;
 }
 
-static int refuse_ourselves(const struct child *child, const char *command, struct error *err)
+int command_refuse_ourselves(const struct child *child, const char *command, struct error *err)
 {
 	char path[PATH_MAX], line[BINPRM_BUF_SIZE + 1];
 	int r = absolute_path(path, command);
@@ -191,7 +191,7 @@ int command_find(struct child *child, char **ret, struct error *err)
 		if (r < 0)
 			return r;
 	}
-	r = refuse_ourselves(child, path, err);
+	r = command_refuse_ourselves(child, path, err);
 	if (r < 0)
 		return r;
 	*ret = steal_ptr(&path);

@@ -240,6 +240,11 @@ uint64_t container_capabilities_all(void);
 
 /* --- life ---------------------------------------------------------------------------------- */
 
+/* How its engine calls a container: what hooks are told. */
+struct container_identity {
+	const char *id, *bundle;
+};
+
 struct container_spawn_options {
 	int stdio[3]; /* become 0, 1, 2; -1 = /dev/null; ignored with a terminal */
 	bool new_session; /* setsid without a terminal too */
@@ -247,6 +252,7 @@ struct container_spawn_options {
 	bool adopt_cgroup; /* somebody has chosen its path: one that is there and empty is theirs */
 	bool no_pivot; /* change the root by moving it to "/": for a host whose root is rootfs */
 	bool keep_keyring; /* stay in the session keyring of the caller */
+	const struct container_identity *identity; /* NULL: it has no hooks */
 	/* The channel of container_network_begin(), for a config that wants a network namespace of
 	 * its own; 0 (never a channel): the child makes it. */
 	int network_fd;
@@ -316,6 +322,19 @@ int container_detach(struct container_handle *handle, struct error *err);
 /* Make a handle for container_release() that has no process of ours (pid -1). */
 int container_connect(
 	int dir_fd, const char *name, struct container_handle *ret, struct error *err);
+
+/*
+ * Run the hooks of one kind, in order: CONTAINER_HOOK_POSTSTART after container_release(),
+ * CONTAINER_HOOK_POSTSTOP after everything else; the others run where they belong. `status` is the
+ * runtime-spec's word, `pid` is 0 where there is none. The failure of these two kinds is a warning.
+ */
+int container_run_hooks(const struct container_config *config, enum container_hook_kind kind,
+	const struct container_identity *identity, const char *status, pid_t pid,
+	struct error *err);
+
+/* The document of runtime-spec runtime.md "State" that hooks get; NULL when memory ran out. */
+char *container_state_write(const struct container_config *config,
+	const struct container_identity *identity, const char *status, pid_t pid);
 
 /* Close the handle's descriptors; the process itself is not touched. */
 void container_handle_close(struct container_handle *handle);

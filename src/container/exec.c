@@ -120,7 +120,7 @@ int container_exec(const struct container_config *config, pid_t init_pid,
 	r = start_exec(&child, pidfd, &handle, err);
 	seccomp_program_free(&child.seccomp);
 	if (r == 0)
-		r = spawn_await_ready(&handle, err);
+		r = spawn_await_ready(&child, &handle, err);
 	if (r < 0) {
 		spawn_kill(&handle);
 		return r;

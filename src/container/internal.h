@@ -17,6 +17,7 @@ enum sync_type {
 	SYNC_PREPARED, /* parent: the cgroup exists, the id maps are written */
 	SYNC_WARNING, /* child: something was handled, tell the user */
 	SYNC_FUSE, /* child: mount the root with fuse-overlayfs for me; `text` holds options */
+	SYNC_HOOKS, /* child: run the hooks of the runtime; parent: they have run */
 	SYNC_READY, /* child: all is set up; may carry the terminal's master */
 	SYNC_DETACH, /* parent: wait for another to say SYNC_GO, at options->start_fd */
 	SYNC_GO, /* parent: execute */
@@ -185,7 +186,13 @@ int process_set_oom_score(struct child *child, struct error *err);
 int process_prepare(struct child *child, struct error *err);
 int process_execute(struct child *child, struct error *err);
 
-/* command.c: the file that args[0] names, checked; *ret is its path inside the root. */
+/* hooks.c: before the root is changed (the parent's too), and before the command is executed. */
+int hooks_create(struct child *child, struct error *err);
+int hooks_start(struct child *child, struct error *err);
+
+/* command.c: is this path our own program, or a script that it would interpret? -EACCES. */
+int command_refuse_ourselves(const struct child *child, const char *command, struct error *err);
+/* The file that args[0] names, checked; *ret is its path inside the root. */
 int command_find(struct child *child, char **ret, struct error *err);
 
 /* init.c: fork; the child returns 0, the parent stays as pid 1 and never returns. */

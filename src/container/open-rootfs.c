@@ -128,7 +128,7 @@ int rootfs_open_mapped(
 	if (r == 0) {
 		/* A helper that is gone already has said why: the next call reads it. */
 		sync_send_type(handle.sync_fd, SYNC_PREPARED, -1);
-		r = spawn_await_ready(&handle, err);
+		r = spawn_await_ready(&child, &handle, err);
 	}
 	if (r == 0)
 		*ret_root_fd = steal_fd(&handle.terminal_fd);

@@ -386,6 +386,8 @@ int process_execute(struct child *child, struct error *err)
 		r = limit_capabilities(child, &held, err);
 	if (r == 0)
 		r = raise_ambient(child, err);
+	if (r == 0 && child->is_first)
+		r = hooks_start(child, err);
 	if (r == 0 && child->is_first && child->config->init)
 		r = init_fork(child, err);
 	if (r < 0)

@@ -141,7 +141,25 @@ static int answer_fuse(const struct container_handle *handle, struct sync_messag
 	return sync_send(handle->sync_fd, &answer, tree);
 }
 
-int spawn_await_ready(struct container_handle *handle, struct error *err)
+/* The child has its namespaces and its root: what its engine does with them. */
+static int answer_hooks(
+	const struct child *child, const struct container_handle *handle, struct error *err)
+{
+	static const enum container_hook_kind kinds[] = { CONTAINER_HOOK_PRESTART,
+		CONTAINER_HOOK_CREATE_RUNTIME };
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		r = container_run_hooks(child->config, kinds[i], child->options->identity,
+			"creating", handle->pid, err);
+		if (r < 0)
+			return r;
+	}
+	r = sync_send_type(handle->sync_fd, SYNC_HOOKS, -1);
+	return r < 0 ? error_errno(err, r, "cannot talk to the container's process") : 0;
+}
+
+int spawn_await_ready(const struct child *child, struct container_handle *handle, struct error *err)
 {
 	struct sync_message message;
 	int fd = -1, r;
@@ -155,6 +173,12 @@ int spawn_await_ready(struct container_handle *handle, struct error *err)
 		if (message.type == SYNC_READY) {
 			handle->terminal_fd = fd;
 			return 0;
+		}
+		if (message.type == SYNC_HOOKS) {
+			r = answer_hooks(child, handle, err);
+			if (r < 0)
+				return r;
+			continue;
 		}
 		if (message.type != SYNC_FUSE)
 			return error_set(err, EPROTO, "the container's process speaks nonsense");
@@ -191,6 +215,14 @@ static int find_single_mapping(struct child *child, struct error *err)
 	return r;
 }
 
+static bool has_hooks(const struct container_config *config)
+{
+	for (int kind = 0; kind < CONTAINER_HOOK_COUNT; kind++)
+		if (config->hooks[kind].count)
+			return true;
+	return false;
+}
+
 static int check_config(const struct container_config *config,
 	const struct container_spawn_options *options, struct error *err)
 {
@@ -203,6 +235,8 @@ static int check_config(const struct container_config *config,
 		r = sysctl_check(config, err);
 	if (r < 0)
 		return r;
+	if (has_hooks(config) && !options->identity)
+		return error_set(err, ENOTSUP, "hooks run only under an OCI runtime");
 	/* runtime-spec config.md: "process" is needed when start is called. */
 	if (!options->start_fd && (!config->process.args || !config->process.args[0]))
 		return error_set(err, EINVAL, "there is no command to run");
@@ -390,7 +424,7 @@ int container_spawn(const struct container_config *config,
 	if (r == 0 && options->release_at_once)
 		r = send_go(&handle, err);
 	if (r == 0)
-		r = spawn_await_ready(&handle, err);
+		r = spawn_await_ready(&child, &handle, err);
 	if (r < 0) {
 		spawn_kill(&handle);
 		if (cgroup_made) {

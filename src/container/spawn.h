@@ -23,8 +23,9 @@ typedef int (*spawn_enter_fn)(const struct child *child, int pidfd);
 pid_t spawn_clone_by_helper(spawn_enter_fn enter, const struct child *child, int pidfd,
 	uint64_t flags, int *ret_pidfd, struct error *err);
 
-/* Until SYNC_READY: passes warnings on, serves SYNC_FUSE. */
-int spawn_await_ready(struct container_handle *handle, struct error *err);
+/* Until SYNC_READY: passes warnings on, serves SYNC_FUSE and SYNC_HOOKS. */
+int spawn_await_ready(
+	const struct child *child, struct container_handle *handle, struct error *err);
 
 /* End a half-made child, reap it, close the handle. */
 void spawn_kill(struct container_handle *handle);

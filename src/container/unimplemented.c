@@ -63,14 +63,6 @@ int process_refuse_unimplemented(const struct container_process *p, struct error
 	return 0;
 }
 
-static bool has_hooks(const struct container_config *c)
-{
-	for (int kind = 0; kind < CONTAINER_HOOK_COUNT; kind++)
-		if (c->hooks[kind].count)
-			return true;
-	return false;
-}
-
 static bool has_mapped_mounts(const struct container_config *c)
 {
 	for (size_t i = 0; i < c->nr_mounts; i++)
@@ -85,7 +77,6 @@ int config_refuse_unimplemented(const struct container_config *c, struct error *
 		bool asked;
 		const char *name;
 	} rows[] = {
-		{ has_hooks(c), "hooks" },
 		{ has_mapped_mounts(c), "uidMappings of a mount" },
 		{ has_text(c->mount_label), "linux.mountLabel" },
 		{ c->intel_rdt.wanted, "linux.intelRdt" },

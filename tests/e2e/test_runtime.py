@@ -265,3 +265,105 @@ def test_versions_of_the_spec(runtime, rootfs, version, sentence):
     bundle.config["ociVersion"] = version
     bundle.save()
     assert sentence in runtime.fail("run", "-b", bundle.path, runtime.new_id())
+
+
+# --- hooks
+
+HOOKS = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]
+
+
+def say(log, kind, inside=False):
+    """A hook that appends what it sees to a file."""
+    shell = "/bin/sh" if inside else "/usr/bin/busybox"
+    script = f'echo "{kind} $(cat) mnt=$(readlink /proc/self/ns/mnt) $0 $A ${{HOME-none}}" >> {log}'
+    return {"path": shell, "args": ["sh", "-c", script, f"arg-{kind}"],
+            "env": ["A=b", "PATH=/bin:/usr/bin"]}
+
+
+def test_hooks(runtime, rootfs, tmp_path):
+    name, log = runtime.new_id(), tmp_path / "log"
+    log.touch()
+    bundle = runtime.bundle(rootfs, "sleep", "1000")
+    bundle.config["annotations"] = {"a": "b"}
+    bundle.config["mounts"].append({"destination": "/log", "source": str(log), "type": "bind",
+                                    "options": ["bind"]})
+    bundle.config["hooks"] = {
+        kind: [say("/log" if kind == "startContainer" else log, kind, kind == "startContainer")]
+        for kind in HOOKS}
+    bundle.save()
+
+    def seen():
+        return [line.split(" ", 1) for line in log.read_text().splitlines()]
+
+    runtime("create", "-b", bundle.path, name)
+    pid = runtime.state(name)["pid"]
+    assert [kind for kind, _ in seen()] == HOOKS[:3]
+    runtime("start", name)
+    runtime("kill", name, "KILL")
+    runtime.wait(name, "stopped")
+    assert [kind for kind, _ in seen()] == HOOKS[:5]
+    runtime("delete", name)
+    assert [kind for kind, _ in seen()] == HOOKS
+    ours = os.readlink("/proc/self/ns/mnt")
+    status = dict(zip(HOOKS, ["creating"] * 3 + ["created", "running", "stopped"]))
+    for kind, rest in seen():
+        document, mnt, arg, env, home = rest.rsplit(" ", 4)
+        state = json.loads(document)
+        inside = kind in ("createContainer", "startContainer")
+        assert state["id"] == name
+        assert state["status"] == status[kind]
+        assert state["bundle"] == str(bundle.path)
+        assert state["annotations"] == {"a": "b"}
+        assert state["ociVersion"] == "1.2.0"
+        assert state.get("pid") == {"poststop": None}.get(kind, 1 if inside else pid)
+        assert (mnt == f"mnt={ours}") is not inside
+        assert (arg, env, home) == (f"arg-{kind}", "b", "none")  # nothing of our own environment
+
+
+@pytest.mark.parametrize("kind", HOOKS)
+def test_failing_hook(runtime, rootfs, tmp_path, kind):
+    name, log = runtime.new_id(), tmp_path / "log"
+    bundle = runtime.bundle(rootfs, "true")
+    shell = "/bin/sh" if kind == "startContainer" else "/usr/bin/busybox"
+    bundle.config["hooks"] = {
+        kind: [{"path": shell, "args": ["sh", "-c", "echo some reason >&2; exit 3"]}],
+    }
+    bundle.config["hooks"].setdefault("poststop", []).append(say(log, "poststop"))
+    bundle.save()
+    done = runtime("run", "-b", bundle.path, name, check=False)
+    sentence = f"the {kind} hook {shell} ended with status 3: some reason"
+    assert sentence in done.stderr
+    assert done.returncode == (0 if kind.startswith("post") else 1)
+    assert ("warning" in done.stderr) == kind.startswith("post")
+    assert json.loads(log.read_text().split(" ", 1)[1].rsplit(" ", 4)[0])["status"] == "stopped"
+    assert "does not exist" in runtime.fail("state", name)
+
+
+def test_hook_takes_too_long(runtime, rootfs):
+    name = runtime.new_id()
+    bundle = runtime.bundle(rootfs, "true")
+    bundle.config["hooks"] = {"createRuntime": [
+        {"path": "/usr/bin/busybox", "args": ["sleep", "1000"], "timeout": 1}]}
+    bundle.save()
+    assert "took longer than 1 s" in runtime.fail("create", "-b", bundle.path, name)
+    assert "does not exist" in runtime.fail("state", name)
+
+
+def test_hook_of_the_image_is_not_us(runtime, rootfs):
+    """CVE-2019-5736 by way of a startContainer hook."""
+    name = runtime.new_id()
+    bundle = runtime.bundle(rootfs, "true")
+    bundle.config["hooks"] = {"startContainer": [{"path": "/proc/self/exe"}]}
+    bundle.save()
+    assert "a link of /proc cannot be executed" in runtime.fail("run", "-b", bundle.path, name)
+
+
+def test_hook_gets_no_descriptor(runtime, rootfs, tmp_path):
+    name, log = runtime.new_id(), tmp_path / "log"
+    bundle = runtime.bundle(rootfs, "true")
+    bundle.config["hooks"] = {kind: [{"path": "/usr/bin/busybox", "args": [
+        "sh", "-c", f"/usr/bin/busybox ls /proc/self/fd >> {log}"]}]
+        for kind in ("createRuntime", "createContainer", "poststop")}
+    bundle.save()
+    runtime("run", "-b", bundle.path, name)
+    assert log.read_text().split() == ["0", "1", "2", "3"] * 3

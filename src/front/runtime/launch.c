@@ -72,6 +72,8 @@ static int fill_record(struct record *record, const struct container_config *con
 	if (!record->bundle || !record->rootfs || (config->annotations && !record->annotations))
 		return error_oom(err);
 	record->shares_pids = !pids->wanted || pids->path;
+	record->has_late_hooks = config->hooks[CONTAINER_HOOK_POSTSTART].count ||
+		config->hooks[CONTAINER_HOOK_POSTSTOP].count;
 	record->created_ns = clock_realtime_ns();
 	process_boot_id(record->boot_id);
 	return record_set_cgroup(record, config, err);
@@ -110,9 +112,11 @@ static int start_process(const struct container_config *config,
 	const struct launch_options *options, struct container_spawn_options *spawn, bool detached,
 	struct record *record, struct container_handle *handle, struct error *err)
 {
+	const struct container_identity identity = { record->id, record->bundle };
 	_cleanup_close_ int start_fd = -1;
 	int r = 0;
 
+	spawn->identity = &identity;
 	if (detached) {
 		r = container_listen(record->dir_fd, RECORD_SOCKET, &start_fd, err);
 		spawn->start_fd = start_fd;

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "base/process.h"
 #include "front/runtime/bundle.h"
 
@@ -91,6 +92,7 @@ int record_save(const struct record *record, struct error *err)
 	json_write_string(&w, "slice", record->unit.slice);
 	json_write_bool(&w, "user_unit", record->unit.user);
 	json_write_bool(&w, "shares_pids", record->shares_pids);
+	json_write_bool(&w, "has_late_hooks", record->has_late_hooks);
 	json_write_int(&w, "created_ns", record->created_ns);
 	json_write_uint(&w, "owner", record->owner);
 	json_write_strv(&w, "annotations", record->annotations);
@@ -144,6 +146,8 @@ static int parse_state(const json_t *document, struct record *record, struct err
 			0 ||
 		(r = json_get_bool(
 			 document, "shares_pids", &record->shares_pids, STATE_FILE, err)) < 0 ||
+		(r = json_get_bool(document, "has_late_hooks", &record->has_late_hooks, STATE_FILE,
+			 err)) < 0 ||
 		(r = json_get_strv(
 			 document, "annotations", &record->annotations, STATE_FILE, err)) < 0)
 		return r;
@@ -282,21 +286,6 @@ int record_create(struct runtime *runtime, const char *id, struct record *ret, s
 	return 0;
 }
 
-int record_remove(struct runtime *runtime, struct record *record, struct error *err)
-{
-	static const char *const files[] = { RECORD_SOCKET, RECORD_CONFIG, STATE_FILE };
-	_cleanup_free_ char *path = strf("%s/%s", runtime->cli.root, record->id);
-
-	if (!path)
-		return error_oom(err);
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-		unlinkat(record->dir_fd, files[i], 0);
-	if (rmdir(path) == 0 || errno == ENOENT)
-		return 0;
-	/* What a killed writer left beside them. */
-	return io_remove_tree(AT_FDCWD, path, err);
-}
-
 int record_list(struct runtime *runtime, char ***ret, struct error *err)
 {
 	_cleanup_closedir_ DIR *dir = opendir(runtime->cli.root);
@@ -347,6 +336,68 @@ int record_load_config(const struct record *record, struct container_config *ret
 	}
 	*ret = config;
 	return 0;
+}
+
+/* For hooks: a configuration that cannot be read any more is a warning. */
+static bool load_for_hooks(const struct record *record, struct container_config *ret)
+{
+	struct error err = { 0 };
+
+	if (record->has_late_hooks && record_load_config(record, ret, &err) == 0)
+		return true;
+	if (record->has_late_hooks)
+		log_warning("cannot run the hooks of container %s: %s", record->id, err.message);
+	return false;
+}
+
+static void run_hooks(const struct record *record, const struct container_config *config,
+	enum container_hook_kind kind)
+{
+	const struct container_identity identity = { record->id, record->bundle };
+	bool started = kind == CONTAINER_HOOK_POSTSTART;
+	struct error err = { 0 };
+
+	if (container_run_hooks(config, kind, &identity, started ? "running" : "stopped",
+		    started ? record->pid : 0, &err) < 0)
+		log_warning("%s", err.message);
+}
+
+void record_run_poststart(const struct record *record)
+{
+	struct container_config config;
+
+	if (!load_for_hooks(record, &config))
+		return;
+	run_hooks(record, &config, CONTAINER_HOOK_POSTSTART);
+	container_config_free(&config);
+}
+
+static int remove_files(struct runtime *runtime, struct record *record, struct error *err)
+{
+	static const char *const files[] = { RECORD_SOCKET, RECORD_CONFIG, STATE_FILE };
+	_cleanup_free_ char *path = strf("%s/%s", runtime->cli.root, record->id);
+
+	if (!path)
+		return error_oom(err);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		unlinkat(record->dir_fd, files[i], 0);
+	if (rmdir(path) == 0 || errno == ENOENT)
+		return 0;
+	/* What a killed writer left beside them. */
+	return io_remove_tree(AT_FDCWD, path, err);
+}
+
+int record_remove(struct runtime *runtime, struct record *record, struct error *err)
+{
+	struct container_config config;
+	bool has_config = load_for_hooks(record, &config);
+	int r = remove_files(runtime, record, err);
+
+	if (r == 0 && has_config)
+		run_hooks(record, &config, CONTAINER_HOOK_POSTSTOP);
+	if (has_config)
+		container_config_free(&config);
+	return r;
 }
 
 int record_set_cgroup(

@@ -40,6 +40,7 @@ struct record {
 	char *cgroup; /* NULL = none */
 	struct cgroup_unit unit; /* of systemd, which the cgroup belongs to; zeroed = none */
 	bool shares_pids; /* no pid namespace of its own: its processes do not end with the first */
+	bool has_late_hooks; /* poststart or poststop: the configuration has to be read for them */
 	int64_t created_ns;
 	uid_t owner;
 	char **annotations; /* KEY=VALUE */
@@ -71,6 +72,10 @@ int record_remove_cgroup(const struct record *record, struct error *err);
 int record_load_config(
 	const struct record *record, struct container_config *ret, struct error *err);
 
+/* Run its poststart hooks; their failures are warnings, and so is whatever keeps them from being
+ * run. */
+void record_run_poststart(const struct record *record);
+
 /* By the kernel's word. */
 enum record_status record_status(const struct record *record);
 const char *record_status_name(enum record_status status);
@@ -78,7 +83,7 @@ const char *record_status_name(enum record_status status);
 /* Kill the first process and wait until it is gone; with its pid namespace go all others. */
 int record_kill(const struct record *record, struct error *err);
 
-/* Remove the directory; the last act. */
+/* Remove the directory, then run the poststop hooks: the last act. */
 int record_remove(struct runtime *runtime, struct record *record, struct error *err);
 
 void record_close(struct record *record);

@@ -83,7 +83,10 @@ static int run(
 	r = container_release(&handle, err);
 	if (r < 0) {
 		launch_undo(runtime, &record, &handle);
-	} else if (!o->detach) {
+	} else {
+		record_run_poststart(&record);
+	}
+	if (r == 0 && !o->detach) {
 		status = wait_for(handle.pid, &signals);
 		if (!o->keep)
 			r = record_remove_cgroup(&record, err);

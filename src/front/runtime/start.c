@@ -38,6 +38,8 @@ static int start(struct runtime *runtime, const char *id, struct error *err)
 	/* It is ending; what comes next must find it stopped. */
 	if (r < 0)
 		record_kill(&record, NULL);
+	else
+		record_run_poststart(&record);
 	return r;
 }
 
