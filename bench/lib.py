@@ -21,6 +21,8 @@ sys.path.insert(0, str(TOP / "tests/e2e"))
 import oci  # noqa: E402
 from memory import rollup_kib, together_kib  # noqa: E402,F401 (bench/memory imports them here)
 
+FILE_SYSTEM_BYTES = 24 << 30  # sparse
+
 STRATA = Path(os.environ.get("STRATA_BIN", TOP / "build/src/front/strata"))
 
 
@@ -85,15 +87,35 @@ class Bench:
 
     def __enter__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="strata-bench-"))
+        self._use_a_file_system_of_its_own()
         self.root = self.folder / "rootfs"
         self.layout = self.folder / "oci"
-        self._ending = [lambda: shutil.rmtree(self.folder, ignore_errors=True), remove_cgroups]
+        self._ending = [self._remove_folder, remove_cgroups]
         self.env = dict(os.environ, HOME=str(self.folder))
         layout = oci.Layout(self.layout)
         layout.name(layout.manifest([oci.busybox_tar()], oci.BUSYBOX_CONFIG), "busybox:latest")
         self.root.mkdir()
         subprocess.run(["tar", "-x", "-C", str(self.root)], input=oci.busybox_tar(), check=True)
         return self
+
+    def _use_a_file_system_of_its_own(self):
+        """ext4 as mkfs makes it. What a file system went through before tells in every new file: on
+        one without a journal, as machines for CI have, making a file takes 0.8 instead of 0.03 ms
+        while many that were deleted are not yet forgotten. Unmounted with our mount namespace."""
+        image = self.folder.with_suffix(".ext4")
+        try:
+            with open(image, "wb") as file:
+                file.truncate(FILE_SYSTEM_BYTES)
+            output("mkfs.ext4", "-q", image)
+            output("mount", "-o", "loop,noinit_itable", image, self.folder)
+        except (OSError, subprocess.SubprocessError) as error:
+            note(f"on the file system of {self.folder.parent}, without one of its own: {error}")
+        finally:
+            image.unlink(missing_ok=True)
+
+    def _remove_folder(self):
+        subprocess.run(["umount", "-l", str(self.folder)], stderr=subprocess.DEVNULL, check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def __exit__(self, *_):
         for end in reversed(self._ending):
