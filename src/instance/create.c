@@ -4,8 +4,10 @@
  *
  * This is on the path of every `run`. While the directory is called .new-ID nobody looks into it,
  * so its files are simply written; the name's symbolic link comes before the rename, so that an
- * instance is never visible without its name. The lock on the directory is kept in ret->dir_fd: a
- * monitor that is started right away inherits it without another system call.
+ * instance is never visible without its name. A --rm instance that is started at once is renamed
+ * without its documents, and stays invisible until its monitor has written them. The lock on the
+ * directory is kept in ret->dir_fd: a monitor that is started right away inherits it without
+ * another system call.
  */
 #include "instance/internal.h"
 
@@ -64,10 +66,11 @@ static int write_document(
 	return r < 0 ? error_errno(err, r, "cannot write %s", name) : 0;
 }
 
-static int write_documents(const struct instance *instance, bool durable, struct error *err)
+int instance_write_documents(const struct instance *instance, struct error *err)
 {
 	_cleanup_free_ char *config = container_config_write(&instance->config);
 	_cleanup_free_ char *spec = instance_spec_write(&instance->spec);
+	bool durable = !instance->spec.auto_remove;
 	int r;
 
 	r = write_document(instance->dir_fd, INSTANCE_CONFIG_FILE, config, durable, err);
@@ -115,8 +118,8 @@ static int fill(struct instance *instance, const char *final_path, struct error 
 		r = instance_derive_config(instance, err);
 	if (r == 0 && instance->spec.layers)
 		r = instance_etc_create(instance->dir_fd, final_path, &instance->spec, config, err);
-	if (r == 0)
-		r = write_documents(instance, durable, err);
+	if (r == 0 && !instance->documents_due)
+		r = instance_write_documents(instance, err);
 	if (r == 0 && durable && fsync(instance->dir_fd) < 0)
 		r = error_errno(err, errno, "cannot sync %s", final_path);
 	return r;
@@ -211,6 +214,7 @@ int instance_create(const struct instance_roots *roots, struct instance_spec *sp
 	instance.config = *config;
 	*config = (struct container_config){ 0 };
 	instance.has_config = true;
+	instance.documents_due = instance.spec.auto_remove && instance.spec.starts_at_once;
 	if (!instance.spec.created_ns)
 		instance.spec.created_ns = clock_realtime_ns();
 	mask = umask(022);

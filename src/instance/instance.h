@@ -103,6 +103,12 @@ struct instance_spec {
 	 * config->hostname, which is the ID's first 12 digits when the caller left it NULL.
 	 */
 	char *hosts, *resolv_conf;
+	/*
+	 * Likewise: instance_start() follows at once. The documents of a --rm instance, which
+	 * nobody else needs before it runs, are then left to its monitor, which writes them while
+	 * the container's first process does its own work.
+	 */
+	bool starts_at_once;
 };
 
 struct instance_state {
@@ -133,6 +139,10 @@ struct instance {
 	bool has_config;
 	/* For the next start: a network namespace made ahead (container.h); 0 = none. */
 	int network_fd;
+	/* The monitor has yet to write the documents, and until then keeps this lock on the image
+	 * store, which it closes (0 = none). */
+	bool documents_due;
+	int image_lock_fd;
 };
 
 void instance_spec_free(struct instance_spec *spec);
@@ -146,7 +156,7 @@ bool instance_name_is_valid(const char *name);
  * Make the directory, reserve the name (a random one when spec->name is NULL) and write both
  * documents. Takes ownership of *spec and *config into ret. `image_layers` paths are derived from
  * spec->layers; cgroup_path, rootfs.upper and rootfs.work from the ID. -EEXIST: the name is in use,
- * by which instance. For `--rm` instances nothing is fsynced.
+ * by which instance. For `--rm` instances nothing is fsynced; see spec->starts_at_once.
  */
 int instance_create(const struct instance_roots *roots, struct instance_spec *spec,
 	struct container_config *config, struct instance *ret, struct error *err);

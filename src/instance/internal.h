@@ -4,8 +4,9 @@
  *
  * Locks: whoever makes, runs or removes an instance holds flock(LOCK_EX) on its directory: the
  * creator until it has a monitor, the monitor (which inherits the very same open file description)
- * for as long as it lives, the remover until the directory is gone. So a .new-ID or .gone-ID that
- * nobody has locked is a left-over, and two `start`s can never both win.
+ * for as long as it lives, the remover until the directory is gone. So a .new-ID or .gone-ID, or an
+ * ID with neither instance.json nor state.json, that nobody has locked is a left-over, and two
+ * `start`s can never both win.
  */
 #pragma once
 
@@ -58,6 +59,12 @@ int instance_state_load(int dir_fd, struct instance_state *ret, struct error *er
 int instance_state_save(
 	int dir_fd, const struct instance_state *state, bool durable, struct error *err);
 
+/* --- create.c --- */
+
+/* config.json and instance.json. Without the second the instance is not there: nobody lists it, and
+ * whoever finds it unlocked sweeps it. */
+int instance_write_documents(const struct instance *instance, struct error *err);
+
 /* --- load.c --- */
 
 /* ROOT/instances/[PREFIX]ID[/FILE] */
@@ -105,8 +112,9 @@ int instance_discard(struct instance *instance, struct error *err);
 int instance_discard_tree(
 	const struct instance_roots *roots, int dir_fd, const char *id, struct error *err);
 void instance_remove_volumes(const struct instance *instance);
-/* Delete .new- and .gone- directories that nobody has locked. */
-void instance_sweep(const struct instance_roots *roots, const char *entry);
+/* Delete a directory that nobody has locked: a .new- or .gone- one, or one that was never filled.
+ * False where it is none of these. */
+bool instance_sweep(const struct instance_roots *roots, const char *entry);
 /* Bring a crashed instance (status corrected to exited, nobody alive) to rest: cgroup removed,
  * state on disk corrected, or removed when it was --rm. Returns 1 when it is gone. */
 int instance_settle(struct instance *instance, struct error *err);

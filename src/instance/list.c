@@ -80,9 +80,10 @@ static int visit(const struct instance_roots *roots, const char *entry, struct l
 		return 0;
 	r = instance_open(roots, entry, &instance, &why);
 	if (r == -ENOENT)
-		return 0; /* removed while we were looking */
+		return 0; /* removed while we were looking, or not filled yet */
 	if (r < 0) {
-		log_warning("%s", why.message);
+		if (!instance_sweep(roots, entry))
+			log_warning("%s", why.message);
 		return 0;
 	}
 	if (is_crashed(&instance) && instance_settle(&instance, &why) > 0)

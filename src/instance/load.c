@@ -45,6 +45,8 @@ void instance_close(struct instance *instance)
 	cleanup_close(&instance->dir_fd);
 	if (instance->network_fd > 0)
 		close(instance->network_fd);
+	if (instance->image_lock_fd > 0)
+		close(instance->image_lock_fd);
 	instance_spec_free(&instance->spec);
 	instance_state_free(&instance->state);
 	if (instance->has_config)
@@ -150,7 +152,16 @@ int instance_refresh(struct instance *instance, struct error *err)
 	return 0;
 }
 
-/* Open by exact ID: -ENOENT when there is no such directory. */
+/* Has somebody else the lock of a directory? */
+static bool is_locked(int dir_fd)
+{
+	if (flock(dir_fd, LOCK_SH | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK;
+	flock(dir_fd, LOCK_UN);
+	return false;
+}
+
+/* Open by exact ID: -ENOENT when there is no such directory, or it is still being filled. */
 int instance_open(
 	const struct instance_roots *roots, const char *id, struct instance *ret, struct error *err)
 {
@@ -168,6 +179,8 @@ int instance_open(
 	r = json_read_file(instance.dir_fd, INSTANCE_SPEC_FILE, INSTANCE_SPEC_MAX, &document, err);
 	if (r == 0)
 		r = instance_spec_parse(document, &instance.spec, err);
+	if (r == -ENOENT && is_locked(instance.dir_fd))
+		return r; /* its monitor is about to write it */
 	if (r == -ENOENT)
 		r = -EBADMSG; /* the directory is there: this is damage, not absence */
 	if (r < 0) {

@@ -232,10 +232,24 @@ static void fill_running_state(struct monitor *monitor, pid_t pid)
  * mounts: the state is on disk, so that whoever finds us killed knows what to look for, and the
  * control socket answers.
  */
+static int write_due_documents(struct instance *instance, struct error *err)
+{
+	int r = instance->documents_due ? instance_write_documents(instance, err) : 0;
+
+	instance->documents_due = false;
+	if (instance->image_lock_fd > 0)
+		close(instance->image_lock_fd);
+	instance->image_lock_fd = 0;
+	return r;
+}
+
 static int get_ready(void *context, pid_t pid, struct error *err)
 {
 	struct monitor *monitor = context;
+	int r = write_due_documents(monitor->instance, err);
 
+	if (r < 0)
+		return r;
 	monitor->ready_for = pid;
 	fill_running_state(monitor, pid);
 	monitor_save_state(monitor, false);
@@ -715,7 +729,7 @@ void monitor_run(
 {
 	struct monitor *monitor;
 	struct error why = { 0 };
-	int keep[] = { instance->dir_fd, starter, instance->network_fd };
+	int keep[] = { instance->dir_fd, starter, instance->network_fd, instance->image_lock_fd };
 
 	setsid();
 	close_others(keep, ARRAY_SIZE(keep));

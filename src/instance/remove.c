@@ -113,7 +113,8 @@ static int release_host(struct instance *instance, struct error *err)
 	return r;
 }
 
-/* Its remover was killed half way: it may have left a cgroup too. */
+/* Its remover was killed half way, or its monitor before it could say so: it may have left a cgroup
+ * too. */
 static void release_gone(const struct instance_roots *roots, const char *id, int dir_fd)
 {
 	struct instance gone = { .roots = *roots, .dir_fd = dir_fd };
@@ -129,25 +130,33 @@ static void release_gone(const struct instance_roots *roots, const char *id, int
 	instance_state_free(&gone.state);
 }
 
+static bool was_filled(int dir_fd)
+{
+	return faccessat(dir_fd, INSTANCE_SPEC_FILE, F_OK, 0) == 0 ||
+		faccessat(dir_fd, INSTANCE_STATE_FILE, F_OK, 0) == 0;
+}
+
 /* One attempt for each; what cannot be deleted now is tried again by the next listing. */
-void instance_sweep(const struct instance_roots *roots, const char *entry)
+bool instance_sweep(const struct instance_roots *roots, const char *entry)
 {
 	_cleanup_close_ int fd = -1;
 	char path[PATH_MAX];
 	struct error why = { 0 };
-	const char *id;
+	const char *id = entry;
 
 	if (instance_path(roots, path, sizeof(path), "", entry, NULL) < 0)
-		return;
+		return false;
 	fd = io_open_dir(AT_FDCWD, path);
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return;
+		return false;
+	if (instance_id_is_valid(entry) && was_filled(fd))
+		return false;
 	log_debug("sweeping %s", path);
-	id = str_after_prefix(entry, INSTANCE_GONE_PREFIX);
-	if (id)
+	if (instance_id_is_valid(entry) || (id = str_after_prefix(entry, INSTANCE_GONE_PREFIX)))
 		release_gone(roots, id, fd);
 	if (delete_tree(roots, path, &why) < 0)
 		log_warning("%s", why.message);
+	return true;
 }
 
 static int finish_removal(struct instance *instance, bool volumes, struct error *err)

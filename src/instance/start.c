@@ -162,6 +162,9 @@ int instance_start(struct instance *instance, const struct instance_attach_optio
 	}
 	r = fork_monitor(instance, attach, &fd, err);
 	leave_lock(instance);
+	if (instance->image_lock_fd > 0)
+		close(instance->image_lock_fd); /* the monitor has it */
+	instance->image_lock_fd = 0;
 	if (r == 0)
 		r = await_start(fd, ret_exit_code, err);
 	if (r == 0 && attach)

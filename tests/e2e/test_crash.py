@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_crash.py - kill -9 of anything, a damaged store, a full disk: the truth is told after it."""
 
+import fcntl
 import json
 import os
 import signal
@@ -106,6 +107,24 @@ def test_killed_at_any_moment(box):
         return not box.instance_dirs()
 
     wait_until(settled, what=f"nothing left in {box.root}/instances")
+
+
+def test_an_instance_without_documents_is_not_there(box):
+    """A --rm instance is a directory before its monitor has written what it is."""
+    box.ok("run", "--rm", "busybox", "true")
+    identity = "0123456789abcdef" * 4
+    folder = box.root / "instances" / identity
+    (folder / "upper").mkdir(parents=True)
+    lock = os.open(folder, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    done = box("ps", "-a", "--no-trunc")
+    assert identity not in done.stdout + done.stderr
+    assert "no such" in box.fails("start", identity).stderr.lower()
+    assert folder.exists(), "its monitor lives"
+    os.close(lock)
+    done = box("ps", "-a", "--no-trunc")
+    assert identity not in done.stdout + done.stderr
+    assert not folder.exists()
 
 
 def test_damaged_state(box):

@@ -26,6 +26,7 @@ struct run {
 	struct run_plan plan;
 	struct instance instance;
 	bool created;
+	bool starts; /* `run`, not `create` */
 	int network_fd; /* of container_network_begin(), until the instance has it */
 	int image_lock; /* shared, from resolving the image until the instance pins it */
 };
@@ -176,6 +177,7 @@ static int create(struct run *run, int argc, char **argv, struct error *err)
 		r = run_plan_build(&request, &run->plan, err);
 	if (r == 0)
 		r = run_plan_make_volumes(run->cli, &run->plan, err);
+	run->plan.spec.starts_at_once = run->starts;
 	if (r == 0)
 		r = instance_create(
 			&run->roots, &run->plan.spec, &run->plan.config, &run->instance, err);
@@ -184,6 +186,8 @@ static int create(struct run *run, int argc, char **argv, struct error *err)
 		return r;
 	}
 	run->created = true;
+	if (run->instance.documents_due)
+		run->instance.image_lock_fd = steal_fd(&run->image_lock);
 	release_image(run);
 	if (run->options->cidfile)
 		r = write_id(run, err);
@@ -308,6 +312,7 @@ static int run_main(struct cli *cli, void *options, int argc, char **argv, struc
 	int r;
 
 	run_begin(&run, cli, options);
+	run.starts = true;
 	adopt_attach(o);
 	/* Said before anything is made. */
 	r = instance_check_detach_keys(o->detach_keys, err);
