@@ -75,6 +75,18 @@ int cgroup_swap_from_total(int64_t memory, int64_t total, int64_t *ret, struct e
 	return 0;
 }
 
+char *cgroup_rdma_line(const struct cgroup_rdma_limit *limit)
+{
+	_cleanup_str_ struct str line = { 0 };
+
+	str_append(&line, limit->device);
+	if (limit->handles != CGROUP_UNSET)
+		str_appendf(&line, " hca_handle=%lld", (long long)limit->handles);
+	if (limit->objects != CGROUP_UNSET)
+		str_appendf(&line, " hca_object=%lld", (long long)limit->objects);
+	return str_finish(&line);
+}
+
 int cgroup_split_unified(
 	const char *setting, char *key, size_t size, const char **value, struct error *err)
 {

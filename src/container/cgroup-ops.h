@@ -61,6 +61,15 @@ struct cgroup_ops {
 
 extern const struct cgroup_ops cgroup_v1_ops, cgroup_v2_ops;
 
+/* cgroup_v1_takes_part() */
+bool v1_takes_part(
+	const struct cgroup_host *host, const struct cgroup_limits *limits, const char *name);
+
+static inline bool cgroup_is_set(int64_t value)
+{
+	return value != CGROUP_UNSET && value != 0;
+}
+
 /* --- cgroup-delegate.c ----------------------------------------------------------------------- */
 
 /* The cgroup we are in, if we may divide it ("/user.slice/..."); *ret is malloc'd. -ENOTSUP. */
@@ -75,6 +84,14 @@ bool cgroup_v2_user_manager(void);
 int cgroup_v2_base(const char *root, char **ret, struct error *err);
 /* cgroup_path_for() on a v2 host. */
 int cgroup_v2_path_for(const char *root, const char *id, char **ret, struct error *err);
+
+/* --- cgroup-limits.c ------------------------------------------------------------------------- */
+
+/* The first limit that was asked for, by the name its user knows; NULL: none. Device rules are not
+ * a limit a user asks for: without cgroups nobody but root could open those devices anyway. */
+const char *cgroup_first_limit(const struct cgroup_limits *limits);
+/* -EINVAL for values that no kernel takes, whatever its kind. */
+int cgroup_check_ranges(const struct cgroup_limits *limits, struct error *err);
 
 /* root of the machine, not of a user namespace */
 bool cgroup_is_real_root(void);
@@ -190,6 +207,9 @@ uint64_t cgroup_io_weight_from_blkio(uint64_t weight);
 /* memory + swap -> swap alone; CGROUP_UNLIMITED and CGROUP_UNSET pass through. */
 int cgroup_swap_from_total(int64_t memory, int64_t total, int64_t *ret, struct error *err);
 
+/* "mlx4_0 hca_handle=2 hca_object=2000", for rdma.max; malloc'd, NULL without memory. */
+char *cgroup_rdma_line(const struct cgroup_rdma_limit *limit);
+
 /*
  * A device policy as both kernels' interfaces can hold it: a default and exceptions to it, at most
  * one exception for a (type, major, minor), in the order in which they were first named.
@@ -231,6 +251,3 @@ int cgroup_device_policy(const struct cgroup_device_rule *rules, size_t count,
 /* Let a program of type CGROUP_DEVICE judge every access to a device in the cgroup; it replaces
  * one of an earlier call. -EPERM where the caller may load none. */
 int cgroup_device_attach(int cgroup_fd, const struct cgroup_device_rule *rules, size_t count);
-
-/* unimplemented.c: the error for what is asked for and no host's kind does yet. */
-int limits_refuse_unimplemented(const struct cgroup_limits *limits, struct error *err);

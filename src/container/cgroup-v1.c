@@ -43,6 +43,10 @@ const char *const cgroup_v1_names[] = {
 	[V1_CPUSET] = "cpuset",
 	[V1_BLKIO] = "blkio",
 	[V1_FREEZER] = "freezer",
+	[V1_HUGETLB] = "hugetlb",
+	[V1_NET_CLS] = "net_cls",
+	[V1_NET_PRIO] = "net_prio",
+	[V1_RDMA] = "rdma",
 	[V1_UNIFIED] = "unified",
 };
 static_assert(ARRAY_SIZE(cgroup_v1_names) == V1_COUNT, "a controller has no name");
@@ -59,6 +63,11 @@ bool v1_exists(const struct cgroup_host *host, enum v1_controller c, const char 
 	char dir[PATH_MAX];
 
 	return v1_path(dir, host, c, path, NULL) == 0 && access(dir, F_OK) == 0;
+}
+
+bool v1_mounted(const struct cgroup_host *host, enum v1_controller c)
+{
+	return v1_exists(host, c, "/cgroup.procs");
 }
 
 int v1_write(const struct cgroup_host *host, enum v1_controller c, const char *path,
@@ -126,15 +135,15 @@ static int v1_remove(const struct cgroup_host *host, const char *path)
 }
 
 /* The hierarchies a new cgroup is in, so far as the host has them. */
-static unsigned v1_wanted(const struct cgroup_limits *limits)
+static unsigned v1_wanted(const struct cgroup_host *host, const struct cgroup_limits *limits)
 {
-	return v1_needed(limits) | V1_ALWAYS | (limits->count_all ? V1_COUNTING : 0);
+	return v1_needed(host, limits) | V1_ALWAYS | (limits->count_all ? V1_COUNTING : 0);
 }
 
 static int v1_create(const struct cgroup_host *host, const char *path,
 	const struct cgroup_limits *limits, const struct cgroup_creation *how, struct error *err)
 {
-	unsigned needed = v1_needed(limits), wanted = v1_wanted(limits), made = 0;
+	unsigned needed = v1_needed(host, limits), wanted = v1_wanted(host, limits), made = 0;
 	int r = 0;
 
 	for (enum v1_controller c = 0; c < V1_COUNT; c++) {
@@ -170,15 +179,16 @@ static int v1_create(const struct cgroup_host *host, const char *path,
 	if (r == 0 && (made & V1_BIT(V1_CPUSET)))
 		r = v1_inherit_cpuset(host, path, err);
 	if (r == 0)
-		r = v1_apply(host, path, limits, needed, err);
+		r = v1_apply(host, path, limits, needed, true, err);
 	if (r < 0)
 		v1_remove(host, path);
 	return r;
 }
 
-bool cgroup_v1_takes_part(const struct cgroup_limits *limits, const char *name)
+bool v1_takes_part(
+	const struct cgroup_host *host, const struct cgroup_limits *limits, const char *name)
 {
-	unsigned mask = v1_wanted(limits);
+	unsigned mask = v1_wanted(host, limits);
 
 	for (enum v1_controller c = 0; c < V1_COUNT; c++)
 		if ((mask & V1_BIT(c)) && streq(cgroup_v1_names[c], name))
@@ -190,7 +200,7 @@ bool cgroup_v1_takes_part(const struct cgroup_limits *limits, const char *name)
 static int v1_enter(const struct cgroup_host *host, const char *path,
 	const struct cgroup_limits *limits, struct error *err)
 {
-	unsigned mask = limits ? v1_wanted(limits) : V1_ALL;
+	unsigned mask = limits ? v1_wanted(host, limits) : V1_ALL;
 	bool entered = false;
 	int r;
 
@@ -271,7 +281,7 @@ static int v1_update(const struct cgroup_host *host, const char *path,
 	const struct cgroup_limits *limits, struct error *err)
 {
 	enum v1_controller anchor = v1_anchor(host, path);
-	unsigned needed = v1_needed(limits), made = 0;
+	unsigned needed = v1_needed(host, limits), made = 0;
 	int r;
 
 	if (anchor == V1_COUNT)
@@ -290,7 +300,7 @@ static int v1_update(const struct cgroup_host *host, const char *path,
 		if (r < 0)
 			return r;
 	}
-	r = v1_apply(host, path, limits, needed, err);
+	r = v1_apply(host, path, limits, needed, made & V1_BIT(V1_DEVICES), err);
 	for (enum v1_controller c = 0; c < V1_COUNT && r == 0; c++)
 		if (made & V1_BIT(c))
 			r = v1_move_all(host, path, anchor, c, err);

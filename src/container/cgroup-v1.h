@@ -16,6 +16,10 @@ enum v1_controller {
 	V1_CPUSET,
 	V1_BLKIO,
 	V1_FREEZER,
+	V1_HUGETLB,
+	V1_NET_CLS,
+	V1_NET_PRIO,
+	V1_RDMA,
 	V1_UNIFIED, /* of hybrid hosts */
 	V1_COUNT,
 };
@@ -28,22 +32,31 @@ extern const char *const cgroup_v1_names[];
 int v1_path(char buf[PATH_MAX], const struct cgroup_host *host, enum v1_controller c,
 	const char *path, const char *file);
 bool v1_exists(const struct cgroup_host *host, enum v1_controller c, const char *path);
+/* Is there such a hierarchy? A folder of its name proves nothing: podman makes them all. */
+bool v1_mounted(const struct cgroup_host *host, enum v1_controller c);
 int v1_write(const struct cgroup_host *host, enum v1_controller c, const char *path,
 	const char *file, const char *text);
 int v1_read(const struct cgroup_host *host, enum v1_controller c, const char *path,
 	const char *file, char *buf, size_t size);
 
 /* Which controllers the limits need, as V1_BIT()s. */
-unsigned v1_needed(const struct cgroup_limits *limits);
+unsigned v1_needed(const struct cgroup_host *host, const struct cgroup_limits *limits);
 /* cgroup_ops.counts_swap and .check */
 bool v1_counts_swap(const struct cgroup_host *host);
 int v1_check(const struct cgroup_host *host, const struct cgroup_limits *limits, struct error *err);
 /* A v1 cpuset is born empty and takes no task before it has CPUs and memory nodes: every level
  * that has none inherits its parent's. */
 int v1_inherit_cpuset(const struct cgroup_host *host, const char *path, struct error *err);
-/* Write the limits; the directories of v1_needed() exist. */
+/* Write the limits; the directories of v1_needed() exist. `fresh_devices`: the devices cgroup is
+ * new, nothing runs under its policy. */
 int v1_apply(const struct cgroup_host *host, const char *path, const struct cgroup_limits *limits,
-	unsigned needed, struct error *err);
+	unsigned needed, bool fresh_devices, struct error *err);
+
+/* cgroup-v1-devices.c, cgroup-v1-io.c */
+int v1_apply_devices(const struct cgroup_host *host, const char *path,
+	const struct cgroup_limits *limits, bool fresh, struct error *err);
+int v1_apply_blkio(const struct cgroup_host *host, const char *path,
+	const struct cgroup_limits *limits, struct error *err);
 
 /* --- cgroup-v1-stats.c: cgroup_ops.read_full_stats */
 int v1_read_full_stats(

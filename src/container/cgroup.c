@@ -77,84 +77,10 @@ enum cgroup_kind cgroup_host_kind(void)
 	return usable(kind) ? kind : CGROUP_NONE;
 }
 
-void cgroup_limits_init(struct cgroup_limits *limits)
-{
-	*limits = (struct cgroup_limits){
-		.memory_bytes = CGROUP_UNSET,
-		.memory_swap_bytes = CGROUP_UNSET,
-		.memory_reservation_bytes = CGROUP_UNSET,
-		.memory_kernel_bytes = CGROUP_UNSET,
-		.memory_kernel_tcp_bytes = CGROUP_UNSET,
-		.memory_swappiness = CGROUP_UNSET,
-		.cpu_shares = CGROUP_UNSET,
-		.cpu_quota_us = CGROUP_UNSET,
-		.cpu_period_us = CGROUP_UNSET,
-		.cpu_burst_us = CGROUP_UNSET,
-		.cpu_realtime_runtime_us = CGROUP_UNSET,
-		.cpu_realtime_period_us = CGROUP_UNSET,
-		.cpu_idle = CGROUP_UNSET,
-		.pids = CGROUP_UNSET,
-		.blkio_weight = CGROUP_UNSET,
-		.blkio_leaf_weight = CGROUP_UNSET,
-		.net_class_id = CGROUP_UNSET,
-	};
-}
-
-void cgroup_limits_free(struct cgroup_limits *limits)
-{
-	if (!limits)
-		return;
-	free(limits->cpuset_cpus);
-	free(limits->cpuset_mems);
-	free(limits->device_weights);
-	free(limits->throttles);
-	for (size_t i = 0; i < limits->nr_hugepage_limits; i++)
-		free(limits->hugepage_limits[i].page_size);
-	free(limits->hugepage_limits);
-	for (size_t i = 0; i < limits->nr_net_priorities; i++)
-		free(limits->net_priorities[i].interface);
-	free(limits->net_priorities);
-	for (size_t i = 0; i < limits->nr_rdma_limits; i++)
-		free(limits->rdma_limits[i].device);
-	free(limits->rdma_limits);
-	free(limits->device_rules);
-	strv_free(limits->unified);
-	cgroup_limits_init(limits);
-}
-
-/* The first limit that was asked for, by the name its user knows. Device rules are not a limit a
- * user asks for: without cgroups nobody but root could open those devices anyway. */
-static const char *first_limit(const struct cgroup_limits *l)
-{
-	const struct {
-		bool set;
-		const char *name;
-	} table[] = {
-		{ l->memory_bytes != CGROUP_UNSET, "--memory" },
-		{ l->memory_swap_bytes != CGROUP_UNSET, "--memory-swap" },
-		{ l->memory_reservation_bytes != CGROUP_UNSET, "--memory-reservation" },
-		{ l->cpu_quota_us != CGROUP_UNSET, "--cpus" },
-		{ l->cpu_period_us != CGROUP_UNSET, "--cpu-period" },
-		{ l->cpu_shares != CGROUP_UNSET, "--cpu-shares" },
-		{ l->cpuset_cpus != NULL, "--cpuset-cpus" },
-		{ l->cpuset_mems != NULL, "--cpuset-mems" },
-		{ l->pids != CGROUP_UNSET, "--pids-limit" },
-		{ l->blkio_weight != CGROUP_UNSET, "--blkio-weight" },
-		{ l->nr_throttles != 0, "a block device's rate limit" },
-		{ l->oom_kill_disable, "--oom-kill-disable" },
-		{ l->unified && l->unified[0], "a setting of cgroup v2" },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-		if (table[i].set)
-			return table[i].name;
-	return NULL;
-}
-
 static int refuse_without_cgroup(
 	enum cgroup_kind mounted, const struct cgroup_limits *limits, struct error *err)
 {
-	const char *limit = first_limit(limits);
+	const char *limit = cgroup_first_limit(limits);
 
 	if (!limit)
 		return 0;
@@ -175,38 +101,16 @@ static int refuse_without_cgroup(
 		limit);
 }
 
-/* Values that no kernel takes, whatever its kind. */
-static int check_ranges(const struct cgroup_limits *l, struct error *err)
-{
-	if (l->memory_bytes != CGROUP_UNSET && l->memory_bytes < CGROUP_UNLIMITED)
-		return error_set(err, EINVAL, "--memory cannot be negative");
-	if (l->cpu_period_us != CGROUP_UNSET && l->cpu_period_us != 0 &&
-		(l->cpu_period_us < 1000 || l->cpu_period_us > 1000000))
-		return error_set(err, EINVAL,
-			"--cpu-period is between 1000 and 1000000 microseconds, not %lld",
-			(long long)l->cpu_period_us);
-	if (l->cpu_quota_us != CGROUP_UNSET && l->cpu_quota_us > 0 && l->cpu_quota_us < 1000)
-		return error_set(err, EINVAL, "--cpu-quota is at least 1000 microseconds, not %lld",
-			(long long)l->cpu_quota_us);
-	if (l->blkio_weight != CGROUP_UNSET && l->blkio_weight != 0 &&
-		(l->blkio_weight < 10 || l->blkio_weight > 1000))
-		return error_set(err, EINVAL, "--blkio-weight is between 10 and 1000, not %lld",
-			(long long)l->blkio_weight);
-	return 0;
-}
-
 int cgroup_check_limits(const struct cgroup_limits *limits, struct error *err)
 {
 	enum cgroup_kind mounted = mounted_kind();
 	const struct cgroup_host host = { ops_of(mounted), CGROUP_ROOT };
-	int r = limits_refuse_unimplemented(limits, err);
+	int r = cgroup_check_ranges(limits, err);
 
-	if (r == 0)
-		r = check_ranges(limits, err);
 	if (r < 0)
 		return r;
 	/* The common run asks for nothing and pays for nothing. */
-	if (!first_limit(limits))
+	if (!cgroup_first_limit(limits))
 		return 0;
 	if (!usable(mounted)) {
 		/* The monitor will ask the user's systemd for a scope; what that has is known then.
@@ -235,6 +139,13 @@ static int check_path(const char *path, struct error *err)
 		p += 1 + n;
 	}
 	return 0;
+}
+
+bool cgroup_v1_takes_part(const struct cgroup_limits *limits, const char *name)
+{
+	const struct cgroup_host host = { &cgroup_v1_ops, CGROUP_ROOT };
+
+	return v1_takes_part(&host, limits, name);
 }
 
 static int host_of(const char *path, struct cgroup_host *ret, struct error *err)
@@ -363,6 +274,14 @@ int cgroup_create(const char *path, const struct cgroup_limits *limits,
 		return r;
 	if (!host.ops)
 		return refuse_without_cgroup(mounted, limits, err);
+	/* The common run asks for nothing and pays for nothing. */
+	if (cgroup_first_limit(limits)) {
+		r = cgroup_check_ranges(limits, err);
+		if (r == 0)
+			r = host.ops->check(&host, limits, err);
+		if (r < 0)
+			return r;
+	}
 	if (has_unit) {
 		plan.existing = CGROUP_JOIN;
 		r = cgroup_unit_start(plan.unit, plan.pid, limits, mounted == CGROUP_V2, err);

@@ -121,6 +121,48 @@ static void limits_are_written_in_v2s_terms(void **state)
 	expect(f, "io.max", "8:16 rbps=1000 riops=max wiops=20");
 }
 
+static void more_limits_are_written_in_v2s_terms(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const files[] = { "cpu.idle", "cpu.max.burst", "io.bfq.weight",
+		"io.weight", "hugetlb.2MB.max", "hugetlb.2MB.rsvd.max", "rdma.max", "memory.high" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		put(f, BOX, files[i], "");
+	put(f, BOX, "cgroup.controllers", "cpuset cpu io memory pids hugetlb rdma\n");
+	f->limits.cpu_idle = 1;
+	f->limits.cpu_burst_us = 5000;
+	f->limits.blkio_weight = 1000;
+	f->limits.device_weights = calloc(1, sizeof(*f->limits.device_weights));
+	f->limits.device_weights[0] = (struct cgroup_device_weight){ 8, 0, 10, CGROUP_UNSET };
+	f->limits.nr_device_weights = 1;
+	f->limits.hugepage_limits = calloc(1, sizeof(*f->limits.hugepage_limits));
+	f->limits.hugepage_limits[0] = (struct cgroup_hugepage_limit){ strdup("2MB"), 4194304 };
+	f->limits.nr_hugepage_limits = 1;
+	f->limits.rdma_limits = calloc(1, sizeof(*f->limits.rdma_limits));
+	f->limits.rdma_limits[0] = (struct cgroup_rdma_limit){ strdup("mlx4_0"), 2, 2000 };
+	f->limits.nr_rdma_limits = 1;
+	assert_int_equal(strv_push(&f->limits.unified, "memory.high=max"), 0);
+	update(f);
+	expect(f, "cpu.idle", "1");
+	expect(f, "cpu.max.burst", "5000");
+	expect(f, "io.weight", "8:0 1");
+	expect(f, "io.bfq.weight", "8:0 10");
+	expect(f, "hugetlb.2MB.max", "4194304");
+	expect(f, "hugetlb.2MB.rsvd.max", "4194304");
+	expect(f, "rdma.max", "mlx4_0 hca_handle=2 hca_object=2000");
+	expect(f, "memory.high", "max");
+	/* An idle one has no weight; awake again, it gets it. */
+	f->limits.cpu_shares = 1024;
+	put(f, BOX, "cpu.idle", "1");
+	update(f);
+	expect(f, "cpu.weight", "");
+	f->limits.cpu_idle = 0;
+	update(f);
+	expect(f, "cpu.idle", "0");
+	expect(f, "cpu.weight", "100");
+}
+
 static void no_limit_is_max(void **state)
 {
 	struct fixture *f = *state;
@@ -167,6 +209,22 @@ static void memory_in_use_is_not_taken_away(void **state)
 	expect(f, "memory.max", "max\n");
 }
 
+static void a_check_before_an_update_reclaims_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, BOX, "memory.current", "2000\n");
+	put(f, BOX, "memory.reclaim", "");
+	f->limits.memory_bytes = 1500;
+	f->limits.memory_check_before_update = true;
+	assert_int_equal(cgroup_v2_ops.update(&f->host, BOX, &f->limits, &f->err), -EBUSY);
+	assert_non_null(strstr(f->err.message, "checkBeforeUpdate"));
+	expect(f, "memory.reclaim", "");
+	f->limits.memory_bytes = 2500;
+	update(f);
+	expect(f, "memory.max", "2500");
+}
+
 static void what_v2_lacks_is_refused_by_name(void **state)
 {
 	struct fixture *f = *state;
@@ -175,6 +233,11 @@ static void what_v2_lacks_is_refused_by_name(void **state)
 	assert_int_equal(cgroup_v2_ops.check(&f->host, &f->limits, &f->err), -ENOTSUP);
 	assert_non_null(strstr(f->err.message, "--oom-kill-disable"));
 	f->limits.oom_kill_disable = false;
+	f->limits.net_class_id = 7;
+	assert_int_equal(cgroup_v2_ops.check(&f->host, &f->limits, &f->err), -ENOTSUP);
+	assert_string_equal(
+		f->err.message, "network.classID exists on cgroup v1 only; this host has v2");
+	f->limits.net_class_id = 0; /* asks for nothing */
 	put(f, "", "cgroup.controllers", "cpu memory\n");
 	f->limits.pids = 5;
 	assert_int_equal(cgroup_v2_ops.check(&f->host, &f->limits, &f->err), -ENOTSUP);
@@ -278,6 +341,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ROW(limits_are_written_in_v2s_terms),
+		ROW(more_limits_are_written_in_v2s_terms),
+		ROW(a_check_before_an_update_reclaims_nothing),
 		ROW(no_limit_is_max),
 		ROW(half_of_cpu_max_stays),
 		ROW(the_total_alone_counts_the_memory_in_force),
