@@ -11,7 +11,7 @@
  *   - Rights are dropped only in process_execute(), last of all the seccomp filter and the
  *     capability to install it.
  * An error leaves through the sync socket; there is nothing to clean up, since all of it lives in
- * namespaces that die with us.
+ * namespaces that die with us (but for a root in a mount namespace that is not ours).
  */
 #include "container/internal.h"
 
@@ -118,6 +118,7 @@ static void fail(struct child *child, const struct error *error)
 		.error = *error,
 	};
 
+	rootfs_unmount_shared(child);
 	sync_send(child->sync_fd, &message, -1);
 	_exit(125);
 }
@@ -252,6 +253,9 @@ static int join_running(struct child *child, int pidfd, int namespaces, struct e
 		if (r < 0)
 			return r;
 	}
+	r = rootfs_enter_running(child, err);
+	if (r < 0 || child->root_fd >= 0)
+		return r;
 	child->root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return child->root_fd < 0 ? error_errno(err, errno, "cannot open the root") : 0;
 }

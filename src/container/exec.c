@@ -106,6 +106,7 @@ int container_exec(const struct container_config *config, pid_t init_pid,
 	if (r < 0)
 		return r;
 	child.config = config;
+	child.shares_mounts = namespaces_share_mounts(config);
 	child.process = process;
 	child.options = options;
 	child.rootless = geteuid() != 0;
@@ -117,7 +118,10 @@ int container_exec(const struct container_config *config, pid_t init_pid,
 	r = seccomp_program_load(&config->seccomp, process->cap_bounding, &child.seccomp, err);
 	if (r < 0)
 		return r;
-	r = start_exec(&child, pidfd, &handle, err);
+	r = rootfs_open_running(&child, init_pid, err);
+	if (r == 0)
+		r = start_exec(&child, pidfd, &handle, err);
+	cleanup_close(&child.root_fd);
 	seccomp_program_free(&child.seccomp);
 	if (r == 0)
 		r = spawn_await_ready(&child, &handle, err);

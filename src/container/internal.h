@@ -76,6 +76,7 @@ struct child {
 	bool prepared; /* SYNC_PREPARED has come */
 	bool has_cgroup; /* none where the host gives us none and no limit asks for one */
 	bool in_cgroup;
+	bool shares_mounts; /* the mount namespace is the host's or another container's */
 	int namespace_fds[CONTAINER_NS_COUNT]; /* to join, or -1 */
 	dev_t own_device; /* our program's file, see command.c */
 	ino_t own_inode;
@@ -114,6 +115,7 @@ extern const char *const namespace_files[CONTAINER_NS_COUNT]; /* of /proc/PID/ns
 bool namespaces_is_shared(const struct container_config *config, enum container_namespace which);
 /* CLONE_NEW* of the namespaces this config makes anew. */
 int namespaces_new(const struct container_config *config);
+bool namespaces_share_mounts(const struct container_config *config);
 int namespaces_open_paths(
 	const struct container_config *config, int fds[CONTAINER_NS_COUNT], struct error *err);
 void namespaces_close(int fds[CONTAINER_NS_COUNT]);
@@ -134,6 +136,12 @@ int rootfs_isolate_mounts(struct child *child, struct error *err);
 int rootfs_open_place(struct child *child, struct error *err);
 int rootfs_mount(struct child *child, struct error *err);
 int rootfs_enter(struct child *child, struct error *err);
+/* The root that exec's process gets with a shared mount namespace: that of `pid`. Then
+ * rootfs_enter_running() once the namespaces are joined; both do nothing otherwise. */
+int rootfs_open_running(struct child *child, pid_t pid, struct error *err);
+int rootfs_enter_running(struct child *child, struct error *err);
+/* After a failure: take the root out of a shared mount namespace. */
+void rootfs_unmount_shared(struct child *child);
 int rootfs_protect(struct child *child, struct error *err); /* a read-only root becomes so */
 
 /* mounts.c */

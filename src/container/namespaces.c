@@ -65,6 +65,13 @@ int namespaces_new(const struct container_config *config)
 	return flags;
 }
 
+bool namespaces_share_mounts(const struct container_config *config)
+{
+	const struct container_namespace_config *mounts = &config->namespaces[CONTAINER_NS_MOUNT];
+
+	return !mounts->wanted || mounts->path;
+}
+
 int namespaces_open_paths(
 	const struct container_config *config, int fds[CONTAINER_NS_COUNT], struct error *err)
 {

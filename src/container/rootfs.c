@@ -3,9 +3,12 @@
  * rootfs.c - the root filesystem: an overlay of image layers or a plain directory, and the change
  * of root into it (child).
  *
- * Everything is mounted in the child's own mount namespace, so nothing of it needs cleaning up. The
- * overlay is mounted over its own upper directory when the configuration names no other place: the
- * overlay holds that directory by itself, and no further directory is needed.
+ * Everything is mounted in the child's own mount namespace, so nothing of it needs cleaning up.
+ * Where the configuration has it share another's (runtime-spec config-linux.md "Namespaces"), the
+ * root is entered by chroot(2), and its mounts are one private tree at the root's directory, which
+ * whoever deletes the container detaches. The overlay is mounted over its own upper directory when
+ * the configuration names no other place: the overlay holds that directory by itself, and no
+ * further directory is needed.
  */
 #include "container/internal.h"
 
@@ -32,6 +35,8 @@ int rootfs_isolate_mounts(struct child *child, struct error *err)
 	const struct container_config *config = child->config;
 	unsigned long propagation = MS_PRIVATE;
 
+	if (child->shares_mounts)
+		return 0;
 	/* Events of the host must reach mounts that ask for them; runtime-spec's
 	 * rootfsPropagation and `-v …:rslave`. */
 	if (config->rootfs_propagation && !str_has_suffix(config->rootfs_propagation, "private"))
@@ -250,6 +255,8 @@ int rootfs_mount(struct child *child, struct error *err)
 	child->root_fd = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (child->root_fd < 0)
 		return error_errno(err, errno, "cannot open the root %s", target);
+	if (child->shares_mounts && mount(NULL, target, NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return error_errno(err, errno, "cannot separate the mounts of %s", target);
 	return 0;
 }
 
@@ -275,6 +282,13 @@ static int move_over_root(struct error *err)
 	return 0;
 }
 
+static int change_root(const struct child *child, struct error *err)
+{
+	if (!child->shares_mounts)
+		return child->options->no_pivot ? move_over_root(err) : pivot(err);
+	return chroot(".") < 0 ? error_errno(err, errno, "chroot") : 0;
+}
+
 int rootfs_enter(struct child *child, struct error *err)
 {
 	const struct container_config *config = child->config;
@@ -283,7 +297,7 @@ int rootfs_enter(struct child *child, struct error *err)
 
 	if (fchdir(child->root_fd) < 0)
 		return error_errno(err, errno, "cannot enter the root");
-	r = child->options->no_pivot ? move_over_root(err) : pivot(err);
+	r = change_root(child, err);
 	if (r < 0)
 		return r;
 	if (chdir("/") < 0)
@@ -297,6 +311,32 @@ int rootfs_enter(struct child *child, struct error *err)
 			return error_errno(err, errno, "propagation of the root");
 	}
 	return 0;
+}
+
+int rootfs_open_running(struct child *child, pid_t pid, struct error *err)
+{
+	char path[40];
+
+	if (!child->shares_mounts)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
+	child->root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return child->root_fd < 0 ? error_errno(err, errno, "cannot open the container's root") : 0;
+}
+
+int rootfs_enter_running(struct child *child, struct error *err)
+{
+	if (child->shares_mounts &&
+		(fchdir(child->root_fd) < 0 || chroot(".") < 0 || chdir("/") < 0))
+		return error_errno(err, errno, "cannot enter the container's root");
+	return 0;
+}
+
+void rootfs_unmount_shared(struct child *child)
+{
+	if (child->shares_mounts && child->is_first && child->root_fd >= 0 &&
+		fchdir(child->root_fd) == 0)
+		umount2(".", MNT_DETACH);
 }
 
 int rootfs_protect(struct child *child, struct error *err)

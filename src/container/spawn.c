@@ -240,8 +240,9 @@ static int check_config(const struct container_config *config,
 	/* runtime-spec config.md: "process" is needed when start is called. */
 	if (!options->start_fd && (!config->process.args || !config->process.args[0]))
 		return error_set(err, EINVAL, "there is no command to run");
-	if (!ns[CONTAINER_NS_MOUNT].wanted || ns[CONTAINER_NS_MOUNT].path)
-		return error_set(err, ENOTSUP, "a container needs a mount namespace of its own");
+	if (namespaces_share_mounts(config) && ns[CONTAINER_NS_USER].wanted)
+		return error_set(err, ENOTSUP,
+			"a container with a user namespace needs a mount namespace of its own");
 	if (ns[CONTAINER_NS_USER].path && ns[CONTAINER_NS_TIME].wanted)
 		return error_set(err, ENOTSUP,
 			"a time namespace does not go together with another container's user namespace");
@@ -397,6 +398,7 @@ int container_spawn(const struct container_config *config,
 	if (r < 0)
 		return r;
 	child.config = config;
+	child.shares_mounts = namespaces_share_mounts(config);
 	child.process = &config->process;
 	child.options = options;
 	child.is_first = true;

@@ -177,6 +177,23 @@ def test_no_pivot(runtime, rootfs):
     assert sorted(done.stdout.split()) == ["bin", "dev", "etc", "proc", "sys", "tmp"]
 
 
+def test_no_mount_namespace(runtime, rootfs):
+    """Mounts of a container that shares the host's mount namespace go with the container."""
+    before = Path("/proc/self/mountinfo").read_text()
+    bundle = runtime.bundle(rootfs, "ls", "/")
+    bundle.config["linux"]["namespaces"].remove({"type": "mount"})
+    done = runtime("run", "-b", bundle.save().path, runtime.new_id())
+    assert sorted(done.stdout.split()) == ["bin", "dev", "etc", "proc", "sys", "tmp"]
+    name = runtime.new_id()
+    runtime("create", "-b", bundle.path, name)
+    assert f" {rootfs}/proc " in Path("/proc/self/mountinfo").read_text()
+    runtime("delete", name)
+    # A failure half-way.
+    bundle.config["mounts"].append({"destination": "/tmp", "type": "nonsense", "source": "none"})
+    assert "nonsense" in runtime.fail("run", "-b", bundle.save().path, runtime.new_id())
+    assert Path("/proc/self/mountinfo").read_text() == before
+
+
 def test_preserve_fds(runtime, rootfs):
     bundle = runtime.bundle(rootfs, "sh", "-c", "cat <&3; ls /proc/self/fd")
     r, w = os.pipe()

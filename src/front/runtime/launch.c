@@ -71,6 +71,7 @@ static int fill_record(struct record *record, const struct container_config *con
 	record->annotations = strv_copy(config->annotations);
 	if (!record->bundle || !record->rootfs || (config->annotations && !record->annotations))
 		return error_oom(err);
+	record->shares_mounts = !config->namespaces[CONTAINER_NS_MOUNT].wanted;
 	record->shares_pids = !pids->wanted || pids->path;
 	record->has_late_hooks = config->hooks[CONTAINER_HOOK_POSTSTART].count ||
 		config->hooks[CONTAINER_HOOK_POSTSTOP].count;

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -91,6 +92,7 @@ int record_save(const struct record *record, struct error *err)
 	json_write_string(&w, "unit", record->unit.name);
 	json_write_string(&w, "slice", record->unit.slice);
 	json_write_bool(&w, "user_unit", record->unit.user);
+	json_write_bool(&w, "shares_mounts", record->shares_mounts);
 	json_write_bool(&w, "shares_pids", record->shares_pids);
 	json_write_bool(&w, "has_late_hooks", record->has_late_hooks);
 	json_write_int(&w, "created_ns", record->created_ns);
@@ -144,6 +146,8 @@ static int parse_state(const json_t *document, struct record *record, struct err
 		(r = get_copy(document, "slice", &record->unit.slice, err)) < 0 ||
 		(r = json_get_bool(document, "user_unit", &record->unit.user, STATE_FILE, err)) <
 			0 ||
+		(r = json_get_bool(
+			 document, "shares_mounts", &record->shares_mounts, STATE_FILE, err)) < 0 ||
 		(r = json_get_bool(
 			 document, "shares_pids", &record->shares_pids, STATE_FILE, err)) < 0 ||
 		(r = json_get_bool(document, "has_late_hooks", &record->has_late_hooks, STATE_FILE,
@@ -372,6 +376,16 @@ void record_run_poststart(const struct record *record)
 	container_config_free(&config);
 }
 
+/* What the process mounted in the host's mount namespace is on top of what was there before. */
+static void unmount_shared_root(const struct record *record)
+{
+	char boot_id[37] = "";
+
+	if (record->shares_mounts && record->pid && process_boot_id(boot_id) == 0 &&
+		streq(boot_id, record->boot_id))
+		umount2(record->rootfs, MNT_DETACH | UMOUNT_NOFOLLOW);
+}
+
 static int remove_files(struct runtime *runtime, struct record *record, struct error *err)
 {
 	static const char *const files[] = { RECORD_SOCKET, RECORD_CONFIG, STATE_FILE };
@@ -379,6 +393,7 @@ static int remove_files(struct runtime *runtime, struct record *record, struct e
 
 	if (!path)
 		return error_oom(err);
+	unmount_shared_root(record);
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 		unlinkat(record->dir_fd, files[i], 0);
 	if (rmdir(path) == 0 || errno == ENOENT)

@@ -39,6 +39,7 @@ struct record {
 	char *bundle, *rootfs; /* absolute */
 	char *cgroup; /* NULL = none */
 	struct cgroup_unit unit; /* of systemd, which the cgroup belongs to; zeroed = none */
+	bool shares_mounts; /* with the host: the root is to be unmounted */
 	bool shares_pids; /* no pid namespace of its own: its processes do not end with the first */
 	bool has_late_hooks; /* poststart or poststop: the configuration has to be read for them */
 	int64_t created_ns;

@@ -563,6 +563,48 @@ static void devices_as_streams_keep_their_owner(void **state)
 	release(&run);
 }
 
+/* Without a mount namespace: the host's, but not its root; exec joins likewise. */
+static void mounts_can_be_shared(void **state)
+{
+	struct container_spawn_options options = { { -1, -1, -1 } };
+	struct container_process process = { .umask = -1 };
+	_cleanup_free_ char *root = strf("%s/root", base_path);
+	struct container_handle handle;
+	char host[64] = "", *text;
+	struct run run;
+	int p[2];
+
+	configure(&run, "readlink /proc/self/ns/mnt; ls /; sleep 1000");
+	run.config.namespaces[CONTAINER_NS_MOUNT].wanted = false;
+	assert_true(readlink("/proc/self/ns/mnt", host, sizeof(host) - 1) > 0);
+	start(&run);
+	assert_int_equal(run.status, 0);
+	strv_push(&process.args, "sh");
+	strv_push(&process.args, "-c");
+	strv_push(&process.args, "ls -d /src /upper");
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	options.stdio[1] = p[1];
+	assert_int_equal(container_exec(&run.config, run.handle.pid, &process, &options, &handle,
+				 &run.error),
+		0);
+	assert_int_equal(container_release(&handle, &run.error), 0);
+	close(p[1]);
+	assert_int_equal(io_read_fd(p[0], 1 << 20, &text, NULL), 0);
+	close(p[0]);
+	assert_int_equal(waitpid(handle.pid, NULL, 0), handle.pid);
+	container_handle_close(&handle);
+	assert_string_equal(text, "/src\n");
+	assert_int_equal(kill(run.handle.pid, SIGKILL), 0);
+	finish(&run);
+	assert_int_equal(umount2(root, MNT_DETACH), 0);
+	assert_int_equal(umount2(root, MNT_DETACH), -1);
+	assert_int_equal(strncmp(run.output, host, strlen(host)), 0);
+	assert_non_null(strstr(run.output, "\nsrc\n"));
+	free(text);
+	container_process_free(&process);
+	release(&run);
+}
+
 /* Two containers sharing a pid and a network namespace. */
 static void namespaces_can_be_shared(void **state)
 {
@@ -725,6 +767,7 @@ int main(void)
 		cmocka_unit_test(exec_joins),
 		cmocka_unit_test(terminals_are_the_containers),
 		cmocka_unit_test(devices_as_streams_keep_their_owner),
+		cmocka_unit_test(mounts_can_be_shared),
 		cmocka_unit_test(namespaces_can_be_shared),
 		cmocka_unit_test(ids_can_be_mapped),
 		cmocka_unit_test(clocks_can_be_shifted),
