@@ -69,7 +69,7 @@ static int look_at_host(struct child *child, struct error *err)
 	child->own_inode = st.st_ino;
 	/* Modes below are meant as they stand; process_execute() sets the command's mask. */
 	umask(0);
-	return 0;
+	return labels_open(child, err);
 }
 
 static const struct stage spawn_stages[] = {

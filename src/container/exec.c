@@ -102,7 +102,7 @@ int container_exec(const struct container_config *config, pid_t init_pid,
 
 	if (!process->args || !process->args[0])
 		return error_set(err, EINVAL, "there is no command to run");
-	r = process_refuse_unimplemented(process, err);
+	r = labels_check(process, err);
 	if (r < 0)
 		return r;
 	child.config = config;

@@ -88,6 +88,7 @@ struct child {
 	 * are detached clones, of what shares its mounts with the host. Mostly NULL. */
 	int place_fd; /* -1 = none */
 	int *source_fds;
+	int apparmor_fd, selinux_fd, selinux_key_fd; /* see labels.c; or -1 */
 	int root_fd; /* O_PATH, the root filesystem */
 	int dev_fd; /* O_PATH, the fresh tmpfs that we mounted on /dev, or -1 */
 	bool dev_is_bound; /* /dev came from outside: it is not ours to fill */
@@ -188,6 +189,12 @@ int scheduler_set_cpus(const char *list, const char *field, struct error *err);
 #define CPU_LIST_BYTES 1024
 int cpu_list_parse(const char *list, uint8_t ret[CPU_LIST_BYTES]);
 
+/* labels.c: the parent's check; while /proc is the host's; around making a keyring; at last. */
+int labels_check(const struct container_process *process, struct error *err);
+int labels_open(struct child *child, struct error *err);
+int labels_set_key(struct child *child, bool wanted, struct error *err);
+int labels_apply(struct child *child, struct error *err);
+
 /* process.c */
 /* Before process_hide(), which takes the right from an ordinary user. */
 int process_set_oom_score(struct child *child, struct error *err);
@@ -208,7 +215,6 @@ int init_fork(struct child *child, struct error *err);
 
 /* unimplemented.c: the error for what is asked for and nothing does yet. */
 int config_refuse_unimplemented(const struct container_config *config, struct error *err);
-int process_refuse_unimplemented(const struct container_process *process, struct error *err);
 
 /* copy.c: everything below one directory into another, owners, modes, times and xattrs kept. */
 int copy_tree(int from_fd, int to_fd, struct error *err);

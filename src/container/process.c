@@ -9,7 +9,8 @@
  *   2. groups, gid, uid; the permitted capabilities are kept over it
  *   3. capabilities to those wanted, and CAP_SYS_ADMIN for the filter where no_new_privs is not
  *      asked for
- *   4. working directory and command, looked up with the user's rights
+ *   4. working directory and command, looked up with the user's rights; AppArmor and SELinux
+ *      are told what the command shall be
  *   5. the seccomp filter
  *   6. capabilities to exactly those wanted; ambient ones
  * After the filter only capset, prctl, fork and execve are called (and a write to report failure):
@@ -179,12 +180,17 @@ static int set_stdio(struct child *child, struct error *err)
 
 static int leave_keyring(struct child *child, struct error *err)
 {
+	int r;
+
 	if (child->options->keep_keyring)
 		return 0;
+	r = labels_set_key(child, true, err);
+	if (r < 0)
+		return r;
 	/* The caller's session keys are not the container's. Kernels without keys have none to
 	 * hide, and a full quota is no reason to fail. */
 	syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
-	return 0;
+	return labels_set_key(child, false, err);
 }
 
 int process_prepare(struct child *child, struct error *err)
@@ -381,7 +387,9 @@ int process_execute(struct child *child, struct error *err)
 	if (r < 0)
 		return r;
 	child->command_failed = false;
-	r = install_filter(child, err);
+	r = labels_apply(child, err);
+	if (r == 0)
+		r = install_filter(child, err);
 	if (r == 0)
 		r = limit_capabilities(child, &held, err);
 	if (r == 0)

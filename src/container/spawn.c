@@ -230,7 +230,7 @@ static int check_config(const struct container_config *config,
 	int r = config_refuse_unimplemented(config, err);
 
 	if (r == 0)
-		r = process_refuse_unimplemented(&config->process, err);
+		r = labels_check(&config->process, err);
 	if (r == 0)
 		r = sysctl_check(config, err);
 	if (r < 0)

@@ -17,22 +17,6 @@ static bool has_text(const char *text)
 	return text && *text;
 }
 
-int process_refuse_unimplemented(const struct container_process *p, struct error *err)
-{
-	const struct {
-		bool asked;
-		const char *name;
-	} rows[] = {
-		{ has_text(p->apparmor_profile), "process.apparmorProfile" },
-		{ has_text(p->selinux_label), "process.selinuxLabel" },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (rows[i].asked)
-			return refuse(rows[i].name, err);
-	return 0;
-}
-
 static bool has_mapped_mounts(const struct container_config *c)
 {
 	for (size_t i = 0; i < c->nr_mounts; i++)

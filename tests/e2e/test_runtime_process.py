@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_runtime_process.py - what config.json says of the process, as the process finds it."""
 
+from pathlib import Path
+
 import pytest
 
 from test_runtime import rootfs, runtime  # noqa: F401 (fixtures)
@@ -133,3 +135,21 @@ def test_a_value_that_is_wrong_is_named(refused):
     assert 'process.scheduler: there is no policy "SCHED_OTTER"' in refused(
         "true", scheduler={"policy": "SCHED_OTTER"})
     assert 'process: cwd "tmp" is not absolute' in refused("true", cwd="tmp")
+
+
+def test_labels_the_host_does_not_know(run, refused):
+    if Path("/sys/kernel/security/apparmor").exists():
+        pytest.skip("this host has AppArmor")
+    assert run("echo", "here", apparmorProfile="unconfined") == "here\n"
+    assert run("echo", "here", apparmorProfile="", selinuxLabel="") == "here\n"
+    assert "this host has no AppArmor" in refused("true", apparmorProfile="otter")
+    assert "SELinux is not enabled on this host" in refused("true", selinuxLabel="a:b:c:d")
+
+
+@pytest.mark.guest
+def test_an_apparmor_profile_is_used(run, refused):
+    if not Path("/sys/kernel/security/apparmor").exists():
+        pytest.skip("this host has no AppArmor")
+    error = refused("true", apparmorProfile="strata-test-missing")
+    assert 'cannot use the profile "strata-test-missing" (is it loaded?)' in error
+    assert run("cat", "/proc/self/attr/current", apparmorProfile="unconfined") == "unconfined\n"
