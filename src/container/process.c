@@ -326,11 +326,15 @@ static int keep_borrowed(
 	return r < 0 ? error_errno(err, r, "cannot set the capabilities") : 0;
 }
 
+/* Only what is permitted and inheritable can be ambient (capabilities(7)). Configurations name
+ * more, `crun spec` for one, and runtimes leave the rest out. */
 static int raise_ambient(const struct child *child, struct error *err)
 {
+	const struct container_process *process = child->process;
+	uint64_t wanted = process->cap_ambient & process->cap_permitted & process->cap_inheritable;
+
 	for (int n = 0; n < CONTAINER_CAPABILITY_COUNT; n++)
-		if (child->process->cap_ambient >> n & 1 &&
-			prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, n, 0, 0) < 0)
+		if (wanted >> n & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, n, 0, 0) < 0)
 			return error_errno(err, errno, "cannot raise ambient capability %d", n);
 	return 0;
 }
