@@ -65,6 +65,13 @@ static int feed(int fd, const char *input)
 	return r == -EPIPE ? 0 : r;
 }
 
+/* What a program said in several lines becomes part of one sentence. */
+static void flatten(char *text)
+{
+	for (char *p = text; p && (p = strchr(p, '\n'));)
+		*p = ';';
+}
+
 int process_run(char *const argv[], const char *input, char **ret_output, struct error *err)
 {
 	struct capture capture[2] = { { -1, { 0 } }, { -1, { 0 } } };
@@ -111,6 +118,7 @@ int process_run(char *const argv[], const char *input, char **ret_output, struct
 
 		while (capture[1].text.len && isspace((unsigned char)text[capture[1].text.len - 1]))
 			text[--capture[1].text.len] = '\0';
+		flatten(text);
 		error_set(err, EIO, "%s failed with status %d%s%s", argv[0], r,
 			capture[1].text.len ? ": " : "", capture[1].text.len ? text : "");
 	}

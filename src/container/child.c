@@ -200,7 +200,7 @@ static void finish(struct child *child) __attribute__((noreturn));
 static void finish(struct child *child)
 {
 	struct error error = { 0 };
-	struct sync_message message;
+	struct sync_message message = { .type = SYNC_GO };
 	sigset_t none;
 
 	default_signals();
@@ -208,7 +208,7 @@ static void finish(struct child *child)
 		_exit(125);
 	cleanup_close(&child->terminal_master_fd);
 	/* End of file: the parent is gone or has closed its handle, nobody wants us. */
-	if (sync_receive(child->sync_fd, &message, NULL) <= 0)
+	if (!child->released && sync_receive(child->sync_fd, &message, NULL) <= 0)
 		_exit(125);
 	if (message.type == SYNC_DETACH &&
 		(wait_for_another(child) < 0 || sync_receive(child->sync_fd, &message, NULL) <= 0))

@@ -74,6 +74,7 @@ struct child {
 	bool rootless; /* the parent is no root either */
 	bool is_first; /* not one of `exec` */
 	bool prepared; /* SYNC_PREPARED has come */
+	bool released; /* SYNC_GO has come, before it was waited for (release_at_once) */
 	bool has_cgroup; /* none where the host gives us none and no limit asks for one */
 	bool in_cgroup;
 	bool shares_mounts; /* the mount namespace is the host's or another container's */

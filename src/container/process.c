@@ -259,7 +259,7 @@ static int refuse_id(
 	if (error == EINVAL && child->in_userns)
 		return error_set(err, error, "cannot become %s %u: %s", what, id,
 			child->single_mapping
-				? "only one id of the user who runs this is mapped; give them a range in /etc/subuid and /etc/subgid"
+				? "only one id of the user who runs this is mapped; more need a range in /etc/subuid and /etc/subgid, and newuidmap and newgidmap (package uidmap)"
 				: "it is outside the ranges of /etc/subuid and /etc/subgid that are mapped");
 	return error_errno(err, error, "cannot become %s %u", what, id);
 }

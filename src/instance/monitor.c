@@ -598,6 +598,17 @@ static void close_others(int *keep, size_t count)
 	close_range((unsigned)next, ~0u, 0);
 }
 
+/* Where the log goes until the command runs; -1 = nowhere. A log line knows no monitor. */
+static int warned_fd = -1;
+
+static void warn_starter(enum log_level level, const char *text)
+{
+	size_t len = strnlen(text, FRAME_MESSAGE_MAX);
+
+	if (warned_fd >= 0 && len > 0)
+		frame_send(warned_fd, FRAME_WARNING, (uint8_t)level, text, len, MSG_DONTWAIT);
+}
+
 static void redirect_stdio(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -708,6 +719,7 @@ static void begin(struct monitor *monitor, const struct instance_attach_options 
 		return;
 	}
 	/* From here on the command runs beside us. */
+	warned_fd = -1;
 	command_runs(monitor);
 	if (foreground)
 		streams = (uint8_t)(foreground->stdin_open << 0 | foreground->stdout_open << 1 |
@@ -734,6 +746,8 @@ void monitor_run(
 	setsid();
 	close_others(keep, ARRAY_SIZE(keep));
 	redirect_stdio();
+	warned_fd = starter;
+	log_set_sink(warn_starter);
 	monitor = mmap(
 		NULL, sizeof(*monitor), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (monitor == MAP_FAILED) {

@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "base/log.h"
+
 static const struct {
 	uint32_t min, max; /* bytes of payload */
 	uint8_t max_stream;
@@ -30,6 +32,7 @@ static const struct {
 	[FRAME_STDIN_TAKEN] = { 0, 0, 0 },
 	[FRAME_EXIT] = { 4, 4, 0 },
 	[FRAME_RESULT] = { sizeof(struct frame_result), sizeof(struct frame_result), 0 },
+	[FRAME_WARNING] = { 1, FRAME_MESSAGE_MAX, LOG_LEVEL_DEBUG },
 };
 static_assert(sizeof(rules) / sizeof(rules[0]) == FRAME_TYPE_COUNT, "every frame has a rule");
 static_assert(sizeof(struct frame_header) == 8, "the header is 8 bytes");

@@ -26,6 +26,7 @@
  *   STDIN_TAKEN
  *   EXIT      i32 exit code; nothing follows it
  *   RESULT    frame_result
+ *   WARNING   text without NUL, stream is its enum log_level; to the starter, before STARTED
  */
 #pragma once
 
@@ -56,6 +57,7 @@ enum frame_type {
 	FRAME_STDIN_TAKEN,
 	FRAME_EXIT,
 	FRAME_RESULT,
+	FRAME_WARNING,
 	FRAME_TYPE_COUNT,
 };
 

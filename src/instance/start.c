@@ -12,9 +12,22 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/log.h"
 #include "instance/monitor.h"
 
 #define EXIT_CODE_STRATA 125
+
+/* The next frame that is no warning; those are passed on. */
+static int next_frame(int fd, void *buffer, struct frame *ret)
+{
+	for (;;) {
+		int r = frame_receive(fd, buffer, ret, 0);
+
+		if (r <= 0 || ret->type != FRAME_WARNING)
+			return r;
+		log_message(ret->stream, "%.*s", (int)ret->len, (const char *)ret->payload);
+	}
+}
 
 /* Wait for the word that it runs, or why it does not. */
 static int await_start(int fd, int *ret_exit_code, struct error *err)
@@ -27,7 +40,7 @@ static int await_start(int fd, int *ret_exit_code, struct error *err)
 	*ret_exit_code = EXIT_CODE_STRATA;
 	if (!buffer)
 		return error_oom(err);
-	r = frame_receive(fd, buffer, &frame, 0);
+	r = next_frame(fd, buffer, &frame);
 	if (r == 0)
 		return error_set(err, EPIPE, "the monitor ended before the command ran");
 	if (r < 0)

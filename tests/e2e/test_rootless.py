@@ -2,12 +2,16 @@
 """test_rootless.py - the same commands as an ordinary user."""
 
 import os
+import shutil
+import stat
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
 import oci
-from conftest import wait_until
+from conftest import Strata, wait_until
 
 pytestmark = pytest.mark.needs_root  # only root can make the temporary users
 
@@ -115,3 +119,83 @@ def test_beside_an_init_of_ours(rootless):
     rootless.ok("run", "-d", "--name", "guest", "--init", "--pid", "container:kept", "busybox",
                 "sleep", "4321")
     assert "sleep 1234" in rootless.ok("exec", "guest", "ps")
+
+
+# --- where the kernel refuses an overlay ---
+
+
+@pytest.fixture
+def refused(strata_binary, rootless_user, busybox_layout, open_tmp):
+    """A store on an overlay, which no other overlay may write to."""
+    place = Path(tempfile.mkdtemp(prefix="data-", dir=rootless_user.home))
+    folders = {name: open_tmp / name for name in ("lower", "upper", "work")}
+    for folder in folders.values():
+        folder.mkdir()
+    os.chown(folders["upper"], rootless_user.uid, rootless_user.gid)
+    options = ",".join(f"{name}dir={folder}" for name, folder in folders.items())
+    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, place], check=True)
+    one = Strata(strata_binary, place / "root", rootless_user)
+    try:
+        one.ok("import", busybox_layout)
+        yield one
+        one.close()
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+@pytest.fixture
+def dev_fuse():
+    """/dev/fuse as Debian has it: open to everybody."""
+    if not os.path.exists("/dev/fuse"):
+        pytest.skip("this host has no /dev/fuse")
+    mode = stat.S_IMODE(os.stat("/dev/fuse").st_mode)
+    os.chmod("/dev/fuse", 0o666)
+    yield
+    os.chmod("/dev/fuse", mode)
+
+
+def write_and_read_again(strata, root_type, env=None):
+    """A life of one instance whose root is not the kernel's overlay. Returns the two warnings."""
+    first = strata("run", "-d", "--name", "it", "-u", "user", "busybox", "sh", "-c",
+                   "stat -c %u ~ >~/owner; cat ~/owner ~/more; exec sleep 1000", check=0, env=env)
+    assert root_type in strata.ok("exec", "it", "mount").splitlines()[0]
+    strata.ok("exec", "-u", "user", "it", "sh", "-c", "rm /home/user/nothing; echo more >~/more")
+    strata.ok("stop", "-t", "0", "it")
+    second = strata("start", "it", check=0, env=env)
+    wait_until(lambda: "more" in strata.ok("logs", "it"))
+    assert strata.ok("exec", "it", "cat", "/home/user/owner") == "1000"
+    strata.ok("rm", "-f", "it")
+    assert not strata.instance_dirs()
+    return first.stderr, second.stderr
+
+
+def test_fuse_overlayfs(refused, dev_fuse):
+    said = write_and_read_again(refused, "fuse.fuse-overlayfs")
+    for warning in said:
+        assert warning.count("\n") == 1 and "using fuse-overlayfs" in warning
+    # In the foreground, read-only and with a command that is not there: nothing stays behind.
+    done = refused("run", "--rm", "--read-only", "busybox", "touch", "/x", check=1)
+    assert "Read-only file system" in done.stderr
+    refused("run", "--rm", "busybox", "no-such-command", check=127)
+
+
+def test_fuse_overlayfs_after_a_crash(refused, dev_fuse):
+    refused.ok("run", "-d", "--name", "it", "busybox", "sleep", "1000")
+    os.kill(refused.monitor_pid("it"), 9)
+    refused.ok("rm", "-f", "it")
+
+
+def test_a_copy_where_there_is_no_overlay(refused, open_tmp):
+    for program in ("newuidmap", "newgidmap"):
+        (open_tmp / program).symlink_to(shutil.which(program))
+    first, second = write_and_read_again(refused, " overlay ", env={"PATH": str(open_tmp)})
+    assert first.count("\n") == 1 and second == ""  # what was copied once is there
+    assert "fuse-overlayfs is not installed" in first and "copying the image instead" in first
+
+
+def test_a_copy_where_fuse_is_closed(refused):
+    if os.path.exists("/dev/fuse") and os.stat("/dev/fuse").st_mode & stat.S_IWOTH:
+        pytest.skip("/dev/fuse is open to everybody")
+    done = refused("run", "--rm", "busybox", "cat", "/etc/passwd", check=0)
+    assert done.stderr.count("\n") == 1 and "/dev/fuse" in done.stderr
+    assert "copying the image instead" in done.stderr

@@ -82,6 +82,7 @@ static void hostile_frames_are_refused(void **state)
 		{ FRAME_OUTPUT, 0, 0, 4, 12 },
 		{ FRAME_OUTPUT, 3, 0, 4, 12 },
 		{ FRAME_RESULT, 0, 0, 8, 16 },
+		{ FRAME_WARNING, 0, 0, FRAME_MESSAGE_MAX + 1, FRAME_MESSAGE_MAX + 9 },
 	};
 	struct frame frame;
 
