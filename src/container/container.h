@@ -245,6 +245,12 @@ struct container_identity {
 	const char *id, *bundle;
 };
 
+/*
+ * Can mounts reach what the configuration binds as slave, and spread from what it binds as shared?
+ * The kernel would not say when they cannot. In the mount namespace of the caller.
+ */
+int container_check_propagation(const struct container_config *config, struct error *err);
+
 struct container_spawn_options {
 	int stdio[3]; /* become 0, 1, 2; -1 = /dev/null; ignored with a terminal */
 	bool new_session; /* setsid without a terminal too */

@@ -85,8 +85,9 @@ struct child {
 	int null_fd; /* the host's /dev/null */
 	/* Root's container in a user namespace: what it could not reach once it is the namespace's
 	 * root, opened before. place_fd: where the root is mounted; source_fds: one for each mount
-	 * of the configuration, -1 where it is not a path. Outside of user namespaces source_fds
-	 * are detached clones, of what shares its mounts with the host. Mostly NULL. */
+	 * of the configuration, -1 where it is not a path. Detached clones in source_fds: those
+	 * whose ids the parent has mapped, and outside of user namespaces what shares its mounts
+	 * with the host. Mostly NULL. */
 	int place_fd; /* -1 = none */
 	int *source_fds;
 	int apparmor_fd, selinux_fd, selinux_key_fd; /* see labels.c; or -1 */
@@ -167,6 +168,10 @@ const char *mounts_make_in_dev(const struct child *child, const char *path, mode
 
 /* mount-hide.c */
 int mounts_hide_paths(struct child *child, struct error *err);
+
+/* mount-idmap.c (parent): sources whose ids are mapped, in child->source_fds; and close them. */
+int mounts_map_ids(struct child *child, struct error *err);
+void mounts_close_sources(struct child *child);
 
 /* propagation.c: before rootfs_isolate_mounts(); see child->source_fds. */
 int mounts_keep_peers(struct child *child, struct error *err);

@@ -164,6 +164,7 @@ int mount_options_parse(
 	}
 	if (r == 0 && o.copy_up && (!mount->type || !streq(mount->type, "tmpfs")))
 		r = error_set(err, EINVAL, "\"tmpcopyup\" is for a tmpfs");
+	o.id_mapped |= mount->id_maps.nr_uid || mount->id_maps.nr_gid;
 	if (r == 0 && o.id_mapped && (!o.bind || o.remount))
 		r = error_set(err, EINVAL, "\"idmap\" is for a bind");
 	if (r == 0 && o.data.failed)

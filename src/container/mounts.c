@@ -111,18 +111,27 @@ static int apply_options(
 			       fd, o->set_recursive, o->clear_recursive, 0, true, target, err);
 }
 
+static bool rootfs_shares(const struct child *child)
+{
+	const char *name = child->config->rootfs_propagation;
+
+	return name && mount_propagation_from_name(name) & (MS_SHARED | MS_SLAVE);
+}
+
 int mount_bind(struct child *child, const struct container_mount *mount,
 	const struct mount_options *o, struct error *err)
 {
 	_cleanup_close_ int tree = -1, target = -1;
-	/* Mounts that are private have private clones. */
-	bool is_private = child->all_private && !o->id_mapped;
-	uint64_t propagation = o->propagation || is_private ? o->propagation : MS_PRIVATE;
+	uint64_t propagation = o->propagation;
 	bool made;
 	int r;
 
 	if (!mount->source)
 		return error_set(err, EINVAL, "bind on %s: no source is given", mount->destination);
+	/* Mounts that are private have private clones, and who shares the root's mounts shares
+	 * these too. */
+	if (!propagation && (o->id_mapped || !(child->all_private || rootfs_shares(child))))
+		propagation = MS_PRIVATE;
 	tree = clone_source(child, mount, o);
 	if (tree < 0)
 		return error_errno(

@@ -4,8 +4,8 @@
  * (mount_namespaces(7), shared subtrees; child).
  *
  * The kernel says nothing when nothing can propagate: slave and shared of a private mount are
- * simply alone. So the source is looked at first. And what is to be seen by the host must still be
- * of its peer group when it is cloned: before our mounts are separated from the host's.
+ * simply alone. So the source can be looked at first. And what is to be seen by the host must still
+ * be of its peer group when it is cloned: before our mounts are separated from the host's.
  */
 #include "container/mounts.h"
 
@@ -63,7 +63,7 @@ static int check_source(const struct container_mount *mount, unsigned long asked
 	if (!end || sscanf(line, "%*u %*u %*s %*s %4095s", point) != 1)
 		return error_set(err, EIO, "cannot find the mount that %s is on", mount->source);
 	*end = '\0';
-	/* In a user namespace the host's shared mounts are our masters. */
+	/* In a user namespace of our own the host's shared mounts are our masters. */
 	if (strstr(line, " shared:") || (asked == MS_SLAVE && strstr(line, " master:")))
 		return 0;
 	return error_set(err, EINVAL,
@@ -71,20 +71,34 @@ static int check_source(const struct container_mount *mount, unsigned long asked
 		asked == MS_SLAVE ? "reach" : "spread from", mount->source, point);
 }
 
+int container_check_propagation(const struct container_config *config, struct error *err)
+{
+	for (size_t i = 0; i < config->nr_mounts; i++) {
+		const struct container_mount *mount = &config->mounts[i];
+		unsigned long asked = asked_for(mount);
+		int r;
+
+		if (!asked || !mount->source || mount->source[0] != '/')
+			continue;
+		if (asked == MS_SHARED && config->namespaces[CONTAINER_NS_USER].wanted)
+			return error_set(err, EPERM,
+				"mounts cannot spread from %s: the host does not take them from a user namespace",
+				mount->source);
+		r = check_source(mount, asked, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int keep_peer(struct child *child, size_t i, struct error *err)
 {
 	const struct container_mount *mount = &child->config->mounts[i];
 	bool recursive = strv_contains(mount->options, "rbind");
-	int fd, r;
+	int r = mount_sources_allocate(child, err), fd;
 
-	if (child->in_userns)
-		return error_set(err, EPERM,
-			"mounts cannot spread from %s: the host does not take them from a user namespace",
-			mount->source);
-	if (child->source_fds && child->source_fds[i] >= 0)
-		return 0; /* its ids are mapped: cloned already */
-	r = mount_sources_allocate(child, err);
-	if (r < 0)
+	/* Its ids are mapped: cloned already. */
+	if (r < 0 || child->source_fds[i] >= 0)
 		return r;
 	fd = open_tree(AT_FDCWD, mount->source,
 		OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0));
@@ -97,16 +111,16 @@ static int keep_peer(struct child *child, size_t i, struct error *err)
 
 int mounts_keep_peers(struct child *child, struct error *err)
 {
+	/* Never the peer of a less privileged namespace's mount: shared among its own, then. */
+	if (child->in_userns)
+		return 0;
 	for (size_t i = 0; i < child->config->nr_mounts; i++) {
 		const struct container_mount *mount = &child->config->mounts[i];
-		unsigned long asked = asked_for(mount);
 		int r;
 
-		if (!asked || !mount->source || mount->source[0] != '/')
+		if (asked_for(mount) != MS_SHARED || !mount->source || mount->source[0] != '/')
 			continue;
-		r = asked == MS_SHARED && child->in_userns ? 0 : check_source(mount, asked, err);
-		if (r == 0 && asked == MS_SHARED)
-			r = keep_peer(child, i, err);
+		r = keep_peer(child, i, err);
 		if (r < 0)
 			return r;
 	}

@@ -21,13 +21,14 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "container/mount-options.h"
+#include "container/mounts.h"
 #include "container/rootfs.h"
 
 /* mount(2) takes one page of options. */
 #define OVERLAY_DATA_MAX 4095
 /* overlayfs refuses more (OVL_MAX_STACK). */
-#define LAYERS_MAX 500
+#define LAYERS_MAX    500
+#define MOUNTINFO_MAX (16u << 20)
 
 /* The flags the whole tree we see gets first, so that nothing we mount is seen by the host. */
 int rootfs_isolate_mounts(struct child *child, struct error *err)
@@ -230,6 +231,26 @@ int rootfs_open_place(struct child *child, struct error *err)
 	return child->place_fd < 0 ? error_errno(err, errno, "cannot open %s", target) : 0;
 }
 
+/* pivot_root(2) wants a mount point: a clone of the directory on itself. */
+static int use_directory(struct child *child, const char *path, struct error *err)
+{
+	_cleanup_close_ int tree = -1;
+	int r = child->place_fd < 0 ? rootfs_open_place(child, err) : 0;
+
+	if (r < 0)
+		return r;
+	tree = open_tree(child->place_fd, "",
+		AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	if (tree < 0)
+		return error_errno(err, errno, "cannot use %s as the root", path);
+	r = mounts_attach(tree, child->place_fd, "", path, err);
+	if (r == 0 && child->shares_mounts)
+		r = mount_set_attributes(tree, 0, 0, MS_PRIVATE, true, path, err);
+	/* Also after a failure: rootfs_unmount_shared(). */
+	child->root_fd = steal_fd(&tree);
+	return r;
+}
+
 int rootfs_mount(struct child *child, struct error *err)
 {
 	const struct container_rootfs *rootfs = &child->config->rootfs;
@@ -244,12 +265,9 @@ int rootfs_mount(struct child *child, struct error *err)
 			child->root_fd = steal_fd(&child->layer_root_fd);
 		return r;
 	}
-	if (rootfs->layers) {
-		r = mount_layers(child, target, err);
-	} else if (mount(target, target, NULL, MS_BIND | MS_REC, NULL) < 0) {
-		/* pivot_root(2) wants a mount point. */
-		r = error_errno(err, errno, "cannot use %s as the root", target);
-	}
+	if (!rootfs->layers)
+		return use_directory(child, target, err);
+	r = mount_layers(child, target, err);
 	if (r < 0)
 		return r;
 	child->root_fd = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -273,19 +291,69 @@ static int pivot(struct error *err)
 	return 0;
 }
 
+/*
+ * One line of /proc/self/mountinfo (proc(5)): a procfs or sysfs outside the new root. As long as it
+ * is there whole, the kernel lets the container mount one of its own without what we hide.
+ */
+static int hide_kernel_mount(char *line, const char *root, struct error *err)
+{
+	char *rest = strstr(line, " - "), *point = line, *end;
+	const char *below;
+
+	if (!rest || (!str_after_prefix(rest, " - proc ") && !str_after_prefix(rest, " - sysfs ")))
+		return 0;
+	for (int field = 0; field < 4 && point; field++)
+		point = (point = strchr(point, ' ')) ? point + 1 : NULL;
+	end = point ? strchr(point, ' ') : NULL;
+	if (!end)
+		return 0;
+	*end = '\0';
+	below = str_after_prefix(point, root);
+	if (below && (*below == '/' || !*below))
+		return 0;
+	/* It is locked, or went together with the one it was on. */
+	if (umount2(point, MNT_DETACH) < 0 &&
+		mount("tmpfs", point, "tmpfs", MS_RDONLY, "size=4k") < 0 && errno != ENOENT)
+		return error_errno(err, errno, "cannot hide %s of the host", point);
+	return 0;
+}
+
+static int hide_kernel_mounts(struct child *child, struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	char link[40], root[PATH_MAX], *cursor, *line;
+	ssize_t len;
+	int r;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", child->root_fd);
+	len = readlink(link, root, sizeof(root) - 1);
+	if (len < 0)
+		return error_errno(err, errno, "cannot find the path of the root");
+	root[len] = '\0';
+	r = io_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL, err);
+	cursor = text;
+	while (r == 0 && (line = strsep(&cursor, "\n")))
+		r = hide_kernel_mount(line, root, err);
+	return r;
+}
+
 /* Where the root is the kernel's first one, which cannot be pivoted away: cover it. It stays in the
  * namespace, for whoever may break out of a chroot(2). */
-static int move_over_root(struct error *err)
+static int move_over_root(struct child *child, struct error *err)
 {
+	int r = hide_kernel_mounts(child, err);
+
+	if (r < 0)
+		return r;
 	if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)
 		return error_errno(err, errno, "cannot move the root");
 	return 0;
 }
 
-static int change_root(const struct child *child, struct error *err)
+static int change_root(struct child *child, struct error *err)
 {
 	if (!child->shares_mounts)
-		return child->options->no_pivot ? move_over_root(err) : pivot(err);
+		return child->options->no_pivot ? move_over_root(child, err) : pivot(err);
 	return chroot(".") < 0 ? error_errno(err, errno, "chroot") : 0;
 }
 

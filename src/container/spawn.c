@@ -416,7 +416,10 @@ int container_spawn(const struct container_config *config,
 		return r;
 	r = namespaces_open_paths(config, child.namespace_fds, err);
 	if (r == 0)
+		r = mounts_map_ids(&child, err);
+	if (r == 0)
 		r = start_child(&child, &handle, err);
+	mounts_close_sources(&child);
 	namespaces_close(child.namespace_fds);
 	seccomp_program_free(&child.seccomp);
 	if (r == 0)

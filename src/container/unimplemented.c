@@ -17,21 +17,12 @@ static bool has_text(const char *text)
 	return text && *text;
 }
 
-static bool has_mapped_mounts(const struct container_config *c)
-{
-	for (size_t i = 0; i < c->nr_mounts; i++)
-		if (c->mounts[i].id_maps.nr_uid)
-			return true;
-	return false;
-}
-
 int config_refuse_unimplemented(const struct container_config *c, struct error *err)
 {
 	const struct {
 		bool asked;
 		const char *name;
 	} rows[] = {
-		{ has_mapped_mounts(c), "uidMappings of a mount" },
 		{ has_text(c->mount_label), "linux.mountLabel" },
 		{ c->intel_rdt.wanted, "linux.intelRdt" },
 		{ c->nr_net_devices > 0, "linux.netDevices" },

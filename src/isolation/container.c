@@ -13,7 +13,9 @@ static int container_create(const struct container_config *config,
 	const struct container_spawn_options *options, struct isolation_process *ret,
 	struct error *err)
 {
-	return container_spawn(config, options, &ret->handle, err);
+	int r = container_check_propagation(config, err);
+
+	return r < 0 ? r : container_spawn(config, options, &ret->handle, err);
 }
 
 static int container_start(struct isolation_process *process, struct error *err)
