@@ -93,9 +93,6 @@ const char *cgroup_first_limit(const struct cgroup_limits *limits);
 /* -EINVAL for values that no kernel takes, whatever its kind. */
 int cgroup_check_ranges(const struct cgroup_limits *limits, struct error *err);
 
-/* root of the machine, not of a user namespace */
-bool cgroup_is_real_root(void);
-
 /* --- cgroup-unit.c: the systemd driver ------------------------------------------------------- */
 
 /* cgroup_place() with systemd. */

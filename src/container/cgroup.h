@@ -122,6 +122,9 @@ enum cgroup_kind cgroup_host_kind(void);
 /* Can memory and swap be limited together here (or is there no swap at all)? */
 bool cgroup_counts_swap(void);
 
+/* root of the machine, not of a user namespace */
+bool cgroup_is_real_root(void);
+
 /* Refuse limits this host cannot enforce, naming limit and reason. For a user outside a delegated
  * tree whose systemd can give one (strata-scope), cgroup_create() has the last word. */
 int cgroup_check_limits(const struct cgroup_limits *limits, struct error *err);

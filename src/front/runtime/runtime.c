@@ -149,11 +149,21 @@ static int double_dashes(const struct option *options, int argc, char **argv, bo
 	return 0;
 }
 
+/* Rootless engines call us as the root of their user's namespace, with that user's environment. */
+static bool is_rootless(const char *run)
+{
+	const char *user = getenv("USER");
+
+	if (geteuid() != 0)
+		return true;
+	return !cgroup_is_real_root() && run && *run && !(user && streq(user, "root"));
+}
+
 static int decide_root(struct cli *cli, const char *option, struct error *err)
 {
 	const char *run = getenv("XDG_RUNTIME_DIR");
 
-	cli->rootless = geteuid() != 0;
+	cli->rootless = is_rootless(run);
 	if (option && !*option)
 		return error_set(err, EINVAL, "--root needs a directory");
 	if (option)
