@@ -8,6 +8,7 @@
     debian_image    the same of a Debian with bash, apt and python3 (made once, kept in a cache)
     rootless        strata as a temporary ordinary user who has subordinate ids
     rootless_single the same for one who has none
+    runtime         the OCI runtime for engines (engines.py)
 
 STRATA_BIN names the program (default: build/src/front/strata); it is copied together with its
 helper programs, so that other users can read it and a rebuild does not disturb a test.
@@ -30,6 +31,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import oci  # noqa: E402
+from host import cgroup_is_empty, cgroup_mounts, describe_pid, mounts  # noqa: E402
 from program import Program, Terminal, wait_until  # noqa: E402,F401 (the tests import them here)
 
 REPO = Path(__file__).resolve().parents[2]
@@ -61,16 +63,6 @@ def pytest_runtest_setup(item):
 # --- what the host holds ---------------------------------------------------------------------
 
 
-def cgroup_mounts():
-    """Mount points of every cgroup hierarchy."""
-    found = []
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        left, right = line.split(" - ")
-        if right.split()[0] in ("cgroup", "cgroup2"):
-            found.append(Path(left.split()[4]))
-    return found
-
-
 def strata_cgroups():
     """{(mount, name)} of the cgroups that strata has on this host."""
     found = set()
@@ -80,14 +72,6 @@ def strata_cgroups():
                 if entry.is_dir() and entry.name.startswith("strata-"):
                     found.add((str(mount), entry.name))
     return found
-
-
-def cgroup_is_empty(key):
-    with contextlib.suppress(OSError):
-        for path, _, _ in os.walk(os.path.join(*key)):
-            if Path(path, "cgroup.procs").read_text().strip():
-                return False
-    return True
 
 
 def tagged_pids(tag):
@@ -101,18 +85,6 @@ def tagged_pids(tag):
             if needle in Path(entry.path, "environ").read_bytes().split(b"\0"):
                 found.append(int(entry.name))
     return found
-
-
-def describe_pid(pid):
-    with contextlib.suppress(OSError):
-        line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        return f"{pid} ({line.strip()})"
-    return str(pid)
-
-
-def mounts_below(path):
-    lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    return [f[4] for f in (line.split() for line in lines) if f[4].startswith(str(path) + "/")]
 
 
 # --- the program -----------------------------------------------------------------------------
@@ -185,12 +157,15 @@ class Strata(Program):
                 problems.append(f"rm -f {path.name[:12]} did not end")
         return problems
 
+    def _mounts(self):
+        return [m for m in mounts() if m.startswith(f"{self.root}/")]
+
     def _leftovers(self):
         """What is still there although everything was removed."""
         left = [f"process {describe_pid(p)}" for p in tagged_pids(self.tag)]
-        left += [f"mount {m}" for m in mounts_below(self.root)]
+        left += [f"mount {m}" for m in self._mounts()]
         left += [f"cgroup {'/'.join(k)}" for k in strata_cgroups() - self.cgroups_before
-                 if cgroup_is_empty(k)]
+                 if cgroup_is_empty(os.path.join(*k))]
         names = self.root / "names"
         if names.is_dir():
             left += [f"name {n.name}" for n in names.iterdir()]
@@ -219,7 +194,7 @@ class Strata(Program):
                 with contextlib.suppress(OSError):
                     for pid in Path(mount, name, "cgroup.procs").read_text().split():
                         os.kill(int(pid), signal.SIGKILL)
-        for mount in sorted(mounts_below(self.root), reverse=True):
+        for mount in sorted(self._mounts(), reverse=True):
             subprocess.run(["umount", "-l", mount], check=False)
         shutil.rmtree(self.root.parent, ignore_errors=True)
 
@@ -238,6 +213,13 @@ def strata_binary():
             (folder / path.name).chmod(0o755)
     yield folder / source.name
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def runtime(strata_binary):
+    """The OCI runtime that engines are to use. STRATA_TEST_RUNTIME names another one, to tell
+    whether a test is wrong or strata-runtime."""
+    return Path(os.environ.get("STRATA_TEST_RUNTIME", strata_binary.parent / "strata-runtime"))
 
 
 @pytest.fixture
@@ -278,6 +260,15 @@ def busybox_layout(tmp_path_factory):
     for folder in (path.parents[2], path.parents[1], path.parents[0], path):
         folder.chmod(0o755)
     subprocess.run(["chmod", "-R", "a+rX", str(path)], check=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def busybox_archive(busybox_layout, tmp_path_factory):
+    """The same image as an archive that `docker load` takes."""
+    path = tmp_path_factory.mktemp("archive") / "busybox.tar"
+    subprocess.run(["skopeo", "copy", "--quiet", f"oci:{busybox_layout}:busybox:latest",
+                    f"docker-archive:{path}:busybox:latest"], check=True)
     return path
 
 
