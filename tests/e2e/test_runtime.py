@@ -3,16 +3,18 @@
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 import time
 import uuid
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from conftest import REPO
-from program import COMMAND_TIMEOUT_S
+from program import COMMAND_TIMEOUT_S, wait_until
 
 pytestmark = [pytest.mark.needs_root]
 
@@ -93,7 +95,9 @@ def rootfs(tmp_path_factory):
 
 
 def cgroups(name):
-    return [p for p in Path("/sys/fs/cgroup").rglob(f"*{name}*") if p.is_dir()]
+    # Others come and go meanwhile: os.walk() passes over them.
+    return [Path(parent, d) for parent, directories, _ in os.walk("/sys/fs/cgroup")
+            for d in directories if name in os.path.join(parent, d)]
 
 
 @pytest.fixture
@@ -384,3 +388,103 @@ def test_hook_gets_no_descriptor(runtime, rootfs, tmp_path):
     bundle.save()
     runtime("run", "-b", bundle.path, name)
     assert log.read_text().split() == ["0", "1", "2", "3"] * 3
+
+
+# --- kill -9 at every stage
+
+def tagged(tag):
+    """The processes that have the tag in their environment: ours, and what they left behind."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            if process.name.isdigit() and tag.encode() in (process / "environ").read_bytes():
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+def strace(runtime, name, options, *argv):
+    """Run the runtime under strace. With -f that lasts as long as the container, so this returns
+    when the container waits; whoever deletes it ends the tracing."""
+    p = subprocess.Popen(["strace", *options, *runtime.argv, *argv], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                         env=os.environ | {"STRATA_TEST_RUNTIME": name})
+    try:
+        wait_until(lambda: p.poll() is not None or (
+            "-f" in options and '"created"' in runtime("state", name, check=False).stdout),
+            timeout_s=COMMAND_TIMEOUT_S, what=f"strace {options}")
+    except BaseException:
+        p.kill()
+        raise
+    return p
+
+
+def calls_of(runtime, tmp_path, name, follow, *argv):
+    """How often the runtime, or each of its processes, makes each system call."""
+    log = tmp_path / "strace"
+    p = strace(runtime, name, ["-f"] * follow + ["-o", log], *argv)
+    runtime("delete", "--force", name)
+    p.wait(timeout=COMMAND_TIMEOUT_S)
+    counts = Counter()
+    for line in log.read_text().splitlines():
+        call = re.match(r"(\d*) *(\w+)\(", line)
+        if call and call[2] not in ("execve", "exit_group"):
+            counts[call[1], call[2]] += 1
+    most = {}
+    for (_, call), count in counts.items():
+        most[call] = max(count, most.get(call, 0))
+    return [(call, n) for call, count in most.items() for n in range(1, count + 1)]
+
+
+def kill_at(runtime, call, number, name, follow, *argv):
+    return strace(runtime, name, ["-f"] * follow + [
+        "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={number}"], *argv)
+
+
+def assert_gone(runtime, name, tag, where):
+    """After `delete --force` nothing of the container may be left."""
+    runtime("delete", "--force", name)
+    deadline = time.monotonic() + COMMAND_TIMEOUT_S
+    while tagged(tag):
+        # The process of one that was never known ends by itself.
+        assert time.monotonic() < deadline, f"{where}: processes are left"
+        time.sleep(0.01)
+    assert not (runtime.root / name).exists(), where
+    assert cgroups(name) == [], where
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("follow", [False, True], ids=["runtime", "both"])
+def test_killed_at_every_call_of_create(runtime, rootfs, tmp_path, follow):
+    bundle = runtime.bundle(rootfs, "sleep", "1000")
+    name = runtime.new_id()
+    calls = calls_of(runtime, tmp_path, name, follow, "create", "-b", bundle.path, name)
+    assert len(calls) > 50
+    for call, number in calls:
+        name = runtime.new_id()
+        p = kill_at(runtime, call, number, name, follow, "create", "-b", bundle.path, name)
+        assert_gone(runtime, name, f"STRATA_TEST_RUNTIME={name}", f"{call} #{number}")
+        p.wait(timeout=COMMAND_TIMEOUT_S)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["start", "delete"])
+def test_killed_at_every_call_of(runtime, rootfs, tmp_path, verb):
+    bundle = runtime.bundle(rootfs, "sleep", "1000")
+    name = runtime.new_id()
+    runtime("create", "-b", bundle.path, name)
+    for call, number in calls_of(runtime, tmp_path, name, False, verb, name):
+        name, where = runtime.new_id(), f"{call} #{number}"
+        runtime("create", "-b", bundle.path, name,
+                env=os.environ | {"STRATA_TEST_RUNTIME": name})
+        kill_at(runtime, call, number, name, False, verb, name)
+        # Whatever state it is in, it is a true one, or it is gone.
+        done = runtime("state", name, check=False)
+        if done.returncode == 0:
+            status = json.loads(done.stdout)["status"]
+            assert status in ("created", "running", "stopped"), where
+            assert verb == "start" or status != "running", where
+            if status == "created":
+                runtime("start", name)
+        assert_gone(runtime, name, f"STRATA_TEST_RUNTIME={name}", where)
