@@ -218,6 +218,21 @@ int container_config_check(const struct container_config *config, struct error *
 void container_config_free(struct container_config *config);
 void container_process_free(struct container_process *process);
 
+/* The words that config.json may use here, for engines that ask. */
+enum container_feature {
+	CONTAINER_FEATURE_HOOKS,
+	CONTAINER_FEATURE_NAMESPACES,
+	CONTAINER_FEATURE_CAPABILITIES,
+	CONTAINER_FEATURE_MOUNT_OPTIONS,
+	CONTAINER_FEATURE_SECCOMP_ACTIONS,
+	CONTAINER_FEATURE_SECCOMP_OPERATORS,
+	CONTAINER_FEATURE_SECCOMP_ARCHS,
+	CONTAINER_FEATURE_SECCOMP_FLAGS,
+};
+
+/* A fresh strv, in the order of the tables. */
+int container_feature_words(enum container_feature feature, char ***ret, struct error *err);
+
 /* Docker's defaults: namespaces, /proc /dev /sys mounts, masked and read-only paths, capability
  * set, seccomp profile, /dev/shm of shm_size_bytes. Everything is owned by ret. */
 int container_config_defaults(

@@ -181,3 +181,28 @@ void mount_options_free(struct mount_options *options)
 {
 	str_free(&options->data);
 }
+
+static int push_row(char ***v, const char *word, bool recursive_too)
+{
+	if (strv_push(v, word) < 0)
+		return -ENOMEM;
+	return recursive_too ? strv_pushf(v, "r%s", word) : 0;
+}
+
+int mount_options_list(char ***v)
+{
+	/* apply_word() */
+	static const char *const others[] = { "bind", "rbind", "tmpcopyup", "remount", "idmap",
+		"ridmap" };
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows) && r == 0; i++)
+		r = push_row(v, rows[i].word, rows[i].attribute != 0);
+	for (size_t i = 0; i < ARRAY_SIZE(access_time_rows) && r == 0; i++)
+		r = push_row(v, access_time_rows[i].word, true);
+	for (size_t i = 0; i < ARRAY_SIZE(propagation_rows) && r == 0; i++)
+		r = push_row(v, propagation_rows[i].word, false);
+	for (size_t i = 0; i < ARRAY_SIZE(others) && r == 0; i++)
+		r = push_row(v, others[i], false);
+	return r;
+}

@@ -29,3 +29,6 @@ void mount_options_free(struct mount_options *options);
 
 /* "rslave" -> MS_SLAVE | MS_REC; 0 when it is no such word. */
 unsigned long mount_propagation_from_name(const char *name);
+
+/* Append every word but a file system's own to *v. 0 or -ENOMEM. */
+int mount_options_list(char ***v);

@@ -515,3 +515,29 @@ int seccomp_profile_normalize(
 	*ret = out;
 	return 0;
 }
+
+/* --- what there is ---------------------------------------------------------------------------- */
+
+int seccomp_list_actions(char ***v)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+		if (strv_push(v, actions[i].name) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+int seccomp_list_operators(char ***v)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(op_names); i++)
+		if (strv_push(v, op_names[i]) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+int seccomp_list_flags(char ***v)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(flag_names); i++)
+		if (strv_push(v, flag_names[i].name) < 0)
+			return -ENOMEM;
+	return 0;
+}

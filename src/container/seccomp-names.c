@@ -105,21 +105,28 @@ static uint32_t multiplexer(
 	return 0;
 }
 
+/* runtime-spec config-linux.md, "architectures". */
+static const char *const known_archs[] = { "SCMP_ARCH_X86", "SCMP_ARCH_X86_64", "SCMP_ARCH_X32",
+	"SCMP_ARCH_ARM", "SCMP_ARCH_AARCH64", "SCMP_ARCH_MIPS", "SCMP_ARCH_MIPS64",
+	"SCMP_ARCH_MIPS64N32", "SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32",
+	"SCMP_ARCH_PPC", "SCMP_ARCH_PPC64", "SCMP_ARCH_PPC64LE", "SCMP_ARCH_S390",
+	"SCMP_ARCH_S390X", "SCMP_ARCH_PARISC", "SCMP_ARCH_PARISC64", "SCMP_ARCH_RISCV64",
+	"SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K", "SCMP_ARCH_SH", "SCMP_ARCH_SHEB" };
+
 bool seccomp_arch_known(const char *name)
 {
-	/* runtime-spec config-linux.md, "architectures". */
-	static const char *const known[] = { "SCMP_ARCH_X86", "SCMP_ARCH_X86_64", "SCMP_ARCH_X32",
-		"SCMP_ARCH_ARM", "SCMP_ARCH_AARCH64", "SCMP_ARCH_MIPS", "SCMP_ARCH_MIPS64",
-		"SCMP_ARCH_MIPS64N32", "SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPSEL64",
-		"SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PPC", "SCMP_ARCH_PPC64", "SCMP_ARCH_PPC64LE",
-		"SCMP_ARCH_S390", "SCMP_ARCH_S390X", "SCMP_ARCH_PARISC", "SCMP_ARCH_PARISC64",
-		"SCMP_ARCH_RISCV64", "SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K", "SCMP_ARCH_SH",
-		"SCMP_ARCH_SHEB" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-		if (streq(name, known[i]))
+	for (size_t i = 0; i < ARRAY_SIZE(known_archs); i++)
+		if (streq(name, known_archs[i]))
 			return true;
 	return false;
+}
+
+int seccomp_list_archs(char ***v)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(known_archs); i++)
+		if (strv_push(v, known_archs[i]) < 0)
+			return -ENOMEM;
+	return 0;
 }
 
 int64_t seccomp_resolve(const struct seccomp_arch *arch, const char *name)

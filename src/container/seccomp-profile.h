@@ -29,6 +29,8 @@ extern const char seccomp_native_docker_arch[];
 extern const char seccomp_native_names[];
 /* Is it an architecture of the runtime-spec at all? */
 bool seccomp_arch_known(const char *name);
+/* Append the names of all of them to *v. 0 or -ENOMEM. */
+int seccomp_list_archs(char ***v);
 
 /* Number of a system call, -1 when the architecture (or anybody) has none of that name. */
 int64_t seccomp_resolve(const struct seccomp_arch *arch, const char *name);
@@ -64,6 +66,11 @@ char *seccomp_default_write(uint64_t capabilities);
 
 /* A runtime-spec linux.seccomp object -> program. */
 int seccomp_json_compile(const json_t *object, struct seccomp_program *ret, struct error *err);
+
+/* Append every word of that kind to *v. 0 or -ENOMEM. */
+int seccomp_list_actions(char ***v);
+int seccomp_list_operators(char ***v);
+int seccomp_list_flags(char ***v);
 
 /* --- made at build time by tools/gen-seccomp.c ------------------------------------------------ */
 

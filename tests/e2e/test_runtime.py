@@ -19,6 +19,9 @@ from program import COMMAND_TIMEOUT_S, wait_until
 pytestmark = [pytest.mark.needs_root]
 
 
+HOOKS = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]
+
+
 class Runtime:
     """strata-runtime with a root of its own; everything it made is deleted after the test."""
 
@@ -279,6 +282,21 @@ def test_versions_and_grammar(runtime, rootfs):
     assert done.returncode == 0
 
 
+def test_features(runtime):
+    features = json.loads(runtime("features").stdout)
+    assert (features["ociVersionMin"], features["ociVersionMax"]) == ("1.0.0", "1.2.0")
+    assert features["hooks"] == HOOKS
+    assert {"rbind", "rro", "tmpcopyup", "idmap", "nosuid"} <= set(features["mountOptions"])
+    linux = features["linux"]
+    assert set(linux["namespaces"]) == {"cgroup", "ipc", "mount", "network", "pid", "time", "user",
+                                        "uts"}
+    assert "CAP_SYS_ADMIN" in linux["capabilities"]
+    assert linux["cgroup"]["v1"] and linux["cgroup"]["v2"]
+    assert "SCMP_ACT_ERRNO" in linux["seccomp"]["actions"]
+    assert "SCMP_ARCH_X86_64" in linux["seccomp"]["archs"]
+    assert "SCMP_CMP_MASKED_EQ" in linux["seccomp"]["operators"]
+
+
 @pytest.mark.parametrize("version, sentence", [
     (None, "ociVersion is missing"), ("1", "no version"), ("2.0.0", "reads versions 1.x")])
 def test_versions_of_the_spec(runtime, rootfs, version, sentence):
@@ -289,8 +307,6 @@ def test_versions_of_the_spec(runtime, rootfs, version, sentence):
 
 
 # --- hooks
-
-HOOKS = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]
 
 
 def say(log, kind, inside=False):

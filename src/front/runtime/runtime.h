@@ -35,6 +35,7 @@ int runtime_print_json(const char *text, struct error *err);
 extern const struct verb *const runtime_verbs[];
 extern const struct verb runtime_verb_create;
 extern const struct verb runtime_verb_delete;
+extern const struct verb runtime_verb_features;
 extern const struct verb runtime_verb_kill;
 extern const struct verb runtime_verb_list;
 extern const struct verb runtime_verb_run;

@@ -13,5 +13,6 @@ const struct verb *const runtime_verbs[] = {
 	&runtime_verb_kill,
 	&runtime_verb_delete,
 	&runtime_verb_spec,
+	&runtime_verb_features,
 	NULL,
 };

@@ -93,6 +93,25 @@ static void every_word_of_the_specification_is_known(void **state)
 	}
 }
 
+/* What `strata-runtime features` promises: no word of the list is taken for a file system's. */
+static void every_listed_word_is_known(void **state)
+{
+	char **words = NULL;
+	struct mount_options o;
+	struct error error = { 0 };
+
+	assert_int_equal(mount_options_list(&words), 0);
+	assert_true(strv_contains(words, "rro"));
+	strv_for_each (word, words) {
+		bool of_file_systems = streq(*word, "remount") || streq(*word, "tmpcopyup");
+
+		assert_int_equal(parse(of_file_systems ? "tmpfs" : "bind", *word, &o, &error), 0);
+		assert_int_equal(o.data.len, 0);
+		mount_options_free(&o);
+	}
+	strv_free(words);
+}
+
 static void nonsense_is_refused(void **state)
 {
 	struct mount_options o;
@@ -111,6 +130,7 @@ int main(void)
 		cmocka_unit_test(file_systems_get_flags_and_data),
 		cmocka_unit_test(binds_get_attributes),
 		cmocka_unit_test(every_word_of_the_specification_is_known),
+		cmocka_unit_test(every_listed_word_is_known),
 		cmocka_unit_test(nonsense_is_refused),
 	};
 
