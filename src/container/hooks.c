@@ -200,7 +200,7 @@ int hooks_create(struct child *child, struct error *err)
 	/* We work without one; programs expect one. */
 	mask = umask(0022);
 	r = container_run_hooks(config, CONTAINER_HOOK_CREATE_CONTAINER, child->options->identity,
-		"creating", getpid(), err);
+		"created", getpid(), err);
 	umask(mask);
 	return r;
 }

@@ -151,7 +151,7 @@ static int answer_hooks(
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		r = container_run_hooks(child->config, kinds[i], child->options->identity,
-			"creating", handle->pid, err);
+			"created", handle->pid, err);
 		if (r < 0)
 			return r;
 	}

@@ -342,7 +342,7 @@ def test_hooks(runtime, rootfs, tmp_path):
     runtime("delete", name)
     assert [kind for kind, _ in seen()] == HOOKS
     ours = os.readlink("/proc/self/ns/mnt")
-    status = dict(zip(HOOKS, ["creating"] * 3 + ["created", "running", "stopped"]))
+    status = dict(zip(HOOKS, ["created"] * 4 + ["running", "stopped"]))
     for kind, rest in seen():
         document, mnt, arg, env, home = rest.rsplit(" ", 4)
         state = json.loads(document)
