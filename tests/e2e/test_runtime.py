@@ -201,6 +201,16 @@ def test_no_mount_namespace(runtime, rootfs):
     assert Path("/proc/self/mountinfo").read_text() == before
 
 
+def test_propagation_of_a_private_mount(runtime, rootfs, tmp_path):
+    """An engine may ask for it; the mount is a peer group or a slave of nobody, then."""
+    bundle = runtime.bundle(rootfs, "grep", "-E", " /(a|b) ", "/proc/self/mountinfo")
+    for name, word in (("/a", "rshared"), ("/b", "rslave")):
+        bundle.config["mounts"].append({"destination": name, "type": "bind", "source": str(tmp_path),
+                                        "options": ["rbind", word]})
+    a, b = runtime("run", "-b", bundle.save().path, runtime.new_id()).stdout.splitlines()
+    assert " shared:" in a and " shared:" not in b
+
+
 def test_preserve_fds(runtime, rootfs):
     bundle = runtime.bundle(rootfs, "sh", "-c", "cat <&3; ls /proc/self/fd")
     r, w = os.pipe()
