@@ -7,11 +7,13 @@ Registries that lie are in test_registry.py; damage to the store is in test_cras
 import gzip
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
 
 import oci
+from conftest import give_image
 
 pytestmark = pytest.mark.needs_root
 
@@ -262,3 +264,17 @@ def test_an_image_for_another_cpu_says_so(strata, tmp_path):
     done = strata("run", "--rm", "--platform", "linux/riscv64", "other:1", "/bin/true")
     assert done.returncode == 126
     assert "the image is for linux/riscv64" in one_sentence(done)
+
+
+def test_without_the_helper_program(strata_binary, make_strata, busybox_store, tmp_path):
+    """Only the small program was copied: what it cannot do alone names what is missing."""
+    alone = make_strata()
+    give_image(alone, busybox_store)
+    shutil.copy2(strata_binary, tmp_path / "strata")
+    alone.binary = str(tmp_path / "strata")
+    missing = "the helper program strata-image is neither beside strata nor in "
+    done = alone.fails("run", "--rm", "nope", "true", status=125,
+                       saying=f"^strata: cannot pull nope, which is not stored: {missing}")
+    assert done.stderr.count("\n") == 1
+    alone.fails("pull", "nope", status=1, saying=f"^strata: {missing}")
+    alone.ok("run", "--rm", "busybox", "true")

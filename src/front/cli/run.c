@@ -8,14 +8,18 @@
  */
 #include "front/cli/run_options.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <strings.h>
 
 #include "base/io.h"
+#include "base/process.h"
 #include "front/cli/cli.h"
 #include "front/cli/finish.h"
 #include "front/cli/verbs.h"
 #include "instance/volume.h"
+
+#define IMAGE_HELPER "strata-image"
 
 struct run {
 	struct cli *cli;
@@ -69,7 +73,7 @@ static int ask_helper(struct run *run, const char *verb, const char *name, struc
 	}
 	argv[n++] = name;
 	argv[n] = NULL;
-	return cli_run_helper("strata-image", argv, err);
+	return cli_run_helper(IMAGE_HELPER, argv, err);
 }
 
 static int resolve(
@@ -109,6 +113,25 @@ static bool is_id(const char *name)
 		strspn(name, "0123456789abcdef") == strlen(name);
 }
 
+/* `why`: what resolve() said, with its sentence in *err. */
+static int pull_missing(struct run *run, const char *name, int why, struct error *err)
+{
+	_cleanup_free_ char *other = NULL;
+	char helper[PATH_MAX];
+
+	/* Stored for another platform only: the sentence says for which. */
+	if (why == -ENOEXEC)
+		other = strf(": %s", err->message);
+	error_clear(err);
+	if (process_helper_path(IMAGE_HELPER, helper, sizeof(helper), err) < 0) {
+		error_prefix(err, "cannot pull %s, which is not stored%s", name,
+			other ? " for this platform" : "");
+		return -ENOENT;
+	}
+	fprintf(stderr, "Unable to find image '%s' locally%s\n", name, other ? other : "");
+	return ask_helper(run, "pull", name, err);
+}
+
 static int find_image(struct run *run, const char *name, struct error *err)
 {
 	const struct run_options *o = run->options;
@@ -126,14 +149,7 @@ static int find_image(struct run *run, const char *name, struct error *err)
 	}
 	r = resolve(run, name, &platform, err);
 	if (streq(o->pull, "missing") && (r == -ENOENT || (r == -ENOEXEC && !is_id(name)))) {
-		/* Stored for another platform only: the sentence says for which. */
-		if (r == -ENOEXEC)
-			fprintf(stderr, "Unable to find image '%s' locally: %s\n", name,
-				err->message);
-		else
-			fprintf(stderr, "Unable to find image '%s' locally\n", name);
-		error_clear(err);
-		r = ask_helper(run, "pull", name, err);
+		r = pull_missing(run, name, r, err);
 		if (r == 0)
 			r = resolve(run, name, &platform, err);
 	}
