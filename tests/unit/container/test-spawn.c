@@ -574,14 +574,14 @@ static void mounts_can_be_shared(void **state)
 	struct run run;
 	int p[2];
 
-	configure(&run, "readlink /proc/self/ns/mnt; ls /; sleep 1000");
+	configure(&run, "readlink /proc/self/ns/mnt; ls /; touch /ready; sleep 1000");
 	run.config.namespaces[CONTAINER_NS_MOUNT].wanted = false;
 	assert_true(readlink("/proc/self/ns/mnt", host, sizeof(host) - 1) > 0);
 	start(&run);
 	assert_int_equal(run.status, 0);
 	strv_push(&process.args, "sh");
 	strv_push(&process.args, "-c");
-	strv_push(&process.args, "ls -d /src /upper");
+	strv_push(&process.args, "until busybox rm /ready 2>&-; do sleep 0.01; done; ls -d /src /upper");
 	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
 	options.stdio[1] = p[1];
 	assert_int_equal(container_exec(&run.config, run.handle.pid, &process, &options, &handle,
