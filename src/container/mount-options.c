@@ -5,7 +5,8 @@
  * The same word means a flag of mount(2) when a file system is mounted and an attribute of
  * mount_setattr(2) when a directory is bound; "r" in front of an attribute's word makes it hold for
  * every mount below (runtime-spec config.md, "Linux mount options"). The last word wins. Words the
- * table does not know are the file system's own, and an error for a bind, which has none.
+ * table does not know are the file system's own; a bind has no use for them, and mount(2) has
+ * always dropped them: worth a warning (mounts.c), but configurations with them are about.
  */
 #include "container/mount-options.h"
 
@@ -110,40 +111,37 @@ static bool apply_row(const char *word, bool recursive, struct mount_options *o)
 	return false;
 }
 
-static int apply_word(const char *word, bool bind, struct mount_options *o, struct error *err)
+static void apply_word(const char *word, struct mount_options *o)
 {
 	unsigned long propagation = mount_propagation_from_name(word);
 
 	if (propagation) {
 		o->propagation = propagation & ~(unsigned long)MS_REC;
 		o->propagation_recursive = propagation & MS_REC;
-		return 0;
+		return;
 	}
 	if (streq(word, "bind") || streq(word, "rbind") || streq(word, "")) {
 		o->recursive |= streq(word, "rbind");
-		return 0;
+		return;
 	}
 	if (streq(word, "tmpcopyup")) {
 		o->copy_up = true;
-		return 0;
+		return;
 	}
 	if (streq(word, "remount")) {
 		o->remount = true;
-		return 0;
+		return;
 	}
 	if (streq(word, "idmap") || streq(word, "ridmap")) {
 		o->id_mapped = true;
 		o->id_mapped_recursive = streq(word, "ridmap");
-		return 0;
+		return;
 	}
 	if (apply_row(word, false, o) || (word[0] == 'r' && apply_row(word + 1, true, o)))
-		return 0;
-	if (bind)
-		return error_set(err, EINVAL, "there is no mount option \"%s\" for a bind", word);
+		return;
 	if (o->data.len)
 		str_append_char(&o->data, ',');
 	str_append(&o->data, word);
-	return 0;
 }
 
 int mount_options_parse(
@@ -157,12 +155,9 @@ int mount_options_parse(
 	if (!o.bind && !mount->type)
 		return error_set(err, EINVAL, "mount on %s: neither a type nor \"bind\" is given",
 			mount->destination);
-	strv_for_each (word, mount->options) {
-		r = apply_word(*word, o.bind, &o, err);
-		if (r < 0)
-			break;
-	}
-	if (r == 0 && o.copy_up && (!mount->type || !streq(mount->type, "tmpfs")))
+	strv_for_each (word, mount->options)
+		apply_word(*word, &o);
+	if (o.copy_up && (!mount->type || !streq(mount->type, "tmpfs")))
 		r = error_set(err, EINVAL, "\"tmpcopyup\" is for a tmpfs");
 	o.id_mapped |= mount->id_maps.nr_uid || mount->id_maps.nr_gid;
 	if (r == 0 && o.id_mapped && (!o.bind || o.remount))

@@ -213,6 +213,9 @@ static int mount_one(struct child *child, const struct container_mount *mount, s
 	int r;
 
 	r = mount_options_parse(mount, &options, err);
+	if (r == 0 && options.bind && options.data.len)
+		sync_warn(child->sync_fd, "mount on %s: a bind has no options \"%s\", ignored",
+			mount->destination, options.data.data);
 	if (r == 0)
 		r = mount_by_type(child, mount, &options, err);
 	if (r == 0 && !options.remount && mount_target_is(mount->destination, "/dev"))

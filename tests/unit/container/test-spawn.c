@@ -581,7 +581,8 @@ static void mounts_can_be_shared(void **state)
 	assert_int_equal(run.status, 0);
 	strv_push(&process.args, "sh");
 	strv_push(&process.args, "-c");
-	strv_push(&process.args, "until busybox rm /ready 2>&-; do sleep 0.01; done; ls -d /src /upper");
+	strv_push(&process.args,
+		"until busybox rm /ready 2>&-; do sleep 0.01; done; ls -d /src /upper");
 	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
 	options.stdio[1] = p[1];
 	assert_int_equal(container_exec(&run.config, run.handle.pid, &process, &options, &handle,
