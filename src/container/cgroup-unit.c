@@ -19,11 +19,8 @@
 #include "base/str.h"
 #include "container/cgroup-ops.h"
 
-#define HELPER		   "strata-scope"
-#define ANNOTATION	   "org.systemd.property."
-#define DEFAULT_PERIOD_US  100000
-#define SYSTEMD_QUOTA_STEP 10000 /* systemd keeps whole percents: 10 ms of a second */
-#define INFINITY_TEXT	   "uint64 18446744073709551615"
+#define HELPER	   "strata-scope"
+#define ANNOTATION "org.systemd.property."
 /* Words of a helper's command line beside the properties. */
 #define HELPER_WORDS_MAX 12
 
@@ -165,120 +162,6 @@ int cgroup_unit_read_annotations(
 			return error_oom(err);
 	}
 	return 0;
-}
-
-/* --- limits as properties ------------------------------------------------------------------ */
-
-struct property {
-	const char *name, *v1_name; /* v1_name: of the version of cgroups; NULL: the same */
-	size_t offset;
-	bool zero_means_unset;
-	int64_t least; /* systemd takes no less */
-	uint64_t (*convert)(uint64_t value); /* for v2 */
-};
-
-#define LIMIT(member) offsetof(struct cgroup_limits, member)
-static const struct property properties[] = {
-	{ "MemoryMax", "MemoryLimit", LIMIT(memory_bytes), true, 1, NULL },
-	{ "CPUWeight", "CPUShares", LIMIT(cpu_shares), true, 2, cgroup_weight_from_shares },
-	{ "TasksMax", NULL, LIMIT(pids), false, 1, NULL },
-};
-
-static int push_number(char ***list, const char *name, int64_t value)
-{
-	if (value < 0)
-		return strv_pushf(list, "%s=" INFINITY_TEXT, name);
-	return strv_pushf(list, "%s=uint64 %lld", name, (long long)value);
-}
-
-/* systemd has a share of a second in whole percents, more rather than less. */
-static int push_quota(char ***list, const struct cgroup_limits *l)
-{
-	int64_t period = l->cpu_period_us > 0 ? l->cpu_period_us : DEFAULT_PERIOD_US;
-	int64_t per_second = -1;
-	int r = 0;
-
-	if (l->cpu_period_us > 0)
-		r = push_number(list, "CPUQuotaPeriodUSec", period);
-	if (r < 0 || l->cpu_quota_us == CGROUP_UNSET || l->cpu_quota_us == 0)
-		return r;
-	if (l->cpu_quota_us > 0) {
-		per_second = (int64_t)((double)l->cpu_quota_us * 1e6 / (double)period);
-		per_second = (per_second + SYSTEMD_QUOTA_STEP - 1) / SYSTEMD_QUOTA_STEP *
-			SYSTEMD_QUOTA_STEP;
-	}
-	return push_number(list, "CPUQuotaPerSecUSec", per_second);
-}
-
-/* "0-2,8" -> "[byte 7, 1]": bit n of byte n / 8. */
-static int push_set(char ***list, const char *name, const char *set, struct error *err)
-{
-	uint8_t bits[CGROUP_SET_MAX / 8] = { 0 };
-	_cleanup_str_ struct str text = { 0 };
-	size_t used = 1;
-
-	if (!set || !*set)
-		return 0;
-	if (cgroup_parse_set(set, bits, sizeof(bits)) < 0)
-		return error_set(err, EINVAL, "'%s' is not a list of CPUs or memory nodes", set);
-	for (size_t i = 0; i < sizeof(bits); i++)
-		if (bits[i])
-			used = i + 1;
-	for (size_t i = 0; i < used; i++)
-		str_appendf(&text, "%s%u", i ? ", " : "byte ", bits[i]);
-	if (text.failed || strv_pushf(list, "%s=[%s]", name, text.data) < 0)
-		return error_oom(err);
-	return 0;
-}
-
-static int push_v2_memory(char ***list, const struct cgroup_limits *l, struct error *err)
-{
-	int64_t swap = CGROUP_UNSET;
-	int r = 0;
-
-	if (l->memory_reservation_bytes != CGROUP_UNSET && l->memory_reservation_bytes != 0)
-		r = push_number(list, "MemoryLow", l->memory_reservation_bytes);
-	/* An update of the total alone is left to the file: it needs the limit in force. */
-	if (r == 0 && l->memory_bytes > 0 && l->memory_swap_bytes != 0) {
-		r = cgroup_swap_from_total(l->memory_bytes, l->memory_swap_bytes, &swap, err);
-		if (r < 0)
-			return r;
-	}
-	if (r == 0 && swap != CGROUP_UNSET)
-		r = push_number(list, "MemorySwapMax", swap);
-	return r < 0 ? error_oom(err) : 0;
-}
-
-int cgroup_unit_properties(
-	const struct cgroup_limits *limits, bool v2, char ***list, struct error *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(properties) && r == 0; i++) {
-		const struct property *p = &properties[i];
-		int64_t value = *(const int64_t *)(const void *)((const char *)limits + p->offset);
-
-		if (value == CGROUP_UNSET || (value == 0 && p->zero_means_unset))
-			continue;
-		/* Docker's "no limit" of processes; a share cannot be without limit. */
-		if (value == 0 && !p->zero_means_unset)
-			value = CGROUP_UNLIMITED;
-		if (value > 0 && value < p->least)
-			value = p->least;
-		if (v2 && p->convert)
-			value = value < 0 ? 100 : (int64_t)p->convert((uint64_t)value);
-		r = push_number(list, v2 || !p->v1_name ? p->name : p->v1_name, value);
-	}
-	if (r == 0)
-		r = push_quota(list, limits);
-	if (r < 0)
-		return error_oom(err);
-	r = push_set(list, "AllowedCPUs", limits->cpuset_cpus, err);
-	if (r == 0)
-		r = push_set(list, "AllowedMemoryNodes", limits->cpuset_mems, err);
-	if (r == 0 && v2)
-		r = push_v2_memory(list, limits, err);
-	return r;
 }
 
 /* --- the helper ---------------------------------------------------------------------------- */

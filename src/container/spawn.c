@@ -292,6 +292,31 @@ static int open_mount_namespace(pid_t pid)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+/* A container that sees its cgroup as the root of a tree it may write to divides it further, with
+ * the rights of its own root. */
+static bool divides_cgroup(const struct container_config *config)
+{
+	const struct container_namespace_config *cgroup = &config->namespaces[CONTAINER_NS_CGROUP];
+
+	if (geteuid() != 0 || !(namespaces_new(config) & CLONE_NEWUSER) || !cgroup->wanted ||
+		cgroup->path)
+		return false;
+	for (size_t i = 0; i < config->nr_mounts; i++)
+		if (streq_ptr(config->mounts[i].type, "cgroup") &&
+			!strv_contains(config->mounts[i].options, "ro"))
+			return true;
+	return false;
+}
+
+/* Whom its root is outside; ours where it has none. */
+static uid_t outer_root(const struct container_config *config)
+{
+	for (size_t i = 0; i < config->id_maps.nr_uid; i++)
+		if (config->id_maps.uid[i].inside == 0)
+			return config->id_maps.uid[i].outside;
+	return 0;
+}
+
 /* The parent's part while the child works: cgroup, id maps, the root of a root's user namespace. */
 static int prepare_for_child(const struct container_config *config,
 	const struct container_spawn_options *options, struct container_handle *handle,
@@ -301,6 +326,8 @@ static int prepare_for_child(const struct container_config *config,
 		.existing = options->adopt_cgroup ? CGROUP_ADOPT : CGROUP_REPLACE,
 		.unit = &config->cgroup_unit,
 		.pid = handle->pid,
+		.delegate = divides_cgroup(config),
+		.owner = outer_root(config),
 	};
 	bool in_userns = namespaces_new(config) & CLONE_NEWUSER;
 	_cleanup_close_ int root = -1;

@@ -94,6 +94,48 @@ static void limits_become_properties(void **state)
 	cgroup_limits_free(&limits);
 }
 
+static void unified_settings_become_properties(void **state)
+{
+	_cleanup_strv_ char **list = NULL;
+	struct cgroup_limits limits;
+	struct error err = { 0 };
+
+	cgroup_limits_init(&limits);
+	assert_int_equal(strv_push(&limits.unified, "memory.high=1000"), 0);
+	assert_int_equal(strv_push(&limits.unified, "pids.max=max"), 0);
+	assert_int_equal(strv_push(&limits.unified, "cpu.max=20000 40000"), 0);
+	assert_int_equal(strv_push(&limits.unified, "cpuset.cpus=0"), 0);
+	assert_int_equal(strv_push(&limits.unified, "memory.oom.group=1"), 0);
+	assert_int_equal(cgroup_unit_properties(&limits, true, &list, &err), 0);
+	assert_int_equal(strv_length(list), 5);
+	has(list, "MemoryHigh=uint64 1000");
+	has(list, "TasksMax=uint64 18446744073709551615");
+	has(list, "CPUQuotaPeriodUSec=uint64 40000");
+	has(list, "CPUQuotaPerSecUSec=uint64 500000");
+	has(list, "AllowedCPUs=[byte 1]");
+	cgroup_limits_free(&limits);
+}
+
+static void device_rules_become_v1s_properties(void **state)
+{
+	static const struct cgroup_device_rule rules[] = { { false, 'a', -1, -1, "rwm" },
+		{ true, 'c', -1, -1, "m" }, { true, 'c', 1, 3, "rw" }, { true, 'c', 1, -1, "r" } };
+	_cleanup_strv_ char **v1 = NULL, **v2 = NULL;
+	struct cgroup_limits limits;
+	struct error err = { 0 };
+
+	cgroup_limits_init(&limits);
+	limits.device_rules = malloc(sizeof(rules));
+	memcpy(limits.device_rules, rules, sizeof(rules));
+	limits.nr_device_rules = ARRAY_SIZE(rules);
+	assert_int_equal(cgroup_unit_properties(&limits, false, &v1, &err), 0);
+	has(v1, "DevicePolicy='strict'");
+	has(v1, "DeviceAllow=@a(ss) [('char-*', 'm'), ('/dev/char/1:3', 'rw'), ('char-mem', 'r')]");
+	assert_int_equal(cgroup_unit_properties(&limits, true, &v2, &err), 0);
+	assert_null(v2);
+	cgroup_limits_free(&limits);
+}
+
 static void annotations_are_properties(void **state)
 {
 	static char *annotations[] = { (char *)"org.example=1",
@@ -172,6 +214,8 @@ int main(void)
 		cmocka_unit_test(slices_are_expanded),
 		cmocka_unit_test(sets_of_cpus_become_bits),
 		cmocka_unit_test(limits_become_properties),
+		cmocka_unit_test(unified_settings_become_properties),
+		cmocka_unit_test(device_rules_become_v1s_properties),
 		cmocka_unit_test(annotations_are_properties),
 		cmocka_unit_test(a_path_is_cleaned),
 		cmocka_unit_test(without_systemd_its_driver_says_so),
