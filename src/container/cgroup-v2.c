@@ -94,6 +94,21 @@ static int delegate(const char *dir, uid_t owner, struct error *err)
 	return 0;
 }
 
+/* The process is moved first, by us: once the cgroup is its root's, it may not yet be that root. */
+static int move_and_delegate(const struct cgroup_host *host, const char *path,
+	const struct cgroup_creation *how, struct error *err)
+{
+	char dir[PATH_MAX], pid[16];
+	int r = v2_path(dir, host, path, NULL);
+
+	snprintf(pid, sizeof(pid), "%d", (int)how->pid);
+	if (r == 0 && how->pid > 0)
+		r = v2_write(host, path, "cgroup.procs", pid);
+	if (r < 0)
+		return error_errno(err, r, "cannot move process %s to cgroup %s", pid, path);
+	return delegate(dir, how->owner, err);
+}
+
 static int v2_create(const struct cgroup_host *host, const char *path,
 	const struct cgroup_limits *limits, const struct cgroup_creation *how, struct error *err)
 {
@@ -110,10 +125,20 @@ static int v2_create(const struct cgroup_host *host, const char *path,
 	if (r == 0)
 		r = v2_apply(host, path, limits, err);
 	if (r == 0 && how->delegate)
-		r = delegate(dir, how->owner, err);
+		r = move_and_delegate(host, path, how, err);
 	if (r < 0)
 		v2_remove(host, path);
 	return r;
+}
+
+/* Are we there already, moved by systemd or by whoever made it? */
+static bool is_inside(const char *path)
+{
+	_cleanup_free_ char *own = NULL;
+	char text[PATH_MAX];
+
+	return cgroup_read_text("/proc/self/cgroup", text, sizeof(text)) > 0 &&
+		cgroup_v2_parse_self(text, &own) == 0 && streq(own, path);
 }
 
 static int v2_enter(const struct cgroup_host *host, const char *path,
@@ -122,6 +147,8 @@ static int v2_enter(const struct cgroup_host *host, const char *path,
 	int r = v2_write(host, path, "cgroup.procs", "0");
 
 	(void)limits; /* one hierarchy */
+	if (r == -EACCES && is_inside(path))
+		return 0;
 	if (r < 0)
 		return error_errno(err, r, "cannot enter cgroup %s", path);
 	return 0;

@@ -28,8 +28,7 @@
 #define FREEZE_TIMEOUT_NS INT64_C(10000000000)
 #define REMOVE_TIMEOUT_NS INT64_C(10000000000)
 
-/* What the file system at the root says, whether we may use it or not. */
-static enum cgroup_kind mounted_kind(void)
+enum cgroup_kind cgroup_mounted_kind(void)
 {
 	struct statfs st;
 
@@ -72,7 +71,7 @@ static bool usable(enum cgroup_kind kind)
 
 enum cgroup_kind cgroup_host_kind(void)
 {
-	enum cgroup_kind kind = mounted_kind();
+	enum cgroup_kind kind = cgroup_mounted_kind();
 
 	return usable(kind) ? kind : CGROUP_NONE;
 }
@@ -103,7 +102,7 @@ static int refuse_without_cgroup(
 
 int cgroup_check_limits(const struct cgroup_limits *limits, struct error *err)
 {
-	enum cgroup_kind mounted = mounted_kind();
+	enum cgroup_kind mounted = cgroup_mounted_kind();
 	const struct cgroup_host host = { ops_of(mounted), CGROUP_ROOT };
 	int r = cgroup_check_ranges(limits, err);
 
@@ -150,7 +149,7 @@ bool cgroup_v1_takes_part(const struct cgroup_limits *limits, const char *name)
 
 static int host_of(const char *path, struct cgroup_host *ret, struct error *err)
 {
-	ret->ops = ops_of(mounted_kind());
+	ret->ops = ops_of(cgroup_mounted_kind());
 	ret->root = CGROUP_ROOT;
 	return check_path(path, err);
 }
@@ -158,7 +157,7 @@ static int host_of(const char *path, struct cgroup_host *ret, struct error *err)
 int cgroup_path_for(
 	const char *id, const struct cgroup_limits *limits, char **ret, struct error *err)
 {
-	enum cgroup_kind mounted = mounted_kind();
+	enum cgroup_kind mounted = cgroup_mounted_kind();
 	char *path;
 	int r;
 
@@ -214,7 +213,7 @@ int cgroup_place(const char *cgroups_path, const char *id, bool systemd, char **
 	struct cgroup_unit *ret_unit, struct error *err)
 {
 	_cleanup_free_ char *clean = NULL, *base = NULL;
-	enum cgroup_kind mounted = mounted_kind();
+	enum cgroup_kind mounted = cgroup_mounted_kind();
 	struct cgroup_limits none;
 	int r;
 
@@ -264,7 +263,7 @@ static int refuse_frozen(const struct cgroup_host *host, const char *path, struc
 int cgroup_create(const char *path, const struct cgroup_limits *limits,
 	const struct cgroup_creation *how, struct error *err)
 {
-	enum cgroup_kind mounted = mounted_kind();
+	enum cgroup_kind mounted = cgroup_mounted_kind();
 	const struct cgroup_host host = { ops_of(mounted), CGROUP_ROOT };
 	struct cgroup_creation plan = how ? *how : (struct cgroup_creation){ 0 };
 	const bool has_unit = plan.unit && plan.unit->name;
@@ -305,7 +304,8 @@ int cgroup_create(const char *path, const struct cgroup_limits *limits,
 int cgroup_unit_update(
 	const struct cgroup_unit *unit, const struct cgroup_limits *limits, struct error *err)
 {
-	return unit->name ? cgroup_unit_set(unit, limits, mounted_kind() == CGROUP_V2, err) : 0;
+	return unit->name ? cgroup_unit_set(unit, limits, cgroup_mounted_kind() == CGROUP_V2, err)
+			  : 0;
 }
 
 int cgroup_enter_new(const char *path, const struct cgroup_limits *limits, struct error *err)
@@ -325,7 +325,7 @@ int cgroup_enter(const char *path, struct error *err)
 
 int cgroup_update(const char *path, const struct cgroup_limits *limits, struct error *err)
 {
-	enum cgroup_kind mounted = mounted_kind();
+	enum cgroup_kind mounted = cgroup_mounted_kind();
 	const struct cgroup_host host = { ops_of(mounted), CGROUP_ROOT };
 	int r = check_path(path, err);
 
@@ -456,7 +456,7 @@ int cgroup_read_full_stats(const char *path, struct cgroup_full_stats *ret, stru
 
 bool cgroup_counts_swap(void)
 {
-	struct cgroup_host host = { .ops = ops_of(mounted_kind()), .root = CGROUP_ROOT };
+	struct cgroup_host host = { .ops = ops_of(cgroup_mounted_kind()), .root = CGROUP_ROOT };
 
 	return host.ops && host.ops->counts_swap(&host);
 }

@@ -117,7 +117,9 @@ struct cgroup_stats {
 	uint64_t read_bytes, written_bytes;
 };
 
+/* What we may make cgroups of, and what is mounted, be it ours to use or not. */
 enum cgroup_kind cgroup_host_kind(void);
+enum cgroup_kind cgroup_mounted_kind(void);
 
 /* Can memory and swap be limited together here (or is there no swap at all)? */
 bool cgroup_counts_swap(void);

@@ -139,11 +139,12 @@ int mount_cgroup(struct child *child, const struct container_mount *mount_config
 	const struct mount_subject subject = { .type = "cgroup", .tree_fd = -1, .on_mount = true };
 	_cleanup_close_ int target = -1;
 	bool made;
-	enum cgroup_kind kind = cgroup_host_kind();
+	/* Not cgroup_host_kind(): with a cgroup of our own we need no right to make another one. */
+	enum cgroup_kind kind = cgroup_mounted_kind();
 	int r;
 
 	/* An ordinary user on a v1 host has no cgroup of their own to look at. */
-	if (kind == CGROUP_NONE)
+	if (!child->has_cgroup && cgroup_host_kind() == CGROUP_NONE)
 		return 0;
 	r = namespaces_enter_cgroup(child, err);
 	if (r < 0)
