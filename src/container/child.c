@@ -59,6 +59,7 @@ static int seal_descriptors(struct child *child, struct error *err)
 static int look_at_host(struct child *child, struct error *err)
 {
 	struct stat st;
+	int r;
 
 	child->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	if (child->null_fd < 0)
@@ -69,7 +70,8 @@ static int look_at_host(struct child *child, struct error *err)
 	child->own_inode = st.st_ino;
 	/* Modes below are meant as they stand; process_execute() sets the command's mask. */
 	umask(0);
-	return labels_open(child, err);
+	r = labels_open(child, err);
+	return r < 0 ? r : seccomp_listener_open(child, err);
 }
 
 static const struct stage spawn_stages[] = {

@@ -108,6 +108,7 @@ int container_exec(const struct container_config *config, pid_t init_pid,
 	child.config = config;
 	child.shares_mounts = namespaces_share_mounts(config);
 	child.process = process;
+	child.first_pid = init_pid;
 	child.options = options;
 	child.rootless = geteuid() != 0;
 	child.in_userns = config->namespaces[CONTAINER_NS_USER].wanted;

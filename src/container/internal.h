@@ -91,6 +91,9 @@ struct child {
 	int place_fd; /* -1 = none */
 	int *source_fds;
 	int apparmor_fd, selinux_fd, selinux_key_fd; /* see labels.c; or -1 */
+	int agent_fd, own_fds_fd, agent_socket; /* see seccomp-listener.c; or -1 */
+	char *agent_text;
+	pid_t outer_pid, first_pid; /* our number outside; the container's first process's */
 	int root_fd; /* O_PATH, the root filesystem */
 	int dev_fd; /* O_PATH, the fresh tmpfs that we mounted on /dev, or -1 */
 	bool dev_is_bound; /* /dev came from outside: it is not ours to fill */
@@ -200,6 +203,12 @@ int labels_check(const struct container_process *process, struct error *err);
 int labels_open(struct child *child, struct error *err);
 int labels_set_key(struct child *child, bool wanted, struct error *err);
 int labels_apply(struct child *child, struct error *err);
+
+/* seccomp-listener.c: while the host's files can be seen; before rights are dropped; in place of
+ * seccomp_install(). The first two do nothing for a program without a listener. */
+int seccomp_listener_open(struct child *child, struct error *err);
+int seccomp_listener_connect(struct child *child, struct error *err);
+int seccomp_listener_install(struct child *child, struct error *err);
 
 /* process.c */
 /* Before process_hide(), which takes the right from an ordinary user. */

@@ -355,7 +355,7 @@ static int enter_working_directory(const struct child *child, struct error *err)
 	return 0;
 }
 
-static int install_filter(const struct child *child, struct error *err)
+static int install_filter(struct child *child, struct error *err)
 {
 	int r;
 
@@ -363,6 +363,8 @@ static int install_filter(const struct child *child, struct error *err)
 		return error_errno(err, errno, "cannot set no_new_privs");
 	if (!child->seccomp.count)
 		return 0;
+	if (child->seccomp.listener_path)
+		return seccomp_listener_install(child, err);
 	r = seccomp_install(&child->seccomp);
 	return r < 0 ? error_errno(err, r, "cannot install the seccomp filter") : 0;
 }
@@ -374,7 +376,9 @@ int process_execute(struct child *child, struct error *err)
 	_cleanup_free_ char *path = NULL;
 	int r;
 
-	r = drop_bounding(child, err);
+	r = seccomp_listener_connect(child, err);
+	if (r == 0)
+		r = drop_bounding(child, err);
 	if (r == 0)
 		r = become_user(child, err);
 	if (r == 0 && (r = get_capabilities(&held)) < 0)

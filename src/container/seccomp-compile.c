@@ -279,8 +279,9 @@ static int make_ranges(const struct seccomp_filter *filter, const struct seccomp
 		push_bound(ranges, &count, rule->nr + 1, filter->default_action);
 		i += same;
 	}
-	push_bound(ranges, &count, (in_x32 ? table->last_x32_nr : table->last_nr) + 1,
-		filter->beyond_action);
+	if (in_x32 || table->last_nr)
+		push_bound(ranges, &count, (in_x32 ? table->last_x32_nr : table->last_nr) + 1,
+			filter->beyond_action);
 	*ret = ranges;
 	*ret_count = count;
 	return 0;

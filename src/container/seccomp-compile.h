@@ -51,7 +51,8 @@ struct seccomp_table {
 	struct seccomp_rule *rules;
 	size_t nr_rules;
 	/*
-	 * Above these numbers the action is `beyond_action`: a system call newer than the profile.
+	 * Above these numbers the action is `beyond_action`: a system call newer than the profile
+	 * (0: it names none).
 	 * For x86-64, whose table also holds x32's numbers, the second bound is theirs.
 	 */
 	uint32_t last_nr, last_x32_nr;

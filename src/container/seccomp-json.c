@@ -37,6 +37,7 @@ static const struct {
 	{ "SCMP_ACT_KILL_THREAD", SECCOMP_RET_KILL_THREAD, false },
 	{ "SCMP_ACT_KILL_PROCESS", SECCOMP_RET_KILL_PROCESS, false },
 	{ "SCMP_ACT_LOG", SECCOMP_RET_LOG, false },
+	{ "SCMP_ACT_NOTIFY", SECCOMP_RET_USER_NOTIF, false },
 	{ "SCMP_ACT_TRAP", SECCOMP_RET_TRAP, false },
 	{ "SCMP_ACT_TRACE", SECCOMP_RET_TRACE, true },
 };
@@ -56,28 +57,25 @@ static const struct {
 	const char *name;
 	unsigned flag;
 } flag_names[] = {
-	{ "SECCOMP_FILTER_FLAG_TSYNC", SECCOMP_FILTER_FLAG_TSYNC },
+	/* "All threads": there is only the one that will execute the command. */
+	{ "SECCOMP_FILTER_FLAG_TSYNC", 0 },
 	{ "SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG },
 	{ "SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW },
+	{ "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV },
 };
 
 /* --- reading one member ----------------------------------------------------------------------- */
 
-static int parse_action(const char *name, int64_t errno_ret, uint32_t *ret, struct error *err)
+static int parse_action(
+	const char *name, int64_t errno_ret, uint32_t *ret, const char *what, struct error *err)
 {
-	if (!name)
-		return error_set(err, EINVAL, WHAT ": a rule has no \"action\"");
-	if (streq(name, "SCMP_ACT_NOTIFY"))
-		return error_set(err, ENOTSUP,
-			WHAT
-			": SCMP_ACT_NOTIFY (a process that answers for the kernel) is not supported");
 	for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
 		if (!streq(actions[i].name, name))
 			continue;
 		if (errno_ret >= 0 && !actions[i].takes_number)
-			return error_set(err, EINVAL, WHAT ": %s takes no errnoRet", name);
+			return error_set(err, EINVAL, "%s: %s takes no errnoRet", what, name);
 		if (errno_ret > ERRNO_MAX)
-			return error_set(err, EINVAL, WHAT ": errnoRet %lld is above %d",
+			return error_set(err, EINVAL, "%s: errnoRet %lld is above %d", what,
 				(long long)errno_ret, ERRNO_MAX);
 		*ret = actions[i].action;
 		/* runtime-spec: "if not specified, its default value is EPERM". */
@@ -85,65 +83,47 @@ static int parse_action(const char *name, int64_t errno_ret, uint32_t *ret, stru
 			*ret |= errno_ret < 0 ? EPERM : (uint32_t)errno_ret;
 		return 0;
 	}
-	return error_set(err, EINVAL, WHAT ": unknown action '%s'", name);
+	return error_set(err, EINVAL, "%s: unknown action '%s'", what, name);
 }
 
 static int get_action(const json_t *object, const char *action_field, const char *errno_field,
-	uint32_t *ret, struct error *err)
+	uint32_t *ret, const char *what, struct error *err)
 {
 	const char *name = NULL;
 	int64_t errno_ret = -1;
-	int r = json_get_string(object, action_field, &name, WHAT, err);
+	int r = json_get_string(object, action_field, &name, what, err);
 
 	if (r == 0)
-		r = json_get_int(object, errno_field, &errno_ret, WHAT, err);
+		r = json_get_int(object, errno_field, &errno_ret, what, err);
 	if (r < 0)
 		return r;
+	if (!name)
+		return error_set(err, EINVAL, "%s has no \"%s\"", what, action_field);
 	if (errno_ret < -1)
-		return error_set(err, EINVAL, WHAT ": %s is negative", errno_field);
-	return parse_action(name, errno_ret, ret, err);
+		return error_set(err, EINVAL, "%s: %s is negative", what, errno_field);
+	return parse_action(name, errno_ret, ret, what, err);
 }
 
-/* A number of 64 bits; JSON's integers have a sign, and what does not fit came as a real. */
-static int get_u64(const json_t *object, const char *field, uint64_t *ret, struct error *err)
-{
-	const json_t *v = json_object_get(object, field);
-
-	*ret = 0;
-	if (!v || json_is_null(v))
-		return 0;
-	if (json_is_integer(v) && json_integer_value(v) >= 0) {
-		*ret = (uint64_t)json_integer_value(v);
-		return 0;
-	}
-	if (json_is_real(v) && json_real_value(v) >= 0 && json_real_value(v) < 0x1p64 &&
-		json_real_value(v) == (double)(uint64_t)json_real_value(v)) {
-		*ret = (uint64_t)json_real_value(v);
-		return 0;
-	}
-	return error_set(
-		err, EINVAL, WHAT ": %s of an argument must be a number from 0 to 2^64 - 1", field);
-}
-
-static int parse_condition(const json_t *object, struct seccomp_condition *ret, struct error *err)
+static int parse_condition(
+	const json_t *object, struct seccomp_condition *ret, const char *what, struct error *err)
 {
 	const char *op = NULL;
 	int64_t index = -1;
 	int r;
 
 	if (!json_is_object(object))
-		return error_set(err, EINVAL, WHAT ": a member of \"args\" is not an object");
-	r = json_get_int(object, "index", &index, WHAT, err);
+		return error_set(err, EINVAL, "%s is not an object", what);
+	r = json_get_int(object, "index", &index, what, err);
 	if (r == 0)
-		r = json_get_string(object, "op", &op, WHAT, err);
+		r = json_get_string(object, "op", &op, what, err);
 	if (r == 0)
-		r = get_u64(object, "value", &ret->value, err);
+		r = json_get_u64(object, "value", &ret->value, what, err);
 	if (r == 0)
-		r = get_u64(object, "valueTwo", &ret->value_two, err);
+		r = json_get_u64(object, "valueTwo", &ret->value_two, what, err);
 	if (r < 0)
 		return r;
 	if (index < 0 || index >= SECCOMP_ARGS_MAX)
-		return error_set(err, EINVAL, WHAT ": an argument's index is from 0 to 5");
+		return error_set(err, EINVAL, "%s: an argument's index is from 0 to 5", what);
 	ret->arg = (uint8_t)index;
 	for (size_t i = 0; op && i < ARRAY_SIZE(op_names); i++) {
 		if (streq(op_names[i], op)) {
@@ -151,7 +131,7 @@ static int parse_condition(const json_t *object, struct seccomp_condition *ret, 
 			return 0;
 		}
 	}
-	return error_set(err, EINVAL, WHAT ": unknown comparison '%s'", op ? op : "");
+	return error_set(err, EINVAL, "%s: unknown comparison '%s'", what, op ? op : "");
 }
 
 /* --- a resolved profile -> program ------------------------------------------------------------ */
@@ -173,62 +153,76 @@ static int add_conditions(struct seccomp_profile *profile, const char *name, uin
 	return r;
 }
 
-static int add_rule(struct seccomp_profile *profile, const json_t *rule, struct error *err)
+static int parse_conditions(const json_t *rule, struct seccomp_condition ret[SECCOMP_ARGS_MAX],
+	size_t *ret_count, const char *what, struct error *err)
+{
+	json_t *args = NULL, *arg;
+	char place[96];
+	size_t i;
+	int r = json_get_array(rule, "args", &args, what, err);
+
+	if (r < 0)
+		return r;
+	if (json_array_size(args) > SECCOMP_ARGS_MAX)
+		return error_set(err, EINVAL, "%s has more than 6 \"args\"", what);
+	json_array_foreach (args, i, arg) {
+		snprintf(place, sizeof(place), "%s.args[%zu]", what, i);
+		r = parse_condition(arg, &ret[i], place, err);
+		if (r < 0)
+			return r;
+	}
+	*ret_count = json_array_size(args);
+	return 0;
+}
+
+static int add_rule(
+	struct seccomp_profile *profile, const json_t *rule, size_t index, struct error *err)
 {
 	struct seccomp_condition conditions[SECCOMP_ARGS_MAX] = { 0 };
 	_cleanup_strv_ char **names = NULL;
-	json_t *args = NULL;
+	uint32_t action = 0;
 	size_t count = 0;
-	uint32_t action;
+	char what[64];
 	int r;
 
+	snprintf(what, sizeof(what), WHAT ": syscalls[%zu]", index);
 	if (!json_is_object(rule))
-		return error_set(err, EINVAL, WHAT ": a member of \"syscalls\" is not an object");
-	r = get_action(rule, "action", "errnoRet", &action, err);
+		return error_set(err, EINVAL, "%s is not an object", what);
+	r = get_action(rule, "action", "errnoRet", &action, what, err);
 	if (r == 0)
-		r = json_get_strv(rule, "names", &names, WHAT, err);
+		r = json_get_strv(rule, "names", &names, what, err);
 	if (r == 0)
-		r = json_get_array(rule, "args", &args, WHAT, err);
+		r = parse_conditions(rule, conditions, &count, what, err);
 	if (r < 0)
 		return r;
 	if (!names)
-		return error_set(err, EINVAL, WHAT ": a rule has no \"names\"");
-	if (args)
-		count = json_array_size(args);
-	if (count > SECCOMP_ARGS_MAX)
-		return error_set(err, EINVAL, WHAT ": a rule has more than 6 \"args\"");
-	for (size_t i = 0; i < count && r == 0; i++)
-		r = parse_condition(json_array_get(args, i), &conditions[i], err);
+		return error_set(err, EINVAL, "%s has no \"names\"", what);
+	if (action == SECCOMP_RET_USER_NOTIF)
+		profile->notifies = true;
 	strv_for_each (name, names) {
-		if (r < 0)
-			break;
 		r = add_conditions(profile, *name, action, conditions, count, err);
+		if (r < 0)
+			return r;
 	}
-	return r;
+	return 0;
 }
 
 static int parse_arches(const json_t *object, struct seccomp_profile *profile, struct error *err)
 {
 	_cleanup_strv_ char **names = NULL;
-	bool any = false;
 	int r = json_get_strv(object, "architectures", &names, WHAT, err);
 
 	if (r < 0)
 		return r;
-	/* None named: the host's own. */
-	profile->arches[0] = names == NULL;
+	/* The host's own, also where it is not named: libseccomp, and so every other runtime, has
+	 * it so, and configurations count on it (the runtime-spec's example names i386 alone). */
+	profile->arches[0] = true;
 	strv_for_each (name, names) {
 		if (!seccomp_arch_known(*name))
 			return error_set(err, EINVAL, WHAT ": unknown architecture '%s'", *name);
 		for (size_t i = 0; seccomp_native_arches[i].name; i++)
 			profile->arches[i] |= streq(*name, seccomp_native_arches[i].name);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(profile->arches); i++)
-		any |= profile->arches[i];
-	if (!any)
-		return error_set(err, EINVAL,
-			WHAT ": none of its architectures is this host's (%s)",
-			seccomp_native_arches[0].name);
 	return 0;
 }
 
@@ -254,55 +248,76 @@ static int parse_flags(const json_t *object, unsigned *ret, struct error *err)
 	return 0;
 }
 
-static int check_unsupported(const json_t *object, struct error *err)
+/* Whom to tell of SCMP_ACT_NOTIFY, if there is anything to tell. */
+static int parse_listener(const json_t *object, const struct seccomp_profile *profile,
+	struct seccomp_program *program, struct error *err)
 {
-	static const char *const fields[] = { "listenerPath", "listenerMetadata" };
+	const char *path = NULL, *metadata = NULL;
+	int r = json_get_string(object, "listenerPath", &path, WHAT, err);
 
-	if (!json_is_object(object))
-		return error_set(err, EINVAL, WHAT ": it is not a JSON object");
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-		const json_t *v = json_object_get(object, fields[i]);
-
-		if (json_is_string(v) && *json_string_value(v))
-			return error_set(err, ENOTSUP, WHAT ": \"%s\" is not supported", fields[i]);
-	}
+	if (r == 0)
+		r = json_get_string(object, "listenerMetadata", &metadata, WHAT, err);
+	if (r < 0)
+		return r;
+	if (metadata && *metadata && !(path && *path))
+		return error_set(err, EINVAL, WHAT ": listenerMetadata without listenerPath");
+	if (!profile->notifies)
+		return 0;
+	if (!path || path[0] != '/')
+		return error_set(err, EINVAL,
+			WHAT ": SCMP_ACT_NOTIFY needs a listenerPath that is absolute");
+	program->flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	program->listener_path = strdup(path);
+	program->listener_metadata = metadata ? strdup(metadata) : NULL;
+	if (!program->listener_path || (metadata && !program->listener_metadata))
+		return error_oom(err);
 	return 0;
 }
 
-int seccomp_json_compile(const json_t *object, struct seccomp_program *ret, struct error *err)
+static int compile(const json_t *object, struct seccomp_profile *profile,
+	struct seccomp_program *ret, struct error *err)
 {
-	struct seccomp_profile profile = { 0 };
-	struct sock_filter *code = NULL;
 	json_t *rules = NULL;
-	unsigned flags = 0;
-	size_t count = 0;
-	int r = check_unsupported(object, err);
+	int r;
 
+	if (!json_is_object(object))
+		return error_set(err, EINVAL, WHAT " is not a JSON object");
+	r = get_action(
+		object, "defaultAction", "defaultErrnoRet", &profile->default_action, WHAT, err);
 	if (r == 0)
-		r = get_action(
-			object, "defaultAction", "defaultErrnoRet", &profile.default_action, err);
+		r = parse_arches(object, profile, err);
 	if (r == 0)
-		r = parse_arches(object, &profile, err);
-	if (r == 0)
-		r = parse_flags(object, &flags, err);
+		r = parse_flags(object, &ret->flags, err);
 	if (r == 0)
 		r = json_get_array(object, "syscalls", &rules, WHAT, err);
 	if (r == 0 && json_array_size(rules) > RULES_MAX)
 		r = error_set(err, E2BIG, WHAT ": more than %d rules", RULES_MAX);
 	if (r == 0)
-		r = seccomp_profile_begin(&profile, err);
+		r = seccomp_profile_begin(profile, err);
+	profile->notifies = profile->default_action == SECCOMP_RET_USER_NOTIF;
 	for (size_t i = 0; r == 0 && i < json_array_size(rules); i++)
-		r = add_rule(&profile, json_array_get(rules, i), err);
+		r = add_rule(profile, json_array_get(rules, i), i, err);
+	if (r == 0)
+		r = parse_listener(object, profile, ret, err);
+	if (!profile->notifies)
+		ret->flags &= ~(unsigned)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+	return r;
+}
+
+int seccomp_json_compile(const json_t *object, struct seccomp_program *ret, struct error *err)
+{
+	struct seccomp_program program = { .owned = true };
+	struct seccomp_profile profile = { 0 };
+	int r = compile(object, &profile, &program, err);
+
+	if (r == 0)
+		r = seccomp_profile_compile(&profile, &program.instructions, &program.count, err);
+	seccomp_profile_free(&profile);
 	if (r < 0) {
-		seccomp_profile_free(&profile);
+		seccomp_program_free(&program);
 		return r;
 	}
-	r = seccomp_profile_compile(&profile, &code, &count, err);
-	if (r < 0)
-		return r;
-	*ret = (struct seccomp_program){
-		.instructions = code, .count = count, .flags = flags, .owned = true
-	};
+	*ret = program;
 	return 0;
 }
 
@@ -420,8 +435,7 @@ static int copy_rules(
 		bool wanted = false;
 
 		if (!json_is_object(rule))
-			return error_set(
-				err, EINVAL, WHAT ": a member of \"syscalls\" is not an object");
+			return error_set(err, EINVAL, WHAT ": syscalls[%zu] is not an object", i);
 		r = rule_applies(rule, capabilities, &wanted, err);
 		if (r == 0 && wanted)
 			r = copy_rule(kept, rule, err);
@@ -465,10 +479,16 @@ static int normalize(
 {
 	static const char *const fields[] = { "defaultAction", "defaultErrnoRet", "flags" };
 	json_t *arches = NULL, *map = NULL;
-	int r = check_unsupported(profile, err);
+	int r;
 
-	if (r == 0)
-		r = json_get_array(profile, "architectures", &arches, WHAT, err);
+	if (!json_is_object(profile))
+		return error_set(err, EINVAL, WHAT " is not a JSON object");
+	/* An agent is told of a container by its bundle (config-linux.md, "The Container Process
+	 * State"), which is an OCI runtime's. */
+	if (json_string_length(json_object_get(profile, "listenerPath")))
+		return error_set(err, ENOTSUP,
+			WHAT ": \"listenerPath\" is for configurations of an OCI runtime");
+	r = json_get_array(profile, "architectures", &arches, WHAT, err);
 	if (r == 0)
 		r = json_get_array(profile, "archMap", &map, WHAT, err);
 	if (r < 0)
@@ -496,6 +516,7 @@ int seccomp_profile_normalize(
 	_cleanup_json_ json_t *profile = NULL;
 	_cleanup_json_ json_t *result = json_object();
 	struct seccomp_program program = { 0 };
+	struct json_writer w = { 0 };
 	char *out;
 	int r = result ? 0 : error_oom(err);
 
@@ -509,7 +530,8 @@ int seccomp_profile_normalize(
 	if (r < 0)
 		return r;
 	seccomp_program_free(&program);
-	out = json_dumps(result, JSON_COMPACT);
+	json_write_value(&w, NULL, result);
+	out = json_writer_finish(&w);
 	if (!out)
 		return error_oom(err);
 	*ret = out;

@@ -160,18 +160,25 @@ static struct seccomp_table *find_table(struct seccomp_filter *filter, uint32_t 
 	return NULL;
 }
 
+/*
+ * As runc does: a profile that denies cannot know system calls newer than itself. Programs try
+ * those first and fall back on ENOSYS, but take EPERM for an answer. A tracer can say ENOSYS
+ * itself.
+ */
+static bool denies(uint32_t action)
+{
+	action &= SECCOMP_RET_ACTION_FULL;
+	return action != SECCOMP_RET_ALLOW && action != SECCOMP_RET_LOG &&
+		action != SECCOMP_RET_TRACE;
+}
+
 int seccomp_profile_begin(struct seccomp_profile *profile, struct error *err)
 {
 	struct seccomp_filter *filter = &profile->filter;
 
 	filter->default_action = profile->default_action;
-	/*
-	 * As runc does: a profile that denies cannot know system calls newer than itself. Programs
-	 * try those first and fall back on ENOSYS, but take EPERM for an answer.
-	 */
-	filter->beyond_action = profile->default_action == (SECCOMP_RET_ERRNO | EPERM)
-		? SECCOMP_RET_ERRNO | ENOSYS
-		: profile->default_action;
+	filter->beyond_action = denies(profile->default_action) ? SECCOMP_RET_ERRNO | ENOSYS
+								: profile->default_action;
 	filter->tables = calloc(SECCOMP_NATIVE_ARCHES_MAX, sizeof(*filter->tables));
 	if (!filter->tables)
 		return error_oom(err);
@@ -214,7 +221,8 @@ static int add_number(struct seccomp_profile *profile, const struct seccomp_arch
 	if (table->nr_rules >= SECCOMP_RULES_MAX)
 		return error_set(err, E2BIG, "the seccomp profile has more than %d rules",
 			SECCOMP_RULES_MAX);
-	if (push_rule(table, rule) < 0)
+	/* What happens anyway is no rule (and would beat one with conditions), but a name known. */
+	if (rule->action != profile->default_action && push_rule(table, rule) < 0)
 		return error_oom(err);
 	if (arch->x32 && rule->nr > table->last_x32_nr)
 		table->last_x32_nr = rule->nr;

@@ -40,6 +40,7 @@ int64_t seccomp_resolve(const struct seccomp_arch *arch, const char *name);
 struct seccomp_profile {
 	uint32_t default_action;
 	bool arches[SECCOMP_NATIVE_ARCHES_MAX];
+	bool notifies; /* SCMP_ACT_NOTIFY occurs */
 	struct seccomp_filter filter;
 };
 

@@ -80,6 +80,8 @@ void seccomp_program_free(struct seccomp_program *program)
 {
 	if (program->owned)
 		free(program->instructions);
+	free(program->listener_path);
+	free(program->listener_metadata);
 	*program = (struct seccomp_program){ 0 };
 }
 
@@ -94,8 +96,5 @@ int seccomp_install(const struct seccomp_program *program)
 	if (program->count == 0)
 		return 0;
 	r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, program->flags, &fprog);
-	if (r < 0)
-		return -errno;
-	/* With TSYNC: the id of a thread that could not follow. */
-	return r > 0 ? -ESRCH : 0;
+	return r < 0 ? -errno : (int)r;
 }

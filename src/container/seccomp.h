@@ -33,6 +33,8 @@ struct seccomp_program {
 	size_t count;
 	unsigned flags; /* SECCOMP_FILTER_FLAG_* */
 	bool owned; /* instructions are malloc'd */
+	/* With SECCOMP_FILTER_FLAG_NEW_LISTENER: the agent's socket, and what it is told. */
+	char *listener_path, *listener_metadata;
 };
 
 /* Docker profile JSON (with includes/excludes by capability and architecture) or runtime-spec JSON
@@ -47,7 +49,8 @@ int seccomp_program_load(const struct seccomp_choice *choice, uint64_t capabilit
 	struct seccomp_program *ret, struct error *err);
 void seccomp_program_free(struct seccomp_program *program);
 
-/* Install in the calling thread: one system call. Needs no_new_privs or CAP_SYS_ADMIN. */
+/* Install in the calling thread: one system call. Needs no_new_privs or CAP_SYS_ADMIN. 0, or the
+ * listener's descriptor (close-on-exec) where the program has one. */
 int seccomp_install(const struct seccomp_program *program);
 
 /* The default profile for Docker's fourteen capabilities, as a runtime-spec linux.seccomp object

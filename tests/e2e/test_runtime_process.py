@@ -1,6 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_runtime_process.py - what config.json says of the process, as the process finds it."""
 
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import select
+import socket
+import struct
+import threading
 from pathlib import Path
 
 import pytest
@@ -153,3 +162,119 @@ def test_an_apparmor_profile_is_used(run, refused):
     error = refused("true", apparmorProfile="strata-test-missing")
     assert 'cannot use the profile "strata-test-missing" (is it loaded?)' in error
     assert run("cat", "/proc/self/attr/current", apparmorProfile="unconfined") == "unconfined\n"
+
+
+# --- seccomp ------------------------------------------------------------------------------------
+
+RECV, SEND = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_*: struct seccomp_notif, _resp
+CONTINUE = 1  # SECCOMP_USER_NOTIF_FLAG_CONTINUE
+MKDIR = 83
+
+
+class Agent:
+    """Answers system calls for a container: the calls of `answers` with an error, others go on."""
+
+    def __init__(self, path, answers):
+        self.answers = answers
+        self.states = []
+        self.calls = []
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(str(path))
+        self.socket.listen()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        while True:
+            connection, _ = self.socket.accept()
+            text, fds, _, _ = socket.recv_fds(connection, 65536, 4)
+            while more := connection.recv(65536):
+                text += more
+            connection.close()
+            self.states.append((json.loads(text), len(fds)))
+            threading.Thread(target=self.answer, args=fds, daemon=True).start()
+
+    def answer(self, fd):
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        while poll.poll()[0][1] & select.POLLIN:
+            call = bytearray(80)
+            try:
+                fcntl.ioctl(fd, RECV, call)
+            except OSError:
+                continue  # it was interrupted
+            notification, _, _, number = struct.unpack_from("QIIi", call)
+            self.calls.append(number)
+            error = self.answers.get(number)
+            with contextlib.suppress(OSError):
+                fcntl.ioctl(fd, SEND, struct.pack("QqiI", notification, 0, -error if error else 0,
+                                                  0 if error else CONTINUE))
+        os.close(fd)
+
+
+@pytest.fixture
+def agent(tmp_path):
+    def start(answers):
+        return Agent(tmp_path / "agent", answers)
+    return start
+
+
+@pytest.mark.parametrize("no_new_privileges", [True, False])
+def test_an_agent_answers_system_calls(run, agent, tmp_path, no_new_privileges):
+    it = agent({MKDIR: errno.EXDEV})
+    seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": str(tmp_path / "agent"),
+               "listenerMetadata": "for you",
+               "syscalls": [{"names": ["mkdir", "getcwd"], "action": "SCMP_ACT_NOTIFY"}]}
+    out = run("sh", "-c", "mkdir /tmp/x 2>&1; echo $$; pwd", linux={"seccomp": seccomp},
+              top={"annotations": {"a": "b"}}, noNewPrivileges=no_new_privileges)
+    assert "Invalid cross-device link" in out or "Cross-device link" in out, out
+    (state, descriptors), = it.states
+    assert descriptors == 1
+    assert state["fds"] == ["seccompFd"]
+    assert state["metadata"] == "for you"
+    assert state["pid"] == state["state"]["pid"] > 1
+    assert state["state"]["status"] == "created"
+    assert state["state"]["id"].startswith("strata-test-")
+    assert Path(state["state"]["bundle"], "config.json").exists()
+    assert state["state"]["annotations"] == {"a": "b"}
+    assert MKDIR in it.calls
+
+
+def test_every_call_may_be_the_agents(run, agent, tmp_path):
+    """Also those with which the runtime itself would send the descriptor."""
+    it = agent({})
+    seccomp = {"defaultAction": "SCMP_ACT_NOTIFY", "listenerPath": str(tmp_path / "agent")}
+    assert run("echo", "here", linux={"seccomp": seccomp}) == "here\n"
+    assert len(it.states) == 1
+    assert 59 in it.calls  # execve
+    # Who may not send is sent for.
+    (tmp_path / "agent").unlink()
+    it = agent({})
+    seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": str(tmp_path / "agent"),
+               "syscalls": [{"names": ["sendmsg", "clone", "nanosleep", "futex"],
+                             "action": "SCMP_ACT_ERRNO"},
+                            {"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]}
+    run("mkdir", "/dev/shm/sent", linux={"seccomp": seccomp})
+    assert it.calls == [MKDIR]
+
+
+def test_an_agent_that_is_not_there(refused, tmp_path):
+    seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": str(tmp_path / "agent"),
+               "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]}
+    assert "listenerPath: cannot open" in refused("true", linux={"seccomp": seccomp})
+    (tmp_path / "agent").write_text("")
+    assert "is not a socket" in refused("true", linux={"seccomp": seccomp})
+    (tmp_path / "agent").unlink()
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(str(tmp_path / "agent"))
+        error = refused("true", linux={"seccomp": seccomp})
+        assert "cannot connect to the seccomp agent" in error
+
+
+def test_a_profile_that_is_wrong_is_named(refused):
+    seccomp = {"defaultAction": "SCMP_ACT_ALLOW",
+               "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"},
+                            {"names": ["mkdir"], "action": "SCMP_ACT_ERRNO",
+                             "args": [{"index": 0, "value": 1, "op": "SCMP_CMP_OTTER"}]}]}
+    assert "syscalls[1].args[0]: unknown comparison 'SCMP_CMP_OTTER'" in refused(
+        "true", linux={"seccomp": seccomp})

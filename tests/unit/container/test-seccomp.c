@@ -515,6 +515,113 @@ static void actions_and_order(void **state)
 	seccomp_program_free(&p);
 }
 
+/* A rule that says what happens anyway is none, as with libseccomp: it does not beat the others. */
+static void rules_that_change_nothing_are_none(void **state)
+{
+	struct seccomp_program p = load_custom(
+		"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":["
+		"{\"names\":[\"lseek\",\"gettid\"],\"action\":\"SCMP_ACT_ERRNO\"},"
+		"{\"names\":[\"lseek\"],\"action\":\"SCMP_ACT_ALLOW\","
+		"\"args\":[{\"index\":0,\"value\":1,\"op\":\"SCMP_CMP_EQ\"}]}]}");
+
+	assert_int_equal(ask(&p, AUDIT_ARCH_X86_64, SYS_lseek, 1, 0), ALLOW);
+	assert_int_equal(ask(&p, AUDIT_ARCH_X86_64, SYS_lseek, 2, 0), ERRNO(EPERM));
+	/* Named, and so not newer than the profile. */
+	assert_int_equal(ask(&p, AUDIT_ARCH_X86_64, SYS_gettid, 0, 0), ERRNO(EPERM));
+	assert_int_equal(ask(&p, AUDIT_ARCH_X86_64, SYS_gettid + 1, 0, 0), ERRNO(ENOSYS));
+	seccomp_program_free(&p);
+}
+
+static void calls_newer_than_a_profile_that_denies(void **state)
+{
+	static const struct {
+		const char *action;
+		uint32_t old, newer;
+	} rows[] = {
+		{ "SCMP_ACT_ALLOW", ALLOW, ALLOW },
+		{ "SCMP_ACT_LOG", SECCOMP_RET_LOG, SECCOMP_RET_LOG },
+		{ "SCMP_ACT_TRACE", SECCOMP_RET_TRACE | EPERM, SECCOMP_RET_TRACE | EPERM },
+		{ "SCMP_ACT_KILL_PROCESS", SECCOMP_RET_KILL_PROCESS, ERRNO(ENOSYS) },
+		{ "SCMP_ACT_TRAP", SECCOMP_RET_TRAP, ERRNO(ENOSYS) },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct seccomp_program p;
+		char json[256];
+
+		snprintf(json, sizeof(json),
+			"{\"defaultAction\":\"%s\",\"syscalls\":[{\"names\":[\"lseek\",\"fork\"],"
+			"\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":9}]}",
+			rows[i].action);
+		p = load_custom(json);
+		assert_int_equal(ask(&p, AUDIT_ARCH_X86_64, SYS_read, 0, 0), rows[i].old);
+		assert_int_equal(ask(&p, AUDIT_ARCH_X86_64, 999, 0, 0), rows[i].newer);
+		seccomp_program_free(&p);
+		/* One that names nothing knows nothing. */
+		snprintf(json, sizeof(json), "{\"defaultAction\":\"%s\"}", rows[i].action);
+		p = load_custom(json);
+		assert_int_equal(ask(&p, AUDIT_ARCH_X86_64, 999, 0, 0), rows[i].old);
+		seccomp_program_free(&p);
+	}
+}
+
+/* Other runtimes always have it, through libseccomp. */
+static void the_native_architecture_is_always_meant(void **state)
+{
+	static const char *const lists[] = { "\"SCMP_ARCH_X86\",\"SCMP_ARCH_X32\"",
+		"\"SCMP_ARCH_S390\"", "" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		struct seccomp_program p;
+		char json[256];
+
+		snprintf(json, sizeof(json),
+			"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":[%s],"
+			"\"syscalls\":[{\"names\":[\"getcwd\"],\"action\":\"SCMP_ACT_ERRNO\"}]}",
+			lists[i]);
+		p = load_custom(json);
+		assert_int_equal(ask(&p, AUDIT_ARCH_X86_64, SYS_getcwd, 0, 0), ERRNO(EPERM));
+		assert_int_equal(ask(&p, AUDIT_ARCH_X86_64, SYS_read, 0, 0), ALLOW);
+		assert_int_equal(ask(&p, AUDIT_ARCH_I386, 183 /* getcwd */, 0, 0),
+			i == 0 ? ERRNO(EPERM) : SECCOMP_RET_KILL_PROCESS);
+		seccomp_program_free(&p);
+	}
+}
+
+static void flags_and_listener(void **state)
+{
+	static const char listener[] =
+		"\"listenerPath\":\"/run/agent\",\"listenerMetadata\":\"data\"}";
+	const struct seccomp_choice alone = { SECCOMP_CUSTOM,
+		(char[]){ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerMetadata\":\"x\"}" } };
+	struct error err = { 0 };
+	struct seccomp_program p;
+	char json[512];
+
+	assert_int_equal(seccomp_program_load(&alone, 0, &p, &err), -EINVAL);
+	assert_string_equal(err.message, "seccomp profile: listenerMetadata without listenerPath");
+	snprintf(json, sizeof(json),
+		"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"flags\":[\"SECCOMP_FILTER_FLAG_TSYNC\","
+		"\"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV\",\"SECCOMP_FILTER_FLAG_SPEC_ALLOW\"],%s",
+		listener);
+	/* Nothing to listen to. */
+	p = load_custom(json);
+	assert_int_equal(p.flags, SECCOMP_FILTER_FLAG_SPEC_ALLOW);
+	assert_null(p.listener_path);
+	seccomp_program_free(&p);
+	snprintf(json, sizeof(json),
+		"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"flags\":[\"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV\"],"
+		"\"syscalls\":[{\"names\":[\"mkdir\"],\"action\":\"SCMP_ACT_NOTIFY\"}],%s",
+		listener);
+	p = load_custom(json);
+	assert_int_equal(
+		p.flags, SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV | SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	assert_string_equal(p.listener_path, "/run/agent");
+	assert_string_equal(p.listener_metadata, "data");
+	assert_int_equal(ask(&p, AUDIT_ARCH_X86_64, SYS_mkdir, 0, 0), SECCOMP_RET_USER_NOTIF);
+	seccomp_program_free(&p);
+}
+
 /* On i386 a socket call is also socketcall's, and a System V one ipc's. */
 static void multiplexed_calls_of_i386_are_met(void **state)
 {
@@ -667,9 +774,9 @@ static void what_is_wrong_is_named(void **state)
 	} rows[] = {
 		{ "", "seccomp profile" },
 		{ "[]", "not a JSON object" },
-		{ "{}", "no \"action\"" },
+		{ "{}", "no \"defaultAction\"" },
 		{ "{\"defaultAction\":5}", "defaultAction" },
-		{ "{\"defaultAction\":\"SCMP_ACT_NOTIFY\"}", "SCMP_ACT_NOTIFY" },
+		{ "{\"defaultAction\":\"SCMP_ACT_NOTIFY\"}", "needs a listenerPath" },
 		{ "{\"defaultAction\":\"SCMP_ACT_MAYBE\"}", "'SCMP_ACT_MAYBE'" },
 		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"defaultErrnoRet\":3}",
 			"takes no errnoRet" },
@@ -680,15 +787,14 @@ static void what_is_wrong_is_named(void **state)
 			"SECCOMP_FILTER_FLAG_X" },
 		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":[\"SCMP_ARCH_Z80\"]}",
 			"SCMP_ARCH_Z80" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":[\"SCMP_ARCH_S390\"]}",
-			"none of its architectures" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[7]}", "not an object" },
+		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[7]}",
+			"syscalls[0] is not an object" },
 		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"action\":"
 		  "\"SCMP_ACT_ALLOW\"}]}",
-			"no \"names\"" },
+			"syscalls[0] has no \"names\"" },
 		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"],"
 		  "\"action\":\"SCMP_ACT_KILL\",\"args\":[{\"index\":6,\"op\":\"SCMP_CMP_EQ\"}]}]}",
-			"index" },
+			"syscalls[0].args[0]: an argument's index" },
 		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"],"
 		  "\"action\":\"SCMP_ACT_KILL\",\"args\":[{\"index\":0,\"op\":\"SCMP_CMP_ISH\"}]}]}",
 			"SCMP_CMP_ISH" },
@@ -737,6 +843,10 @@ int main(void)
 		cmocka_unit_test(the_kernel_takes_the_default_program),
 		cmocka_unit_test(every_comparison_is_of_all_64_bits),
 		cmocka_unit_test(actions_and_order),
+		cmocka_unit_test(rules_that_change_nothing_are_none),
+		cmocka_unit_test(calls_newer_than_a_profile_that_denies),
+		cmocka_unit_test(the_native_architecture_is_always_meant),
+		cmocka_unit_test(flags_and_listener),
 		cmocka_unit_test(multiplexed_calls_of_i386_are_met),
 		cmocka_unit_test(long_programs_jump_far),
 		cmocka_unit_test(includes_and_excludes_are_decided),
