@@ -116,11 +116,19 @@ int mounts_keep_peers(struct child *child, struct error *err)
 		return 0;
 	for (size_t i = 0; i < child->config->nr_mounts; i++) {
 		const struct container_mount *mount = &child->config->mounts[i];
+		struct error reason = { 0 };
 		int r;
 
 		if (asked_for(mount) != MS_SHARED || !mount->source || mount->source[0] != '/')
 			continue;
-		r = keep_peer(child, i, err);
+		/* One that has no peers is bound with the others: mountinfo lists by age. */
+		r = check_source(mount, MS_SHARED, &reason);
+		if (r == -EINVAL)
+			continue;
+		if (r < 0)
+			*err = reason;
+		else
+			r = keep_peer(child, i, err);
 		if (r < 0)
 			return r;
 	}
