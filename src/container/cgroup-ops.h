@@ -108,6 +108,9 @@ int cgroup_unit_start(const struct cgroup_unit *unit, pid_t pid, const struct cg
 int cgroup_unit_set(const struct cgroup_unit *unit, const struct cgroup_limits *limits, bool v2,
 	struct error *err);
 
+/* Move a process into the unit. */
+int cgroup_unit_attach(const struct cgroup_unit *unit, pid_t pid, struct error *err);
+
 /* --- cgroup-file.c -------------------------------------------------------------------------- */
 
 /* Largest file read into the stack: memory.stat is 1.5 to 4 KiB. */

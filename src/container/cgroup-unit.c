@@ -166,7 +166,7 @@ int cgroup_unit_read_annotations(
 
 /* --- the helper ---------------------------------------------------------------------------- */
 
-/* strata-scope VERB [--user] [--slice SLICE] --property ... NAME [PID DESCRIPTION] */
+/* strata-scope VERB [--user] [--slice SLICE] --property ... NAME [PID] */
 static int run_helper(const struct cgroup_unit *unit, const char *verb, char *const *settings,
 	pid_t pid, struct error *err)
 {
@@ -185,7 +185,7 @@ static int run_helper(const struct cgroup_unit *unit, const char *verb, char *co
 	argv[argc++] = verb;
 	if (unit->user)
 		argv[argc++] = "--user";
-	if (pid > 0) {
+	if (streq(verb, "start")) {
 		argv[argc++] = "--slice";
 		argv[argc++] = unit->slice;
 	}
@@ -195,10 +195,8 @@ static int run_helper(const struct cgroup_unit *unit, const char *verb, char *co
 	}
 	argv[argc++] = "--";
 	argv[argc++] = unit->name;
-	if (pid > 0) {
+	if (pid > 0)
 		argv[argc++] = pid_text;
-		argv[argc++] = "strata container";
-	}
 	r = process_run((char *const *)(void *)argv, NULL, NULL, err);
 	return r > 0 ? -EIO : r;
 }
@@ -206,8 +204,9 @@ static int run_helper(const struct cgroup_unit *unit, const char *verb, char *co
 int cgroup_unit_start(const struct cgroup_unit *unit, pid_t pid, const struct cgroup_limits *limits,
 	bool v2, struct error *err)
 {
-	static const char *const always[] = { "DefaultDependencies=false", "MemoryAccounting=true",
-		"CPUAccounting=true", "TasksAccounting=true" };
+	static const char *const always[] = { "Description='strata container'",
+		"DefaultDependencies=false", "MemoryAccounting=true", "CPUAccounting=true",
+		"TasksAccounting=true" };
 	_cleanup_strv_ char **settings = NULL;
 	int r = 0;
 
@@ -236,4 +235,9 @@ int cgroup_unit_set(const struct cgroup_unit *unit, const struct cgroup_limits *
 int cgroup_unit_stop(const struct cgroup_unit *unit, struct error *err)
 {
 	return unit->name ? run_helper(unit, "stop", NULL, 0, err) : 0;
+}
+
+int cgroup_unit_attach(const struct cgroup_unit *unit, pid_t pid, struct error *err)
+{
+	return run_helper(unit, "attach", NULL, pid, err);
 }

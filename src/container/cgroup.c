@@ -323,6 +323,16 @@ int cgroup_enter(const char *path, struct error *err)
 	return cgroup_enter_new(path, NULL, err);
 }
 
+int cgroup_enter_unit(const char *path, const struct cgroup_unit *unit, struct error *err)
+{
+	int r = cgroup_enter(path, err);
+
+	if (r != -EACCES || !unit->name || !unit->user)
+		return r;
+	error_clear(err);
+	return cgroup_unit_attach(unit, getpid(), err);
+}
+
 int cgroup_update(const char *path, const struct cgroup_limits *limits, struct error *err)
 {
 	enum cgroup_kind mounted = cgroup_mounted_kind();

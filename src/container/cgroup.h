@@ -206,6 +206,9 @@ int cgroup_create(const char *path, const struct cgroup_limits *limits,
  * On v1 writes "0" to `tasks` (`cgroup.procs` there can stall for 20 ms), on v2 to cgroup.procs.
  */
 int cgroup_enter(const char *path, struct error *err);
+/* Likewise; where the kernel keeps a user from moving between cgroups that are not all theirs,
+ * their systemd moves us into its unit. */
+int cgroup_enter_unit(const char *path, const struct cgroup_unit *unit, struct error *err);
 /* Likewise, by the first to enter a cgroup that cgroup_create() has just made with these limits:
  * it knows which hierarchies there are, and looks for no others. */
 int cgroup_enter_new(const char *path, const struct cgroup_limits *limits, struct error *err);

@@ -58,7 +58,8 @@ static int enter_running(const struct child *child, int pidfd)
 	    flags = namespaces_to_join(child->config) & (CLONE_NEWUSER | CLONE_NEWPID);
 
 	if (r == 0 && child->has_cgroup)
-		r = cgroup_enter(child->config->cgroup_path, NULL);
+		r = cgroup_enter_unit(
+			child->config->cgroup_path, &child->config->cgroup_unit, NULL);
 	if (r < 0)
 		return r;
 	return setns(pidfd, flags) < 0 ? -errno : 0;
@@ -112,7 +113,8 @@ int container_exec(const struct container_config *config, pid_t init_pid,
 	child.options = options;
 	child.rootless = geteuid() != 0;
 	child.in_userns = config->namespaces[CONTAINER_NS_USER].wanted;
-	child.has_cgroup = config->cgroup_path && cgroup_host_kind() != CGROUP_NONE;
+	child.has_cgroup = config->cgroup_path &&
+		(config->cgroup_unit.name || cgroup_host_kind() != CGROUP_NONE);
 	pidfd = (int)syscall(SYS_pidfd_open, container_member(config, init_pid), 0);
 	if (pidfd < 0)
 		return error_errno(err, errno, "the container's first process is gone");

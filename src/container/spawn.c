@@ -431,9 +431,8 @@ int container_spawn(const struct container_config *config,
 	child.is_first = true;
 	child.rootless = geteuid() != 0;
 	child.in_userns = config->namespaces[CONTAINER_NS_USER].wanted;
-	/* Where the unit is going to be is ours once systemd has made it. */
-	child.has_cgroup = config->cgroup_path &&
-		(config->cgroup_unit.name || cgroup_host_kind() != CGROUP_NONE);
+	/* Whoever chose the path has found out that we may. */
+	child.has_cgroup = config->cgroup_path != NULL;
 	r = find_single_mapping(&child, err);
 	if (r < 0)
 		return r;

@@ -5,11 +5,13 @@
  *   strata-scope start [--user] [--slice SLICE] [--address ADDRESS] [--property NAME=VALUE]...
  *                      NAME.scope PID [DESCRIPTION]
  *   strata-scope set [--user] [--address ADDRESS] --property NAME=VALUE... NAME.scope
+ *   strata-scope attach [--user] [--address ADDRESS] NAME.scope PID
  *   strata-scope stop [--user] [--address ADDRESS] NAME.scope
  *
- * puts a running process into a transient, delegated scope of systemd, changes the scope's
- * properties, and ends it. Called by monitors and by the systemd driver of container/cgroup-unit.c,
- * not by people; exit status 0 when it is done, 1 with one sentence on stderr when it is not.
+ * puts a running process into a new transient, delegated scope of systemd, changes the scope's
+ * properties, moves another process into it, and ends it. Called by monitors and by the systemd
+ * driver of container/cgroup-unit.c, not by people; exit status 0 when it is done, 1 with one
+ * sentence on stderr when it is not.
  */
 #include <getopt.h>
 #include <stdint.h>
@@ -22,7 +24,7 @@
 static int usage(void)
 {
 	fprintf(stderr,
-		"usage: strata-scope start|set|stop [--user] [--slice SLICE] [--address ADDRESS]\n"
+		"usage: strata-scope start|set|attach|stop [--user] [--slice SLICE] [--address ADDRESS]\n"
 		"           [--property NAME=VALUE]... NAME.scope [PID [DESCRIPTION]]\n");
 	return 2;
 }
@@ -34,6 +36,7 @@ static const struct verb {
 } verbs[] = {
 	{ "start", scope_start, 2, 3 },
 	{ "set", scope_set, 1, 1 },
+	{ "attach", scope_attach, 2, 2 },
 	{ "stop", scope_stop, 1, 1 },
 };
 

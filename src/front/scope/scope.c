@@ -310,6 +310,24 @@ int scope_set(const struct scope_request *request, struct error *err)
 	return 0;
 }
 
+int scope_attach(const struct scope_request *request, struct error *err)
+{
+	_cleanup_(cleanup_bus) sd_bus *bus = NULL;
+	_cleanup_(sd_bus_error_free) sd_bus_error failure = SD_BUS_ERROR_NULL;
+	int r = open_manager(request, &bus, err);
+
+	if (r < 0)
+		return r;
+	r = sd_bus_call_method(bus, MANAGER_NAME, MANAGER_PATH, MANAGER_INTERFACE,
+		"AttachProcessesToUnit", &failure, NULL, "ssau", request->name, "", 1,
+		(uint32_t)request->pid);
+	if (r < 0)
+		return error_set(err, r, "systemd does not move process %d into %s: %s",
+			(int)request->pid, request->name,
+			failure.message ? failure.message : strerror(-r));
+	return 0;
+}
+
 int scope_stop(const struct scope_request *request, struct error *err)
 {
 	_cleanup_(cleanup_bus) sd_bus *bus = NULL;

@@ -26,5 +26,8 @@ int scope_start(const struct scope_request *request, struct error *err);
 /* Give a scope that is there the request's properties. */
 int scope_set(const struct scope_request *request, struct error *err);
 
+/* Move the process into a scope that is there. */
+int scope_attach(const struct scope_request *request, struct error *err);
+
 /* End it and whatever is in it, and wait until it is gone. One that is not there is fine. */
 int scope_stop(const struct scope_request *request, struct error *err);
