@@ -2,6 +2,7 @@
 """The verbs that show instances, volumes and the host, as people and scripts read them."""
 
 import json
+import os
 import re
 import subprocess
 import time
@@ -97,6 +98,48 @@ def test_inspect_tells_the_options(box):
     box.ok("create", "--name", "other", "--security-opt", "no-new-privileges", "busybox")
     host = json.loads(box.ok("inspect", "other"))[0]["HostConfig"]
     assert not host["Privileged"] and host["SecurityOpt"] == ["no-new-privileges"]
+
+
+def test_inspect_tells_what_comes_from_the_host(box, tmp_path):
+    start(box, "web", "-v", f"{tmp_path}:/a", "-v", f"{tmp_path}:/b:ro", "-v", "data:/c:ro",
+          "-v", "/nameless", "--device", "/dev/null:/dev/x:r", "--cap-add", "SYS_ADMIN")
+    seen = box.inspect("web")
+    assert seen["HostConfig"]["Binds"] == [f"{tmp_path}:/a", f"{tmp_path}:/b:ro", "data:/c:ro"]
+    assert seen["HostConfig"]["Devices"] == [
+        {"PathOnHost": "/dev/null", "PathInContainer": "/dev/x", "CgroupPermissions": "r"}]
+    assert seen["HostConfig"]["CapAdd"] == ["CAP_SYS_ADMIN"]
+    assert list(seen["Config"]["Volumes"]) == ["/nameless"]
+    assert seen["HostConfig"]["PortBindings"] == seen["NetworkSettings"]["Ports"] == {}
+    assert list(seen["NetworkSettings"]["Networks"]) == ["none"]
+    box.ok("create", "--name", "other", "--network", "container:web", "--privileged", "--uts", "host",
+           "busybox")
+    other = box.inspect("other")
+    assert other["HostConfig"]["NetworkMode"] == f"container:{seen['Id']}"
+    assert other["NetworkSettings"]["Networks"] == {}
+    assert other["HostConfig"]["Devices"] == other["HostConfig"]["CapAdd"] == []
+
+
+def test_inspect_tells_the_propagation(box, tmp_path):
+    subprocess.run(["mount", "-t", "tmpfs", "--make-shared", "tmpfs", tmp_path], check=True)
+    try:
+        box.ok("create", "--name", "it", "-v", f"{tmp_path}:/a:rshared", "-v",
+               f"{tmp_path}:/b:ro,rslave", "busybox")
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+    seen = box.inspect("it")
+    assert seen["HostConfig"]["Binds"] == [f"{tmp_path}:/a:rshared", f"{tmp_path}:/b:ro,rslave"]
+    assert [m["Mode"] for m in seen["Mounts"]] == ["rshared", "ro,rslave"]
+
+
+def test_inspect_tells_the_rates(box):
+    disks = [name for name in os.listdir("/sys/block") if os.path.exists(f"/dev/{name}")]
+    if not disks:
+        pytest.skip("this host has no disk in /dev")
+    disk = f"/dev/{disks[0]}"
+    box.ok("create", "--name", "it", "--device-read-bps", f"{disk}:1mb", "busybox")
+    host = box.inspect("it")["HostConfig"]
+    assert host["BlkioDeviceReadBps"] == [{"Path": disk, "Rate": 1 << 20}]
+    assert host["BlkioDeviceWriteIOps"] == []
 
 
 # --- top, stats ---

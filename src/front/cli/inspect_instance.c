@@ -5,6 +5,9 @@
  * What the document says comes from config.json, instance.json and state.json as they are now; a
  * member Docker has and we know nothing about is left out. Our own are under "Strata".
  */
+#include <limits.h>
+#include <unistd.h>
+
 #include "base/process.h"
 #include "container/container.h"
 #include "front/cli/each.h"
@@ -12,14 +15,6 @@
 #include "front/cli/show.h"
 #include "front/cli/table.h"
 #include "front/cli/verbs.h"
-#include "instance/volume.h"
-
-static const char *const restart_names[] = {
-	[INSTANCE_RESTART_NO] = "no",
-	[INSTANCE_RESTART_ON_FAILURE] = "on-failure",
-	[INSTANCE_RESTART_UNLESS_STOPPED] = "unless-stopped",
-	[INSTANCE_RESTART_ALWAYS] = "always",
-};
 
 static const char *const health_names[] = {
 	[INSTANCE_HEALTH_NONE] = "none",
@@ -28,29 +23,6 @@ static const char *const health_names[] = {
 	[INSTANCE_HEALTH_UNHEALTHY] = "unhealthy",
 };
 
-/* A null value is an absent string. */
-static json_t *text(const char *s)
-{
-	return json_string(s ? s : "");
-}
-
-static json_t *number(int64_t n)
-{
-	return json_integer((json_int_t)n);
-}
-
-/* A limit nobody asked for is 0, as in Docker. */
-static json_t *limit(int64_t n)
-{
-	return json_integer(n == CGROUP_UNSET ? 0 : (json_int_t)n);
-}
-
-static void set(json_t *object, const char *key, json_t *value)
-{
-	/* Out of memory shows as a missing member; the caller checks the whole at the end. */
-	json_object_set_new(object, key, value);
-}
-
 /* --- State --- */
 
 static json_t *describe_state(const struct instance *instance)
@@ -58,320 +30,24 @@ static json_t *describe_state(const struct instance *instance)
 	const struct instance_state *s = &instance->state;
 	json_t *o = json_object();
 
-	set(o, "Status", text(instance_status_name(s->status)));
-	set(o, "Running",
+	inspect_set(o, "Status", inspect_text(instance_status_name(s->status)));
+	inspect_set(o, "Running",
 		json_boolean(s->status == INSTANCE_RUNNING || s->status == INSTANCE_PAUSED ||
 			s->status == INSTANCE_RESTARTING));
-	set(o, "Paused", json_boolean(s->status == INSTANCE_PAUSED));
-	set(o, "Restarting", json_boolean(s->status == INSTANCE_RESTARTING));
-	set(o, "OOMKilled", json_boolean(s->oom_killed));
-	set(o, "Dead", json_boolean(s->status == INSTANCE_DEAD));
-	set(o, "Pid", number(s->pid));
-	set(o, "ExitCode", number(s->exit_code));
-	set(o, "Error", text(s->error));
-	set(o, "StartedAt", show_json_time(s->started_ns));
-	set(o, "FinishedAt", show_json_time(s->finished_ns));
+	inspect_set(o, "Paused", json_boolean(s->status == INSTANCE_PAUSED));
+	inspect_set(o, "Restarting", json_boolean(s->status == INSTANCE_RESTARTING));
+	inspect_set(o, "OOMKilled", json_boolean(s->oom_killed));
+	inspect_set(o, "Dead", json_boolean(s->status == INSTANCE_DEAD));
+	inspect_set(o, "Pid", inspect_number(s->pid));
+	inspect_set(o, "ExitCode", inspect_number(s->exit_code));
+	inspect_set(o, "Error", inspect_text(s->error));
+	inspect_set(o, "StartedAt", show_json_time(s->started_ns));
+	inspect_set(o, "FinishedAt", show_json_time(s->finished_ns));
 	if (s->health != INSTANCE_HEALTH_NONE)
-		set(o, "Health",
+		inspect_set(o, "Health",
 			json_pack("{s:s, s:I, s:o}", "Status", health_names[s->health],
 				"FailingStreak", (json_int_t)s->health_failing_streak, "Log",
 				instance_health_log(instance)));
-	return o;
-}
-
-/* --- Mounts --- */
-
-static bool is_read_only(const struct container_mount *m)
-{
-	return strv_contains(m->options, "ro");
-}
-
-/* What every instance gets is no mount of the user's. */
-static bool is_own_mount(const struct instance *instance, const struct container_mount *m)
-{
-	static const char *const below[] = { "/proc", "/sys", "/dev" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(below); i++) {
-		const char *rest = str_after_prefix(m->destination, below[i]);
-
-		if (rest && (!*rest || *rest == '/') && !(m->source && *m->source == '/'))
-			return true;
-	}
-	return m->source && strstr(m->source, instance->id) && strstr(m->source, "/instances/");
-}
-
-/* The last word counts. */
-static const char *propagation(const struct container_mount *m)
-{
-	static const char *const words[] = { "private", "rprivate", "shared", "rshared", "slave",
-		"rslave" };
-	const char *found = "rprivate";
-
-	strv_for_each (option, m->options)
-		for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-			if (streq(*option, words[i]))
-				found = words[i];
-	return found;
-}
-
-static json_t *describe_mount(const struct instance *instance, const struct container_mount *m)
-{
-	_cleanup_free_ char *volume = m->source
-		? volume_name_of_path(instance->roots.root, m->source)
-		: NULL;
-	bool tmpfs = m->type && streq(m->type, "tmpfs");
-	json_t *o = json_object();
-
-	set(o, "Type", text(tmpfs ? "tmpfs" : volume ? "volume" : "bind"));
-	if (volume) {
-		set(o, "Name", text(volume));
-		set(o, "Driver", text("local"));
-	}
-	set(o, "Source", text(tmpfs ? "" : m->source));
-	set(o, "Destination", text(m->destination));
-	set(o, "Mode", text(is_read_only(m) ? "ro" : ""));
-	set(o, "RW", json_boolean(!is_read_only(m)));
-	set(o, "Propagation", text(tmpfs || volume ? "" : propagation(m)));
-	return o;
-}
-
-static json_t *describe_mounts(const struct instance *instance)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < instance->config.nr_mounts; i++) {
-		const struct container_mount *m = &instance->config.mounts[i];
-
-		if (!is_own_mount(instance, m))
-			json_array_append_new(array, describe_mount(instance, m));
-	}
-	return array;
-}
-
-/* --- HostConfig --- */
-
-static json_t *describe_binds(const struct instance *instance)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < instance->config.nr_mounts; i++) {
-		const struct container_mount *m = &instance->config.mounts[i];
-		_cleanup_free_ char *volume = NULL, *bind = NULL;
-
-		if (is_own_mount(instance, m) || !m->source || *m->source != '/')
-			continue;
-		volume = volume_name_of_path(instance->roots.root, m->source);
-		bind = strf("%s:%s%s", volume ? volume : m->source, m->destination,
-			is_read_only(m) ? ":ro" : "");
-		json_array_append_new(array, text(bind));
-	}
-	return array;
-}
-
-static const char *namespace_mode(
-	const struct container_config *config, enum container_namespace which, const char *own)
-{
-	const struct container_namespace_config *ns = &config->namespaces[which];
-
-	return !ns->wanted ? "host" : ns->path ? ns->path : own;
-}
-
-static void describe_limits(json_t *o, const struct cgroup_limits *limits)
-{
-	int64_t nano_cpus = 0;
-
-	if (limits->cpu_quota_us > 0 && limits->cpu_period_us > 0)
-		nano_cpus = (int64_t)((double)limits->cpu_quota_us * 1e9 /
-			(double)limits->cpu_period_us);
-	set(o, "Memory", limit(limits->memory_bytes));
-	set(o, "MemorySwap", limit(limits->memory_swap_bytes));
-	set(o, "MemoryReservation", limit(limits->memory_reservation_bytes));
-	set(o, "NanoCpus", number(nano_cpus));
-	set(o, "CpuShares", limit(limits->cpu_shares));
-	set(o, "CpuQuota", limit(limits->cpu_quota_us));
-	set(o, "CpuPeriod", limit(limits->cpu_period_us));
-	set(o, "CpusetCpus", text(limits->cpuset_cpus));
-	set(o, "CpusetMems", text(limits->cpuset_mems));
-	set(o, "PidsLimit", limit(limits->pids));
-	set(o, "BlkioWeight", limit(limits->blkio_weight));
-	set(o, "OomKillDisable", json_boolean(limits->oom_kill_disable));
-}
-
-static json_t *describe_devices(const struct container_config *config)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < config->nr_devices; i++)
-		json_array_append_new(array,
-			json_pack("{s:s, s:s}", "PathOnHost", config->devices[i].path,
-				"PathInContainer", config->devices[i].path));
-	return array;
-}
-
-static json_t *describe_sysctls(const struct container_config *config)
-{
-	json_t *o = json_object();
-
-	for (size_t i = 0; i < config->nr_sysctls; i++)
-		set(o, config->sysctls[i].key, text(config->sysctls[i].value));
-	return o;
-}
-
-static json_t *describe_capabilities(uint64_t set_, uint64_t but)
-{
-	json_t *array = json_array();
-
-	for (int bit = 0; bit < CONTAINER_CAPABILITY_COUNT; bit++) {
-		const char *name = container_capability_name(bit);
-
-		if ((set_ & ~but) >> bit & 1 && name)
-			json_array_append_new(array, text(name));
-	}
-	return array;
-}
-
-/* Nothing is kept of the flag itself: it is what made all of this true. */
-static bool is_privileged(const struct container_config *c)
-{
-	uint64_t all = container_capabilities_all();
-
-	return c->seccomp.kind == SECCOMP_UNCONFINED && (c->process.cap_bounding & all) == all &&
-		!c->masked_paths && !c->readonly_paths;
-}
-
-static json_t *describe_security(const struct container_config *c)
-{
-	json_t *array = json_array();
-
-	if (c->process.no_new_privileges)
-		json_array_append_new(array, text("no-new-privileges"));
-	if (c->seccomp.kind == SECCOMP_UNCONFINED)
-		json_array_append_new(array, text("seccomp=unconfined"));
-	else if (c->seccomp.kind == SECCOMP_CUSTOM)
-		json_array_append_new(array, json_sprintf("seccomp=%s", c->seccomp.profile));
-	return array;
-}
-
-/* Names of setrlimit(2) as --ulimit takes them, in the order of their numbers (Linux). */
-static const char *const limit_names[RLIM_NLIMITS] = {
-	[RLIMIT_CPU] = "cpu",
-	[RLIMIT_FSIZE] = "fsize",
-	[RLIMIT_DATA] = "data",
-	[RLIMIT_STACK] = "stack",
-	[RLIMIT_CORE] = "core",
-	[RLIMIT_RSS] = "rss",
-	[RLIMIT_NPROC] = "nproc",
-	[RLIMIT_NOFILE] = "nofile",
-	[RLIMIT_MEMLOCK] = "memlock",
-	[RLIMIT_AS] = "as",
-	[RLIMIT_LOCKS] = "locks",
-	[RLIMIT_SIGPENDING] = "sigpending",
-	[RLIMIT_MSGQUEUE] = "msgqueue",
-	[RLIMIT_NICE] = "nice",
-	[RLIMIT_RTPRIO] = "rtprio",
-	[RLIMIT_RTTIME] = "rttime",
-};
-
-static json_t *describe_ulimits(const struct container_process *process)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < process->nr_rlimits; i++) {
-		const struct container_rlimit *l = &process->rlimits[i];
-
-		if (l->resource < 0 || l->resource >= (int)RLIM_NLIMITS)
-			continue;
-		json_array_append_new(array,
-			json_pack("{s:s, s:I, s:I}", "Name", limit_names[l->resource], "Soft",
-				(json_int_t)l->soft, "Hard", (json_int_t)l->hard));
-	}
-	return array;
-}
-
-/* Size of /dev/shm; 0 when it is the host's or has no limit. */
-static int64_t shm_size(const struct container_config *c)
-{
-	uint64_t bytes = 0;
-
-	for (size_t i = 0; i < c->nr_mounts; i++) {
-		if (!streq(c->mounts[i].destination, "/dev/shm"))
-			continue;
-		strv_for_each (option, c->mounts[i].options) {
-			const char *value = str_after_prefix(*option, "size=");
-
-			if (value && parse_size_bytes(value, &bytes) < 0)
-				bytes = 0;
-		}
-	}
-	return (int64_t)bytes;
-}
-
-static json_t *describe_tmpfs(const struct instance *instance)
-{
-	json_t *o = json_object();
-
-	for (size_t i = 0; i < instance->config.nr_mounts; i++) {
-		const struct container_mount *m = &instance->config.mounts[i];
-		_cleanup_free_ char *options = NULL;
-
-		if (!m->type || !streq(m->type, "tmpfs") || is_own_mount(instance, m))
-			continue;
-		options = show_labels(m->options);
-		set(o, m->destination, text(options));
-	}
-	return o;
-}
-
-static json_t *describe_logging(const struct instance_spec *spec)
-{
-	json_t *options = json_object();
-	char value[32];
-
-	if (spec->log_max_size > 0) {
-		snprintf(value, sizeof(value), "%lld", (long long)spec->log_max_size);
-		set(options, "max-size", text(value));
-		snprintf(value, sizeof(value), "%lld", (long long)spec->log_max_files);
-		set(options, "max-file", text(value));
-	}
-	return json_pack("{s:s, s:o}", "Type", spec->log_driver ? spec->log_driver : "json-file",
-		"Config", options);
-}
-
-static json_t *describe_host_config(const struct instance *instance)
-{
-	const struct container_config *c = &instance->config;
-	const struct instance_spec *spec = &instance->spec;
-	uint64_t usual = container_capabilities_default();
-	json_t *o = json_object();
-
-	set(o, "Binds", describe_binds(instance));
-	set(o, "LogConfig", describe_logging(spec));
-	set(o, "NetworkMode", text(namespace_mode(c, CONTAINER_NS_NETWORK, "none")));
-	set(o, "RestartPolicy",
-		json_pack("{s:s, s:I}", "Name", restart_names[spec->restart], "MaximumRetryCount",
-			(json_int_t)spec->restart_max));
-	set(o, "AutoRemove", json_boolean(spec->auto_remove));
-	set(o, "CapAdd", describe_capabilities(c->process.cap_bounding, usual));
-	set(o, "CapDrop", describe_capabilities(usual, c->process.cap_bounding));
-	set(o, "CgroupnsMode", text(namespace_mode(c, CONTAINER_NS_CGROUP, "private")));
-	set(o, "IpcMode", text(namespace_mode(c, CONTAINER_NS_IPC, "private")));
-	set(o, "PidMode", text(namespace_mode(c, CONTAINER_NS_PID, "")));
-	set(o, "UTSMode", text(namespace_mode(c, CONTAINER_NS_UTS, "")));
-	set(o, "UsernsMode", text(c->namespaces[CONTAINER_NS_USER].wanted ? "private" : ""));
-	set(o, "OomScoreAdj", number(c->process.oom_score_adj));
-	set(o, "Privileged", json_boolean(is_privileged(c)));
-	set(o, "SecurityOpt", describe_security(c));
-	set(o, "GroupAdd", show_json_strv(c->process.group_names));
-	set(o, "Ulimits", describe_ulimits(&c->process));
-	set(o, "ShmSize", number(shm_size(c)));
-	set(o, "Tmpfs", describe_tmpfs(instance));
-	set(o, "ReadonlyRootfs", json_boolean(c->rootfs.read_only));
-	set(o, "Init", json_boolean(c->init));
-	set(o, "Devices", describe_devices(c));
-	set(o, "Sysctls", describe_sysctls(c));
-	set(o, "MaskedPaths", show_json_strv(c->masked_paths));
-	set(o, "ReadonlyPaths", show_json_strv(c->readonly_paths));
-	describe_limits(o, &c->limits);
 	return o;
 }
 
@@ -402,11 +78,21 @@ static void describe_command(json_t *o, const struct instance *instance)
 		count = (uint64_t)instance->spec.entrypoint_count < all
 			? (size_t)instance->spec.entrypoint_count
 			: all;
-	set(o, "Cmd", words_or_null(args ? args + count : NULL));
+	inspect_set(o, "Cmd", words_or_null(args ? args + count : NULL));
 	entrypoint = count ? json_array() : json_null();
 	for (size_t i = 0; i < count; i++)
-		json_array_append_new(entrypoint, text(args[i]));
-	set(o, "Entrypoint", entrypoint);
+		json_array_append_new(entrypoint, inspect_text(args[i]));
+	inspect_set(o, "Entrypoint", entrypoint);
+}
+
+static json_t *describe_hostname(const struct container_config *c)
+{
+	char name[HOST_NAME_MAX + 1] = "";
+
+	if (c->namespaces[CONTAINER_NS_UTS].wanted || c->hostname)
+		return inspect_text(c->hostname);
+	gethostname(name, sizeof(name) - 1);
+	return inspect_text(name);
 }
 
 static json_t *describe_process(const struct instance *instance)
@@ -417,26 +103,27 @@ static json_t *describe_process(const struct instance *instance)
 	json_t *o = json_object();
 
 	snprintf(user, sizeof(user), "%u:%u", c->process.uid, c->process.gid);
-	set(o, "Hostname", text(c->hostname));
-	set(o, "Domainname", text(c->domainname));
-	set(o, "User",
-		text(c->process.user				   ? c->process.user
+	inspect_set(o, "Hostname", describe_hostname(c));
+	inspect_set(o, "Domainname", inspect_text(c->domainname));
+	inspect_set(o, "User",
+		inspect_text(c->process.user			   ? c->process.user
 				: c->process.uid || c->process.gid ? user
 								   : ""));
-	set(o, "Tty", json_boolean(spec->terminal));
-	set(o, "OpenStdin", json_boolean(spec->open_stdin));
-	set(o, "Env", show_json_strv(c->process.env));
+	inspect_set(o, "Tty", json_boolean(spec->terminal));
+	inspect_set(o, "OpenStdin", json_boolean(spec->open_stdin));
+	inspect_set(o, "Env", show_json_strv(c->process.env));
 	describe_command(o, instance);
-	set(o, "Image", text(spec->image_name));
-	set(o, "WorkingDir", text(c->process.cwd));
-	set(o, "Labels", show_json_map(spec->labels));
-	set(o, "StopSignal",
+	inspect_set(o, "Image", inspect_text(spec->image_name));
+	inspect_set(o, "Volumes", inspect_volumes(instance));
+	inspect_set(o, "WorkingDir", inspect_text(c->process.cwd));
+	inspect_set(o, "Labels", show_json_map(spec->labels));
+	inspect_set(o, "StopSignal",
 		spec->stop_signal > 0
 			? json_sprintf("SIG%s", process_signal_name(spec->stop_signal))
-			: text(""));
-	set(o, "StopTimeout", number(spec->stop_timeout_s));
+			: inspect_text(""));
+	inspect_set(o, "StopTimeout", inspect_number(spec->stop_timeout_s));
 	if (spec->health.test)
-		set(o, "Healthcheck", describe_healthcheck(&spec->health));
+		inspect_set(o, "Healthcheck", describe_healthcheck(&spec->health));
 	return o;
 }
 
@@ -465,11 +152,12 @@ static json_t *describe_storage(const struct instance *instance)
 static json_t *describe_own(const struct instance *instance)
 {
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "Isolation",
-		text(instance->spec.isolation), "Platform", text(instance->spec.platform),
-		"ManifestDigest", text(instance->spec.manifest_digest), "Layers",
+		inspect_text(instance->spec.isolation), "Platform",
+		inspect_text(instance->spec.platform), "ManifestDigest",
+		inspect_text(instance->spec.manifest_digest), "Layers",
 		show_json_strv(instance->spec.layers), "MonitorPid",
-		number(instance->state.monitor_pid), "CgroupPath",
-		text(instance->config.cgroup_path), "StoppedByUser",
+		inspect_number(instance->state.monitor_pid), "CgroupPath",
+		inspect_text(instance->config.cgroup_path), "StoppedByUser",
 		json_boolean(instance->state.stopped_by_user));
 }
 
@@ -478,25 +166,29 @@ static json_t *describe(const struct instance *instance)
 	char *const *args = instance->config.process.args;
 	json_t *o = json_object();
 
-	set(o, "Id", text(instance->id));
-	set(o, "Created", show_json_time(instance->spec.created_ns));
-	set(o, "Path", text(args ? args[0] : NULL));
-	set(o, "Args", show_json_strv(args && args[0] ? args + 1 : NULL));
-	set(o, "State", describe_state(instance));
-	set(o, "Image", text(instance->spec.image_digest));
-	set(o, "ResolvConfPath", path_below(instance, "resolv.conf"));
-	set(o, "HostnamePath", path_below(instance, "hostname"));
-	set(o, "HostsPath", path_below(instance, "hosts"));
-	set(o, "LogPath", path_below(instance, "log.json"));
-	set(o, "Name", json_sprintf("/%s", instance->spec.name));
-	set(o, "RestartCount", number(instance->state.restart_count));
-	set(o, "Driver", text("overlay"));
-	set(o, "Platform", text("linux"));
-	set(o, "HostConfig", describe_host_config(instance));
-	set(o, "GraphDriver", describe_storage(instance));
-	set(o, "Mounts", describe_mounts(instance));
-	set(o, "Config", describe_process(instance));
-	set(o, "Strata", describe_own(instance));
+	inspect_set(o, "Id", inspect_text(instance->id));
+	inspect_set(o, "Created", show_json_time(instance->spec.created_ns));
+	inspect_set(o, "Path", inspect_text(args ? args[0] : NULL));
+	inspect_set(o, "Args", show_json_strv(args && args[0] ? args + 1 : NULL));
+	inspect_set(o, "State", describe_state(instance));
+	inspect_set(o, "Image", inspect_text(instance->spec.image_digest));
+	inspect_set(o, "ResolvConfPath", path_below(instance, "resolv.conf"));
+	inspect_set(o, "HostnamePath", path_below(instance, "hostname"));
+	inspect_set(o, "HostsPath", path_below(instance, "hosts"));
+	inspect_set(o, "LogPath", path_below(instance, "log.json"));
+	inspect_set(o, "Name", json_sprintf("/%s", instance->spec.name));
+	inspect_set(o, "RestartCount", inspect_number(instance->state.restart_count));
+	inspect_set(o, "Driver", inspect_text("overlay"));
+	inspect_set(o, "Platform", inspect_text("linux"));
+	inspect_set(o, "MountLabel", inspect_text(instance->config.mount_label));
+	inspect_set(o, "ProcessLabel", inspect_text(instance->config.process.selinux_label));
+	inspect_set(o, "AppArmorProfile", inspect_text(instance->config.process.apparmor_profile));
+	inspect_set(o, "HostConfig", inspect_host_config(instance));
+	inspect_set(o, "GraphDriver", describe_storage(instance));
+	inspect_set(o, "Mounts", inspect_mounts(instance));
+	inspect_set(o, "NetworkSettings", inspect_network(instance));
+	inspect_set(o, "Config", describe_process(instance));
+	inspect_set(o, "Strata", describe_own(instance));
 	return o;
 }
 
