@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -19,11 +18,20 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / "tests/e2e"))
 import oci  # noqa: E402
+from engines import Docker, Machine  # noqa: E402
+from host import remove_cgroups  # noqa: E402
 from memory import rollup_kib, together_kib  # noqa: E402,F401 (bench/memory imports them here)
 
 FILE_SYSTEM_BYTES = 24 << 30  # sparse
 
 STRATA = Path(os.environ.get("STRATA_BIN", TOP / "build/src/front/strata"))
+STRATA_RUNTIME = STRATA.with_name("strata-runtime")
+
+
+def runtimes():
+    """{name: path} of the OCI runtimes to compare."""
+    return {"strata": str(STRATA_RUNTIME)} | {
+        name: path for name in ("crun", "runc") if (path := shutil.which(name))}
 
 
 def note(text):
@@ -51,25 +59,6 @@ def process_parent(pid):
         return int(file.read().rsplit(")", 1)[1].split()[1])
 
 
-def pids_named(*names):
-    found = []
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                if Path(entry.path, "comm").read_text().strip() in names:
-                    found.append(int(entry.name))
-    return found
-
-
-def remove_cgroups():
-    """What podman and docker leave behind, when it is empty."""
-    for name in ("docker", "libpod_parent"):
-        for top in Path("/sys/fs/cgroup").glob(f"*/{name}"):
-            for path, _, _ in os.walk(top, topdown=False):
-                with contextlib.suppress(OSError):
-                    os.rmdir(path)
-
-
 def in_own_mount_namespace():
     """Start this program again where the peers' mounts go away by themselves, and where a hybrid
     cgroup host looks like a plain v1 one: Debian's crun refuses hybrid ones, and so does podman
@@ -90,7 +79,8 @@ class Bench:
         self._use_a_file_system_of_its_own()
         self.root = self.folder / "rootfs"
         self.layout = self.folder / "oci"
-        self._ending = [self._remove_folder, remove_cgroups]
+        # Podman leaves its cgroup behind.
+        self._ending = [self._remove_folder, lambda: remove_cgroups("/libpod_parent")]
         self.env = dict(os.environ, HOME=str(self.folder))
         layout = oci.Layout(self.layout)
         layout.name(layout.manifest([oci.busybox_tar()], oci.BUSYBOX_CONFIG), "busybox:latest")
@@ -131,7 +121,7 @@ class Bench:
                 continue
             try:
                 made.append(make())
-            except (OSError, subprocess.SubprocessError, RuntimeError) as error:
+            except (AssertionError, OSError, subprocess.SubprocessError, RuntimeError) as error:
                 said = getattr(error, "stderr", "") or ""
                 note(f"without {make.__name__}: {error} {said.strip()[-200:]}")
         return made
@@ -155,22 +145,26 @@ class Bench:
         return Peer("bwrap", lambda *c: ["bwrap", "--unshare-all", "--bind", str(self.root), "/",
                                          "--proc", "/proc", "--dev", "/dev", *c])
 
+    def bundle(self, runtime, command, name):
+        """A bundle in a folder of that name, with the configuration that the runtime suggests."""
+        bundle = self.folder / name
+        bundle.mkdir()
+        output(runtime, "spec", cwd=bundle)
+        config = json.loads((bundle / "config.json").read_text())
+        config["root"] = {"path": str(self.root), "readonly": False}
+        config["process"].update(terminal=False, args=list(command))
+        # Without CAP_SYS_RESOURCE their limit of open files cannot be set.
+        config["process"].pop("rlimits", None)
+        (bundle / "config.json").write_text(json.dumps(config))
+        return bundle
+
     def _bundle(self, runtime):
-        """OCI bundle folders, one a command: a prepared bundle fixes its command."""
+        """Runs of an OCI runtime; one bundle a command, because a bundle fixes its command."""
         made = {}
 
         def run(*command):
             if command not in made:
-                bundle = self.folder / f"{runtime}-{len(made)}"
-                bundle.mkdir()
-                output(runtime, "spec", cwd=bundle)
-                config = json.loads((bundle / "config.json").read_text())
-                config["root"] = {"path": str(self.root), "readonly": False}
-                config["process"].update(terminal=False, args=list(command))
-                # Without CAP_SYS_RESOURCE their limit of open files cannot be set.
-                config["process"].pop("rlimits", None)
-                (bundle / "config.json").write_text(json.dumps(config))
-                made[command] = bundle
+                made[command] = self.bundle(runtime, command, f"{runtime}-{len(made)}")
             return [runtime, "--root", str(self.folder / f"{runtime}-state"), "run", "--bundle",
                     str(made[command]), f"bench-{runtime}-{os.getpid()}"]
 
@@ -202,47 +196,36 @@ class Bench:
         return Peer("podman", lambda *c: [*base, "run", "--rm", *options, *c],
                     start, slow=True)
 
+    def machine(self, name):
+        machine = Machine(name, self.folder)
+        self._ending.append(machine.close)
+        return machine
+
+    def archive(self):
+        """The image "busybox" as engines load it."""
+        archive = self.folder / "busybox.tar"
+        if not archive.exists():
+            output("skopeo", "copy", f"oci:{self.layout}:busybox:latest",
+                   f"docker-archive:{archive}:busybox:latest")
+        return archive
+
+    def dockerd(self, runtimes):
+        """A docker of our own with the image "busybox"; the first of the runtimes is its default."""
+        docker = Docker(self.machine("docker"), runtimes, "--bridge=none", "--iptables=false",
+                        "--ip6tables=false").start()
+        docker.ok("load", "-i", self.archive())
+        return docker
+
     def docker(self):
-        socket = self.folder / "docker.sock"
-        before = set(pids_named("containerd-shim", "containerd-shim-r"))
-        log = open(self.folder / "dockerd.log", "w")
-        daemon = subprocess.Popen(
-            ["dockerd", "--data-root", str(self.folder / "docker"), "--exec-root",
-             str(self.folder / "docker-run"), "--pidfile", str(self.folder / "docker.pid"),
-             "--host", f"unix://{socket}", "--bridge=none", "--iptables=false",
-             "--ip6tables=false", "--storage-driver", "overlay2"],
-            stdout=log, stderr=log, env=self.env)
-
-        def end():
-            daemon.send_signal(signal.SIGTERM)
-            try:
-                daemon.wait(20)
-            except subprocess.TimeoutExpired:
-                daemon.kill()
-
-        self._ending.append(end)
-        base = ["docker", "--host", f"unix://{socket}"]
-        for _ in range(150):
-            if daemon.poll() is not None:
-                raise RuntimeError((self.folder / "dockerd.log").read_text()[-300:])
-            with contextlib.suppress(subprocess.SubprocessError):
-                output(*base, "version", env=self.env)
-                break
-            time.sleep(0.1)
-        archive = self.folder / "docker.tar"
-        output("skopeo", "copy", f"oci:{self.layout}:busybox:latest",
-               f"docker-archive:{archive}:busybox:latest")
-        output(*base, "load", "-i", archive, env=self.env)
-        archive.unlink()
+        docker = self.dockerd({})
 
         def start():
-            name = output(*base, "run", "-d", "--network", "none", "busybox", "sleep", "1000",
-                          env=self.env).strip()
-            self._ending.append(lambda: output(*base, "rm", "-f", name, env=self.env))
-            pid = int(output(*base, "inspect", "-f", "{{.State.Pid}}", name, env=self.env))
-            return [process_parent(pid)]
+            name = docker.ok("run", "-d", "--network", "none", "busybox", "sleep", "1000")
+            self._ending.append(lambda: docker.ok("rm", "-f", name))
+            status = docker.machine.proc(docker.inspect(name, "{{.State.Pid}}"), "status").read_text()
+            return [docker.machine.host_pid(status.split("PPid:")[1].split()[0])]
 
-        return Peer("docker", lambda *c: [*base, "run", "--rm", "--network", "none", "busybox", *c],
+        return Peer("docker", lambda *c: docker.argv("run", "--rm", "--network", "none", "busybox", *c),
                     start, slow=True)
 
     # --- measuring ---

@@ -60,9 +60,9 @@ exec tini -- sleep infinity >&-
 class Machine:
     """A context manager; close() ends everything in it."""
 
-    def __init__(self, name):
+    def __init__(self, name, parent=None):
         self.name = name
-        self.folder = Path(tempfile.mkdtemp(prefix=f"strata-{name}-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"strata-{name}-", dir=parent))
         self.folder.chmod(0o755)
         self.cgroup = f"/strata-e2e-{name}-{uuid.uuid4().hex[:8]}"
         self._unshare = subprocess.Popen(
@@ -118,6 +118,16 @@ class Machine:
         first = min((pid for pid, name in found.items() if name == "sleep"), default=None)
         found.pop(first, None)
         return found
+
+    def host_pid(self, pid):
+        """What the host calls a process that shares the machine's mounts."""
+        mounts = os.readlink(f"/proc/{self.pid}/ns/mnt")
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                pids = Path(f"/proc/{name}/status").read_text().split("NSpid:")[1].split("\n")[0].split()
+                if pids[1:] == [str(pid)] and os.readlink(f"/proc/{name}/ns/mnt") == mounts:
+                    return int(name)
+        raise ProcessLookupError(f"no process {pid} in {self.name}")
 
     def kill(self, signal, *pids):
         self.run("kill", f"-{signal}", *pids)
@@ -181,6 +191,8 @@ class Docker(Program):
         self.machine = machine
         self.socket = machine.folder / "docker.sock"
         for name, path in runtimes.items():
+            if name == "runc":
+                continue  # dockerd knows it
             options += ("--add-runtime", f"{name}={path}")
         if runtimes and "--default-runtime" not in options:
             options += ("--default-runtime", next(iter(runtimes)))
