@@ -402,6 +402,24 @@ def has_range_for_root():
     return any(line.split(":")[0] in ("root", "0", "strata", "containers") for line in lines)
 
 
+def test_volumes_have_the_ids_of_the_image(strata, busybox_image):
+    """--userns private: what it writes to a volume is the same to everybody who mounts that."""
+    show = "stat -c '%u %g' /home/user /home/user/mine /home/user/roots"
+    strata.ok("run", "--rm", "--userns", "private", "-v", "shared:/home/user", "-v", "/anon", "busybox",
+              "sh", "-c", "su user -c 'touch ~/mine'; touch /home/user/roots /anon/x")
+    # The image's /home/user, copied to the empty volume, is still the user's.
+    for userns in ("private", "host"):
+        out = strata.ok("run", "--rm", "--userns", userns, "-v", "shared:/home/user:ro", "busybox",
+                        "sh", "-c", show)
+        assert out.splitlines() == ["1000 1000", "1000 1000", "0 0"]
+    assert os.stat(strata.root / "volumes/shared/_data/mine").st_uid == 1000
+    strata.ok("create", "--name", "kept", "--userns", "private", "-v", "shared:/v", "busybox", "sh", "-c",
+              "stat -c %u /v/roots")
+    for _ in range(2):
+        assert strata.ok("start", "-a", "kept") == "0"
+    assert strata.inspect("kept")["HostConfig"]["Binds"] == ["shared:/v"]
+
+
 def test_private_user_ids_are_not_the_hosts(strata, busybox_image, tmp_path):
     strata.root.chmod(0o700)  # what the mapped root may not pass is opened before
     (tmp_path / "of-the-host").write_text("x")

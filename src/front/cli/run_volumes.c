@@ -18,6 +18,9 @@
 
 int run_plan_make_volumes(const struct cli *cli, struct run_plan *plan, struct error *err)
 {
+	/* What an ordinary user has is in their own ids anyway, and cannot be mapped again. */
+	bool mapped = plan->config.namespaces[CONTAINER_NS_USER].wanted && !cli->rootless;
+
 	strv_for_each (path, plan->host_directories) {
 		int r = io_make_dirs(AT_FDCWD, *path, 0755, err);
 
@@ -40,6 +43,9 @@ int run_plan_make_volumes(const struct cli *cli, struct run_plan *plan, struct e
 		}
 		free(mount->source);
 		mount->source = steal_ptr(&volume.path);
+		/* On disk a volume has the ids of the image, as layers do, whoever mounts it. */
+		if (mapped && strv_push(&mount->options, "idmap") < 0)
+			return error_oom(err);
 	}
 	return 0;
 }
