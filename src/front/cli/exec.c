@@ -2,6 +2,7 @@
 /*
  * exec.c - `exec`: another process in a running instance.
  */
+#include "base/process.h"
 #include "front/cli/finish.h"
 #include "front/cli/run_options.h"
 #include "front/cli/verbs.h"
@@ -106,6 +107,7 @@ static int exec_main(struct cli *cli, void *options, int argc, char **argv, stru
 	};
 	int exit_code = EXIT_STRATA, r;
 
+	process_protect_program(cli->argv);
 	if (o->terminal && o->interactive && !o->detach && !isatty(STDIN_FILENO))
 		return error_set(err, ENOTTY, "the input device is not a TTY");
 	r = instance_check_detach_keys(o->detach_keys, err);

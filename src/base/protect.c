@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * protect.c - keep our own program's file from being overwritten through /proc/PID/exe
+ * (CVE-2019-5736).
+ *
+ * What enters a container that already runs shares it with processes that may be hostile, and the
+ * file of its program is the host's. Others keep them from it in the first place (process_hide() in
+ * container/child.c, container/command.c), but between the look at a command and its execve(2) the
+ * file can be exchanged for a link to /proc/self/exe. So a program that enters containers executes
+ * itself again, from a place that nobody can write to: a read-only clone of the mount that its file
+ * is on, attached nowhere, or a sealed copy in memory where mounts are not ours to clone. It does
+ * so before anything else, and knows by the place itself that it was done.
+ */
+#include "base/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+#define SELF  "/proc/self/exe"
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+static bool is_protected(int self)
+{
+	struct statvfs fs;
+	int seals = fcntl(self, F_GET_SEALS);
+
+	if (seals >= 0 && seals & F_SEAL_WRITE)
+		return true;
+	if (fstatvfs(self, &fs) < 0 || fs.f_flag & ST_RDONLY)
+		return true;
+	/* Whoever is not let write it by its mode is no danger, nor is root of a user namespace. */
+	return faccessat(AT_FDCWD, SELF, W_OK, AT_EACCESS) < 0;
+}
+
+/* Needs CAP_SYS_ADMIN over our mount namespace. */
+static int clone_read_only(void)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	_cleanup_close_ int tree = (int)syscall(
+		SYS_open_tree, AT_FDCWD, SELF, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (tree < 0 ||
+		syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return -errno;
+	return steal_fd(&tree);
+}
+
+static int copy_sealed(int self)
+{
+	_cleanup_close_ int copy = memfd_create("strata", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct stat st;
+	ssize_t n;
+
+	if (copy < 0 || fstat(self, &st) < 0)
+		return -errno;
+	for (off_t done = 0; done < st.st_size; done += n) {
+		n = sendfile(copy, self, NULL, (size_t)(st.st_size - done));
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+	}
+	return fcntl(copy, F_ADD_SEALS, SEALS) < 0 ? -errno : steal_fd(&copy);
+}
+
+void process_protect_program(char *const argv[])
+{
+	_cleanup_close_ int self = open(SELF, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int place = -1;
+
+	if (self < 0 || is_protected(self))
+		return;
+	place = clone_read_only();
+	if (place < 0)
+		place = copy_sealed(self);
+	if (place >= 0)
+		syscall(SYS_execveat, place, "", argv, environ, AT_EMPTY_PATH);
+	log_info("cannot execute strata from a place that cannot be written to");
+}
