@@ -85,6 +85,7 @@ static const struct stage spawn_stages[] = {
 	{ process_hide, NULL },
 	/* 2. the file system, seen from the host */
 	{ look_at_host, NULL },
+	{ namespaces_join_mounts, NULL },
 	{ mounts_keep_peers, NULL },
 	{ rootfs_isolate_mounts, NULL },
 	{ rootfs_mount, NULL },

@@ -37,22 +37,38 @@ static const struct {
 	{ "stderr", "/proc/self/fd/2" },
 };
 
+/* Make it, or find it there: an image may have put something else in its place. 0 or -errno. */
+static int make_default_node(int dir_fd, const char *name, dev_t number)
+{
+	struct stat st;
+
+	if (mknodat(dir_fd, name, S_IFCHR | 0666, number) == 0)
+		return 0;
+	if (errno != EEXIST || fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (S_ISCHR(st.st_mode) && st.st_rdev == number)
+		return 0;
+	if (unlinkat(dir_fd, name, 0) < 0 || mknodat(dir_fd, name, S_IFCHR | 0666, number) < 0)
+		return -errno;
+	return 0;
+}
+
 static int make_default_nodes(struct child *child, struct error *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(default_nodes); i++) {
+		const char *name = default_nodes[i].name;
 		char path[32];
-		int r;
+		int r = -EPERM;
 
-		if (!child->in_userns &&
-			(mknodat(child->dev_fd, default_nodes[i].name, S_IFCHR | 0666,
-				 makedev(default_nodes[i].major, default_nodes[i].minor)) == 0 ||
-				errno == EEXIST))
-			continue;
-		if (!child->in_userns && errno != EPERM)
-			return error_errno(
-				err, errno, "cannot make /dev/%s", default_nodes[i].name);
-		snprintf(path, sizeof(path), "/dev/%s", default_nodes[i].name);
-		r = mounts_bind_file(child, default_nodes[i].host_path, path, err);
+		if (!child->in_userns)
+			r = make_default_node(child->dev_fd, name,
+				makedev(default_nodes[i].major, default_nodes[i].minor));
+		if (r == -EPERM) {
+			snprintf(path, sizeof(path), "/dev/%s", name);
+			r = mounts_bind_file(child, default_nodes[i].host_path, path, err);
+		} else if (r < 0) {
+			error_errno(err, r, "cannot make /dev/%s", name);
+		}
 		if (r < 0)
 			return r;
 	}
@@ -127,11 +143,17 @@ static int make_device(
 
 	if (!copy)
 		return error_oom(err);
-	if (!slash || !slash[1] || copy[0] != '/')
-		return error_set(err, EINVAL, "device path %s is not absolute", device->path);
+	if (copy[0] != '/' || mount_target_is(copy, "/"))
+		return error_set(err, EINVAL, "device path %s: it is no absolute path to a file",
+			device->path);
 	/* Our own devpts has it. */
 	if (mount_target_is(device->path, "/dev/ptmx"))
 		return 0;
+	/* "/mnt/" is "/mnt". */
+	while (slash > copy && !slash[1]) {
+		*slash = '\0';
+		slash = strrchr(copy, '/');
+	}
 	if (child->in_userns && device->type != 'p')
 		return bind_device(child, device, err);
 	*slash = '\0';

@@ -129,6 +129,9 @@ void namespaces_close(int fds[CONTAINER_NS_COUNT]);
  */
 int namespaces_raise_loopback(struct error *err);
 int namespaces_join(struct child *child, struct error *err);
+/* Not sooner than we have written what we write to /proc: another's may be a fake or covered, and
+ * lead the write to another file (CVE-2025-52881). */
+int namespaces_join_mounts(struct child *child, struct error *err);
 int namespaces_become_root(struct child *child, struct error *err);
 int namespaces_set_names(struct child *child, struct error *err);
 /* Enter the cgroup and its namespace, once. */

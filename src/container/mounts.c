@@ -153,12 +153,14 @@ int mounts_bind_file(struct child *child, const char *source, const char *path, 
 {
 	const char *name = mounts_make_in_dev(child, path, S_IFREG);
 	_cleanup_close_ int tree = clone_tree(AT_FDCWD, source, false), target = -1;
+	bool made;
 
 	if (tree < 0)
 		return error_errno(err, tree, "cannot bind %s on %s", source, path);
 	if (name)
 		return mounts_attach(tree, child->dev_fd, name, path, err);
-	target = mounts_open_target(child->root_fd, path, false, err);
+	target = mount_target_open(
+		child, path, &(struct mount_subject){ .tree_fd = tree }, &made, err);
 	return target < 0 ? target : mounts_attach(tree, target, "", path, err);
 }
 

@@ -129,20 +129,33 @@ static int enter_new_network(struct child *child, struct error *err)
 	return namespaces_raise_loopback(err);
 }
 
+static int join(struct child *child, enum container_namespace which, struct error *err)
+{
+	if (child->namespace_fds[which] >= 0 &&
+		setns(child->namespace_fds[which], namespace_flags[which]) < 0)
+		return error_errno(err, errno, "cannot join the namespace %s",
+			child->config->namespaces[which].path);
+	return 0;
+}
+
 int namespaces_join(struct child *child, struct error *err)
 {
-	int flags = namespaces_new(child->config);
+	/* The parent or its helper has put us into those that are missing here. */
+	static const enum container_namespace joined[] = { CONTAINER_NS_NETWORK, CONTAINER_NS_IPC,
+		CONTAINER_NS_UTS, CONTAINER_NS_CGROUP };
+	int flags = namespaces_new(child->config), r;
 
-	for (int i = 0; i < CONTAINER_NS_COUNT; i++) {
-		/* The parent or its helper has put us into these. */
-		if (child->namespace_fds[i] < 0 || i == CONTAINER_NS_PID ||
-			i == CONTAINER_NS_TIME || i == CONTAINER_NS_USER)
-			continue;
-		if (setns(child->namespace_fds[i], namespace_flags[i]) < 0)
-			return error_errno(err, errno, "cannot join the namespace %s",
-				child->config->namespaces[i].path);
+	for (size_t i = 0; i < ARRAY_SIZE(joined); i++) {
+		r = join(child, joined[i], err);
+		if (r < 0)
+			return r;
 	}
 	return flags & CLONE_NEWNET ? enter_new_network(child, err) : 0;
+}
+
+int namespaces_join_mounts(struct child *child, struct error *err)
+{
+	return join(child, CONTAINER_NS_MOUNT, err);
 }
 
 int namespaces_become_root(struct child *child, struct error *err)

@@ -6,7 +6,7 @@
  * to the parent with SYNC_READY. The image may have put anything at /dev/pts: what is opened there
  * must be on a devpts, and the other end is found by TIOCGPTPEER, never by a name.
  */
-#include "container/internal.h"
+#include "container/mounts.h"
 
 #include <linux/magic.h>
 #include <sys/ioctl.h>
@@ -48,6 +48,7 @@ int terminal_open(struct child *child, struct error *err)
 int terminal_make_console(struct child *child, struct error *err)
 {
 	_cleanup_close_ int tree = -1, target = -1;
+	bool made;
 
 	if (child->terminal_fd < 0)
 		return 0;
@@ -55,7 +56,9 @@ int terminal_make_console(struct child *child, struct error *err)
 		child->terminal_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree < 0)
 		return error_errno(err, errno, "cannot bind the terminal on /dev/console");
-	target = mounts_open_target(child->root_fd, "/dev/console", false, err);
+	/* Where there is no mount on /dev, the image may have a link there (CVE-2025-52565). */
+	target = mount_target_open(
+		child, "/dev/console", &(struct mount_subject){ .tree_fd = tree }, &made, err);
 	return target < 0 ? target : mounts_attach(tree, target, "", "/dev/console", err);
 }
 
