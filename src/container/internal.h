@@ -201,8 +201,9 @@ int scheduler_set_cpus(const char *list, const char *field, struct error *err);
 #define CPU_LIST_BYTES 1024
 int cpu_list_parse(const char *list, uint8_t ret[CPU_LIST_BYTES]);
 
-/* labels.c: the parent's check; while /proc is the host's; around making a keyring; at last. */
+/* labels.c: the parent's checks; while /proc is the host's; around making a keyring; at last. */
 int labels_check(const struct container_process *process, struct error *err);
+int labels_check_mounts(const struct container_config *config, struct error *err);
 int labels_open(struct child *child, struct error *err);
 int labels_set_key(struct child *child, bool wanted, struct error *err);
 int labels_apply(struct child *child, struct error *err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * labels.c - AppArmor profile and SELinux label of the command (runtime-spec config.md
- * "apparmorProfile", "selinuxLabel").
+ * "apparmorProfile", "selinuxLabel"); mounts' labels ("mountLabel") are a mount option.
  *
  * Both are told to the kernel in files of /proc/self/attr, take effect at the next execve(2), and
  * are the task's own business: nobody may write them for another. The files are opened while /proc
@@ -54,6 +54,21 @@ int labels_check(const struct container_process *process, struct error *err)
 		return error_set(err, ENOTSUP,
 			"process.selinuxLabel: \"%s\" is asked for, and SELinux is not enabled on this host",
 			process->selinux_label);
+	return 0;
+}
+
+int labels_check_mounts(const struct container_config *config, struct error *err)
+{
+	if (!has_text(config->mount_label))
+		return 0;
+	if (!has_selinux())
+		return error_set(err, ENOTSUP,
+			"linux.mountLabel: \"%s\" is asked for, and SELinux is not enabled on this host",
+			config->mount_label);
+	/* It becomes a mount option in quotes. */
+	if (strpbrk(config->mount_label, "\"\\\n"))
+		return error_set(err, EINVAL, "linux.mountLabel: \"%s\" is no SELinux label",
+			config->mount_label);
 	return 0;
 }
 

@@ -64,6 +64,12 @@ static void append_usable(struct str *out, const struct child *child, char *curs
 	}
 }
 
+/* Those whose files the kernel labels by itself have no such option. */
+static bool has_context(const char *type)
+{
+	return !streq(type, "proc") && !streq(type, "sysfs") && !streq(type, "mqueue");
+}
+
 static bool names_mode(const char *data)
 {
 	return data && (str_after_prefix(data, "mode=") || strstr(data, ",mode="));
@@ -88,6 +94,9 @@ static int make_data(const struct child *child, const struct container_mount *en
 			return error_oom(err);
 		append_usable(out, child, copy);
 	}
+	if (child->config->mount_label && *child->config->mount_label && has_context(entry->type))
+		str_appendf(
+			out, "%scontext=\"%s\"", out->len ? "," : "", child->config->mount_label);
 	return out->failed ? error_oom(err) : 0;
 }
 
@@ -105,6 +114,28 @@ static const struct {
 	{ MS_MANDLOCK, "mand" },
 };
 
+/* A part between commas, but for those in quotes (an SELinux label has some), which go. */
+static char *next_option(char **data)
+{
+	char *option = *data, *to = option;
+	bool quoted = false;
+
+	if (!option)
+		return NULL;
+	for (char *from = option;; from++) {
+		if (*from == '"') {
+			quoted = !quoted;
+			continue;
+		}
+		if (!*from || (*from == ',' && !quoted)) {
+			*data = *from ? from + 1 : NULL;
+			*to = '\0';
+			return option;
+		}
+		*to++ = *from;
+	}
+}
+
 static int configure(int fs, const char *source, unsigned long flags, char *data)
 {
 	char *word, *value;
@@ -115,7 +146,7 @@ static int configure(int fs, const char *source, unsigned long flags, char *data
 		if (flags & superblock_flags[i].flag &&
 			fsconfig(fs, FSCONFIG_SET_FLAG, superblock_flags[i].word, NULL, 0) < 0)
 			return -errno;
-	while (data && (word = strsep(&data, ","))) {
+	while ((word = next_option(&data))) {
 		value = strchr(word, '=');
 		if (value)
 			*value++ = '\0';

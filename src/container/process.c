@@ -28,6 +28,7 @@
 
 #include "base/io.h"
 #include "base/str.h"
+#include "container/config-fields.h"
 
 /* --- with all rights ------------------------------------------------------------------------ */
 
@@ -100,28 +101,25 @@ static int set_limits(struct child *child, struct error *err)
 {
 	for (size_t i = 0; i < child->process->nr_rlimits; i++) {
 		const struct container_rlimit *wanted = &child->process->rlimits[i];
+		const char *name = config_rlimit_name(wanted->resource);
 		struct rlimit limit = { wanted->soft, wanted->hard }, now;
 
 		if (wanted->soft > wanted->hard)
-			return error_set(err, EINVAL,
-				"resource limit %d: the soft limit is above the hard one",
-				wanted->resource);
+			return error_set(
+				err, EINVAL, "%s: the soft limit is above the hard one", name);
 		if (setrlimit((__rlimit_resource_t)wanted->resource, &limit) == 0)
 			continue;
 		if (errno != EPERM || getrlimit((__rlimit_resource_t)wanted->resource, &now) < 0)
-			return error_errno(
-				err, errno, "cannot set resource limit %d", wanted->resource);
+			return error_errno(err, errno, "cannot set %s", name);
 		/* Only CAP_SYS_RESOURCE over the host may raise it: as far as it goes, then. */
 		if (limit.rlim_max > now.rlim_max)
 			limit.rlim_max = now.rlim_max;
 		if (limit.rlim_cur > limit.rlim_max)
 			limit.rlim_cur = limit.rlim_max;
 		if (setrlimit((__rlimit_resource_t)wanted->resource, &limit) < 0)
-			return error_errno(
-				err, errno, "cannot set resource limit %d", wanted->resource);
-		sync_warn(child->sync_fd,
-			"resource limit %d: strata may not raise it above %llu, which it is now",
-			wanted->resource, (unsigned long long)now.rlim_max);
+			return error_errno(err, errno, "cannot set %s", name);
+		sync_warn(child->sync_fd, "%s: strata may not raise it above %llu, which it is now",
+			name, (unsigned long long)now.rlim_max);
 	}
 	return 0;
 }
@@ -308,6 +306,19 @@ static int limit_capabilities(
 	return r < 0 ? error_errno(err, r, "cannot set the capabilities") : 0;
 }
 
+/* What cannot be granted is to be warned of (runtime-spec config.md, "capabilities"). */
+static void warn_of_missing(const struct child *child, uint64_t missing)
+{
+	for (int n = 0; missing && n < CONTAINER_CAPABILITY_COUNT; n++) {
+		const char *name = missing >> n & 1 ? container_capability_name(n) : NULL;
+
+		if (name)
+			sync_warn(child->sync_fd,
+				"capability %s cannot be granted: strata does not have it itself",
+				name);
+	}
+}
+
 /* Effective: what is granted, and CAP_SYS_ADMIN to install the filter. Permitted: what reading a
  * script may need, too. */
 static int keep_borrowed(
@@ -383,6 +394,8 @@ int process_execute(struct child *child, struct error *err)
 		r = become_user(child, err);
 	if (r == 0 && (r = get_capabilities(&held)) < 0)
 		r = error_errno(err, r, "cannot read the capabilities");
+	if (r == 0)
+		warn_of_missing(child, process->cap_permitted & ~held.permitted);
 	if (r == 0)
 		r = keep_borrowed(child, &held, err);
 	if (r == 0)

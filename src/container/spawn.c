@@ -232,6 +232,8 @@ static int check_config(const struct container_config *config,
 	if (r == 0)
 		r = labels_check(&config->process, err);
 	if (r == 0)
+		r = labels_check_mounts(config, err);
+	if (r == 0)
 		r = sysctl_check(config, err);
 	if (r < 0)
 		return r;

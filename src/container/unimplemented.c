@@ -12,18 +12,12 @@ static int refuse(const char *name, struct error *err)
 	return error_set(err, ENOTSUP, "config.json: strata does not implement \"%s\"", name);
 }
 
-static bool has_text(const char *text)
-{
-	return text && *text;
-}
-
 int config_refuse_unimplemented(const struct container_config *c, struct error *err)
 {
 	const struct {
 		bool asked;
 		const char *name;
 	} rows[] = {
-		{ has_text(c->mount_label), "linux.mountLabel" },
 		{ c->intel_rdt.wanted, "linux.intelRdt" },
 		{ c->nr_net_devices > 0, "linux.netDevices" },
 	};

@@ -152,7 +152,9 @@ def test_labels_the_host_does_not_know(run, refused):
     assert run("echo", "here", apparmorProfile="unconfined") == "here\n"
     assert run("echo", "here", apparmorProfile="", selinuxLabel="") == "here\n"
     assert "this host has no AppArmor" in refused("true", apparmorProfile="otter")
-    assert "SELinux is not enabled on this host" in refused("true", selinuxLabel="a:b:c:d")
+    assert "selinuxLabel" in (error := refused("true", selinuxLabel="a:b:c:d"))
+    assert "SELinux is not enabled on this host" in error
+    assert "mountLabel" in refused("true", linux={"mountLabel": "a:b:c:d"})
 
 
 @pytest.mark.guest
@@ -278,3 +280,15 @@ def test_a_profile_that_is_wrong_is_named(refused):
                              "args": [{"index": 0, "value": 1, "op": "SCMP_CMP_OTTER"}]}]}
     assert "syscalls[1].args[0]: unknown comparison 'SCMP_CMP_OTTER'" in refused(
         "true", linux={"seccomp": seccomp})
+
+
+def test_capabilities_that_cannot_be_granted_are_warned_of(runtime, rootfs):
+    with open("/proc/self/status") as status:
+        held = int(next(line for line in status if line.startswith("CapPrm")).split()[1], 16)
+    if held >> 24 & 1:
+        pytest.skip("there is none that this root lacks (CAP_SYS_RESOURCE)")
+    sets = {"bounding": ["CAP_SYS_RESOURCE"], "permitted": ["CAP_SYS_RESOURCE", "CAP_KILL"]}
+    bundle = make(runtime, rootfs, "true", capabilities=sets)
+    done = runtime("run", "--bundle", bundle.path, runtime.new_id())
+    assert "CAP_SYS_RESOURCE cannot be granted" in done.stderr
+    assert "CAP_KILL" not in done.stderr
