@@ -46,6 +46,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "needs_root: only real root can set this up")
     config.addinivalue_line("markers", "guest: also run in the virtual machine (tests/vm)")
     config.addinivalue_line("markers", "after_boot: runs after the virtual machine's reboot")
+    config.addinivalue_line("markers", "hybrid: runs in a machine whose controllers are on v1")
     config.addinivalue_line("markers", "slow: takes more than ten seconds")
 
 
