@@ -5,11 +5,14 @@
  *
  * They go into our fresh tmpfs, or where no mount is asked for on /dev into the image's directory;
  * a /dev that is bound from outside belongs to whoever bound it and is left alone. In a user
- * namespace, and without CAP_MKNOD, mknod(2) of a device is refused: the host's nodes are bound
- * instead.
+ * namespace, and without CAP_MKNOD, mknod(2) of a device is refused: for a user namespace the
+ * parent makes the nodes with the owners and modes they shall have, on a detached tmpfs, and the
+ * child binds them; what the parent may not make either, and the default ones, are the host's
+ * nodes.
  */
 #include "container/mounts.h"
 
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -65,7 +68,8 @@ static int make_default_nodes(struct child *child, struct error *err)
 				makedev(default_nodes[i].major, default_nodes[i].minor));
 		if (r == -EPERM) {
 			snprintf(path, sizeof(path), "/dev/%s", name);
-			r = mounts_bind_file(child, default_nodes[i].host_path, path, err);
+			r = mounts_bind_file(
+				child, AT_FDCWD, default_nodes[i].host_path, path, err);
 		} else if (r < 0) {
 			error_errno(err, r, "cannot make /dev/%s", name);
 		}
@@ -80,23 +84,124 @@ static int make_link(const struct child *child, const char *target, const char *
 	return symlinkat(target, child->dev_fd, name) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-static int make_links(struct child *child, struct error *err)
+/* An image may bring the device instead, which belongs to the host's terminals. */
+static int make_ptmx_link(int dev_fd)
 {
 	struct stat st;
+
+	if (symlinkat("pts/ptmx", dev_fd, "ptmx") == 0)
+		return 0;
+	if (errno != EEXIST || fstatat(dev_fd, "ptmx", &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (!S_ISCHR(st.st_mode))
+		return 0;
+	if (unlinkat(dev_fd, "ptmx", 0) < 0 || symlinkat("pts/ptmx", dev_fd, "ptmx") < 0)
+		return -errno;
+	return 0;
+}
+
+static int make_links(struct child *child, struct error *err)
+{
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(default_links) && r == 0; i++)
 		r = make_link(child, default_links[i].target, default_links[i].name);
-	/* An image may bring the device, which belongs to the host's terminals. */
-	if (r == 0 && fstatat(child->dev_fd, "ptmx", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		S_ISCHR(st.st_mode))
-		unlinkat(child->dev_fd, "ptmx", 0);
 	if (r == 0)
-		r = make_link(child, "pts/ptmx", "ptmx");
+		r = make_ptmx_link(child->dev_fd);
 	if (r == 0 && access("/proc/kcore", F_OK) == 0)
 		r = make_link(child, "/proc/kcore", "core");
 	return r < 0 ? error_errno(err, r, "cannot make the links in /dev") : 0;
 }
+
+/* --- nodes of the parent, for a user namespace ------------------------------------------------ */
+
+/* -1 = nobody's. */
+static uint32_t outside_id(const struct userns_map *maps, size_t count, uint32_t inside)
+{
+	for (size_t i = 0; i < count; i++)
+		if (inside >= maps[i].inside && inside - maps[i].inside < maps[i].count)
+			return maps[i].outside + (inside - maps[i].inside);
+	return (uint32_t)-1;
+}
+
+static int make_node_outside(const struct container_config *config, int dir_fd, const char *name,
+	const struct container_device *device, struct error *err)
+{
+	const struct userns_maps *maps = &config->id_maps;
+	uid_t uid = outside_id(maps->uid, maps->nr_uid, device->uid);
+	gid_t gid = outside_id(maps->gid, maps->nr_gid, device->gid);
+
+	if (uid == (uid_t)-1 || gid == (gid_t)-1)
+		return error_set(err, EINVAL, "device %s: its owner %u:%u is not mapped",
+			device->path, device->uid, device->gid);
+	if (mknodat(dir_fd, name, (device->type == 'b' ? S_IFBLK : S_IFCHR),
+		    makedev(device->major, device->minor)) < 0 ||
+		fchownat(dir_fd, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+		fchmodat(dir_fd, name, device->mode, 0) < 0)
+		return error_errno(err, errno, "cannot make the device %s", device->path);
+	return 0;
+}
+
+static int make_detached_tmpfs(void)
+{
+	_cleanup_close_ int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	int fd;
+
+	if (fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	fd = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int devices_make_outside(struct child *child, struct error *err)
+{
+	const struct container_config *config = child->config;
+	_cleanup_close_ int fd = -1;
+	char name[24];
+	int r;
+
+	if (!child->in_userns || child->rootless || !config->nr_devices || !config->id_maps.nr_uid)
+		return 0;
+	fd = make_detached_tmpfs();
+	if (fd < 0)
+		return error_errno(err, fd, "cannot make a tmpfs for devices");
+	for (size_t i = 0; i < config->nr_devices; i++) {
+		if (config->devices[i].type == 'p')
+			continue;
+		snprintf(name, sizeof(name), "%zu", i);
+		r = make_node_outside(config, fd, name, &config->devices[i], err);
+		/* A root without CAP_MKNOD. */
+		if (r == -EPERM)
+			return 0;
+		if (r < 0)
+			return r;
+	}
+	child->nodes_fd = steal_fd(&fd);
+	return 0;
+}
+
+/* Only what is mounted in our namespace can be cloned. */
+static int show_nodes(struct child *child, bool show, struct error *err)
+{
+	if (child->nodes_fd < 0)
+		return 0;
+	if (show)
+		return mounts_attach(child->nodes_fd, AT_FDCWD, "/proc", "/proc", err);
+	if (fchdir(child->nodes_fd) < 0 || umount2(".", MNT_DETACH) < 0)
+		return error_errno(err, errno, "cannot unmount the tmpfs for devices");
+	return 0;
+}
+
+static int bind_own_node(
+	struct child *child, const struct container_device *device, struct error *err)
+{
+	char name[24];
+
+	snprintf(name, sizeof(name), "%zu", (size_t)(device - child->config->devices));
+	return mounts_bind_file(child, child->nodes_fd, name, device->path, err);
+}
+
+/* --- what --device and linux.devices add ------------------------------------------------------ */
 
 /* The host's node of the same type and number, for a bind: where --device found it. */
 static int bind_device(
@@ -106,6 +211,8 @@ static int bind_device(
 	struct stat st;
 	mode_t type = device->type == 'b' ? S_IFBLK : S_IFCHR;
 
+	if (child->nodes_fd >= 0)
+		return bind_own_node(child, device, err);
 	/* /dev/char/MAJOR:MINOR where udev keeps it, else the very path. */
 	snprintf(host, sizeof(host), "/dev/%s/%u:%u", device->type == 'b' ? "block" : "char",
 		device->major, device->minor);
@@ -117,7 +224,7 @@ static int bind_device(
 		return error_set(err, ENOENT,
 			"%s: no node of device %u:%u was found on the host to bind", device->path,
 			device->major, device->minor);
-	return mounts_bind_file(child, host, device->path, err);
+	return mounts_bind_file(child, AT_FDCWD, host, device->path, err);
 }
 
 /* Replace what is there. 0 or -errno. */
@@ -179,8 +286,10 @@ int devices_make(struct child *child, struct error *err)
 		r = make_default_nodes(child, err);
 	if (r == 0 && !child->dev_is_bound)
 		r = make_links(child, err);
+	if (r == 0)
+		r = show_nodes(child, true, err);
 	for (size_t i = 0; i < config->nr_devices && r == 0; i++)
 		if (!child->dev_is_bound || !str_after_prefix(config->devices[i].path, "/dev/"))
 			r = make_device(child, &config->devices[i], err);
-	return r;
+	return r < 0 ? r : show_nodes(child, false, err);
 }

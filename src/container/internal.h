@@ -94,6 +94,8 @@ struct child {
 	int agent_fd, own_fds_fd, agent_socket; /* see seccomp-listener.c; or -1 */
 	char *agent_text;
 	pid_t outer_pid, first_pid; /* our number outside; the container's first process's */
+	int nodes_fd; /* a detached tmpfs with the nodes of config->devices, named by index, or -1
+		       */
 	int root_fd; /* O_PATH, the root filesystem */
 	int dev_fd; /* O_PATH, the fresh tmpfs that we mounted on /dev, or -1 */
 	bool dev_is_bound; /* /dev came from outside: it is not ours to fill */
@@ -161,8 +163,9 @@ int mounts_make(struct child *child, struct error *err);
 int mounts_seal(struct child *child, struct error *err);
 /* Attach a detached mount on `name` in dir_fd, "": on dir_fd; never through a link. */
 int mounts_attach(int tree_fd, int dir_fd, const char *name, const char *target, struct error *err);
-/* Bind one host file or device onto root_fd/path. */
-int mounts_bind_file(struct child *child, const char *source, const char *path, struct error *err);
+/* Bind one file or device that we can see in dir_fd onto `path` of the root. */
+int mounts_bind_file(
+	struct child *child, int dir_fd, const char *source, const char *path, struct error *err);
 
 /* mount-target.c */
 /* O_PATH of `path` in the root; a missing one is made, as a directory or an empty file. */
@@ -184,6 +187,8 @@ int mounts_keep_peers(struct child *child, struct error *err);
 
 /* devices.c, terminal.c */
 int devices_make(struct child *child, struct error *err);
+/* In the parent: see child->nodes_fd. */
+int devices_make_outside(struct child *child, struct error *err);
 int terminal_open(struct child *child, struct error *err);
 /* /dev/console is the terminal; after it was opened and while mounts may still be made. */
 int terminal_make_console(struct child *child, struct error *err);

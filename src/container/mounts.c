@@ -149,10 +149,11 @@ int mount_bind(struct child *child, const struct container_mount *mount,
 	return mounts_attach(tree, target, "", mount->destination, err);
 }
 
-int mounts_bind_file(struct child *child, const char *source, const char *path, struct error *err)
+int mounts_bind_file(
+	struct child *child, int dir_fd, const char *source, const char *path, struct error *err)
 {
 	const char *name = mounts_make_in_dev(child, path, S_IFREG);
-	_cleanup_close_ int tree = clone_tree(AT_FDCWD, source, false), target = -1;
+	_cleanup_close_ int tree = clone_tree(dir_fd, source, false), target = -1;
 	bool made;
 
 	if (tree < 0)

@@ -446,8 +446,11 @@ int container_spawn(const struct container_config *config,
 	if (r == 0)
 		r = mounts_map_ids(&child, err);
 	if (r == 0)
+		r = devices_make_outside(&child, err);
+	if (r == 0)
 		r = start_child(&child, &handle, err);
 	mounts_close_sources(&child);
+	cleanup_close(&child.nodes_fd);
 	namespaces_close(child.namespace_fds);
 	seccomp_program_free(&child.seccomp);
 	if (r == 0)

@@ -242,18 +242,22 @@ def test_id_mapped_bind(machine, source):
     assert '"idmap" is for a bind' in machine.fails(fresh("tmpfs", "/v", "idmap"))
 
 
-def test_id_mapped_bind_with_the_maps_of_the_container(machine, source):
-    def change(config):
-        config["linux"]["namespaces"].append({"type": "user"})
-        config["linux"] |= {"uidMappings": mapped(100000), "gidMappings": mapped(100000)}
-
-    (source / "file").touch()
-    os.chown(machine.rootfs, 100000, 100000)
+def in_user_namespace(machine, config):
+    config["linux"]["namespaces"].append({"type": "user"})
+    config["linux"] |= {"uidMappings": mapped(100000), "gidMappings": mapped(100000)}
+    for path, folders, files in os.walk(machine.rootfs):
+        for name in [".", *folders, *files]:
+            os.lchown(os.path.join(path, name), 100000, 100000)
     for parent in machine.rootfs.parents:
-        if parent != Path("/tmp") and parent.owner() == "root" and str(parent) != "/":
+        if str(parent).startswith("/tmp/"):
             parent.chmod(parent.stat().st_mode | 0o711)
+
+
+def test_id_mapped_bind_with_the_maps_of_the_container(machine, source):
+    (source / "file").touch()
     assert machine("stat -c %u /v/file; touch /v/made && stat -c %u /v/made",
-                   bind(source, "/v", "rbind", "idmap"), change=change).split() == ["0", "0"]
+                   bind(source, "/v", "rbind", "idmap"),
+                   change=lambda config: in_user_namespace(machine, config)).split() == ["0", "0"]
     assert (source / "made").stat().st_uid == 0
 
 
@@ -277,6 +281,34 @@ def test_devices(machine):
         "/proc/self/fd", "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2", "pts/ptmx",
     ]
     assert ("core" in out.split()) == Path("/proc/kcore").exists()
+
+
+def test_devices_in_a_user_namespace(machine):
+    """mknod(2) is refused there, and this node is not among the host's."""
+    def change(config):
+        in_user_namespace(machine, config)
+        config["linux"]["devices"] = [
+            {"path": "/dev/mine", "type": "c", "major": 10, "minor": 999, "fileMode": 0o640, "uid": 7, "gid": 8},
+            {"path": "/srv/null", "type": "c", "major": 1, "minor": 3},
+            {"path": "/srv/pipe", "type": "p", "fileMode": 0o622, "uid": 1, "gid": 2}]
+        config["linux"]["resources"]["devices"] = [{"allow": True, "access": "rwm"}]
+
+    out = machine("for f in /dev/mine /srv/null /srv/pipe /dev/full; do stat -c '%n %F %a %u %g %t:%T' $f;"
+                  " done; echo x > /srv/null; grep -c /srv /proc/self/mountinfo; ls /sys/kernel >/dev/null",
+                  change=change)
+    assert out.splitlines() == [
+        "/dev/mine character special file 640 7 8 a:3e7",
+        "/srv/null character special file 666 0 0 1:3",
+        "/srv/pipe fifo 622 1 2 0:0",
+        "/dev/full character special file 666 65534 65534 1:7",
+        "1",
+    ]
+
+    def unmapped(config):
+        change(config)
+        config["linux"]["devices"][0]["uid"] = 65536
+
+    assert "owner 65536:8 is not mapped" in machine.fails(change=unmapped)
 
 
 def test_devices_without_a_mount_on_dev(machine):

@@ -96,7 +96,7 @@ static int write_features(struct json_writer *w, struct error *err)
 	write_enabled(w, "selinux", true);
 	write_enabled(w, "intelRdt", false);
 	json_begin_object(w, "mountExtensions");
-	write_enabled(w, "idmap", false);
+	write_enabled(w, "idmap", true);
 	json_end_object(w);
 	json_end_object(w);
 	json_begin_array(w, "potentiallyUnsafeConfigAnnotations");
