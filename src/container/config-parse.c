@@ -123,6 +123,7 @@ static int read_hook(const json_t *json, void *item, const char *what, struct er
 		return r;
 	if (hook->path[0] != '/')
 		return error_set(err, EINVAL, "%s: path \"%s\" is not absolute", what, hook->path);
+	hook->inherits_env = !json_object_get(json, "env");
 	hook->timeout_s = (int)timeout;
 	return 0;
 }

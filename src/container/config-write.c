@@ -208,7 +208,12 @@ static void write_hook(struct json_writer *w, const struct container_hook *hook)
 	json_begin_object(w, NULL);
 	json_write_string(w, "path", hook->path);
 	json_write_strv(w, "args", hook->args);
-	json_write_strv(w, "env", hook->env);
+	if (!hook->inherits_env) {
+		json_begin_array(w, "env");
+		strv_for_each (variable, hook->env)
+			json_write_string(w, NULL, *variable);
+		json_end_array(w);
+	}
 	if (hook->timeout_s)
 		json_write_int(w, "timeout", hook->timeout_s);
 	json_end_object(w);

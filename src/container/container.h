@@ -147,6 +147,7 @@ struct container_hook {
 	char *path; /* absolute */
 	char **args; /* NULL: the path alone */
 	char **env;
+	bool inherits_env; /* "env" is not there: ours, or the command's for START_CONTAINER */
 	int timeout_s; /* 0 = none */
 };
 
@@ -347,7 +348,7 @@ int container_connect(
 /*
  * Run the hooks of one kind, in order: CONTAINER_HOOK_POSTSTART after container_release(),
  * CONTAINER_HOOK_POSTSTOP after everything else; the others run where they belong. `status` is the
- * runtime-spec's word, `pid` is 0 where there is none. The failure of these two kinds is a warning.
+ * runtime-spec's word, `pid` is 0 where there is none. A failure of POSTSTOP is a warning.
  */
 int container_run_hooks(const struct container_config *config, enum container_hook_kind kind,
 	const struct container_identity *identity, const char *status, pid_t pid,

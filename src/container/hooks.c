@@ -6,7 +6,9 @@
  *   prestart, createRuntime   our caller's namespaces; the container's exist, its root is mounted
  *   createContainer           the container's namespaces, the host's files still at "/"
  *   startContainer            inside, with the command's own rights, just before it
- *   poststart, poststop       our caller's namespaces; a failure is only a warning
+ *   poststart                 our caller's namespaces; a failure is the end of the container
+ *                             (runtime-spec 1.3; a warning in 1.2, but never so in runc)
+ *   poststop                  our caller's namespaces; a failure is only a warning
  *
  * A hook reads the container's state from its standard input. Both that and what it prints are
  * anonymous files, not pipes: a hook that reads nothing, writes without end or leaves a process
@@ -67,7 +69,8 @@ static int open_anonymous(const char *name, const char *text)
 /* 0 or an errno value. */
 static int spawn_hook(const struct container_hook *hook, int input, int output, pid_t *ret)
 {
-	char *const only_path[] = { hook->path, NULL }, *const no_env[] = { NULL };
+	char *const only_path[] = { hook->path, NULL }, *const no_env[] = { NULL },
+		    *const *env = hook->inherits_env ? environ : hook->env;
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none, all;
@@ -85,8 +88,7 @@ static int spawn_hook(const struct container_hook *hook, int input, int output, 
 	posix_spawn_file_actions_adddup2(&actions, output, 2);
 	posix_spawn_file_actions_addclosefrom_np(&actions, 3);
 	r = posix_spawn(ret, hook->path, &actions, &attributes,
-		hook->args && hook->args[0] ? hook->args : only_path,
-		hook->env ? hook->env : no_env);
+		hook->args && hook->args[0] ? hook->args : only_path, env ? env : no_env);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);
 	return r;
@@ -160,7 +162,6 @@ int container_run_hooks(const struct container_config *config, enum container_ho
 	const struct container_identity *identity, const char *status, pid_t pid, struct error *err)
 {
 	const struct container_hooks *list = &config->hooks[kind];
-	bool is_warning = kind == CONTAINER_HOOK_POSTSTART || kind == CONTAINER_HOOK_POSTSTOP;
 	_cleanup_free_ char *state = NULL;
 
 	if (!list->count)
@@ -172,7 +173,7 @@ int container_run_hooks(const struct container_config *config, enum container_ho
 		struct error why = { 0 };
 		int r = run_hook(&list->hooks[i], config_hook_names[kind], state, &why);
 
-		if (r < 0 && !is_warning)
+		if (r < 0 && kind != CONTAINER_HOOK_POSTSTOP)
 			return error_set(err, r, "%s", why.message);
 		if (r < 0)
 			log_warning("%s", why.message);
@@ -216,6 +217,8 @@ int hooks_start(struct child *child, struct error *err)
 		if (r < 0)
 			return r;
 	}
+	/* For those that inherit: never ours. */
+	environ = child->env;
 	return container_run_hooks(child->config, CONTAINER_HOOK_START_CONTAINER,
 		child->options->identity, "created", getpid(), err);
 }

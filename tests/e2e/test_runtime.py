@@ -380,10 +380,34 @@ def test_failing_hook(runtime, rootfs, tmp_path, kind):
     done = runtime("run", "-b", bundle.path, name, check=False)
     sentence = f"the {kind} hook {shell} ended with status 3: some reason"
     assert sentence in done.stderr
-    assert done.returncode == (0 if kind.startswith("post") else 1)
-    assert ("warning" in done.stderr) == kind.startswith("post")
+    assert done.returncode == (0 if kind == "poststop" else 1)
+    assert ("warning" in done.stderr) == (kind == "poststop")
     assert json.loads(log.read_text().split(" ", 1)[1].rsplit(" ", 4)[0])["status"] == "stopped"
     assert "does not exist" in runtime.fail("state", name)
+
+
+def test_failing_poststart_removes_the_container(runtime, rootfs):
+    name = runtime.new_id()
+    bundle = runtime.bundle(rootfs, "sleep", "1000")
+    bundle.config["hooks"] = {"poststart": [{"path": "/bin/false"}]}
+    runtime("create", "-b", bundle.save().path, name)
+    assert "poststart hook /bin/false ended with status 1" in runtime.fail("start", name)
+    assert "does not exist" in runtime.fail("state", name)
+
+
+def test_environment_of_hooks(runtime, rootfs, tmp_path):
+    """Without "env": the runtime's, and the command's for those inside."""
+    log = tmp_path / "log"
+    log.touch()
+    bundle = runtime.bundle(rootfs, "true", env=["PATH=/bin", "WHOSE=command"])
+    bundle.config["mounts"].append({"destination": "/log", "source": str(log), "type": "bind",
+                                    "options": ["bind"]})
+    bundle.config["hooks"] = {
+        kind: [{"path": "/bin/sh", "args": ["sh", "-c", f"echo {kind} $WHOSE >>{path}"]}]
+        for kind, path in (("prestart", log), ("startContainer", "/log"), ("poststop", log))}
+    bundle.config["hooks"]["poststop"][0]["env"] = []
+    runtime("run", "-b", bundle.save().path, runtime.new_id(), env=os.environ | {"WHOSE": "ours"})
+    assert log.read_text().splitlines() == ["prestart ours", "startContainer command", "poststop"]
 
 
 def test_hook_takes_too_long(runtime, rootfs):

@@ -342,8 +342,22 @@ int record_load_config(const struct record *record, struct container_config *ret
 	return 0;
 }
 
-/* For hooks: a configuration that cannot be read any more is a warning. */
-static bool load_for_hooks(const struct record *record, struct container_config *ret)
+int record_run_poststart(const struct record *record, struct error *err)
+{
+	const struct container_identity identity = { record->id, record->bundle };
+	struct container_config config;
+	int r = record->has_late_hooks ? record_load_config(record, &config, err) : 0;
+
+	if (r < 0 || !record->has_late_hooks)
+		return r;
+	r = container_run_hooks(
+		&config, CONTAINER_HOOK_POSTSTART, &identity, "running", record->pid, err);
+	container_config_free(&config);
+	return r;
+}
+
+/* A configuration that cannot be read any more is a warning. */
+static bool load_for_poststop(const struct record *record, struct container_config *ret)
 {
 	struct error err = { 0 };
 
@@ -354,26 +368,13 @@ static bool load_for_hooks(const struct record *record, struct container_config 
 	return false;
 }
 
-static void run_hooks(const struct record *record, const struct container_config *config,
-	enum container_hook_kind kind)
+static void run_poststop(const struct record *record, const struct container_config *config)
 {
 	const struct container_identity identity = { record->id, record->bundle };
-	bool started = kind == CONTAINER_HOOK_POSTSTART;
 	struct error err = { 0 };
 
-	if (container_run_hooks(config, kind, &identity, started ? "running" : "stopped",
-		    started ? record->pid : 0, &err) < 0)
+	if (container_run_hooks(config, CONTAINER_HOOK_POSTSTOP, &identity, "stopped", 0, &err) < 0)
 		log_warning("%s", err.message);
-}
-
-void record_run_poststart(const struct record *record)
-{
-	struct container_config config;
-
-	if (!load_for_hooks(record, &config))
-		return;
-	run_hooks(record, &config, CONTAINER_HOOK_POSTSTART);
-	container_config_free(&config);
 }
 
 /* What the process mounted in the host's mount namespace is on top of what was there before. */
@@ -405,11 +406,11 @@ static int remove_files(struct runtime *runtime, struct record *record, struct e
 int record_remove(struct runtime *runtime, struct record *record, struct error *err)
 {
 	struct container_config config;
-	bool has_config = load_for_hooks(record, &config);
+	bool has_config = load_for_poststop(record, &config);
 	int r = remove_files(runtime, record, err);
 
 	if (r == 0 && has_config)
-		run_hooks(record, &config, CONTAINER_HOOK_POSTSTOP);
+		run_poststop(record, &config);
 	if (has_config)
 		container_config_free(&config);
 	return r;

@@ -73,9 +73,8 @@ int record_remove_cgroup(const struct record *record, struct error *err);
 int record_load_config(
 	const struct record *record, struct container_config *ret, struct error *err);
 
-/* Run its poststart hooks; their failures are warnings, and so is whatever keeps them from being
- * run. */
-void record_run_poststart(const struct record *record);
+/* Run its poststart hooks. A container with one that fails is to be removed. */
+int record_run_poststart(const struct record *record, struct error *err);
 
 /* By the kernel's word. */
 enum record_status record_status(const struct record *record);

@@ -81,11 +81,10 @@ static int run(
 			prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	}
 	r = container_release(&handle, err);
-	if (r < 0) {
+	if (r == 0)
+		r = record_run_poststart(&record, err);
+	if (r < 0)
 		launch_undo(runtime, &record, &handle);
-	} else {
-		record_run_poststart(&record);
-	}
 	if (r == 0 && !o->detach) {
 		status = wait_for(handle.pid, &signals);
 		if (!o->keep)

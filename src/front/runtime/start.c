@@ -36,10 +36,13 @@ static int start(struct runtime *runtime, const char *id, struct error *err)
 	r = container_release(&handle, err);
 	container_handle_close(&handle);
 	/* It is ending; what comes next must find it stopped. */
-	if (r < 0)
+	if (r < 0) {
 		record_kill(&record, NULL);
-	else
-		record_run_poststart(&record);
+		return r;
+	}
+	r = record_run_poststart(&record, err);
+	if (r < 0 && record_kill(&record, NULL) == 0 && record_remove_cgroup(&record, NULL) == 0)
+		record_remove(runtime, &record, NULL);
 	return r;
 }
 
