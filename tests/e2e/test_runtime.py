@@ -186,7 +186,6 @@ def test_no_pivot(runtime, rootfs):
 
 def test_no_mount_namespace(runtime, rootfs):
     """Mounts of a container that shares the host's mount namespace go with the container."""
-    before = Path("/proc/self/mountinfo").read_text()
     bundle = runtime.bundle(rootfs, "ls", "/")
     bundle.config["linux"]["namespaces"].remove({"type": "mount"})
     done = runtime("run", "-b", bundle.save().path, runtime.new_id())
@@ -198,7 +197,7 @@ def test_no_mount_namespace(runtime, rootfs):
     # A failure half-way.
     bundle.config["mounts"].append({"destination": "/tmp", "type": "nonsense", "source": "none"})
     assert "nonsense" in runtime.fail("run", "-b", bundle.save().path, runtime.new_id())
-    assert Path("/proc/self/mountinfo").read_text() == before
+    assert str(rootfs) not in Path("/proc/self/mountinfo").read_text()
 
 
 def test_propagation_of_a_private_mount(runtime, rootfs, tmp_path):
