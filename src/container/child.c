@@ -207,6 +207,9 @@ static void finish(struct child *child)
 	sigset_t none;
 
 	default_signals();
+	/* Engines take it from `create` that a command is not there, as runc tells it. */
+	if (child->options->start_fd && process_check_command(child, &error) < 0)
+		fail(child, &error);
 	if (sync_send_type(child->sync_fd, SYNC_READY, child->terminal_master_fd) < 0)
 		_exit(125);
 	cleanup_close(&child->terminal_master_fd);

@@ -181,7 +181,9 @@ int command_find(struct child *child, char **ret, struct error *err)
 			return error_set(err, ENOENT,
 				"exec: \"%s\": stat %s: no such file or directory", name, name);
 		if (r == -EISDIR)
-			return error_set(err, EACCES, "exec: \"%s\": is a directory", name);
+			/* Docker makes 126 of a message with these words of EACCES. */
+			return error_set(err, EACCES,
+				"exec: \"%s\": permission denied: it is a directory", name);
 		if (r == -EACCES)
 			return error_set(err, EACCES, "exec: \"%s\": permission denied", name);
 		if (r < 0)

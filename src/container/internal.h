@@ -224,6 +224,9 @@ int seccomp_listener_install(struct child *child, struct error *err);
 int process_set_oom_score(struct child *child, struct error *err);
 int process_prepare(struct child *child, struct error *err);
 int process_execute(struct child *child, struct error *err);
+/* Is there such a command? As the container's root, while nothing of the process is set up: what
+ * only its user may not execute is found by process_execute(). */
+int process_check_command(struct child *child, struct error *err);
 
 /* hooks.c: before the root is changed (the parent's too), and before the command is executed. */
 int hooks_create(struct child *child, struct error *err);

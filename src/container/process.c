@@ -380,6 +380,22 @@ static int install_filter(struct child *child, struct error *err)
 	return r < 0 ? error_errno(err, r, "cannot install the seccomp filter") : 0;
 }
 
+int process_check_command(struct child *child, struct error *err)
+{
+	_cleanup_free_ char *path = NULL;
+	struct error ignored = { 0 };
+	int r;
+
+	if (!child->process->args || !child->process->args[0])
+		return 0;
+	/* Perhaps only the user may enter it. */
+	if (enter_working_directory(child, &ignored) < 0)
+		return 0;
+	r = command_find(child, &path, err);
+	child->command_failed = r < 0;
+	return r;
+}
+
 int process_execute(struct child *child, struct error *err)
 {
 	const struct container_process *process = child->process;

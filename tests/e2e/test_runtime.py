@@ -172,8 +172,18 @@ def test_run_ends_with_the_status(runtime, rootfs):
 def test_command_not_found(runtime, rootfs):
     name = runtime.new_id()
     bundle = runtime.bundle(rootfs, "no-such-command")
+    said = runtime.fail("create", "--bundle", bundle.path, name)
+    assert "executable file not found in $PATH" in said
+    assert "does not exist" in runtime.fail("state", name)
+
+
+def test_command_that_its_user_may_not_execute(runtime, rootfs):
+    (rootfs / "bin/private").write_text("#!/bin/sh\n")
+    (rootfs / "bin/private").chmod(0o700)
+    name = runtime.new_id()
+    bundle = runtime.bundle(rootfs, "private", user={"uid": 1000, "gid": 1000})
     runtime("create", "--bundle", bundle.path, name)
-    assert "executable file not found in $PATH" in runtime.fail("start", name)
+    assert "permission denied" in runtime.fail("start", name)
     assert runtime.state(name)["status"] == "stopped"
     runtime("delete", name)
 
