@@ -169,9 +169,11 @@ static bool root_is_confined(const char *root)
 int cgroup_v2_base(const char *root, char **ret, struct error *err)
 {
 	_cleanup_free_ char *base = NULL;
+	char procs[PATH_MAX];
 	int r = 0;
 
-	if (geteuid() != 0) {
+	/* An ordinary user, and who is root in a user namespace of theirs. */
+	if (cgroup_path_of(procs, root, "/cgroup.procs") < 0 || access(procs, W_OK) < 0) {
 		r = cgroup_v2_delegated(root, &base);
 		if (r < 0)
 			return error_set(err, ENOTSUP, "no cgroup is delegated to this user");

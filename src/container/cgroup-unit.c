@@ -61,6 +61,19 @@ int cgroup_unit_expand_slice(const char *slice, char **ret, struct error *err)
 	return *ret ? 0 : error_oom(err);
 }
 
+/* Who we are to the machine, be it that we are root in a user namespace. */
+static uid_t outer_uid(void)
+{
+	unsigned inside, outside, count;
+	char map[256];
+
+	if (cgroup_read_text("/proc/self/uid_map", map, sizeof(map)) > 0 &&
+		sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 &&
+		geteuid() - inside < count)
+		return outside + (geteuid() - inside);
+	return geteuid();
+}
+
 /* Below which cgroup the manager has its slices: "" for the system's, unless it is in a container
  * itself. *ret is malloc'd. */
 static int manager_path(bool user, char **ret, struct error *err)
@@ -81,7 +94,7 @@ static int manager_path(bool user, char **ret, struct error *err)
 		end[1 + strcspn(end + 1, "/")] = '\0';
 	} else {
 		free(path);
-		path = strf("/user.slice/user-%u.slice/user@%u.service", geteuid(), geteuid());
+		path = strf("/user.slice/user-%u.slice/user@%u.service", outer_uid(), outer_uid());
 	}
 	if (!path)
 		return error_oom(err);

@@ -174,24 +174,28 @@ int v2_check(const struct cgroup_host *host, const struct cgroup_limits *limits,
 		needed & ~v2_controllers(host, where), *where ? where : "this host", err);
 }
 
-/* Ask `path` to hand controllers down; all in one write, or, if one is refused, one by one. */
-static void enable_in(const struct cgroup_host *host, const char *path, unsigned mask)
+/* Ask `path` to hand controllers down; all in one write, or, if one is refused, one by one. -EBUSY:
+ * it has processes of its own. */
+static int enable_in(const struct cgroup_host *host, const char *path, unsigned mask)
 {
 	_cleanup_str_ struct str all = { 0 };
 	char one[32];
+	int r = 0;
 
 	for (enum v2_controller c = 0; c < V2_COUNT; c++)
 		if (mask & V2_BIT(c))
 			str_appendf(&all, "%s+%s", all.len ? " " : "", controller_names[c]);
 	if (!all.data || all.failed ||
 		v2_write(host, path, "cgroup.subtree_control", all.data) == 0)
-		return;
+		return 0;
 	for (enum v2_controller c = 0; c < V2_COUNT; c++) {
 		if (!(mask & V2_BIT(c)))
 			continue;
 		snprintf(one, sizeof(one), "+%s", controller_names[c]);
-		(void)v2_write(host, path, "cgroup.subtree_control", one);
+		if (v2_write(host, path, "cgroup.subtree_control", one) == -EBUSY)
+			r = -EBUSY;
 	}
+	return r;
 }
 
 /* Enable the wanted controllers from the root down to path's parent, where they are missing. */
@@ -200,6 +204,7 @@ int v2_enable_controllers(
 {
 	unsigned wanted = needed | V2_ALWAYS;
 	unsigned missing = wanted & ~v2_controllers(host, path);
+	char busy[PATH_MAX] = "";
 
 	if (!missing)
 		return 0;
@@ -210,10 +215,15 @@ int v2_enable_controllers(
 		memcpy(ancestor, path, (size_t)(p - path));
 		ancestor[p - path] = '\0';
 		here = missing & v2_controllers(host, ancestor);
-		if (here)
-			enable_in(host, ancestor, here);
+		if (here && enable_in(host, ancestor, here) == -EBUSY)
+			memcpy(busy, ancestor, sizeof(busy));
 	}
-	return refuse_missing(needed & ~v2_controllers(host, path), path, err);
+	missing = needed & ~v2_controllers(host, path);
+	if (missing && *busy)
+		return error_set(err, EBUSY,
+			"%s: cgroup %s has processes of its own, so it cannot limit those below",
+			option_of((enum v2_controller)__builtin_ctz(missing)), busy);
+	return refuse_missing(missing, path, err);
 }
 
 static int write_limit(const struct cgroup_host *host, const char *path, const char *file,

@@ -150,6 +150,24 @@ def test_a_cgroup_in_use_and_a_frozen_one(runtime, rootfs):  # noqa: F811
         frozen.rmdir()
 
 
+def test_a_parent_with_processes(runtime, rootfs):  # noqa: F811
+    """It may hand no controllers down: no limit can be held below it."""
+    busy = ROOT / "strata-vm/busy"
+    busy.mkdir(parents=True, exist_ok=True)
+    sleeper = subprocess.Popen(["sleep", "1000"])
+    try:
+        (busy / "cgroup.procs").write_text(str(sleeper.pid))
+        name = runtime.new_id()
+        bundle = bundle_of(runtime, rootfs, ("true",), name, {"memory": {"limit": 64 << 20}},
+                           "/strata-vm/busy/ID", None)
+        assert "cgroup /strata-vm/busy has processes" in runtime.fail(
+            "run", "--bundle", bundle.path, name)
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+        busy.rmdir()
+
+
 def test_running_out_of_memory(runtime, rootfs):  # noqa: F811
     script = "x=0123456789abcdef; while :; do x=$x$x; done"
     done = output_of(runtime, rootfs, script, check=False,
@@ -224,8 +242,11 @@ def test_a_container_divides_its_cgroup(runtime, rootfs):  # noqa: F811
     assert output_of(runtime, rootfs, script, change=change).stdout == "0::/in\n"
 
 
-def test_a_users_container_at_their_systemd(session, runtime, rootfs):  # noqa: F811
-    """Rootless, with the user's own manager: a scope below user@.service, limits and all."""
+@pytest.mark.parametrize("prefix", [(), ("unshare", "--map-root-user", "--mount")],
+                         ids=["user", "root-of-a-user-namespace"])
+def test_a_users_container_at_their_systemd(session, runtime, rootfs, prefix):  # noqa: F811
+    """Rootless, with the user's own manager: a scope below user@.service, limits and all. podman
+    starts its runtime as root of a user namespace."""
     name = f"strata-test-{uuid.uuid4().hex[:12]}"
     home = Path(session.user.home)
     bundle = home / name
@@ -233,7 +254,7 @@ def test_a_users_container_at_their_systemd(session, runtime, rootfs):  # noqa: 
     os.chown(bundle, session.user.uid, session.user.gid)
     for parent in Path(rootfs).parents:
         os.chmod(parent, parent.stat().st_mode | 0o755)
-    argv = [runtime.argv[0], "--systemd-cgroup", "--root", str(home / "runtime")]
+    argv = [*prefix, runtime.argv[0], "--systemd-cgroup", "--root", str(home / "runtime")]
 
     def run(*words):
         done = as_user(session, *argv, *words)
@@ -247,10 +268,12 @@ def test_a_users_container_at_their_systemd(session, runtime, rootfs):  # noqa: 
     config["linux"]["cgroupsPath"] = f"user.slice:test:{name}"
     config["linux"]["resources"] = {"memory": {"limit": 48 << 20}, "pids": {"limit": 33}}
     (bundle / "config.json").write_text(json.dumps(config))
-    out = open(home / "out", "w+")
-    subprocess.run([*argv, "run", "--detach", "--bundle", bundle, name], check=True, stdout=out,
-                   stderr=out, stdin=subprocess.DEVNULL, timeout=60, **session._as_user(),
-                   env=session.env())
+    with open(home / "out", "w+") as out:
+        done = subprocess.run([*argv, "run", "--detach", "--bundle", bundle, name], stdout=out,
+                              stderr=out, stdin=subprocess.DEVNULL, timeout=60,
+                              **session._as_user(), env=session.env())
+        out.seek(0)
+        assert done.returncode == 0, out.read()
     folder = cgroup_of(json.loads(run("state", name)))
     uid = session.user.uid
     assert folder == (ROOT / f"user.slice/user-{uid}.slice/user@{uid}.service/user.slice"
