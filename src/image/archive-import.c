@@ -12,7 +12,6 @@
 #include "base/clock.h"
 #include "image/layer.h"
 
-#define INDEX_DEPTH_MAX 4 /* indexes inside indexes */
 #define CONTAINERD_NAME "io.containerd.image.name"
 
 int archive_full_name(const char *text, char **ret, struct error *err)
@@ -174,7 +173,7 @@ static int copy_target(struct oci_import *import, const struct image_descriptor 
 	struct image_manifest manifest;
 	int r;
 
-	if (depth > INDEX_DEPTH_MAX)
+	if (depth > IMAGE_INDEX_DEPTH_MAX)
 		return error_set(err, EBADMSG, "it has indexes inside indexes without end");
 	if (descriptor->size > IMAGE_MANIFEST_MAX)
 		return error_set(err, EFBIG, "its manifest %s is too large", descriptor->digest);

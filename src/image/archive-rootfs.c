@@ -65,7 +65,7 @@ static int present_platforms(
 	if (r < 0)
 		return r;
 	if (named && descriptor.kind == IMAGE_KIND_INDEX) {
-		r = image_nested_index_read(store, &descriptor, &document, &manifests, err);
+		r = image_index_leaves(store, &descriptor, &document, &manifests, NULL, err);
 		if (r < 0)
 			return r;
 		*ret = json_deep_copy(manifests);

@@ -65,11 +65,13 @@ static int need_manifest(
 static int need_index(
 	struct save_plan *plan, const struct image_descriptor *descriptor, struct error *err)
 {
-	_cleanup_json_ json_t *document = NULL;
+	_cleanup_json_ json_t *document = NULL, *inner = json_array();
 	struct image_descriptor child;
 	json_t *manifests, *item;
 	size_t i;
-	int r = image_nested_index_read(plan->store, descriptor, &document, &manifests, err);
+	int r = inner
+		? image_index_leaves(plan->store, descriptor, &document, &manifests, inner, err)
+		: error_oom(err);
 
 	if (r < 0)
 		return r;
@@ -81,6 +83,12 @@ static int need_index(
 			return 0;
 	}
 	r = need_blob(plan, descriptor->digest, err);
+	json_array_foreach (inner, i, item) {
+		if (r == 0)
+			r = image_descriptor_parse(item, &child, "an index", err);
+		if (r == 0)
+			r = need_blob(plan, child.digest, err);
+	}
 	json_array_foreach (manifests, i, item) {
 		if (r == 0)
 			r = image_descriptor_parse(item, &child, "an index", err);
@@ -112,7 +120,7 @@ static int find_descriptor(const struct image_store *store, const struct image *
 		}
 		if (!streq(descriptor.digest, image->target_digest))
 			continue;
-		r = image_nested_index_read(store, &descriptor, &nested, &children, err);
+		r = image_index_leaves(store, &descriptor, &nested, &children, NULL, err);
 		if (r < 0)
 			return r;
 		json_array_foreach (children, k, child) {

@@ -93,9 +93,19 @@ int image_nested_index_read(const struct image_store *store,
 int image_config_read(const struct image_store *store, const struct image_descriptor *descriptor,
 	struct image_config *ret, struct error *err);
 
+/* --- leaves.c --- */
+
+#define IMAGE_INDEX_DEPTH_MAX 4 /* indexes inside indexes */
+
+/* Likewise, but with the indexes inside it replaced by what they hold, as far as they are stored.
+ * `inner` (NULL: not wanted) is an array that gets their descriptors, each after those inside it.
+ */
+int image_index_leaves(const struct image_store *store, const struct image_descriptor *descriptor,
+	json_t **ret_document, json_t **ret_leaves, json_t *inner, struct error *err);
+
 /* --- walk.c --- */
 
-/* One manifest that an entry of index.json reaches, directly or through one nested index. */
+/* One manifest that an entry of index.json reaches, directly or through indexes. */
 struct image_visit {
 	size_t entry; /* position in index.json */
 	const struct image_descriptor *target; /* the entry itself */

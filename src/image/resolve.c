@@ -2,7 +2,7 @@
 /*
  * resolve.c - from what the user typed to one platform's image.
  *
- * By name (the hot path of every `run`): index.json, at most one nested index, the manifest and the
+ * By name (the hot path of every `run`): index.json, the index it names, the manifest and the
  * configuration are read once each. By digest or ID, everything stored is looked through.
  */
 #include "image/internal.h"
@@ -277,7 +277,7 @@ static int load(const struct image_store *store, const json_t *descriptor, const
 	}
 	d = target;
 	if (target.kind == IMAGE_KIND_INDEX) {
-		r = image_nested_index_read(store, &target, &document, &manifests, err);
+		r = image_index_leaves(store, &target, &document, &manifests, NULL, err);
 		if (r == 0)
 			r = pick_manifest(store, &target, manifests, text, want, &d, err);
 	} else if (target.kind == IMAGE_KIND_OTHER) {

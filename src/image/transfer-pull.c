@@ -16,6 +16,8 @@
 static const char accept_header[] = "Accept: " IMAGE_TYPE_OCI_INDEX ", " IMAGE_TYPE_DOCKER_LIST
 				    ", " IMAGE_TYPE_OCI_MANIFEST ", " IMAGE_TYPE_DOCKER_MANIFEST;
 
+#define INNER_INDEXES_MAX 32 /* of one image */
+
 struct pull {
 	const struct image_store *store;
 	const struct image_transfer_options *options;
@@ -338,8 +340,8 @@ static int take_descriptor(
 	if (r < 0)
 		return r;
 	if (document.kind != IMAGE_KIND_MANIFEST)
-		return error_set(err, EPROTONOSUPPORT,
-			"%s: an index inside an index is not supported", pull->name);
+		return error_set(err, EBADMSG, "%s: %s is not the manifest that its index names",
+			pull->name, descriptor->digest);
 	return take_manifest(pull, &document, false, err);
 }
 
@@ -392,36 +394,111 @@ static const struct image_descriptor *choose(
 	return best;
 }
 
-static int take_index(struct pull *pull, const struct document *document, struct error *err)
-{
-	_cleanup_free_ struct image_descriptor *list = NULL;
-	const struct image_descriptor *best;
-	json_t *manifests = NULL;
+/* What an index and those inside it name. The documents own the strings of the descriptors. */
+struct leaves {
+	struct image_descriptor *list;
 	size_t count;
-	int r = json_get_array(document->json, "manifests", &manifests, pull->name, err);
+	struct document inner[INNER_INDEXES_MAX];
+	size_t nr_inner;
+};
+
+static void leaves_free(struct leaves *leaves)
+{
+	free(leaves->list);
+	for (size_t i = 0; i < leaves->nr_inner; i++)
+		document_free(&leaves->inner[i]);
+}
+
+static int add_leaves(struct pull *pull, struct leaves *leaves, const struct document *index,
+	unsigned depth, struct error *err);
+
+/* An index inside an index is fetched unless it says that it is for another platform. */
+static int add_inner_index(struct pull *pull, struct leaves *leaves,
+	const struct image_descriptor *descriptor, unsigned depth, struct error *err)
+{
+	struct document *document = &leaves->inner[leaves->nr_inner];
+	int r;
+
+	if (descriptor->has_platform &&
+		(streq(descriptor->platform.os, "unknown") ||
+			(!pull->options->all_platforms &&
+				!image_platform_rank(&pull->platform, &descriptor->platform))))
+		return 0;
+	if (depth >= IMAGE_INDEX_DEPTH_MAX || leaves->nr_inner >= INNER_INDEXES_MAX)
+		return error_set(
+			err, EBADMSG, "%s has too many indexes inside indexes", pull->name);
+	r = get_document(pull, descriptor, document, err);
+	if (r < 0)
+		return r;
+	leaves->nr_inner++;
+	if (document->kind != IMAGE_KIND_INDEX)
+		return error_set(err, EBADMSG, "%s: %s is not the index that its index names",
+			pull->name, descriptor->digest);
+	return add_leaves(pull, leaves, document, depth + 1, err);
+}
+
+static int add_leaves(struct pull *pull, struct leaves *leaves, const struct document *index,
+	unsigned depth, struct error *err)
+{
+	struct image_descriptor *grown;
+	json_t *manifests = NULL, *json;
+	size_t i;
+	int r = json_get_array(index->json, "manifests", &manifests, pull->name, err);
 
 	if (r < 0)
 		return r;
-	count = json_array_size(manifests);
-	list = calloc(count + 1, sizeof(*list));
-	if (!list)
+	grown = reallocarray(
+		leaves->list, leaves->count + json_array_size(manifests) + 1, sizeof(*grown));
+	if (!grown)
 		return error_oom(err);
-	for (size_t i = 0; i < count; i++) {
-		r = image_descriptor_parse(json_array_get(manifests, i), &list[i], pull->name, err);
+	leaves->list = grown;
+	/* Its own manifests first: recursion may move the list. */
+	json_array_foreach (manifests, i, json) {
+		r = image_descriptor_parse(json, &leaves->list[leaves->count], pull->name, err);
+		if (r < 0)
+			return r;
+		leaves->count += leaves->list[leaves->count].kind == IMAGE_KIND_MANIFEST;
+	}
+	json_array_foreach (manifests, i, json) {
+		struct image_descriptor d;
+
+		r = image_descriptor_parse(json, &d, pull->name, err);
+		if (r == 0 && d.kind == IMAGE_KIND_INDEX)
+			r = add_inner_index(pull, leaves, &d, depth, err);
 		if (r < 0)
 			return r;
 	}
+	return 0;
+}
+
+static int take_leaves(struct pull *pull, const struct leaves *leaves, struct error *err)
+{
+	const struct image_descriptor *best;
+
 	if (!pull->options->all_platforms) {
-		best = choose(pull, list, count);
+		best = choose(pull, leaves->list, leaves->count);
 		return best ? take_descriptor(pull, best, err)
-			    : no_such_platform(pull, list, count, err);
+			    : no_such_platform(pull, leaves->list, leaves->count, err);
 	}
-	for (size_t i = 0; i < count; i++) {
-		r = is_runnable(&list[i]) ? take_descriptor(pull, &list[i], err) : 0;
+	for (size_t i = 0; i < leaves->count; i++) {
+		int r = is_runnable(&leaves->list[i]) ? take_descriptor(pull, &leaves->list[i], err)
+						      : 0;
+
 		if (r < 0)
 			return r;
 	}
-	return pull->manifests ? 0 : no_such_platform(pull, list, count, err);
+	return pull->manifests ? 0 : no_such_platform(pull, leaves->list, leaves->count, err);
+}
+
+static int take_index(struct pull *pull, const struct document *document, struct error *err)
+{
+	struct leaves leaves = { 0 };
+	int r = add_leaves(pull, &leaves, document, 0, err);
+
+	if (r == 0)
+		r = take_leaves(pull, &leaves, err);
+	leaves_free(&leaves);
+	return r;
 }
 
 /* --- the whole ------------------------------------------------------------------------------ */

@@ -84,6 +84,7 @@ static int add_manifest(
 struct push_index {
 	json_t *document;
 	json_t *manifests; /* borrowed from document */
+	json_t *inner; /* descriptors of the indexes inside it, each after those inside that */
 	struct image_descriptor *list;
 	bool *stored;
 	size_t count, nr_stored;
@@ -92,6 +93,7 @@ struct push_index {
 static void push_index_free(struct push_index *index)
 {
 	json_decref(index->document);
+	json_decref(index->inner);
 	free(index->list);
 	free(index->stored);
 }
@@ -107,9 +109,13 @@ static bool is_stored(const struct push *push, const struct image_descriptor *de
 static int read_index(struct push *push, const struct image_descriptor *descriptor,
 	struct push_index *ret, struct error *err)
 {
-	int r = image_nested_index_read(
-		push->store, descriptor, &ret->document, &ret->manifests, err);
+	int r;
 
+	ret->inner = json_array();
+	if (!ret->inner)
+		return error_oom(err);
+	r = image_index_leaves(
+		push->store, descriptor, &ret->document, &ret->manifests, ret->inner, err);
 	if (r < 0)
 		return r;
 	ret->count = json_array_size(ret->manifests);
@@ -193,6 +199,24 @@ static int add_reduced_index(struct push *push, const struct image_descriptor *d
 	return add_document(push, text, strlen(text), descriptor->media_type, digest, err);
 }
 
+static int add_index_documents(struct push *push, const struct image_descriptor *descriptor,
+	const struct push_index *index, struct error *err)
+{
+	json_t *json;
+	size_t i;
+
+	json_array_foreach (index->inner, i, json) {
+		struct image_descriptor inner;
+		int r = image_descriptor_parse(json, &inner, push->name, err);
+
+		if (r == 0)
+			r = add_stored_document(push, &inner, err);
+		if (r < 0)
+			return r;
+	}
+	return add_stored_document(push, descriptor, err);
+}
+
 static int add_whole_index(struct push *push, const struct image_descriptor *descriptor,
 	const struct push_index *index, struct error *err)
 {
@@ -209,7 +233,7 @@ static int add_whole_index(struct push *push, const struct image_descriptor *des
 	if (r < 0)
 		return r;
 	if (r > 0)
-		return add_stored_document(push, descriptor, err);
+		return add_index_documents(push, descriptor, index, err);
 	if (index->nr_stored > 1)
 		return add_reduced_index(push, descriptor, index, err);
 	tell(push, "Only one platform of this image is stored here: pushing that alone");

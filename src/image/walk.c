@@ -3,8 +3,7 @@
  * walk.c - everything that index.json reaches, for those who must see it all: list, search by ID,
  * removal. (The collector walks on its own: it must not overlook what this one does not know.)
  *
- * The depth is fixed: index.json, one nested index, manifests. An index inside a nested index is
- * reported as damage, so a cycle cannot be followed.
+ * The depth is bounded: index.json, an index and those inside it (leaves.c), manifests.
  */
 #include "image/internal.h"
 
@@ -50,7 +49,7 @@ static int visit_index(struct walk *w, const struct image_descriptor *index, str
 	size_t i;
 	int r;
 
-	r = image_nested_index_read(w->store, index, &document, &manifests, &problem);
+	r = image_index_leaves(w->store, index, &document, &manifests, NULL, &problem);
 	if (r == -ENOMEM)
 		return error_oom(err);
 	if (r < 0)
@@ -61,15 +60,8 @@ static int visit_index(struct walk *w, const struct image_descriptor *index, str
 		w->visit.descriptor = NULL;
 		if (image_descriptor_parse(json, &d, index->digest, &problem) < 0)
 			r = report(w, &problem, err);
-		else if (d.kind == IMAGE_KIND_INDEX) {
-			error_set(&problem, EBADMSG,
-				"%s: an index inside an index inside "
-				"index.json is not supported",
-				index->digest);
-			r = report(w, &problem, err);
-		} else if (d.kind == IMAGE_KIND_MANIFEST) {
+		else if (d.kind == IMAGE_KIND_MANIFEST)
 			r = visit_manifest(w, json, &d, err);
-		}
 		if (r != 0)
 			return r;
 	}

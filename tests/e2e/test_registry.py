@@ -742,3 +742,76 @@ def test_absurd_flags(strata, flags, saying):
 def test_rootless_pull(rootless, plain):
     rootless.ok("pull", "-q", f"{plain.name}/team/app:1")
     assert "team/app:1" in (rootless.root / "images/index.json").read_text()
+
+
+# --- indexes inside an index, and layers that are elsewhere ------------------------------------
+
+
+@pytest.fixture
+def nested(tmp_path):
+    """busybox for this machine in an index in an index, a riscv64 half in another one."""
+    made = oci.Layout(tmp_path / "nested")
+    amd64 = made.manifest([oci.busybox_tar()], oci.BUSYBOX_CONFIG)
+    riscv64 = made.manifest([oci.Tar().file("x", "").bytes()], {}, arch="riscv64")
+    attestation = made.manifest([oci.Tar().file("a", "").bytes()], {})
+    attestation["platform"] = {"os": "unknown", "architecture": "unknown"}
+    deep = made.index([made.index([amd64, attestation])])
+    made.name(made.index([made.index([riscv64]), deep]), "nested:1")
+    return made
+
+
+def test_an_index_inside_an_index(make_strata, nested, plain, tmp_path):
+    first, second, third = make_strata(), make_strata(), make_strata()
+    first.ok("import", nested.path)
+    assert first.ok("run", "--rm", "nested:1", "cat", "/etc/hostname")
+    assert len(first.ok("images").splitlines()) == 3  # the heading, and each platform
+    first.ok("image", "prune", "-f")
+    assert "0 problems" in first.ok("image", "verify")
+
+    name = f"{plain.name}/team/nested:1"
+    first.ok("tag", "nested:1", name)
+    pushed = re.search(r"digest: (sha256:[0-9a-f]{64})", first.ok("push", name))[1]
+    inspected = json.loads(plain.raw("team/nested:1"))
+    assert [m["mediaType"] for m in inspected["manifests"]] == [oci.INDEX] * 2
+
+    # One platform of a chain of indexes; then all, which are the same documents as before.
+    second.ok("run", "--rm", name, "true")
+    assert "riscv64" not in second.ok("images")
+    assert digest_line(second.ok("pull", "--all-platforms", name)) == pushed
+    assert "riscv64" in second.ok("images")
+    second.ok("image", "prune", "-f")
+    first.ok("save", "--format", "oci", "-o", tmp_path / "saved.tar", name)
+    third.ok("load", "-i", tmp_path / "saved.tar")
+    assert third.ok("images", "-q").split() == second.ok("images", "-q").split()
+    third.ok("run", "--rm", name, "true")
+    third.ok("rmi", name)
+    third.ok("image", "prune", "-f")
+    assert blobs(third) == set()
+
+
+def test_indexes_without_end(make_strata, tmp_path):
+    layout = oci.Layout(tmp_path / "deep")
+    descriptor = layout.manifest([oci.busybox_tar()], oci.BUSYBOX_CONFIG)
+    for _ in range(8):
+        descriptor = layout.index([descriptor])
+    layout.name(descriptor, "deep")
+    strata = make_strata()
+    with FaultyRegistry(layout) as registry:
+        strata.fails("pull", f"{registry.name}/x:deep", status=1,
+                     saying="too many indexes inside indexes")
+    strata.fails("import", layout.path, status=1, saying="indexes inside indexes without end")
+    assert strata.ok("images", "-q") == ""
+
+
+def test_foreign_layers(make_strata, tmp_path):
+    layout = oci.Layout(tmp_path / "foreign")
+    descriptor = layout.manifest([oci.busybox_tar()], oci.BUSYBOX_CONFIG)
+    manifest = json.loads(layout.blob_path(descriptor["digest"]).read_text())
+    manifest["layers"][0]["mediaType"] = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+    manifest["layers"][0]["urls"] = ["https://example.org/layer"]
+    layout.name(layout.json(manifest, oci.MANIFEST), "foreign")
+    strata = make_strata()
+    with FaultyRegistry(layout) as registry:
+        strata.fails("pull", f"{registry.name}/x:foreign", status=1,
+                     saying="has a foreign layer, which registries do not hold")
+    assert strata.ok("images", "-q") == ""
