@@ -378,6 +378,9 @@ int container_exec(const struct container_config *config, pid_t init_pid,
 	const struct container_process *process, const struct container_spawn_options *options,
 	struct container_handle *ret, struct error *err);
 
+/* Give back the class of service that was made for container `id` (linux.intelRdt). */
+void container_leave_class(const struct container_config *config, const char *id);
+
 /* Kill what is left in its cgroup and remove the cgroup. Safe to call for one that never ran. */
 int container_cleanup(const char *cgroup_path, struct error *err);
 

@@ -6,6 +6,7 @@
  * that is ourselves, for the moment of the clone; where there is a user namespace it is a helper
  * (clone.c).
  */
+#include "container/intel-rdt.h"
 #include "container/spawn.h"
 
 #include <fcntl.h>
@@ -126,6 +127,9 @@ int container_exec(const struct container_config *config, pid_t init_pid,
 		r = start_exec(&child, pidfd, &handle, err);
 	cleanup_close(&child.root_fd);
 	seccomp_program_free(&child.seccomp);
+	if (r == 0 && config->intel_rdt.wanted && options->identity)
+		r = intel_rdt_join(
+			INTEL_RDT_ROOT, &config->intel_rdt, options->identity->id, handle.pid, err);
 	if (r == 0)
 		r = spawn_await_ready(&child, &handle, err);
 	if (r < 0) {

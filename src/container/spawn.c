@@ -16,6 +16,7 @@
  * One clone and no intermediate process: the namespaces that take effect for children only (a
  * joined pid namespace, a new time namespace) are set on ourselves for the moment of the clone.
  */
+#include "container/intel-rdt.h"
 #include "container/rootfs.h"
 #include "container/spawn.h"
 
@@ -234,11 +235,14 @@ static int check_config(const struct container_config *config,
 	if (r == 0)
 		r = labels_check_mounts(config, err);
 	if (r == 0)
+		r = intel_rdt_check(config, err);
+	if (r == 0)
 		r = sysctl_check(config, err);
 	if (r < 0)
 		return r;
-	if (has_hooks(config) && !options->identity)
-		return error_set(err, ENOTSUP, "hooks run only under an OCI runtime");
+	if ((has_hooks(config) || config->intel_rdt.wanted) && !options->identity)
+		return error_set(
+			err, ENOTSUP, "hooks and intelRdt are for containers of an OCI runtime");
 	/* runtime-spec config.md: "process" is needed when start is called. */
 	if (!options->start_fd && (!config->process.args || !config->process.args[0]))
 		return error_set(err, EINVAL, "there is no command to run");
@@ -420,7 +424,7 @@ int container_spawn(const struct container_config *config,
 {
 	struct container_handle handle = CONTAINER_HANDLE_INIT;
 	struct child child = SPAWN_CHILD_INIT;
-	bool cgroup_made = false;
+	bool cgroup_made = false, class_entered = false;
 	int r;
 
 	r = check_config(config, options, err);
@@ -455,6 +459,11 @@ int container_spawn(const struct container_config *config,
 	seccomp_program_free(&child.seccomp);
 	if (r == 0)
 		r = prepare_for_child(config, options, &handle, &cgroup_made, err);
+	if (r == 0 && config->intel_rdt.wanted) {
+		r = intel_rdt_enter(
+			INTEL_RDT_ROOT, &config->intel_rdt, options->identity->id, handle.pid, err);
+		class_entered = r == 0;
+	}
 	if (r == 0 && options->meanwhile)
 		r = options->meanwhile(options->meanwhile_context, handle.pid, err);
 	if (r == 0 && options->release_at_once)
@@ -467,6 +476,8 @@ int container_spawn(const struct container_config *config,
 			cgroup_remove(config->cgroup_path, NULL);
 			cgroup_unit_stop(&config->cgroup_unit, NULL);
 		}
+		if (class_entered)
+			container_leave_class(config, options->identity->id);
 		return r;
 	}
 	*ret = handle;

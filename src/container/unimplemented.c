@@ -18,7 +18,6 @@ int config_refuse_unimplemented(const struct container_config *c, struct error *
 		bool asked;
 		const char *name;
 	} rows[] = {
-		{ c->intel_rdt.wanted, "linux.intelRdt" },
 		{ c->nr_net_devices > 0, "linux.netDevices" },
 	};
 

@@ -292,3 +292,9 @@ def test_capabilities_that_cannot_be_granted_are_warned_of(runtime, rootfs):
     done = runtime("run", "--bundle", bundle.path, runtime.new_id())
     assert "CAP_SYS_RESOURCE cannot be granted" in done.stderr
     assert "CAP_KILL" not in done.stderr
+
+
+def test_intel_rdt_where_there_is_none(refused):
+    if Path("/sys/fs/resctrl/schemata").exists():
+        pytest.skip("this host has resctrl")
+    assert "no resctrl file system is mounted" in refused("true", linux={"intelRdt": {}})

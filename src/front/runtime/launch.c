@@ -73,6 +73,7 @@ static int fill_record(struct record *record, const struct container_config *con
 		return error_oom(err);
 	record->shares_mounts = !config->namespaces[CONTAINER_NS_MOUNT].wanted;
 	record->shares_pids = !pids->wanted || pids->path;
+	record->has_class = config->intel_rdt.wanted;
 	record->has_late_hooks = config->hooks[CONTAINER_HOOK_POSTSTART].count ||
 		config->hooks[CONTAINER_HOOK_POSTSTOP].count;
 	record->created_ns = clock_realtime_ns();

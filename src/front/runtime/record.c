@@ -94,6 +94,7 @@ int record_save(const struct record *record, struct error *err)
 	json_write_bool(&w, "user_unit", record->unit.user);
 	json_write_bool(&w, "shares_mounts", record->shares_mounts);
 	json_write_bool(&w, "shares_pids", record->shares_pids);
+	json_write_bool(&w, "has_class", record->has_class);
 	json_write_bool(&w, "has_late_hooks", record->has_late_hooks);
 	json_write_int(&w, "created_ns", record->created_ns);
 	json_write_uint(&w, "owner", record->owner);
@@ -150,6 +151,8 @@ static int parse_state(const json_t *document, struct record *record, struct err
 			 document, "shares_mounts", &record->shares_mounts, STATE_FILE, err)) < 0 ||
 		(r = json_get_bool(
 			 document, "shares_pids", &record->shares_pids, STATE_FILE, err)) < 0 ||
+		(r = json_get_bool(document, "has_class", &record->has_class, STATE_FILE, err)) <
+			0 ||
 		(r = json_get_bool(document, "has_late_hooks", &record->has_late_hooks, STATE_FILE,
 			 err)) < 0 ||
 		(r = json_get_strv(
@@ -427,10 +430,21 @@ int record_set_cgroup(
 	return 0;
 }
 
+static void leave_class(const struct record *record)
+{
+	struct container_config config;
+
+	if (!record->has_class || record_load_config(record, &config, NULL) < 0)
+		return;
+	container_leave_class(&config, record->id);
+	container_config_free(&config);
+}
+
 int record_remove_cgroup(const struct record *record, struct error *err)
 {
 	int r = container_cleanup(record->cgroup, err);
 
+	leave_class(record);
 	return r < 0 ? r : cgroup_unit_stop(&record->unit, err);
 }
 

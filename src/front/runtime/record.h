@@ -41,6 +41,7 @@ struct record {
 	struct cgroup_unit unit; /* of systemd, which the cgroup belongs to; zeroed = none */
 	bool shares_mounts; /* with the host: the root is to be unmounted */
 	bool shares_pids; /* no pid namespace of its own: its processes do not end with the first */
+	bool has_class; /* linux.intelRdt: to be given back */
 	bool has_late_hooks; /* poststart or poststop: the configuration has to be read for them */
 	int64_t created_ns;
 	uid_t owner;
