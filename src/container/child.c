@@ -182,7 +182,38 @@ static void keep_only(const int *wanted, size_t count, unsigned first)
 	}
 }
 
-/* The program that made us goes; wait for one that says SYNC_GO. 0 or -errno. */
+/* The parent may have said how it goes on already, before we were ready for that. */
+int child_receive_answer(struct child *child, struct sync_message *ret, int *ret_fd)
+{
+	for (;;) {
+		int r = sync_receive(child->sync_fd, ret, ret_fd);
+
+		if (r <= 0)
+			return r < 0 ? r : -EPIPE;
+		if (ret->type != SYNC_GO && ret->type != SYNC_DETACH)
+			return 0;
+		child->released |= ret->type == SYNC_GO;
+		child->detached |= ret->type == SYNC_DETACH;
+	}
+}
+
+/* End of file: the parent is gone or has closed its handle, nobody wants us. 0 or -errno. */
+static int await_word(struct child *child)
+{
+	struct sync_message message;
+	int r;
+
+	if (child->released || child->detached)
+		return 0;
+	r = sync_receive(child->sync_fd, &message, NULL);
+	if (r <= 0)
+		return r < 0 ? r : -EPIPE;
+	child->released = message.type == SYNC_GO;
+	child->detached = message.type == SYNC_DETACH;
+	return child->released || child->detached ? 0 : -EPROTO;
+}
+
+/* The program that made us goes; wait for the next. 0 or -errno. */
 static int wait_for_another(struct child *child)
 {
 	const int wanted[] = { child->sync_fd, child->options->start_fd, child->root_fd,
@@ -203,7 +234,6 @@ static void finish(struct child *child) __attribute__((noreturn));
 static void finish(struct child *child)
 {
 	struct error error = { 0 };
-	struct sync_message message = { .type = SYNC_GO };
 	sigset_t none;
 
 	default_signals();
@@ -213,14 +243,13 @@ static void finish(struct child *child)
 	if (sync_send_type(child->sync_fd, SYNC_READY, child->terminal_master_fd) < 0)
 		_exit(125);
 	cleanup_close(&child->terminal_master_fd);
-	/* End of file: the parent is gone or has closed its handle, nobody wants us. */
-	if (!child->released && sync_receive(child->sync_fd, &message, NULL) <= 0)
+	if (await_word(child) < 0)
 		_exit(125);
-	if (message.type == SYNC_DETACH &&
-		(wait_for_another(child) < 0 || sync_receive(child->sync_fd, &message, NULL) <= 0))
-		_exit(125);
-	if (message.type != SYNC_GO)
-		_exit(125);
+	if (child->detached) {
+		child->detached = false;
+		if (wait_for_another(child) < 0 || await_word(child) < 0 || !child->released)
+			_exit(125);
+	}
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	process_execute(child, &error);

@@ -279,8 +279,8 @@ struct container_spawn_options {
 	 * its own; 0 (never a channel): the child makes it. */
 	int network_fd;
 	/*
-	 * A socket of container_listen(): the first process waits there for container_connect()
-	 * once container_detach() was called. 0 = none.
+	 * A socket of container_listen(): once `meanwhile` has succeeded the first process lives on
+	 * without us, and waits there for container_connect(). 0 = none.
 	 */
 	int start_fd;
 	/*
@@ -334,13 +334,11 @@ int container_spawn(const struct container_config *config,
 int container_release(struct container_handle *handle, struct error *err);
 
 /*
- * The two phases in two programs, as the OCI runtime's `create` and `start`: the one that has
- * spawned the process detaches it, which then lives on without us and waits for whoever connects to
- * the socket NAME of the directory. Only processes of the same user as ours may. Until
- * container_detach() returns, the death of ours is the death of the process.
+ * The two phases in two programs, as the OCI runtime's `create` and `start`: the first listens at
+ * the socket NAME of the directory for the process it spawns, the second connects to it. Only
+ * processes of the same user as ours may.
  */
 int container_listen(int dir_fd, const char *name, int *ret_fd, struct error *err);
-int container_detach(struct container_handle *handle, struct error *err);
 /* Make a handle for container_release() that has no process of ours (pid -1). */
 int container_connect(
 	int dir_fd, const char *name, struct container_handle *ret, struct error *err);

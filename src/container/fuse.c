@@ -38,17 +38,6 @@ static char *fuse_options(const struct container_rootfs *rootfs)
 	return str_finish(&data);
 }
 
-/* The parent may have sent SYNC_GO already. */
-static int receive_answer(struct child *child, struct sync_message *ret, int *ret_tree)
-{
-	do {
-		if (sync_receive(child->sync_fd, ret, ret_tree) != 1)
-			return -EPIPE;
-		child->released |= ret->type == SYNC_GO;
-	} while (ret->type == SYNC_GO);
-	return 0;
-}
-
 /* Get the mount from the parent, or why there is none. */
 static int ask_parent(struct child *child, int *ret_tree, struct error *err)
 {
@@ -69,7 +58,7 @@ static int ask_parent(struct child *child, int *ret_tree, struct error *err)
 		return error_errno(err, errno, "cannot make the process dumpable");
 	r = sync_send(child->sync_fd, &message, -1);
 	if (r == 0)
-		r = receive_answer(child, &message, ret_tree);
+		r = child_receive_answer(child, &message, ret_tree);
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return error_errno(err, errno, "cannot make the process undumpable");
 	if (r < 0)

@@ -194,8 +194,8 @@ int hooks_create(struct child *child, struct error *err)
 		config->hooks[CONTAINER_HOOK_CREATE_RUNTIME].count) {
 		r = sync_send_type(child->sync_fd, SYNC_HOOKS, -1);
 		if (r == 0)
-			r = sync_receive(child->sync_fd, &message, NULL);
-		if (r <= 0 || message.type != SYNC_HOOKS)
+			r = child_receive_answer(child, &message, NULL);
+		if (r < 0 || message.type != SYNC_HOOKS)
 			return error_set(err, EPIPE, "the parent gave up");
 	}
 	/* We work without one; programs expect one. */

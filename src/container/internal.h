@@ -74,7 +74,7 @@ struct child {
 	bool rootless; /* the parent is no root either */
 	bool is_first; /* not one of `exec` */
 	bool prepared; /* SYNC_PREPARED has come */
-	bool released; /* SYNC_GO has come, before it was waited for (release_at_once) */
+	bool released, detached; /* SYNC_GO or SYNC_DETACH has come, maybe before its time */
 	bool has_cgroup; /* none where the host gives us none and no limit asks for one */
 	bool in_cgroup;
 	bool shares_mounts; /* the mount namespace is the host's or another container's */
@@ -111,6 +111,8 @@ void child_spawn_main(struct child *child) __attribute__((noreturn));
 void child_exec_main(struct child *child, int pidfd, int namespaces) __attribute__((noreturn));
 /* Wait for SYNC_PREPARED. */
 int child_await_prepared(struct child *child, struct error *err);
+/* What the parent says to a message of ours. 0 or -errno. */
+int child_receive_answer(struct child *child, struct sync_message *ret, int *ret_fd);
 
 /* network-ahead.c: the namespace from the channel of container_network_begin(); *ret_fd is -1 when
  * it could not be made. */

@@ -10,8 +10,8 @@
  *   container_release: SYNC_GO  ------>   drop rights, execve
  *   return         <-------------------   end of file: close-on-exec closed it
  *
- * With container_detach() between the two, SYNC_GO comes from another program, over a connection
- * to options->start_fd.
+ * With options->start_fd the parent says SYNC_DETACH before the child is ready, and SYNC_GO comes
+ * from another program, over a connection there.
  *
  * One clone and no intermediate process: the namespaces that take effect for children only (a
  * joined pid namespace, a new time namespace) are set on ourselves for the moment of the clone.
@@ -409,13 +409,18 @@ static int start_child(struct child *child, struct container_handle *handle, str
 }
 
 /* A child that is gone has left the reason on the channel. */
-static int send_go(struct container_handle *handle, struct error *err)
+static int tell_child(struct container_handle *handle, enum sync_type type, struct error *err)
 {
-	int r = sync_send_type(handle->sync_fd, SYNC_GO, -1);
+	int r = sync_send_type(handle->sync_fd, type, -1);
 
-	handle->released = true;
 	return r < 0 && r != -EPIPE ? error_errno(err, r, "cannot talk to the container's process")
 				    : 0;
+}
+
+static int send_go(struct container_handle *handle, struct error *err)
+{
+	handle->released = true;
+	return tell_child(handle, SYNC_GO, err);
 }
 
 int container_spawn(const struct container_config *config,
@@ -466,6 +471,8 @@ int container_spawn(const struct container_config *config,
 	}
 	if (r == 0 && options->meanwhile)
 		r = options->meanwhile(options->meanwhile_context, handle.pid, err);
+	if (r == 0 && options->start_fd)
+		r = tell_child(&handle, SYNC_DETACH, err);
 	if (r == 0 && options->release_at_once)
 		r = send_go(&handle, err);
 	if (r == 0)
@@ -497,16 +504,6 @@ int container_release(struct container_handle *handle, struct error *err)
 		handle->command_failed = message.type == SYNC_FAILED && message.command_failed;
 	close(steal_fd(&handle->sync_fd));
 	return r > 0 ? error_set(err, EPROTO, "the container's process speaks nonsense") : r;
-}
-
-int container_detach(struct container_handle *handle, struct error *err)
-{
-	int r = sync_send_type(handle->sync_fd, SYNC_DETACH, -1);
-
-	if (r < 0)
-		return error_errno(err, r, "cannot talk to the container's process");
-	close(steal_fd(&handle->sync_fd));
-	return 0;
 }
 
 void container_handle_close(struct container_handle *handle)

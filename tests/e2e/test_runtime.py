@@ -169,11 +169,16 @@ def test_run_ends_with_the_status(runtime, rootfs):
     assert (done.returncode, done.stdout, done.stderr) == (7, "out\n", "err\n")
 
 
-def test_command_not_found(runtime, rootfs):
+@pytest.mark.parametrize("command, sentence", [
+    ("no-such-command", "executable file not found in $path"),
+    ("/no/such/command", "no such file or directory"),
+    ("/etc/not-executable", "permission denied")])
+def test_bad_command(runtime, rootfs, command, sentence):
+    """Engines expect `create` to say so, and make 127 or 126 of it."""
+    (rootfs / "etc/not-executable").touch(0o644)
     name = runtime.new_id()
-    bundle = runtime.bundle(rootfs, "no-such-command")
-    said = runtime.fail("create", "--bundle", bundle.path, name)
-    assert "executable file not found in $PATH" in said
+    bundle = runtime.bundle(rootfs, command)
+    assert sentence in runtime.fail("create", "--bundle", bundle.path, name).lower()
     assert "does not exist" in runtime.fail("state", name)
 
 
@@ -186,6 +191,16 @@ def test_command_that_its_user_may_not_execute(runtime, rootfs):
     assert "permission denied" in runtime.fail("start", name)
     assert runtime.state(name)["status"] == "stopped"
     runtime("delete", name)
+
+
+def test_no_process(runtime, rootfs):
+    """It is needed only when the container is started (runtime-spec config.md, "Process")."""
+    name = runtime.new_id()
+    bundle = runtime.bundle(rootfs)
+    del bundle.config["process"]
+    bundle.save()
+    runtime("create", "-b", bundle.path, name)
+    assert "there is no command to run" in runtime.fail("start", name)
 
 
 def test_no_pivot(runtime, rootfs):

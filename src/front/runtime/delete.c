@@ -20,10 +20,8 @@ static int delete_one(struct runtime *runtime, const char *id, bool force, struc
 {
 	_cleanup_record_ struct record record = RECORD_INIT;
 	enum record_status status;
-	int r = record_open(runtime, id, &record, err);
+	int r = record_open_locked(runtime, id, &record, err);
 
-	if (r == 0)
-		r = record_lock(&record, err);
 	if (r < 0)
 		return r;
 	status = record_status(&record);

@@ -7,7 +7,7 @@
  *   2. state.json names the cgroup
  *   3. the process; it ends by itself when we do
  *   4. state.json names the process
- *   5. container_detach(): from now on it lives without us
+ *   5. the process is told to live without us
  */
 #include "front/runtime/launch.h"
 
@@ -90,24 +90,39 @@ static int write_config(const struct record *record, const char *text, struct er
 	return r < 0 ? error_errno(err, r, "cannot write " RECORD_CONFIG) : 0;
 }
 
-/* The process is there: make it known. */
-static int announce(struct record *record, const struct launch_options *options,
-	const struct container_handle *handle, struct error *err)
+/* What launch() does while the process makes itself ready. */
+struct meanwhile {
+	struct record *record;
+	const char *config_text;
+};
+
+/* The process is there: make it known, before it may live without us. */
+static int write_record(void *context, pid_t pid, struct error *err)
 {
+	struct meanwhile *m = context;
 	int r;
 
-	record->pid = handle->pid;
-	r = process_start_time(handle->pid, &record->start_ticks);
+	m->record->pid = pid;
+	r = process_start_time(pid, &m->record->start_ticks);
 	if (r < 0)
 		return error_errno(err, r, "the container's first process is gone");
-	r = record_save(record, err);
-	if (r == 0 && options->console_socket)
+	r = record_save(m->record, err);
+	return r < 0 ? r : write_config(m->record, m->config_text, err);
+}
+
+/* What the engine has asked for. */
+static int hand_off(const struct launch_options *options, const struct container_handle *handle,
+	struct error *err)
+{
+	int r = 0;
+
+	if (options->console_socket)
 		r = handoff_send_terminal(options->console_socket, handle->terminal_fd, err);
 	if (r == 0 && options->pidfd_socket)
 		r = handoff_send_descriptor(options->pidfd_socket, "pidfd", handle->pidfd, err);
-	if (r < 0 || !options->pid_file)
-		return r;
-	return handoff_write_pid(options->pid_file, handle->pid, err);
+	if (r == 0 && options->pid_file)
+		r = handoff_write_pid(options->pid_file, handle->pid, err);
+	return r;
 }
 
 static int start_process(const struct container_config *config,
@@ -125,11 +140,7 @@ static int start_process(const struct container_config *config,
 	}
 	if (r == 0)
 		r = container_spawn(config, spawn, handle, err);
-	if (r == 0)
-		r = announce(record, options, handle, err);
-	if (r == 0 && detached)
-		r = container_detach(handle, err);
-	return r;
+	return r < 0 ? r : hand_off(options, handle, err);
 }
 
 void launch_undo(struct runtime *runtime, struct record *record, struct container_handle *handle)
@@ -152,12 +163,15 @@ int launch(struct runtime *runtime, const char *id, const struct launch_options 
 {
 	_cleanup_record_ struct record record = RECORD_INIT;
 	struct container_handle handle = CONTAINER_HANDLE_INIT;
+	struct meanwhile meanwhile = { .record = &record };
 	struct container_spawn_options spawn = {
 		.stdio = { 0, 1, 2 },
 		.new_session = true,
 		.no_pivot = options->no_pivot,
 		.keep_keyring = options->no_new_keyring,
 		.listen_fds = (int)options->preserve_fds,
+		.meanwhile = write_record,
+		.meanwhile_context = &meanwhile,
 	};
 	_cleanup_close_ int bundle_fd = -1;
 	struct container_config config;
@@ -171,6 +185,7 @@ int launch(struct runtime *runtime, const char *id, const struct launch_options 
 		r = bundle_load(bundle_fd, bundle, &config, &text, err);
 	if (r < 0)
 		return r;
+	meanwhile.config_text = text;
 	r = check_terminal(&config, options, detached, err);
 	if (r == 0)
 		r = record_create(runtime, id, &record, err);
@@ -180,8 +195,6 @@ int launch(struct runtime *runtime, const char *id, const struct launch_options 
 			r = fill_record(&record, &config, bundle, err);
 		if (r == 0)
 			r = record_save(&record, err);
-		if (r == 0)
-			r = write_config(&record, text, err);
 		if (r == 0)
 			r = start_process(
 				&config, options, &spawn, detached, &record, &handle, err);

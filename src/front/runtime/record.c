@@ -167,48 +167,19 @@ static int parse_state(const json_t *document, struct record *record, struct err
 	return 0;
 }
 
-/* Read what the directory of `dir_fd` (taken over) says. */
-static int read_record(const char *id, int dir_fd, struct record *ret, struct error *err)
+static int read_state(struct record *record, struct error *err)
 {
-	_cleanup_record_ struct record record = { .dir_fd = dir_fd };
 	_cleanup_json_ json_t *document = NULL;
 	struct error why = { 0 };
 	int r;
 
-	record.id = strdup(id);
-	if (!record.id)
-		return error_oom(err);
-	r = json_read_file(dir_fd, STATE_FILE, STATE_MAX, &document, &why);
+	r = json_read_file(record->dir_fd, STATE_FILE, STATE_MAX, &document, &why);
 	if (r == 0)
-		r = parse_state(document, &record, &why);
+		r = parse_state(document, record, &why);
 	if (r < 0 && r != -ENOENT)
-		return error_set(
-			err, r, "the state of container %s is damaged: %s", id, why.message);
-	*ret = record;
-	record = (struct record)RECORD_INIT;
+		return error_set(err, r, "the state of container %s is damaged: %s", record->id,
+			why.message);
 	return 0;
-}
-
-static int open_directory(struct runtime *runtime, const char *id)
-{
-	_cleanup_free_ char *path = strf("%s/%s", runtime->cli.root, id);
-
-	return path ? io_open_dir(AT_FDCWD, path) : -ENOMEM;
-}
-
-int record_open(struct runtime *runtime, const char *id, struct record *ret, struct error *err)
-{
-	int r = check_id(id, err);
-
-	if (r < 0)
-		return r;
-	r = open_directory(runtime, id);
-	/* containerd, podman and Docker know this case by these words. */
-	if (r == -ENOENT)
-		return error_set(err, ENOENT, "container %s does not exist", id);
-	if (r < 0)
-		return error_errno(err, r, "cannot open container %s", id);
-	return read_record(id, r, ret, err);
 }
 
 /* --- making, locking, removing ------------------------------------------------------------- */
@@ -237,23 +208,52 @@ static int wait_for_lock(const struct record *record, struct error *err)
 	return 0;
 }
 
-int record_lock(struct record *record, struct error *err)
+static int open_directory(
+	struct runtime *runtime, const char *id, struct record *ret, struct error *err)
 {
-	struct record again = RECORD_INIT;
-	int r = wait_for_lock(record, err), fd;
+	_cleanup_free_ char *path = NULL;
+	int r = check_id(id, err);
 
 	if (r < 0)
 		return r;
-	/* The lock belongs to the description, so the new record must keep this one. */
-	fd = record->dir_fd;
-	r = read_record(record->id, fd, &again, err);
-	record->dir_fd = -1;
+	path = strf("%s/%s", runtime->cli.root, id);
+	ret->id = strdup(id);
+	if (!path || !ret->id)
+		return error_oom(err);
+	r = ret->dir_fd = io_open_dir(AT_FDCWD, path);
+	/* containerd, podman and Docker know this case by these words. */
+	if (r == -ENOENT)
+		return error_set(err, ENOENT, "container %s does not exist", id);
+	return r < 0 ? error_errno(err, r, "cannot open container %s", id) : 0;
+}
+
+static int open_record(
+	struct runtime *runtime, const char *id, bool lock, struct record *ret, struct error *err)
+{
+	_cleanup_record_ struct record record = RECORD_INIT;
+	int r = open_directory(runtime, id, &record, err);
+
+	if (r == 0 && lock)
+		r = wait_for_lock(&record, err);
+	record.locked = lock;
+	if (r == 0)
+		r = read_state(&record, err);
 	if (r < 0)
 		return r;
-	record_close(record);
-	again.locked = true;
-	*record = again;
+	*ret = record;
+	record = (struct record)RECORD_INIT;
 	return 0;
+}
+
+int record_open(struct runtime *runtime, const char *id, struct record *ret, struct error *err)
+{
+	return open_record(runtime, id, false, ret, err);
+}
+
+int record_open_locked(
+	struct runtime *runtime, const char *id, struct record *ret, struct error *err)
+{
+	return open_record(runtime, id, true, ret, err);
 }
 
 int record_create(struct runtime *runtime, const char *id, struct record *ret, struct error *err)

@@ -60,8 +60,9 @@ int record_create(struct runtime *runtime, const char *id, struct record *ret, s
  * maker did not get far. */
 int record_open(struct runtime *runtime, const char *id, struct record *ret, struct error *err);
 
-/* Lock it and read it again; waits for whoever holds it, up to a bound. */
-int record_lock(struct record *record, struct error *err);
+/* Lock it, then read it; waits for whoever holds it, up to a bound. */
+int record_open_locked(
+	struct runtime *runtime, const char *id, struct record *ret, struct error *err);
 
 int record_save(const struct record *record, struct error *err);
 

@@ -20,10 +20,8 @@ static int start(struct runtime *runtime, const char *id, struct error *err)
 {
 	_cleanup_record_ struct record record = RECORD_INIT;
 	struct container_handle handle;
-	int r = record_open(runtime, id, &record, err);
+	int r = record_open_locked(runtime, id, &record, err);
 
-	if (r == 0)
-		r = record_lock(&record, err);
 	if (r == 0)
 		r = check_status(&record, err);
 	if (r == 0)
