@@ -162,7 +162,7 @@ static int change_policy(const struct cgroup_host *host, const char *path,
 	return r;
 }
 
-int v1_apply_devices(const struct cgroup_host *host, const char *path,
+static int apply_policy(const struct cgroup_host *host, const char *path,
 	const struct cgroup_limits *limits, bool fresh, struct error *err)
 {
 	struct cgroup_device_policy wanted, old = { 0 };
@@ -179,4 +179,18 @@ int v1_apply_devices(const struct cgroup_host *host, const char *path,
 	if (r <= 0)
 		return r < 0 ? r : set_policy(host, path, &wanted, err);
 	return change_policy(host, path, &old, &wanted, err);
+}
+
+int v1_apply_devices(const struct cgroup_host *host, const char *path,
+	const struct cgroup_limits *limits, bool fresh, struct error *err)
+{
+	int r = apply_policy(host, path, limits, fresh, err);
+
+	/* Only the machine's root may; others need not: in a user namespace nobody can make a
+	 * device node, and the host's nodes keep their permissions. */
+	if (r == -EPERM && !cgroup_is_real_root()) {
+		error_clear(err);
+		r = 0;
+	}
+	return r;
 }
