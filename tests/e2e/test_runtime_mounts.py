@@ -248,9 +248,6 @@ def in_user_namespace(machine, config):
     for path, folders, files in os.walk(machine.rootfs):
         for name in [".", *folders, *files]:
             os.lchown(os.path.join(path, name), 100000, 100000)
-    for parent in machine.rootfs.parents:
-        if str(parent).startswith("/tmp/"):
-            parent.chmod(parent.stat().st_mode | 0o711)
 
 
 def test_id_mapped_bind_with_the_maps_of_the_container(machine, source):
