@@ -37,7 +37,11 @@ int mount_set_attributes(int fd, uint64_t set, uint64_t clear, uint64_t propagat
 		return 0;
 	if (mount_setattr(fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attributes,
 		    sizeof(attributes)) < 0)
-		return error_errno(err, errno, "cannot set the options of the mount on %s", target);
+		return error_errno(err, errno,
+			errno == EPERM && clear
+				? "cannot take back options of the mount on %s (they are locked where the user namespace has it from)"
+				: "cannot set the options of the mount on %s",
+			target);
 	return 0;
 }
 

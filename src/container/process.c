@@ -278,10 +278,11 @@ static int become_user(const struct child *child, struct error *err)
 		return error_errno(err, errno, "cannot keep capabilities");
 	if (setresgid(user->gid, user->gid, user->gid) < 0)
 		return refuse_id(child, errno, "group", user->gid, err);
-	/* Where a user namespace has a single mapping setgroups(2) is denied: the groups that the
-	 * image lists for the user are left out, those that were asked for by name are an error. */
+	/* Where a user namespace has a single mapping, the container's or one we are root of,
+	 * setgroups(2) is denied: the groups that the image lists for the user are left out, those
+	 * that were asked for by name or number are an error. */
 	if (setgroups(user->nr_groups, user->groups) < 0 &&
-		!(errno == EPERM && child->in_userns &&
+		!(errno == EPERM && (child->in_userns || !user->nr_groups) &&
 			strv_length(child->process->group_names) == 0))
 		return refuse_groups(child, errno, err);
 	if (setresuid(user->uid, user->uid, user->uid) < 0)

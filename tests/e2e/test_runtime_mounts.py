@@ -342,3 +342,24 @@ def test_cgroup_without_a_namespace(machine):
     below = {p: o for p, (o, _, _) in mountinfo(out).items() if p.startswith("/sys/fs/cgroup")}
     assert below
     assert all({"ro", "nosuid", "nodev", "noexec"} <= o for o in below.values())
+
+
+def test_as_root_of_a_user_namespace(machine, source):
+    """As engines of ordinary users run it: no mknod, locked flags, one id, no groups."""
+    def run(*words):
+        def change(config):
+            config["linux"]["resources"] = {}
+            for mount in config["mounts"]:
+                mount["options"] = [o for o in mount.get("options", []) if not o.startswith("gid=")]
+
+        bundle = machine.bundle("echo x > /dev/null && cat /proc/self/mountinfo", bind(source, "/v", *words),
+                                change=change)
+        return subprocess.run(
+            ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--mount-proc",
+             *machine.runtime.argv, "--cgroup-manager", "disabled", "run", "-b", bundle.path,
+             machine.runtime.new_id()], capture_output=True, text=True)
+
+    done = run("rbind", "ro")
+    assert {"ro", "nosuid"} <= mountinfo(done.stdout)["/v"][0], done.stderr
+    assert {"rw", "nosuid"} <= mountinfo(run("rbind", "rw").stdout)["/v"][0]
+    assert "cannot take back options of the mount on /v" in run("rbind", "suid").stderr
