@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cpu.h - the state of one RISC-V hart as user mode sees it, and the interpreter that advances it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "jit/jit.h"
+
+struct riscv_cpu {
+	uint64_t x[32]; /* x[0] stays 0 */
+	uint64_t f[32]; /* narrower values are NaN-boxed: all bits above them set */
+	uint64_t pc;
+	uint32_t fcsr; /* fflags 4:0, frm 7:5 */
+	/* What lr has read, for sc; the address is RISCV_NO_RESERVATION without one. */
+	uint64_t reserved_address, reserved_value;
+	uint64_t fault_address;
+	uint64_t retired; /* instructions, for the counters */
+	struct jit_memory memory;
+};
+
+#define RISCV_NO_RESERVATION UINT64_MAX
+
+/* Every register 0, no reservation. */
+void riscv_cpu_init(struct riscv_cpu *cpu, struct jit_memory memory);
+
+/*
+ * Execute up to `limit` instructions, one at a time: the reference that translated code is held
+ * against. Knows RVA22's user-level extensions without V, and Zfa, Zicond, Zcb, Zimop, Zcmop, Zkn.
+ */
+enum jit_stop riscv_interpret(struct riscv_cpu *cpu, uint64_t limit);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * interpret-csr.c - the control and status registers of user mode (RISC-V Unprivileged ISA
+ * 20240411, chapters 6 "Zicsr" and 7 "Zicntr").
+ */
+#include "jit/riscv/interpret.h"
+
+#include <time.h>
+
+enum {
+	CSR_FFLAGS = 0x001,
+	CSR_FRM = 0x002,
+	CSR_FCSR = 0x003,
+	CSR_CYCLE = 0xc00,
+	CSR_TIME = 0xc01,
+	CSR_INSTRET = 0xc02,
+};
+
+/* Ticks of a nanosecond. */
+static uint64_t read_time(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static bool read_register(const struct riscv_cpu *cpu, int csr, uint64_t *ret)
+{
+	switch (csr) {
+	case CSR_FFLAGS:
+		*ret = cpu->fcsr & 0x1f;
+		return true;
+	case CSR_FRM:
+		*ret = cpu->fcsr >> 5;
+		return true;
+	case CSR_FCSR:
+		*ret = cpu->fcsr;
+		return true;
+	case CSR_CYCLE:
+	case CSR_INSTRET:
+		*ret = cpu->retired;
+		return true;
+	case CSR_TIME:
+		*ret = read_time();
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void write_register(struct riscv_cpu *cpu, int csr, uint64_t value)
+{
+	switch (csr) {
+	case CSR_FFLAGS:
+		cpu->fcsr = (cpu->fcsr & ~0x1fu) | (value & 0x1f);
+		break;
+	case CSR_FRM:
+		cpu->fcsr = (cpu->fcsr & 0x1f) | (uint32_t)(value & 7) << 5;
+		break;
+	case CSR_FCSR:
+		cpu->fcsr = value & 0xff;
+		break;
+	}
+}
+
+bool riscv_execute_csr(struct riscv_cpu *cpu, const struct riscv_insn *insn)
+{
+	bool is_immediate = riscv_format(insn->op) == RISCV_FORMAT_CSRI;
+	uint64_t operand = is_immediate ? insn->rs1 : cpu->x[insn->rs1], old = 0, value;
+	bool writes = insn->rs1 != 0;
+
+	switch (insn->op) {
+	case RISCV_CSRRS:
+	case RISCV_CSRRSI:
+	case RISCV_CSRRC:
+	case RISCV_CSRRCI:
+		break;
+	default:
+		writes = true;
+	}
+	/* The two highest bits set: read-only. */
+	if (!read_register(cpu, insn->imm, &old) || (writes && insn->imm >> 10 == 3))
+		return false;
+	if (insn->op == RISCV_CSRRS || insn->op == RISCV_CSRRSI)
+		value = old | operand;
+	else if (insn->op == RISCV_CSRRC || insn->op == RISCV_CSRRCI)
+		value = old & ~operand;
+	else
+		value = operand;
+	if (writes)
+		write_register(cpu, insn->imm, value);
+	cpu->x[insn->rd] = old;
+	return true;
+}

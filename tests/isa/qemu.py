@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""qemu.py - another RISC-V to hold ours against: QEMU 10's user emulation, from Debian's backports
+(Debian 12's own 7.2 knows neither Zfa nor Zicond)."""
+
+import fcntl
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "strata-test"
+SUITE, PACKAGE = "bookworm-backports", "qemu-user"
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+def _output(*argv, **kw):
+    return subprocess.run([str(a) for a in argv], check=True, text=True, stdout=subprocess.PIPE,
+                          **kw).stdout
+
+
+def _mirror():
+    """The one that this machine's apt uses for Debian itself."""
+    for line in _output("apt-get", "indextargets", "--format",
+                        "$(REPO_URI) $(RELEASE)").splitlines():
+        uri, release = line.split()
+        if release == "bookworm":
+            return uri
+    raise RuntimeError("apt has no sources for bookworm")
+
+
+def _download(target):
+    with tempfile.TemporaryDirectory(dir=target.parent) as tmp:
+        tmp = Path(tmp)
+        os.chmod(tmp, 0o755)
+        (tmp / "lists/partial").mkdir(parents=True)
+        (tmp / "cache/archives/partial").mkdir(parents=True)
+        (tmp / "sources.list").write_text(
+            f"deb [signed-by={KEYRING}] {_mirror()} {SUITE} main\n")
+        apt = ["apt-get", "-q", "-o", f"Dir::Etc::sourcelist={tmp}/sources.list",
+               "-o", "Dir::Etc::sourceparts=/dev/null", "-o", f"Dir::State::lists={tmp}/lists",
+               "-o", f"Dir::Cache={tmp}/cache", "-o", "APT::Sandbox::User=root"]
+        _output(*apt, "update")
+        _output(*apt, "download", f"{PACKAGE}/{SUITE}", cwd=tmp)
+        _output("dpkg", "-x", next(tmp.glob("*.deb")), tmp / "root")
+        os.rename(tmp / "root/usr/bin/qemu-riscv64", target)
+
+
+def riscv64():
+    """The path of qemu-riscv64, downloaded once."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    target = CACHE / "qemu-riscv64-10"
+    with open(CACHE / ".qemu-riscv64-10.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            _download(target)
+    return target

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test-riscv-decode.c - words are decoded as GNU objdump 2.44 reads them, and reserved ones not at
+ * all.
+ */
+#include "unit/test.h"
+
+#include <string.h>
+
+#include "jit/riscv/decode.h"
+
+static const struct {
+	uint32_t word;
+	const char *text;
+} samples[] = {
+	{ 0xfff50513, "addi a0,a0,-1" },
+	{ 0x00113423, "sd ra,8(sp)" },
+	{ 0x0005b503, "ld a0,0(a1)" },
+	{ 0xfe0598e3, "bne a1,zero,fffffff0" },
+	{ 0x008000ef, "jal ra,8" },
+	{ 0x00008067, "jalr zero,0(ra)" },
+	{ 0x12345537, "lui a0,0x12345" },
+	{ 0x02c5d533, "divu a0,a1,a2" },
+	{ 0x43f5d513, "srai a0,a1,0x3f" },
+	{ 0x4015d51b, "sraiw a0,a1,0x1" },
+	{ 0x18b6252f, "sc.w a0,a1,(a2)" },
+	{ 0x1005a52f, "lr.w a0,(a1)" },
+	{ 0x02c5f553, "fadd.d fa0,fa1,fa2" },
+	{ 0x6ac58543, "fmadd.d fa0,fa1,fa2,fa3,rne" },
+	{ 0xc2259553, "fcvt.l.d a0,fa1,rtz" },
+	{ 0x00301573, "csrrw a0,0x3,zero" },
+	{ 0x6b85d513, "rev8 a0,a1" },
+	{ 0x0ec5d533, "czero.eqz a0,a1,a2" },
+	{ 0x31a51513, "aes64ks1i a0,a0,0xa" },
+	{ 0x00000073, "ecall" },
+	/* 16 bits: what they stand for */
+	{ 0x0001, "addi zero,zero,0" },
+	{ 0x1141, "addi sp,sp,-16" },
+	{ 0xe406, "sd ra,8(sp)" },
+	{ 0x60a2, "ld ra,8(sp)" },
+	{ 0x8082, "jalr zero,0(ra)" },
+	{ 0x852e, "add a0,zero,a1" },
+	{ 0x0808, "addi a0,sp,16" },
+	{ 0xbfc5, "jal zero,fffffff0" },
+	{ 0x9002, "ebreak" },
+	{ 0x9c61, "andi s0,s0,255" },
+};
+
+static void words_become_text(void **state)
+{
+	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+		struct riscv_insn insn = riscv_decode(samples[i].word);
+		char text[64];
+
+		riscv_disassemble(&insn, 0, text, sizeof(text));
+		/* Addresses of 32 bits are enough to read. */
+		if (strstr(text, "ffffffff"))
+			memmove(strstr(text, "ffffffff"), strstr(text, "ffffffff") + 8,
+				strlen(strstr(text, "ffffffff") + 8) + 1);
+		assert_string_equal(text, samples[i].text);
+		assert_int_equal(insn.length, (samples[i].word & 3) == 3 ? 4 : 2);
+	}
+}
+
+static void reserved_words_are_illegal(void **state)
+{
+	static const uint32_t words[] = {
+		0x00000000, /* all zeros, 16 bits */
+		0xffffffff, /* all ones */
+		0x0000707f, /* longer than 32 bits */
+		0x02c5d553, /* fadd.d with a reserved rounding mode */
+		0x31b51513, /* aes64ks1i with a round there is not */
+		0x0004, /* c.addi4spn of 0 */
+		0x6101, /* c.addi16sp of 0 */
+		0x4002, /* c.lwsp to x0 */
+		0x8002, /* c.jr of x0 */
+		0x2001, /* c.addiw to x0 */
+		0x9c79, /* reserved beside c.not */
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		assert_int_equal(riscv_decode(words[i]).op, RISCV_ILLEGAL);
+}
+
+/* Every row is found again, by a word that has just its fixed bits: no row hides another. */
+static void every_row_is_reached(void **state)
+{
+	static const uint32_t matches[] = {
+#define MATCH(name, text, format, ...) MATCH_OF(__VA_ARGS__)
+#define MATCH_OF(mask, match)	       match | (~(mask)&0x00100000), /* packw of x0 is zext.h */
+		RISCV_INSTRUCTIONS(MATCH)
+	};
+
+	for (unsigned i = 0; i < sizeof(matches) / sizeof(matches[0]); i++)
+		assert_string_equal(riscv_mnemonic(riscv_decode(matches[i]).op),
+			riscv_mnemonic((enum riscv_op)(i + 1)));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(words_become_text),
+		cmocka_unit_test(reserved_words_are_illegal),
+		cmocka_unit_test(every_row_is_reached),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
