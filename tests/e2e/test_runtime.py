@@ -4,6 +4,9 @@
 import json
 import os
 import re
+import select
+import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -562,3 +565,169 @@ def test_killed_at_every_call_of(runtime, rootfs, tmp_path, verb):
             if status == "created":
                 runtime("start", name)
         assert_gone(runtime, name, f"STRATA_TEST_RUNTIME={name}", where)
+
+
+# --- terminals
+
+def receive_terminal(server):
+    """The master and its name, as an engine's shim receives them."""
+    connection, _ = server.accept()
+    with connection:
+        name, fds, _, _ = socket.recv_fds(connection, 4096, 1)
+    assert len(fds) == 1
+    return fds[0], name.decode()
+
+
+def test_console_socket(runtime, rootfs, tmp_path):
+    name = runtime.new_id()
+    bundle = runtime.bundle(rootfs, "sh", "-c", "tty; stty size; ls -l /dev/console; sleep 1000",
+                            terminal=True, consoleSize={"height": 31, "width": 97})
+    assert "needs --console-socket" in runtime.fail("create", "-b", bundle.path, name)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "console"))
+        server.listen()
+        server.settimeout(COMMAND_TIMEOUT_S)
+        runtime("create", "-b", bundle.path, "--console-socket", tmp_path / "console", name)
+        master, path = receive_terminal(server)
+    assert re.fullmatch(r"/dev/pts/\d+", path)
+    runtime("start", name)
+    seen = b""
+    while seen.count(b"\n") < 3:
+        assert select.select([master], [], [], COMMAND_TIMEOUT_S)[0], seen
+        seen += os.read(master, 4096)
+    os.close(master)
+    lines = seen.decode().split("\r\n")
+    assert lines[:2] == [path, "31 97"]
+    assert lines[2].startswith("crw")
+    refused = runtime.bundle(rootfs, "true")
+    assert "terminal is not set" in runtime.fail(
+        "create", "-b", refused.path, "--console-socket", tmp_path / "console", runtime.new_id())
+
+
+def test_console_socket_that_nobody_serves(runtime, rootfs, tmp_path):
+    name = runtime.new_id()
+    bundle = runtime.bundle(rootfs, "true", terminal=True)
+    assert "cannot send to the socket" in runtime.fail(
+        "create", "-b", bundle.path, "--console-socket", tmp_path / "none", name)
+    assert "does not exist" in runtime.fail("state", name)
+
+
+def test_pidfd_socket(runtime, rootfs, tmp_path):
+    name = runtime.new_id()
+    bundle = runtime.bundle(rootfs, "sleep", "1000")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "pidfd"))
+        server.listen()
+        server.settimeout(COMMAND_TIMEOUT_S)
+        runtime("create", "-b", bundle.path, "--pidfd-socket", tmp_path / "pidfd", name)
+        pidfd, _ = receive_terminal(server)
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    os.close(pidfd)
+    runtime.wait(name, "stopped")
+
+
+# --- many, and hostile ones
+
+def test_a_hundred_at_once(runtime, rootfs):
+    bundle = runtime.bundle(rootfs, "sleep", "1000")
+    names = [runtime.new_id() for _ in range(100)]
+
+    def all_at_once(*verb):
+        running = [subprocess.Popen([*runtime.argv, *map(str, verb), name],
+                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+                   for name in names]
+        assert [p.wait(timeout=COMMAND_TIMEOUT_S) for p in running] == [0] * len(names)
+
+    all_at_once("create", "-b", bundle.path)
+    all_at_once("start")
+    rows = json.loads(runtime("list", "-f", "json").stdout)
+    assert {row["status"] for row in rows} == {"running"}
+    assert len({row["pid"] for row in rows}) == len(rows) == 100
+    all_at_once("delete", "--force")
+    assert runtime("list", "-q").stdout == ""
+
+
+def test_one_of_many_wins(runtime, rootfs):
+    """The same verb from many sides at once: one does it, the others are told."""
+    name, bundle = runtime.new_id(), runtime.bundle(rootfs, "sleep", "1000")
+
+    def race(*argv):
+        running = [subprocess.Popen([*runtime.argv, *map(str, argv)], stdin=subprocess.DEVNULL,
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                   for _ in range(8)]
+        return sorted(p.wait(timeout=COMMAND_TIMEOUT_S) for p in running)
+
+    assert race("create", "-b", bundle.path, name) == [0] + [1] * 7
+    assert runtime.state(name)["status"] == "created"
+    assert race("start", name) == [0] + [1] * 7
+    assert runtime.state(name)["status"] == "running"
+    assert race("delete", "--force", name) == [0] * 8
+
+
+def test_fork_bomb(runtime, rootfs):
+    name = runtime.new_id()
+    bundle = runtime.bundle(rootfs, "sh", "-c", "f() { f | f & f; }; f; while :; do :; done")
+    bundle.config["linux"]["resources"]["pids"] = {"limit": 40}
+    bundle.save()
+    runtime("create", "-b", bundle.path, name)
+    runtime("start", name)
+    runtime("delete", "--force", name)
+    assert "does not exist" in runtime.fail("state", name)
+
+
+def test_memory_hog(runtime, rootfs):
+    name = runtime.new_id()
+    bundle = runtime.bundle(rootfs, "sh", "-c", "x=x; while :; do x=$x$x; done")
+    bundle.config["linux"]["resources"]["memory"] = {"limit": 16 << 20}
+    bundle.save()
+    done = runtime("run", "-b", bundle.path, name, check=False)
+    assert done.returncode == 128 + signal.SIGKILL
+
+
+def test_signals_that_are_ignored(runtime, rootfs, tmp_path):
+    name = runtime.new_id()
+    bundle = runtime.bundle(rootfs, "sh", "-c", "trap '' TERM INT HUP QUIT; echo > /tmp/up; "
+                                                "while :; do sleep 1; done")
+    bundle.config["mounts"].append({"destination": "/tmp", "source": str(tmp_path), "type": "bind",
+                                    "options": ["bind"]})
+    bundle.save()
+    runtime("create", "-b", bundle.path, name)
+    runtime("start", name)
+    wait_until((tmp_path / "up").exists)
+    for number in ("TERM", "SIGINT", "1", "sigquit"):
+        runtime("kill", name, number)
+    assert runtime.state(name)["status"] == "running"
+    assert "unknown signal" in runtime.fail("kill", name, "NONSENSE")
+    runtime("kill", "--all", name, "9")
+    runtime.wait(name, "stopped")
+    runtime("delete", name)
+
+
+def test_host_pid_namespace(runtime, rootfs):
+    """No init whose end takes the others along: they are found by their cgroup."""
+    name = runtime.new_id()
+    bundle = runtime.bundle(rootfs, "sh", "-c", "sleep 1000 & sleep 1000 & wait")
+    bundle.config["linux"]["namespaces"].remove({"type": "pid"})
+    bundle.config["process"]["env"].append(f"STRATA_TEST_RUNTIME={name}")
+    bundle.save()
+    tag = f"STRATA_TEST_RUNTIME={name}"
+    runtime("create", "-b", bundle.path, name)
+    runtime("start", name)
+    wait_until(lambda: len(tagged(tag)) == 3)
+    runtime("kill", name, "KILL")
+    wait_until(lambda: tagged(tag) == [])
+    runtime("delete", name)
+
+
+def test_shared_pid_namespace_leftovers(runtime, rootfs):
+    """The first process has ended, others have not: delete finds them."""
+    name = runtime.new_id()
+    bundle = runtime.bundle(rootfs, "sh", "-c", "sleep 1000 & exit 0")
+    bundle.config["linux"]["namespaces"].remove({"type": "pid"})
+    bundle.config["process"]["env"].append(f"STRATA_TEST_RUNTIME={name}")
+    bundle.save()
+    runtime("create", "-b", bundle.path, name)
+    runtime("start", name)
+    runtime.wait(name, "stopped")
+    runtime("delete", name)
+    wait_until(lambda: tagged(f"STRATA_TEST_RUNTIME={name}") == [])
