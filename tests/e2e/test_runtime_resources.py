@@ -70,11 +70,12 @@ def test_root_of_a_user_namespace_sets_no_device_rules(runtime, rootfs):  # noqa
     name = runtime.new_id()
     bundle = runtime.bundle(rootfs, "true")
     config = bundle.config
-    config["mounts"] = [m for m in config["mounts"] if m["type"] not in ("cgroup", "sysfs", "mqueue")]
-    config["linux"]["namespaces"] = [{"type": "mount"}, {"type": "pid"}]
-    for mount in config["mounts"]:
-        mount["options"] = [o for o in mount.get("options", []) if not o.startswith("gid=")]
-    del config["hostname"]
+    config["mounts"] = [m for m in config["mounts"]
+                        if m["type"] not in ("cgroup", "sysfs", "devpts")]
+    config["linux"]["namespaces"] = [
+        {"type": t} for t in ("user", "mount", "pid", "ipc", "uts")]
+    config["linux"]["uidMappings"] = config["linux"]["gidMappings"] = [
+        {"containerID": 0, "hostID": 0, "size": 1}]
     bundle.save()
     done = subprocess.run(["unshare", "-Urmpf", "--mount-proc", *runtime.argv, "run", "--bundle",
                            bundle.path, name], text=True, stdin=subprocess.DEVNULL,
