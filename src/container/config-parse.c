@@ -206,3 +206,24 @@ int container_config_parse(const json_t *document, struct container_config *ret,
 	*ret = c;
 	return 0;
 }
+
+int container_process_parse(const json_t *process, struct container_process *ret, struct error *err)
+{
+	_cleanup_json_ json_t *document = json_object();
+	struct container_config c = { .process.umask = -1 };
+	int r;
+
+	if (!document || json_object_set(document, "process", (json_t *)(uintptr_t)process) < 0)
+		return error_oom(err);
+	if (!json_is_object(process))
+		return error_set(err, EINVAL, "process is not a JSON object");
+	r = read_objects(document, &c, err);
+	if (r == 0)
+		r = config_parse_process(process, &c.process, err);
+	if (r < 0) {
+		container_process_free(&c.process);
+		return r;
+	}
+	*ret = c.process;
+	return 0;
+}

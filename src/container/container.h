@@ -213,6 +213,9 @@ struct container_config {
  * word for (layers, user by name, --init) stands in the top-level object "strata". */
 int container_config_parse(const json_t *document, struct container_config *ret, struct error *err);
 char *container_config_write(const struct container_config *config);
+/* The object "process" alone, as `exec --process` gets it. */
+int container_process_parse(
+	const json_t *process, struct container_process *ret, struct error *err);
 /* What the spec asks between the members of a configuration that others wrote: strata's own may
  * keep a host name for a namespace it shares. */
 int container_config_check(const struct container_config *config, struct error *err);

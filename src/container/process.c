@@ -307,17 +307,25 @@ static int limit_capabilities(
 	return r < 0 ? error_errno(err, r, "cannot set the capabilities") : 0;
 }
 
-/* What cannot be granted is to be warned of (runtime-spec config.md, "capabilities"). */
-static void warn_of_missing(const struct child *child, uint64_t missing)
+static void warn_of_each(const struct child *child, uint64_t capabilities, const char *why)
 {
-	for (int n = 0; missing && n < CONTAINER_CAPABILITY_COUNT; n++) {
-		const char *name = missing >> n & 1 ? container_capability_name(n) : NULL;
+	for (int n = 0; capabilities && n < CONTAINER_CAPABILITY_COUNT; n++) {
+		const char *name = capabilities >> n & 1 ? container_capability_name(n) : NULL;
 
 		if (name)
-			sync_warn(child->sync_fd,
-				"capability %s cannot be granted: strata does not have it itself",
-				name);
+			sync_warn(child->sync_fd, "capability %s %s", name, why);
 	}
+}
+
+/* What cannot be granted is to be warned of (runtime-spec config.md, "capabilities"). */
+static void warn_of_missing(const struct child *child, const struct capability_sets *held)
+{
+	const struct container_process *p = child->process;
+
+	warn_of_each(child, p->cap_permitted & ~held->permitted,
+		"cannot be granted: strata does not have it itself");
+	warn_of_each(child, p->cap_ambient & ~(p->cap_permitted & p->cap_inheritable),
+		"cannot be ambient: it is not both permitted and inheritable");
 }
 
 /* Effective: what is granted, and CAP_SYS_ADMIN to install the filter. Permitted: what reading a
@@ -340,10 +348,12 @@ static int keep_borrowed(
 
 /* Only what is permitted and inheritable can be ambient (capabilities(7)). Configurations name
  * more, `crun spec` for one, and runtimes leave the rest out. */
-static int raise_ambient(const struct child *child, struct error *err)
+static int raise_ambient(
+	const struct child *child, const struct capability_sets *held, struct error *err)
 {
 	const struct container_process *process = child->process;
-	uint64_t wanted = process->cap_ambient & process->cap_permitted & process->cap_inheritable;
+	uint64_t wanted = process->cap_ambient & process->cap_permitted & process->cap_inheritable &
+		held->permitted;
 
 	for (int n = 0; n < CONTAINER_CAPABILITY_COUNT; n++)
 		if (wanted >> n & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, n, 0, 0) < 0)
@@ -412,7 +422,7 @@ int process_execute(struct child *child, struct error *err)
 	if (r == 0 && (r = get_capabilities(&held)) < 0)
 		r = error_errno(err, r, "cannot read the capabilities");
 	if (r == 0)
-		warn_of_missing(child, process->cap_permitted & ~held.permitted);
+		warn_of_missing(child, &held);
 	if (r == 0)
 		r = keep_borrowed(child, &held, err);
 	if (r == 0)
@@ -431,7 +441,7 @@ int process_execute(struct child *child, struct error *err)
 	if (r == 0)
 		r = limit_capabilities(child, &held, err);
 	if (r == 0)
-		r = raise_ambient(child, err);
+		r = raise_ambient(child, &held, err);
 	if (r == 0 && child->is_first)
 		r = hooks_start(child, err);
 	if (r == 0 && child->is_first && child->config->init)

@@ -287,10 +287,13 @@ def test_capabilities_that_cannot_be_granted_are_warned_of(runtime, rootfs):
         held = int(next(line for line in status if line.startswith("CapPrm")).split()[1], 16)
     if held >> 24 & 1:
         pytest.skip("there is none that this root lacks (CAP_SYS_RESOURCE)")
-    sets = {"bounding": ["CAP_SYS_RESOURCE"], "permitted": ["CAP_SYS_RESOURCE", "CAP_KILL"]}
+    sets = {name: ["CAP_SYS_RESOURCE", "CAP_KILL"] for name in
+            ("bounding", "permitted", "effective", "inheritable", "ambient")}
+    sets["ambient"].append("CAP_CHOWN")
     bundle = make(runtime, rootfs, "true", capabilities=sets)
     done = runtime("run", "--bundle", bundle.path, runtime.new_id())
     assert "CAP_SYS_RESOURCE cannot be granted" in done.stderr
+    assert "CAP_CHOWN cannot be ambient" in done.stderr
     assert "CAP_KILL" not in done.stderr
 
 

@@ -166,6 +166,30 @@ static void the_whole_spec_is_read_and_written(void **state)
 	container_config_free(&c);
 }
 
+static void a_process_is_read_alone(void **state)
+{
+	struct container_process p;
+	struct error error = { 0 };
+	json_t *document = parse_text(
+		"{\"args\":[\"a\"],\"cwd\":\"/\",\"user\":{\"uid\":7},\"oomScoreAdj\":3,"
+		"\"capabilities\":{\"bounding\":[\"CAP_CHOWN\"]},\"apparmorProfile\":\"x\"}");
+
+	assert_int_equal(container_process_parse(document, &p, &error), 0);
+	assert_string_equal(p.args[0], "a");
+	assert_string_equal(p.apparmor_profile, "x");
+	assert_int_equal(p.uid, 7);
+	assert_int_equal(p.umask, -1);
+	assert_int_equal(p.oom_score_adj, 3);
+	assert_int_equal(p.cap_bounding, 1);
+	container_process_free(&p);
+	json_object_set_new(document, "cwd", json_string("x"));
+	assert_int_equal(container_process_parse(document, &p, &error), -EINVAL);
+	json_decref(document);
+	document = parse_text("[]");
+	assert_int_equal(container_process_parse(document, &p, &error), -EINVAL);
+	json_decref(document);
+}
+
 static void unset_numbers_of_go_ask_for_nothing(void **state)
 {
 	struct container_config c;
@@ -343,6 +367,7 @@ int main(void)
 		cmocka_unit_test(reading_gives_back_what_was_written),
 		cmocka_unit_test(custom_seccomp_profiles_are_kept),
 		cmocka_unit_test(the_whole_spec_is_read_and_written),
+		cmocka_unit_test(a_process_is_read_alone),
 		cmocka_unit_test(unset_numbers_of_go_ask_for_nothing),
 		cmocka_unit_test(members_must_go_together),
 		cmocka_unit_test(bad_documents_are_refused_with_the_field),
