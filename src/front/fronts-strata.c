@@ -15,5 +15,7 @@ static int strata_main(int argc, char **argv)
 const struct front fronts[] = {
 	{ "strata", strata_main },
 	{ "strata-runtime", runtime_main },
+	/* A link for programs that look for no other, as the BuildKit in dockerd. */
+	{ "runc", runtime_main },
 	{ 0 },
 };

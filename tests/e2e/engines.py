@@ -62,6 +62,7 @@ class Machine:
 
     def __init__(self, name, parent=None):
         self.name = name
+        self.path = PATH
         self.folder = Path(tempfile.mkdtemp(prefix=f"strata-{name}-", dir=parent))
         self.folder.chmod(0o755)
         self.cgroup = f"/strata-e2e-{name}-{uuid.uuid4().hex[:8]}"
@@ -74,7 +75,7 @@ class Machine:
         self._base = None
 
     def env(self):
-        return {"PATH": PATH, "LANG": "C.UTF-8", "HOME": str(self.folder)}
+        return {"PATH": self.path, "LANG": "C.UTF-8", "HOME": str(self.folder)}
 
     def argv(self, *argv):
         """The command line that runs a command in the machine."""
