@@ -10,6 +10,7 @@ Nothing of pytest and nothing of strata is used here.
 """
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -191,12 +192,12 @@ class Docker(Program):
         super().__init__()
         self.machine = machine
         self.socket = machine.folder / "docker.sock"
-        for name, path in runtimes.items():
-            if name == "runc":
-                continue  # dockerd knows it
-            options += ("--add-runtime", f"{name}={path}")
+        config = {"runtimes": {name: {"path": str(path)} for name, path in runtimes.items()
+                               if name != "runc"}}  # which dockerd knows
         if runtimes and "--default-runtime" not in options:
-            options += ("--default-runtime", next(iter(runtimes)))
+            config["default-runtime"] = next(iter(runtimes))
+        self._config = machine.folder / "daemon.json"
+        self._config.write_text(json.dumps(config))
         self._options = options
         self._nsenter = None
 
@@ -210,7 +211,7 @@ class Docker(Program):
         # Below /tmp the path of a socket stays below its limit of 108 bytes.
         folder = self.machine.folder
         self._nsenter = self.machine.start(
-            "dockerd.log", "dockerd", "--data-root", folder / "data", "--exec-root", "/run/docker",
+            "dockerd.log", "dockerd", "--config-file", self._config, "--data-root", folder / "data", "--exec-root", "/run/docker",
             "--pidfile", "/run/docker.pid", "--host", f"unix://{self.socket}",
             "--cgroup-parent", self.machine.cgroup, "--storage-driver", "overlay2", *self._options)
 
@@ -279,6 +280,10 @@ default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
+runtime = "tested"
+runtime_supports_json = ["tested"]
+[engine.runtimes]
+tested = ["%s"]
 """
 
 
@@ -297,10 +302,11 @@ class Podman(Program):
             for folder in (self.folder, self.run_folder):
                 folder.mkdir(mode=0o700)
                 os.chown(folder, user.uid, user.gid)
-        (machine.folder / "containers.conf").write_text(CONTAINERS_CONF)
+        self.config = machine.folder / f"containers-{runtime.name}.conf"
+        self.config.write_text(CONTAINERS_CONF % runtime)
 
     def env(self, extra=None):
-        env = {**self.machine.env(), "CONTAINERS_CONF": str(self.machine.folder / "containers.conf")}
+        env = {**self.machine.env(), "CONTAINERS_CONF": str(self.config)}
         if self.account:
             env.update(HOME=str(self.folder), XDG_RUNTIME_DIR=str(self.run_folder),
                        USER=self.account.name)
@@ -308,7 +314,7 @@ class Podman(Program):
 
     def options(self):
         return ["--root", self.folder / "storage", "--runroot", self.run_folder / "storage",
-                "--tmpdir", self.run_folder / "podman", "--runtime", self.runtime]
+                "--tmpdir", self.run_folder / "podman"]
 
     def argv(self, *args):
         become = []
