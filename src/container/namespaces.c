@@ -13,6 +13,8 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/stat.h>
 #include <linux/sched.h>
 
 #include "base/io.h"
@@ -155,7 +157,27 @@ int namespaces_join(struct child *child, struct error *err)
 
 int namespaces_join_mounts(struct child *child, struct error *err)
 {
-	return join(child, CONTAINER_NS_MOUNT, err);
+	_cleanup_close_ int null = -1;
+	struct stat st;
+	int r;
+
+	if (child->namespace_fds[CONTAINER_NS_MOUNT] < 0)
+		return 0;
+	r = join(child, CONTAINER_NS_MOUNT, err);
+	if (r < 0)
+		return r;
+	/* What hides files can only be mounted from the same namespace. */
+	null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	if (null < 0 || fstat(null, &st) < 0)
+		return error_errno(err, errno, "cannot open /dev/null in the mount namespace %s",
+			child->config->namespaces[CONTAINER_NS_MOUNT].path);
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+		return error_set(err, EINVAL,
+			"/dev/null in the mount namespace %s is something else",
+			child->config->namespaces[CONTAINER_NS_MOUNT].path);
+	cleanup_close(&child->null_fd);
+	child->null_fd = steal_fd(&null);
+	return 0;
 }
 
 int namespaces_become_root(struct child *child, struct error *err)

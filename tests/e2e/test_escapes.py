@@ -382,9 +382,13 @@ def test_kernel_values_are_written_past_a_fake_proc(machine, runtime, tmp_path):
             namespaces = config["linux"]["namespaces"]
             next(n for n in namespaces if n["type"] == "mount")["path"] = f"/proc/{owner.pid}/ns/mnt"
             config["linux"]["sysctl"] = {"kernel.shmmax": "4242", "kernel.domainname": "inside"}
+            config["linux"]["maskedPaths"] = ["/etc/hidden", "/proc/timer_list"]
 
-        assert machine("cat /proc/sys/kernel/shmmax /proc/sys/kernel/domainname",
+        (machine.rootfs / "etc/hidden").write_text("hidden\n")
+        assert machine("cat /proc/sys/kernel/shmmax /proc/sys/kernel/domainname /etc/hidden /proc/timer_list",
                        change=change) == "4242\ninside\n"
+        subprocess.run(["nsenter", "-m", "-t", str(owner.pid), "mount", "--bind", fake, "/dev/null"], check=True)
+        assert "/dev/null in the mount namespace" in machine.fails(change=change)
     finally:
         owner.kill()
         owner.wait()
