@@ -58,16 +58,16 @@ const char *cgroup_first_limit(const struct cgroup_limits *l)
 		bool set;
 		const char *name;
 	} table[] = {
-		{ l->memory_bytes != CGROUP_UNSET, "--memory" },
-		{ l->memory_swap_bytes != CGROUP_UNSET, "--memory-swap" },
-		{ l->memory_reservation_bytes != CGROUP_UNSET, "--memory-reservation" },
-		{ l->cpu_quota_us != CGROUP_UNSET, "--cpus" },
-		{ l->cpu_period_us != CGROUP_UNSET, "--cpu-period" },
-		{ l->cpu_shares != CGROUP_UNSET, "--cpu-shares" },
-		{ l->cpuset_cpus != NULL, "--cpuset-cpus" },
-		{ l->cpuset_mems != NULL, "--cpuset-mems" },
-		{ l->pids != CGROUP_UNSET, "--pids-limit" },
-		{ l->blkio_weight != CGROUP_UNSET, "--blkio-weight" },
+		{ cgroup_is_set(l->memory_bytes), "--memory" },
+		{ cgroup_is_set(l->memory_swap_bytes), "--memory-swap" },
+		{ cgroup_is_set(l->memory_reservation_bytes), "--memory-reservation" },
+		{ cgroup_is_set(l->cpu_quota_us), "--cpus" },
+		{ cgroup_is_set(l->cpu_period_us), "--cpu-period" },
+		{ cgroup_is_set(l->cpu_shares), "--cpu-shares" },
+		{ cgroup_has_text(l->cpuset_cpus), "--cpuset-cpus" },
+		{ cgroup_has_text(l->cpuset_mems), "--cpuset-mems" },
+		{ cgroup_is_set(l->pids), "--pids-limit" },
+		{ cgroup_is_set(l->blkio_weight), "--blkio-weight" },
 		{ l->nr_throttles != 0, "a block device's rate limit" },
 		{ l->oom_kill_disable, "--oom-kill-disable" },
 		{ cgroup_is_set(l->memory_kernel_bytes), "memory.kernel" },
@@ -96,7 +96,7 @@ int cgroup_check_ranges(const struct cgroup_limits *l, struct error *err)
 {
 	if (l->memory_bytes != CGROUP_UNSET && l->memory_bytes < CGROUP_UNLIMITED)
 		return error_set(err, EINVAL, "--memory cannot be negative");
-	if (l->cpu_period_us != CGROUP_UNSET && l->cpu_period_us != 0 &&
+	if (cgroup_is_set(l->cpu_period_us) &&
 		(l->cpu_period_us < 1000 || l->cpu_period_us > 1000000))
 		return error_set(err, EINVAL,
 			"--cpu-period is between 1000 and 1000000 microseconds, not %lld",
@@ -104,8 +104,7 @@ int cgroup_check_ranges(const struct cgroup_limits *l, struct error *err)
 	if (l->cpu_quota_us != CGROUP_UNSET && l->cpu_quota_us > 0 && l->cpu_quota_us < 1000)
 		return error_set(err, EINVAL, "--cpu-quota is at least 1000 microseconds, not %lld",
 			(long long)l->cpu_quota_us);
-	if (l->blkio_weight != CGROUP_UNSET && l->blkio_weight != 0 &&
-		(l->blkio_weight < 10 || l->blkio_weight > 1000))
+	if (cgroup_is_set(l->blkio_weight) && (l->blkio_weight < 10 || l->blkio_weight > 1000))
 		return error_set(err, EINVAL, "--blkio-weight is between 10 and 1000, not %lld",
 			(long long)l->blkio_weight);
 	if (l->cpu_idle != CGROUP_UNSET && l->cpu_idle != 0 && l->cpu_idle != 1)

@@ -65,9 +65,15 @@ extern const struct cgroup_ops cgroup_v1_ops, cgroup_v2_ops;
 bool v1_takes_part(
 	const struct cgroup_host *host, const struct cgroup_limits *limits, const char *name);
 
+/* Zero asks for nothing where the kernel has no such limit: engines write what nobody gave. */
 static inline bool cgroup_is_set(int64_t value)
 {
 	return value != CGROUP_UNSET && value != 0;
+}
+
+static inline bool cgroup_has_text(const char *text)
+{
+	return text && *text;
 }
 
 /* --- cgroup-delegate.c ----------------------------------------------------------------------- */

@@ -58,7 +58,7 @@ unsigned v1_needed(const struct cgroup_host *host, const struct cgroup_limits *l
 	for (size_t i = 0; i < ARRAY_SIZE(v1_settings); i++)
 		if (setting_value(&v1_settings[i], l, &value))
 			mask |= V1_BIT(v1_settings[i].controller);
-	if (l->memory_bytes != CGROUP_UNSET || l->memory_swap_bytes != CGROUP_UNSET ||
+	if (cgroup_is_set(l->memory_bytes) || cgroup_is_set(l->memory_swap_bytes) ||
 		cgroup_is_set(l->memory_kernel_bytes) ||
 		cgroup_is_set(l->memory_kernel_tcp_bytes) || l->memory_use_hierarchy ||
 		l->oom_kill_disable)
@@ -68,7 +68,7 @@ unsigned v1_needed(const struct cgroup_host *host, const struct cgroup_limits *l
 		l->cpu_idle != CGROUP_UNSET || cgroup_is_set(l->cpu_realtime_runtime_us) ||
 		cgroup_is_set(l->cpu_realtime_period_us))
 		mask |= V1_BIT(V1_CPU);
-	if (l->cpuset_cpus || l->cpuset_mems)
+	if (cgroup_has_text(l->cpuset_cpus) || cgroup_has_text(l->cpuset_mems))
 		mask |= V1_BIT(V1_CPUSET);
 	if (cgroup_is_set(l->blkio_weight) || cgroup_is_set(l->blkio_leaf_weight) ||
 		l->nr_device_weights || l->nr_throttles)
@@ -168,10 +168,10 @@ int v1_check(const struct cgroup_host *host, const struct cgroup_limits *limits,
 				cgroup_v1_names[c]);
 	r = cgroup_swap_from_total(limits->memory_bytes, limits->memory_swap_bytes, &swap, err);
 	/* An update may change the total alone: then the kernel compares. */
-	if (r < 0 && limits->memory_bytes != CGROUP_UNSET)
+	if (r < 0 && cgroup_is_set(limits->memory_bytes))
 		return r;
 	error_clear(err);
-	if (limits->memory_swap_bytes != CGROUP_UNSET && !v1_counts_swap(host))
+	if (cgroup_is_set(limits->memory_swap_bytes) && !v1_counts_swap(host))
 		return error_set(err, ENOTSUP,
 			"--memory-swap: this kernel does not count swap (boot it with swapaccount=1)");
 	return v1_check_unified(host, limits, err);
@@ -204,7 +204,7 @@ static int v1_apply_memory(const struct cgroup_host *host, const char *path,
 		snprintf(total, sizeof(total), "-1");
 		has_total = true;
 	}
-	if (limits->memory_bytes != CGROUP_UNSET && limits->memory_bytes != 0) {
+	if (cgroup_is_set(limits->memory_bytes)) {
 		r = v1_write(host, V1_MEMORY, path, memory_file, memory);
 		if (r == -EINVAL && has_total) {
 			r = v1_write(host, V1_MEMORY, path, total_file, total);
@@ -401,12 +401,12 @@ static int v1_apply_cpuset(const struct cgroup_host *host, const char *path,
 {
 	int r;
 
-	if (limits->cpuset_cpus) {
+	if (cgroup_has_text(limits->cpuset_cpus)) {
 		r = v1_write(host, V1_CPUSET, path, "cpuset.cpus", limits->cpuset_cpus);
 		if (r < 0)
 			return error_errno(err, r, "--cpuset-cpus %s", limits->cpuset_cpus);
 	}
-	if (limits->cpuset_mems) {
+	if (cgroup_has_text(limits->cpuset_mems)) {
 		r = v1_write(host, V1_CPUSET, path, "cpuset.mems", limits->cpuset_mems);
 		if (r < 0)
 			return error_errno(err, r, "--cpuset-mems %s", limits->cpuset_mems);

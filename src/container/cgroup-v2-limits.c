@@ -68,14 +68,14 @@ unsigned v2_needed(const struct cgroup_limits *l)
 {
 	unsigned mask = 0;
 
-	if (l->memory_bytes != CGROUP_UNSET || l->memory_swap_bytes != CGROUP_UNSET ||
-		l->memory_reservation_bytes != CGROUP_UNSET)
+	if (cgroup_is_set(l->memory_bytes) || cgroup_is_set(l->memory_swap_bytes) ||
+		cgroup_is_set(l->memory_reservation_bytes))
 		mask |= V2_BIT(V2_MEMORY);
-	if (l->cpu_shares != CGROUP_UNSET || l->cpu_quota_us != CGROUP_UNSET ||
-		l->cpu_period_us != CGROUP_UNSET || l->cpu_burst_us != CGROUP_UNSET ||
+	if (cgroup_is_set(l->cpu_shares) || cgroup_is_set(l->cpu_quota_us) ||
+		cgroup_is_set(l->cpu_period_us) || l->cpu_burst_us != CGROUP_UNSET ||
 		l->cpu_idle != CGROUP_UNSET)
 		mask |= V2_BIT(V2_CPU);
-	if (l->cpuset_cpus || l->cpuset_mems)
+	if (cgroup_has_text(l->cpuset_cpus) || cgroup_has_text(l->cpuset_mems))
 		mask |= V2_BIT(V2_CPUSET);
 	if (l->pids != CGROUP_UNSET)
 		mask |= V2_BIT(V2_PIDS);
@@ -161,7 +161,7 @@ int v2_check(const struct cgroup_host *host, const struct cgroup_limits *limits,
 
 	if (r < 0)
 		return r;
-	if (limits->memory_bytes != CGROUP_UNSET) {
+	if (cgroup_is_set(limits->memory_bytes)) {
 		r = cgroup_swap_from_total(
 			limits->memory_bytes, limits->memory_swap_bytes, &swap, err);
 		if (r < 0)
@@ -298,18 +298,21 @@ static int apply_memory(const struct cgroup_host *host, const char *path,
 {
 	int r = 0;
 
-	if (limits->memory_bytes != CGROUP_UNSET && limits->memory_bytes != 0) {
+	if (cgroup_is_set(limits->memory_bytes)) {
 		r = make_room(
 			host, path, limits->memory_bytes, !limits->memory_check_before_update, err);
 		if (r == 0)
 			r = write_limit(
 				host, path, "memory.max", "--memory", limits->memory_bytes, err);
 	}
-	if (r == 0 && limits->memory_swap_bytes != CGROUP_UNSET && limits->memory_swap_bytes != 0)
+	if (r == 0 && cgroup_is_set(limits->memory_swap_bytes))
 		r = apply_swap(host, path, limits, err);
+	/* As on v1: without a limit of memory there is none of both together. */
+	else if (r == 0 && limits->memory_bytes == CGROUP_UNLIMITED &&
+		v2_has_file(host, path, "memory.swap.max"))
+		r = write_limit(host, path, "memory.swap.max", "--memory", CGROUP_UNLIMITED, err);
 	/* runtime-spec config-linux.md: the reservation is a soft guarantee: memory.low. */
-	if (r == 0 && limits->memory_reservation_bytes != CGROUP_UNSET &&
-		limits->memory_reservation_bytes != 0)
+	if (r == 0 && cgroup_is_set(limits->memory_reservation_bytes))
 		r = write_limit(host, path, "memory.low", "--memory-reservation",
 			limits->memory_reservation_bytes, err);
 	return r;
@@ -534,12 +537,12 @@ static int apply_cpuset(const struct cgroup_host *host, const char *path,
 {
 	int r = 0;
 
-	if (limits->cpuset_cpus) {
+	if (cgroup_has_text(limits->cpuset_cpus)) {
 		r = v2_write(host, path, "cpuset.cpus", limits->cpuset_cpus);
 		if (r < 0)
 			return error_errno(err, r, "--cpuset-cpus %s", limits->cpuset_cpus);
 	}
-	if (limits->cpuset_mems) {
+	if (cgroup_has_text(limits->cpuset_mems)) {
 		r = v2_write(host, path, "cpuset.mems", limits->cpuset_mems);
 		if (r < 0)
 			return error_errno(err, r, "--cpuset-mems %s", limits->cpuset_mems);

@@ -176,6 +176,37 @@ static void no_limit_is_max(void **state)
 	expect(f, "pids.max", "max");
 }
 
+static void no_memory_limit_is_none_of_swap_either(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, BOX, "memory.swap.max", "1000\n");
+	f->limits.memory_bytes = CGROUP_UNLIMITED;
+	update(f);
+	expect(f, "memory.swap.max", "max");
+}
+
+static void what_is_zero_or_empty_asks_for_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	f->limits.memory_bytes = f->limits.memory_swap_bytes = 0;
+	f->limits.memory_reservation_bytes = f->limits.memory_kernel_bytes = 0;
+	f->limits.cpu_shares = f->limits.cpu_quota_us = f->limits.cpu_period_us = 0;
+	f->limits.cpu_realtime_runtime_us = f->limits.cpu_realtime_period_us = 0;
+	f->limits.blkio_weight = f->limits.net_class_id = 0;
+	f->limits.cpuset_cpus = strdup("");
+	f->limits.cpuset_mems = strdup("");
+	put(f, "", "cgroup.controllers", "\n");
+	put(f, BOX, "cgroup.controllers", "\n");
+	put(f, BOX, "cpuset.cpus", "unwritten");
+	assert_null(cgroup_first_limit(&f->limits));
+	assert_int_equal(cgroup_v2_ops.check(&f->host, &f->limits, &f->err), 0);
+	update(f);
+	expect(f, "memory.max", "");
+	expect(f, "cpuset.cpus", "unwritten");
+}
+
 static void half_of_cpu_max_stays(void **state)
 {
 	struct fixture *f = *state;
@@ -344,6 +375,8 @@ int main(void)
 		ROW(more_limits_are_written_in_v2s_terms),
 		ROW(a_check_before_an_update_reclaims_nothing),
 		ROW(no_limit_is_max),
+		ROW(no_memory_limit_is_none_of_swap_either),
+		ROW(what_is_zero_or_empty_asks_for_nothing),
 		ROW(half_of_cpu_max_stays),
 		ROW(the_total_alone_counts_the_memory_in_force),
 		ROW(memory_in_use_is_not_taken_away),
