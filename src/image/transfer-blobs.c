@@ -3,8 +3,10 @@
  * transfer-blobs.c - blobs from the store to a registry (distribution-spec "Pushing blobs").
  *
  * A blob is asked for first (HEAD), then mounted from another repository where one is known to have
- * it, then sent: POST opens an upload, PATCH streams the bytes, PUT names the digest. An upload
- * that failed half-way is not continued but begun anew, since registries differ in what they keep.
+ * it, then sent: POST opens an upload, PATCH streams the bytes, PUT names the digest.
+ *
+ * At first one PATCH brings everything, which every registry takes. When that fails, the registry
+ * is asked what it has, and the rest is sent in parts.
  */
 #include <sys/stat.h>
 #include <time.h>
@@ -16,6 +18,7 @@
 #define UPLOAD_ATTEMPTS	    4
 #define UPLOAD_DELAY_NS	    (300 * 1000 * 1000L)
 #define PROGRESS_STEP_BYTES (256u << 10)
+#define PART_BYTES	    (16u << 20) /* of a blob that did not arrive in one piece */
 
 int push_blobs_add(struct push_blobs *blobs, const char *digest, uint64_t size, struct error *err)
 {
@@ -137,13 +140,19 @@ struct upload {
 	const struct push_blob *blob;
 	const char *mount; /* repository, or NULL */
 	int fd;
+	char *location; /* where it goes on, NULL before it is begun */
+	uint64_t done; /* bytes that are there */
+	bool in_parts, refuses_parts;
 };
 
-/* Of http_request */
+/* Of http_request; `offset` counts from upload->done. */
 static ssize_t read_blob(void *context, uint64_t offset, void *buf, size_t size)
 {
 	const struct upload *upload = context;
-	ssize_t n = pread(upload->fd, buf, size, (off_t)offset);
+	ssize_t n;
+
+	offset += upload->done;
+	n = pread(upload->fd, buf, size, (off_t)offset);
 
 	if (n > 0 && (offset / PROGRESS_STEP_BYTES != (offset + (uint64_t)n) / PROGRESS_STEP_BYTES))
 		transfer_pool_progress(upload->pool, upload->blob->digest, "Pushing",
@@ -210,87 +219,158 @@ static int begin_upload(struct registry_client *client, const struct upload *upl
 		: error_set(err, EPROTO, "%s names no place to upload to", registry->name);
 }
 
-/* PATCH, then PUT. The place may change with every answer. */
-static int send_bytes(struct registry_client *client, struct upload *upload, const char *location,
-	struct error *err)
+/* PATCH the next `len` bytes. The place may change with every answer. */
+static int send_part(
+	struct registry_client *client, struct upload *upload, uint64_t len, struct error *err)
 {
 	const struct registry *registry = client->registry;
-	_cleanup_http_response_ struct http_response sent = { 0 }, closed = { 0 };
-	_cleanup_free_ char *next = NULL, *url = NULL;
-	char type[] = "Content-Type: application/octet-stream", *headers[] = { type, NULL };
-	struct http_request request = {
+	_cleanup_http_response_ struct http_response sent = { 0 };
+	char type[] = "Content-Type: application/octet-stream", range[80];
+	bool whole = len == upload->blob->size;
+	char *headers[] = { type, whole ? NULL : range, NULL };
+	const struct http_request request = {
 		.method = "PATCH",
-		.url = location,
+		.url = upload->location,
 		.headers = headers,
 		.read_body = read_blob,
-		.body_size = upload->blob->size,
+		.body_size = len,
 		.body_max = HTTP_ERROR_BODY_MAX,
 		.context = upload,
 		.attempts = 1,
 	};
-	struct str text = { 0 };
 	const char *place;
-	int r = registry_perform(client, &request, &sent, err);
+	char *next;
+	int r;
 
+	snprintf(range, sizeof(range), "Content-Range: %llu-%llu", (unsigned long long)upload->done,
+		(unsigned long long)(upload->done + len - 1));
+	r = registry_perform(client, &request, &sent, err);
 	if (r < 0)
-		return r;
-	if (sent.status != 202 && sent.status != 201 && sent.status != 204)
+		return error_prefix(err, "cannot upload %s", upload->blob->digest);
+	if (sent.status != 202 && sent.status != 201 && sent.status != 204) {
+		upload->refuses_parts |= !whole;
 		return registry_refused(
 			registry, &sent, err, "cannot upload %s", upload->blob->digest);
+	}
 	place = http_response_header(&sent, "location");
-	next = http_url_resolve(sent.url, place ? place : location);
+	next = http_url_resolve(sent.url, place ? place : upload->location);
 	if (!next)
 		return error_set(err, EPROTO, "%s names no place to upload to", registry->name);
-	str_append(&text, next);
-	http_url_add_query(&text, "digest", upload->blob->digest);
-	url = str_finish(&text);
-	if (!url)
-		return error_oom(err);
-	request = (struct http_request){
+	free(upload->location);
+	upload->location = next;
+	upload->done += len;
+	return 0;
+}
+
+/* What is there has the digest. */
+static int close_upload(
+	struct registry_client *client, const struct upload *upload, struct error *err)
+{
+	_cleanup_http_response_ struct http_response closed = { 0 };
+	_cleanup_free_ char *url = NULL;
+	struct http_request request = {
 		.method = "PUT",
-		.url = url,
 		.body = "",
 		.body_max = HTTP_ERROR_BODY_MAX,
 		.attempts = 1,
 	};
+	struct str text = { 0 };
+	int r;
+
+	str_append(&text, upload->location);
+	http_url_add_query(&text, "digest", upload->blob->digest);
+	url = str_finish(&text);
+	if (!url)
+		return error_oom(err);
+	request.url = url;
 	r = registry_perform(client, &request, &closed, err);
-	if (r == 0 && (closed.status < 200 || closed.status > 299))
-		r = registry_refused(
-			registry, &closed, err, "cannot upload %s", upload->blob->digest);
-	return r;
+	if (r < 0)
+		return error_prefix(err, "cannot upload %s", upload->blob->digest);
+	if (closed.status < 200 || closed.status > 299)
+		return registry_refused(
+			client->registry, &closed, err, "cannot upload %s", upload->blob->digest);
+	return 0;
 }
 
-/* Failures that a new upload may overcome. */
+/* POST if there is no upload yet, PATCH, PUT. Returns 1 when the registry mounted it. */
+static int send_bytes(struct registry_client *client, struct upload *upload, struct error *err)
+{
+	uint64_t size = upload->blob->size, most = upload->in_parts ? PART_BYTES : size;
+	int r = upload->location ? 0 : begin_upload(client, upload, &upload->location, err);
+
+	while (r == 0 && upload->done < size)
+		r = send_part(client, upload,
+			size - upload->done < most ? size - upload->done : most, err);
+	return r == 0 ? close_upload(client, upload, err) : r;
+}
+
+/* How much of a broken upload the registry has kept; nothing where it does not tell
+ * (docker-registry does not, unless it was broken between two parts). */
+static void find_offset(struct registry_client *client, struct upload *upload)
+{
+	_cleanup_http_response_ struct http_response response = { 0 };
+	struct http_request request = { .method = "GET", .url = upload->location };
+	const char *range, *place;
+	uint64_t last = 0;
+
+	upload->done = 0;
+	if (upload->location && registry_perform(client, &request, &response, NULL) == 0 &&
+		response.status >= 200 && response.status <= 204) {
+		range = http_response_header(&response, "range");
+		place = http_response_header(&response, "location");
+		range = range ? strchr(range, '-') : NULL;
+		/* "0-0" is how docker-registry says that it has none. */
+		if (range && parse_u64(range + 1, upload->blob->size - 1, &last) == 0 && last > 0)
+			upload->done = last + 1;
+		if (place && upload->done) {
+			free(upload->location);
+			upload->location = http_url_resolve(response.url, place);
+		}
+	}
+	if (!upload->done || !upload->location) {
+		upload->done = 0;
+		free(steal_ptr(&upload->location));
+	}
+}
+
+/* Failures that another attempt may overcome. */
 static bool worth_another(int r)
 {
 	return r == -EIO || r == -EPIPE || r == -ETIMEDOUT || r == -ECONNREFUSED || r == -EBUSY ||
 		r == -ENOENT;
 }
 
+/* An attempt that got further than all before is not counted, so that a large blob comes through a
+ * bad line in the end. */
 static int send_blob(struct registry_client *client, struct upload *upload, struct error *err)
 {
-	for (int attempt = 1;; attempt++) {
-		_cleanup_free_ char *location = NULL;
-		struct timespec pause = { 0, UPLOAD_DELAY_NS * attempt };
-		int r = begin_upload(client, upload, &location, err);
+	uint64_t furthest = 0;
 
-		if (r > 0) {
-			transfer_pool_progress(upload->pool, upload->blob->digest, "Mounted", 0, 0);
+	for (int attempt = 1;; attempt++) {
+		struct timespec pause = { 0, UPLOAD_DELAY_NS * attempt };
+		bool refused = upload->refuses_parts;
+		int r = send_bytes(client, upload, err);
+
+		if (r >= 0) {
+			uint64_t size = r > 0 ? 0 : upload->blob->size;
+
+			transfer_pool_progress(upload->pool, upload->blob->digest,
+				r > 0 ? "Mounted" : "Pushed", size, size);
 			return 0;
 		}
-		if (r == 0)
-			r = send_bytes(client, upload, location, err);
-		if (r == 0) {
-			transfer_pool_progress(upload->pool, upload->blob->digest, "Pushed",
-				upload->blob->size, upload->blob->size);
-			return 0;
-		}
-		if (attempt == UPLOAD_ATTEMPTS || !worth_another(r) ||
-			transfer_pool_cancelled(upload->pool))
+		if (attempt == UPLOAD_ATTEMPTS || transfer_pool_cancelled(upload->pool) ||
+			(!worth_another(r) && upload->refuses_parts == refused))
 			return r;
 		log_info("%s; sending it again", err->message);
 		error_clear(err);
 		nanosleep(&pause, NULL);
+		/* In parts from now on: what a part has brought there stays. */
+		upload->in_parts = !upload->refuses_parts;
+		find_offset(client, upload);
+		if (upload->done >= furthest + PROGRESS_STEP_BYTES) {
+			furthest = upload->done;
+			attempt = 0;
+		}
 	}
 }
 
@@ -327,7 +407,9 @@ static int push_blob(struct transfer_pool *pool, void *context, struct registry_
 		transfer_pool_progress(pool, blob->digest, "Layer already exists", 0, 0);
 		return 0;
 	}
-	return r < 0 ? r : send_blob(client, &upload, err);
+	r = r < 0 ? r : send_blob(client, &upload, err);
+	free(upload.location);
+	return r;
 }
 
 int push_blobs_send(const struct image_store *store, struct registry *registry,

@@ -8,6 +8,7 @@
 """
 
 import contextlib
+import http.client
 import http.server
 import json
 import re
@@ -214,3 +215,74 @@ class FaultyRegistry:
             headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
             return self.send(handler, 206, body[start:], headers)
         return self.send(handler, 200, body, headers)
+
+
+class CuttingProxy:
+    """Stands before a registry and cuts connections in the middle of a PATCH's body.
+
+    cut(ranges) says whether, after those of all large PATCHes so far, the last one is to be cut;
+    None stands for one without Content-Range. buffering: like nginx it passes a request on only
+    when it has all of it; else what has come is passed on. `received` is how many bytes of large
+    PATCHes have reached the registry.
+    """
+
+    def __init__(self, registry, cut, buffering):
+        self.registry, self.cut, self.buffering = registry, cut, buffering
+        self.ranges = []
+        self.received = 0
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def forward(self):
+                outer.forward(self)
+
+            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = forward
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_):
+                pass  # a client that goes away
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.name = f"127.0.0.1:{self.server.server_address[1]}"
+
+    __enter__ = FaultyRegistry.__enter__
+    __exit__ = FaultyRegistry.__exit__
+
+    def forward(self, handler):
+        size = int(handler.headers.get("Content-Length") or 0)
+        upstream = http.client.HTTPConnection("127.0.0.1", self.registry.port)
+        patch = handler.command == "PATCH" and size > 1 << 20
+        if patch:
+            self.ranges.append(handler.headers.get("Content-Range"))
+        if patch and self.cut(self.ranges):
+            half = handler.rfile.read(size // 2)
+            if not self.buffering:
+                upstream.putrequest(handler.command, handler.path, skip_host=True)
+                for name, value in handler.headers.items():
+                    upstream.putheader(name, value)
+                upstream.endheaders(half)
+                self.received += len(half)
+                upstream.sock.close()
+            handler.close_connection = True
+            handler.connection.shutdown(socket.SHUT_RDWR)
+            return
+        body = handler.rfile.read(size)
+        self.received += len(body) if patch else 0
+        headers = {k: v for k, v in handler.headers.items() if k.lower() != "expect"}
+        upstream.request(handler.command, handler.path, body, headers)
+        response = upstream.getresponse()
+        answer = response.read()
+        handler.send_response(response.status)
+        for name, value in response.getheaders():
+            if name.lower() not in ("connection", "transfer-encoding"):
+                handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(answer)
+        upstream.close()

@@ -16,7 +16,7 @@ from pathlib import Path
 import oci
 import pytest
 from conftest import wait_until
-from registry import DockerRegistry, FaultyRegistry, free_port, run
+from registry import CuttingProxy, DockerRegistry, FaultyRegistry, free_port, run
 
 
 def noise(size, seed=1):
@@ -742,6 +742,60 @@ def test_absurd_flags(strata, flags, saying):
 def test_rootless_pull(rootless, plain):
     rootless.ok("pull", "-q", f"{plain.name}/team/app:1")
     assert "team/app:1" in (rootless.root / "images/index.json").read_text()
+
+
+# --- uploads that break ------------------------------------------------------------------------
+
+PART = 16 << 20
+
+
+@pytest.fixture
+def large(strata, tmp_path):
+    """A stored image with one layer of two parts and a half, and its size."""
+    layout = oci.Layout(tmp_path / "large")
+    descriptor = layout.manifest([oci.Tar().file("big", noise(PART * 5 // 2)).bytes()], {})
+    layout.name(descriptor, "large")
+    strata.ok("import", layout.path, "large")
+    manifest = json.loads(layout.blob_path(descriptor["digest"]).read_text())
+    return manifest["layers"][0]["size"]
+
+
+def push_through(strata, proxy, plain, tmp_path):
+    name = f"{proxy.name}/cut/{tmp_path.name}:1"
+    strata.ok("tag", "large", name)
+    strata.ok("push", name)
+    # skopeo reads and checks it.
+    run("skopeo", "copy", "-q", *plain.skopeo_options("src"),
+        f"docker://{plain.name}/cut/{tmp_path.name}:1", f"dir:{tmp_path / 'copy'}")
+
+
+def test_an_upload_that_breaks_goes_on(strata, plain, large, tmp_path):
+    """Behind a proxy that hands on whole requests, what a part has brought is kept."""
+    parts = [f"0-{PART - 1}", f"{PART}-{2 * PART - 1}", f"{2 * PART}-{large - 1}"]
+
+    def cut(ranges):
+        return ranges[-1] is None or ranges.count(parts[1]) in (1, 2) and ranges[-1] == parts[1]
+
+    with CuttingProxy(plain, cut, buffering=True) as proxy:
+        push_through(strata, proxy, plain, tmp_path)
+    # The second part was cut twice, and only that was sent again.
+    assert [r for r in proxy.ranges if r] == [parts[0], parts[1], parts[1], parts[1], parts[2]]
+    assert proxy.received == large
+
+
+def test_an_upload_that_cannot_go_on_begins_anew(strata, plain, large, tmp_path):
+    """docker-registry forgets an upload whose request was cut; then all is sent again."""
+    with CuttingProxy(plain, lambda ranges: len(ranges) <= 2, buffering=False) as proxy:
+        push_through(strata, proxy, plain, tmp_path)
+    assert proxy.received > large
+
+
+def test_an_upload_that_never_gets_through(strata, plain, large, tmp_path):
+    with CuttingProxy(plain, lambda _: True, buffering=True) as proxy:
+        name = f"{proxy.name}/never:1"
+        strata.ok("tag", "large", name)
+        strata.fails("push", name, status=1, saying="cannot upload sha256:[0-9a-f]{64}: .* broke off the connection")
+        assert 4 <= len(proxy.ranges) <= 8
 
 
 # --- indexes inside an index, and layers that are elsewhere ------------------------------------
