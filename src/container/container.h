@@ -212,6 +212,8 @@ struct container_config {
  * field. The writer's text is owned by the caller; NULL when memory ran out. What the spec has no
  * word for (layers, user by name, --init) stands in the top-level object "strata". */
 int container_config_parse(const json_t *document, struct container_config *ret, struct error *err);
+/* "linux.resources" alone, as `update --resources` gets it. */
+int container_limits_parse(const json_t *resources, struct cgroup_limits *ret, struct error *err);
 char *container_config_write(const struct container_config *config);
 /* The object "process" alone, as `exec --process` gets it. */
 int container_process_parse(
@@ -274,6 +276,9 @@ struct container_spawn_options {
 	int stdio[3]; /* become 0, 1, 2; -1 = /dev/null; ignored with a terminal */
 	bool new_session; /* setsid without a terminal too */
 	int listen_fds; /* --preserve-fds N: keep 3 .. 3+N-1 */
+	/* container_exec(): existing cgroups below the container's to enter, as an strv: "SUB", or
+	 * on v1 "CONTROLLER[,CONTROLLER...]:SUB". NULL: the container's own. */
+	char *const *sub_cgroups;
 	bool adopt_cgroup; /* somebody has chosen its path: one that is there and empty is theirs */
 	bool no_pivot; /* change the root by moving it to "/": for a host whose root is rootfs */
 	bool keep_keyring; /* stay in the session keyring of the caller */

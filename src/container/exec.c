@@ -98,7 +98,9 @@ int container_exec(const struct container_config *config, pid_t init_pid,
 	struct container_handle *ret, struct error *err)
 {
 	struct container_handle handle = CONTAINER_HANDLE_INIT;
+	struct container_config own = *config;
 	struct child child = SPAWN_CHILD_INIT;
+	_cleanup_free_ char *cgroup_path = NULL;
 	_cleanup_close_ int pidfd = -1;
 	int r;
 
@@ -107,15 +109,18 @@ int container_exec(const struct container_config *config, pid_t init_pid,
 	r = labels_check(process, err);
 	if (r < 0)
 		return r;
-	child.config = config;
+	r = exec_choose_cgroup(config, init_pid, options->sub_cgroups, &cgroup_path, err);
+	if (r < 0)
+		return r;
+	own.cgroup_path = cgroup_path;
+	child.config = &own;
 	child.shares_mounts = namespaces_share_mounts(config);
 	child.process = process;
 	child.first_pid = init_pid;
 	child.options = options;
 	child.rootless = geteuid() != 0;
 	child.in_userns = config->namespaces[CONTAINER_NS_USER].wanted;
-	child.has_cgroup = config->cgroup_path &&
-		(config->cgroup_unit.name || cgroup_host_kind() != CGROUP_NONE);
+	child.has_cgroup = cgroup_path;
 	pidfd = (int)syscall(SYS_pidfd_open, container_member(config, init_pid), 0);
 	if (pidfd < 0)
 		return error_errno(err, errno, "the container's first process is gone");
@@ -132,6 +137,8 @@ int container_exec(const struct container_config *config, pid_t init_pid,
 			INTEL_RDT_ROOT, &config->intel_rdt, options->identity->id, handle.pid, err);
 	if (r == 0)
 		r = spawn_await_ready(&child, &handle, err);
+	if (r == 0)
+		r = exec_move_to_cgroups(config, options->sub_cgroups, handle.pid, err);
 	if (r < 0) {
 		spawn_kill(&handle);
 		return r;

@@ -230,6 +230,13 @@ int process_execute(struct child *child, struct error *err);
  * only its user may not execute is found by process_execute(). */
 int process_check_command(struct child *child, struct error *err);
 
+/* exec-cgroup.c: the cgroup that a process of `exec` enters, NULL for none; and, on v1, where it is
+ * moved from there. `subs`: see container_spawn_options. */
+int exec_choose_cgroup(const struct container_config *config, pid_t init_pid, char *const *subs,
+	char **ret, struct error *err);
+int exec_move_to_cgroups(
+	const struct container_config *config, char *const *subs, pid_t pid, struct error *err);
+
 /* hooks.c: before the root is changed (the parent's too), and before the command is executed. */
 int hooks_create(struct child *child, struct error *err);
 int hooks_start(struct child *child, struct error *err);

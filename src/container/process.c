@@ -124,7 +124,7 @@ static int set_limits(struct child *child, struct error *err)
 	return 0;
 }
 
-/* Docker makes a missing working directory, owned by root. */
+/* A missing one is made for the container's own command, owned by root, as Docker and runc do. */
 static int make_working_directory(struct child *child, struct error *err)
 {
 	const char *cwd = child->process->cwd;
@@ -135,7 +135,9 @@ static int make_working_directory(struct child *child, struct error *err)
 		return 0;
 	if (cwd[0] != '/')
 		return error_set(err, EINVAL, "the working directory %s is not absolute", cwd);
-	/* On a read-only root `exec` cannot make it; chdir(2) will say what is wrong. */
+	if (!child->is_first)
+		return 0;
+	/* On a read-only root it cannot be made; chdir(2) will say what is wrong. */
 	fd = mounts_open_target(child->root_fd, cwd, true, &ignored);
 	return 0;
 }
