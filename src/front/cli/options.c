@@ -66,6 +66,16 @@ static int parse_flag(const struct option *option, const char *value, bool *ret,
 	return refuse(option, value, "must be true or false", err);
 }
 
+static int parse_switch(const struct option *option, const char *value, int *ret, struct error *err)
+{
+	bool flag;
+	int r = parse_flag(option, value, &flag, err);
+
+	if (r == 0)
+		*ret = flag;
+	return r;
+}
+
 static int parse_int(
 	const struct option *option, const char *value, int64_t *ret, struct error *err)
 {
@@ -106,6 +116,8 @@ static int store_value(
 	switch (option->kind) {
 	case OPTION_FLAG:
 		return parse_flag(option, value, p, err);
+	case OPTION_SWITCH:
+		return parse_switch(option, value, p, err);
 	case OPTION_STRING:
 		*(const char **)p = value;
 		return 0;
@@ -131,7 +143,8 @@ static int store_value(
 
 static bool takes_value(const struct option *option)
 {
-	return option->kind != OPTION_FLAG && (option->kind != OPTION_CUSTOM || option->argument);
+	return option->kind != OPTION_FLAG && option->kind != OPTION_SWITCH &&
+		(option->kind != OPTION_CUSTOM || option->argument);
 }
 
 /* The option was given without a value, and needs none. */
@@ -139,8 +152,7 @@ static int store_flag(const struct option *option, void *values, struct error *e
 {
 	if (option->kind == OPTION_CUSTOM)
 		return option->parse(values, option, NULL, err);
-	*(bool *)value_at(values, option) = true;
-	return 0;
+	return store_value(option, values, "true", err);
 }
 
 const struct option *options_find(const struct option *options, const char *name, size_t len)
@@ -204,7 +216,7 @@ static int parse_letters(struct cursor *c, struct error *err)
 			return error_set(
 				err, EINVAL, "unknown shorthand flag: '%c' in %s", *p, word);
 		if (!takes_value(o)) {
-			if (p[1] == '=' && o->kind == OPTION_FLAG)
+			if (p[1] == '=' && o->kind != OPTION_CUSTOM)
 				return store_value(o, c->values, p + 2, err);
 			r = store_flag(o, c->values, err);
 			if (r < 0)

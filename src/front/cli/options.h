@@ -18,6 +18,7 @@
 enum option_kind {
 	OPTION_END, /* the array's last row */
 	OPTION_FLAG, /* bool; --x, --x=true, --x=false */
+	OPTION_SWITCH, /* int, 0 or 1: a flag whose default tells whether it was given */
 	OPTION_STRING, /* const char * borrowed from argv */
 	OPTION_LIST, /* char ** strv; each use appends a copy */
 	OPTION_INT, /* int64_t, may be negative */

@@ -3,11 +3,9 @@
  * run.c - `run`: create and start in one; without --detach also wait, delete, and end with the
  * status of the command.
  */
-#include <signal.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 
-#include "base/process.h"
+#include "front/runtime/foreground.h"
 #include "front/runtime/launch.h"
 
 struct run_options {
@@ -26,67 +24,31 @@ static const struct option run_table[] = {
 	{ OPTION_END },
 };
 
-/* Signals that are sent to us are meant for the command. */
-static void forwarded_signals(sigset_t *ret)
-{
-	sigfillset(ret);
-	sigdelset(ret, SIGKILL);
-	sigdelset(ret, SIGSTOP);
-	/* The terminal's and faults of our own. */
-	sigdelset(ret, SIGTTIN);
-	sigdelset(ret, SIGTTOU);
-	sigdelset(ret, SIGSEGV);
-	sigdelset(ret, SIGBUS);
-	sigdelset(ret, SIGILL);
-	sigdelset(ret, SIGFPE);
-	sigdelset(ret, SIGABRT);
-}
-
-/* Reap until the first process ends; its exit status. */
-static int wait_for(pid_t first, const sigset_t *signals)
-{
-	for (;;) {
-		siginfo_t info;
-		int signo = sigwaitinfo(signals, &info), status;
-		pid_t pid;
-
-		if (signo < 0)
-			continue;
-		if (signo != SIGCHLD) {
-			kill(first, signo);
-			continue;
-		}
-		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-			if (pid == first)
-				return process_exit_code(status);
-	}
-}
-
 static int run(
 	struct runtime *runtime, const char *id, const struct run_options *o, struct error *err)
 {
+	_cleanup_foreground_ struct foreground foreground = FOREGROUND_INIT;
 	_cleanup_record_ struct record record = RECORD_INIT;
 	struct container_handle handle;
 	struct container_config config;
-	sigset_t signals;
 	int r, status = 0;
 
 	r = launch(runtime, id, &o->launch, false, &record, &config, &handle, err);
 	if (r < 0)
 		return r;
 	if (!o->detach) {
-		forwarded_signals(&signals);
-		sigprocmask(SIG_BLOCK, &signals, NULL);
+		r = foreground_begin(&foreground, err);
 		if (!o->no_subreaper)
 			prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	}
-	r = container_release(&handle, err);
+	if (r == 0)
+		r = container_release(&handle, err);
 	if (r == 0)
 		r = record_run_poststart(&record, err);
 	if (r < 0)
 		launch_undo(runtime, &record, &handle);
 	if (r == 0 && !o->detach) {
-		status = wait_for(handle.pid, &signals);
+		status = foreground_wait(&foreground, handle.pid, handle.terminal_fd);
 		if (!o->keep)
 			r = record_remove_cgroup(&record, err);
 		if (!o->keep && r == 0)
