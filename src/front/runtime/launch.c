@@ -24,8 +24,7 @@
 
 #define PRESERVE_FDS_MAX 4096
 
-/* Numbers that are free would be taken by descriptors of ours. */
-static int check_preserved(int64_t count, struct error *err)
+int launch_check_preserved(int64_t count, struct error *err)
 {
 	if (count < 0 || count > PRESERVE_FDS_MAX)
 		return error_set(
@@ -177,7 +176,7 @@ int launch(struct runtime *runtime, const char *id, const struct launch_options 
 	struct container_config config;
 	_cleanup_free_ char *text = NULL;
 	char bundle[PATH_MAX];
-	int r = check_preserved(options->preserve_fds, err);
+	int r = launch_check_preserved(options->preserve_fds, err);
 
 	if (r == 0)
 		r = bundle_fd = open_bundle(options->bundle, bundle, err);

@@ -32,6 +32,10 @@ struct launch_options {
 			"Pass descriptors 3 to N+2 on, too"                                        \
 	}
 
+/* --preserve-fds: are they there? To be asked before anything is opened: numbers that are free
+ * would be taken by descriptors of ours. */
+int launch_check_preserved(int64_t count, struct error *err);
+
 /*
  * Make the container. On success its process waits for its command: with `detached` at the record's
  * socket, without us; else for container_release(handle). *record is locked. On failure nothing is

@@ -470,10 +470,10 @@ enum record_status record_status(const struct record *record)
 	if (process_boot_id(boot_id) < 0 || !streq(boot_id, record->boot_id) ||
 		!process_alive(record->pid, record->start_ticks))
 		return RECORD_STOPPED;
-	if (faccessat(record->dir_fd, RECORD_SOCKET, F_OK, 0) == 0)
-		return RECORD_CREATED;
 	if (record->cgroup && cgroup_is_frozen(record->cgroup))
 		return RECORD_PAUSED;
+	if (faccessat(record->dir_fd, RECORD_SOCKET, F_OK, 0) == 0)
+		return RECORD_CREATED;
 	return RECORD_RUNNING;
 }
 

@@ -22,6 +22,9 @@
 #define PROGRAM	    "strata-runtime"
 #define SYSTEM_ROOT "/run/strata-runtime"
 
+/* runc's, for a verb whose other statuses are a command's. */
+#define EXIT_EXEC_FAILED 255
+
 struct global_values {
 	const char *root, *log, *log_format, *cgroup_manager, *rootless, *criu;
 	bool debug, systemd_cgroup, version, help;
@@ -227,6 +230,8 @@ static int dispatch(struct runtime *runtime, int argc, char **argv, struct error
 	if (r < 0 && usage)
 		fprintf(stderr, "Usage:  " PROGRAM " %s %s\n", verb->name,
 			verb->usage ? verb->usage : "");
+	else if (verb->runs_command)
+		runtime->failure = EXIT_EXEC_FAILED;
 	return r;
 }
 
@@ -270,6 +275,7 @@ int runtime_main(int argc, char **argv)
 {
 	struct runtime runtime = {
 		.cli = { .program = PROGRAM, .verbs = runtime_verbs, .argv = argv },
+		.failure = EXIT_FAILURE,
 	};
 	struct error err = { 0 };
 	int r;
@@ -287,7 +293,7 @@ int runtime_main(int argc, char **argv)
 			fprintf(stderr, "%s\n", text);
 	}
 	free(runtime.cli.root);
-	return r < 0 ? EXIT_FAILURE : r;
+	return r < 0 ? runtime.failure : r;
 }
 
 static int verb_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)

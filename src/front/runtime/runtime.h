@@ -17,6 +17,7 @@ enum runtime_cgroup_manager {
 struct runtime {
 	struct cli cli;
 	enum runtime_cgroup_manager cgroup_manager;
+	int failure; /* exit status of a verb that fails: 255 where others are the command's */
 };
 
 /* What a verb's function gets is the `cli` of this. */
@@ -35,10 +36,16 @@ int runtime_print_json(const char *text, struct error *err);
 extern const struct verb *const runtime_verbs[];
 extern const struct verb runtime_verb_create;
 extern const struct verb runtime_verb_delete;
+extern const struct verb runtime_verb_events;
+extern const struct verb runtime_verb_exec;
 extern const struct verb runtime_verb_features;
 extern const struct verb runtime_verb_kill;
 extern const struct verb runtime_verb_list;
+extern const struct verb runtime_verb_pause;
+extern const struct verb runtime_verb_ps;
+extern const struct verb runtime_verb_resume;
 extern const struct verb runtime_verb_run;
 extern const struct verb runtime_verb_spec;
 extern const struct verb runtime_verb_start;
 extern const struct verb runtime_verb_state;
+extern const struct verb runtime_verb_update;
