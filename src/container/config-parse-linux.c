@@ -5,6 +5,8 @@
  */
 #include "container/config-read.h"
 
+#include <net/if.h>
+
 #include "base/str.h"
 
 #define WHAT "config.json: linux"
@@ -113,6 +115,13 @@ static int read_sysctls(const json_t *linux_json, struct container_config *c, st
 	return 0;
 }
 
+/* As the kernel has it (dev_valid_name()); "%d" is a number of its choice. */
+static bool is_interface_name(const char *name)
+{
+	return *name && strlen(name) < IFNAMSIZ && !streq(name, ".") && !streq(name, "..") &&
+		!strpbrk(name, "/: \t\n");
+}
+
 static int read_net_devices(const json_t *linux_json, struct container_config *c, struct error *err)
 {
 	json_t *map = NULL, *value;
@@ -126,6 +135,10 @@ static int read_net_devices(const json_t *linux_json, struct container_config *c
 		const char *name = "";
 
 		r = json_get_string(value, "name", &name, WHAT ".netDevices", err);
+		if (r == 0 && (!is_interface_name(device) || (*name && !is_interface_name(name))))
+			r = error_set(err, EINVAL,
+				WHAT ".netDevices: \"%s\" is no name of an interface",
+				is_interface_name(device) ? name : device);
 		if (r == 0)
 			r = set_pair(&c->net_devices[c->nr_net_devices++], device, name, err);
 		if (r < 0)

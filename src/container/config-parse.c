@@ -2,9 +2,7 @@
 /*
  * config-parse.c - config.json (OCI runtime-spec 1.2) -> struct container_config.
  *
- * The document may come from anyone. What the spec defines and nothing implements yet is refused
- * where it would be applied (unimplemented.c); what the spec does not define is ignored, as it
- * asks.
+ * The document may come from anyone. What the spec does not define is ignored, as it asks.
  */
 #include "container/config-read.h"
 

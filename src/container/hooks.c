@@ -191,7 +191,7 @@ int hooks_create(struct child *child, struct error *err)
 	int r;
 
 	if (config->hooks[CONTAINER_HOOK_PRESTART].count ||
-		config->hooks[CONTAINER_HOOK_CREATE_RUNTIME].count) {
+		config->hooks[CONTAINER_HOOK_CREATE_RUNTIME].count || config->nr_net_devices) {
 		r = sync_send_type(child->sync_fd, SYNC_HOOKS, -1);
 		if (r == 0)
 			r = child_receive_answer(child, &message, NULL);

@@ -208,6 +208,10 @@ int scheduler_set_cpus(const char *list, const char *field, struct error *err);
 #define CPU_LIST_BYTES 1024
 int cpu_list_parse(const char *list, uint8_t ret[CPU_LIST_BYTES]);
 
+/* net-devices.c, the parent's: before anything is made; into the namespace that `pid` is in. */
+int net_devices_check(const struct container_config *config, struct error *err);
+int net_devices_move(const struct container_config *config, pid_t pid, struct error *err);
+
 /* labels.c: the parent's checks; while /proc is the host's; around making a keyring; at last. */
 int labels_check(const struct container_process *process, struct error *err);
 int labels_check_mounts(const struct container_config *config, struct error *err);
@@ -248,9 +252,6 @@ int command_find(struct child *child, char **ret, struct error *err);
 
 /* init.c: fork; the child returns 0, the parent stays as pid 1 and never returns. */
 int init_fork(struct child *child, struct error *err);
-
-/* unimplemented.c: the error for what is asked for and nothing does yet. */
-int config_refuse_unimplemented(const struct container_config *config, struct error *err);
 
 /* copy.c: everything below one directory into another, owners, modes, times and xattrs kept. */
 int copy_tree(int from_fd, int to_fd, struct error *err);

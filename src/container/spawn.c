@@ -148,8 +148,10 @@ static int answer_hooks(
 {
 	static const enum container_hook_kind kinds[] = { CONTAINER_HOOK_PRESTART,
 		CONTAINER_HOOK_CREATE_RUNTIME };
-	int r;
+	int r = net_devices_move(child->config, handle->pid, err);
 
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		r = container_run_hooks(child->config, kinds[i], child->options->identity,
 			"created", handle->pid, err);
@@ -228,7 +230,7 @@ static int check_config(const struct container_config *config,
 	const struct container_spawn_options *options, struct error *err)
 {
 	const struct container_namespace_config *ns = config->namespaces;
-	int r = config_refuse_unimplemented(config, err);
+	int r = net_devices_check(config, err);
 
 	if (r == 0)
 		r = labels_check(&config->process, err);

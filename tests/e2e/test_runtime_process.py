@@ -9,6 +9,7 @@ import os
 import select
 import socket
 import struct
+import subprocess
 import threading
 from pathlib import Path
 
@@ -301,3 +302,49 @@ def test_intel_rdt_where_there_is_none(refused):
     if Path("/sys/fs/resctrl/schemata").exists():
         pytest.skip("this host has resctrl")
     assert "no resctrl file system is mounted" in refused("true", linux={"intelRdt": {}})
+
+
+# --- network devices ----------------------------------------------------------------------------
+
+
+def with_devices(runtime, bundle, prepare, check=True):
+    """Run it in a network namespace of its own, in which `prepare` has made interfaces."""
+    command = " ".join([*runtime.argv, "run", "--bundle", str(bundle.path), runtime.new_id()])
+    done = subprocess.run(["unshare", "-n", "sh", "-ec", f"{prepare}\n{command}"], text=True,
+                          capture_output=True, timeout=60)
+    if check:
+        assert done.returncode == 0, done.stderr
+    return done
+
+
+VETH = """ip link add here type veth peer name there
+ip address add 192.0.2.1/24 dev here
+ip -6 address add 2001:db8::1/64 dev here
+ip address add 192.0.2.7/24 dev here valid_lft 1000 preferred_lft 1000
+"""
+
+
+def test_network_devices_move_in(runtime, rootfs):
+    show = "ip address show dev inner; ls /sys/class/net"
+    bundle = make(runtime, rootfs, "sh", "-c", show,
+                  linux={"netDevices": {"here": {"name": "inner"}, "there": {"name": "eth%d"}}})
+    out = with_devices(runtime, bundle, VETH).stdout
+    assert "inet 192.0.2.1/24" in out
+    assert "inet6 2001:db8::1/64" in out
+    assert "192.0.2.7" not in out  # not permanent
+    assert "UP" in out.splitlines()[0]
+    assert out.split()[-3:] == ["eth0", "inner", "lo"]
+
+
+def test_network_devices_that_cannot_move(runtime, rootfs):
+    def error(**devices):
+        bundle = make(runtime, rootfs, "true", linux={"netDevices": devices})
+        done = with_devices(runtime, bundle, VETH, check=False)
+        assert done.returncode == 1
+        return done.stderr
+
+    assert "there is no interface missing" in error(missing={})
+    assert "cannot move here into the container as lo: File exists" in error(here={"name": "lo"})
+    shared = {"namespaces": [{"type": "mount"}, {"type": "uts"}], "netDevices": {"here": {}}}
+    bundle = make(runtime, rootfs, "true", linux=shared)
+    assert "needs a network namespace" in with_devices(runtime, bundle, VETH, check=False).stderr
