@@ -281,6 +281,7 @@ struct container_spawn_options {
 	char *const *sub_cgroups;
 	bool adopt_cgroup; /* somebody has chosen its path: one that is there and empty is theirs */
 	bool no_pivot; /* change the root by moving it to "/": for a host whose root is rootfs */
+	bool all_cpus; /* the caller, an engine's, may be bound to some: the container is not */
 	bool keep_keyring; /* stay in the session keyring of the caller */
 	const struct container_identity *identity; /* NULL: it has no hooks */
 	/* The channel of container_network_begin(), for a config that wants a network namespace of

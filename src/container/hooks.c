@@ -10,8 +10,10 @@
  *                             (runtime-spec 1.3; a warning in 1.2, but never so in runc)
  *   poststop                  our caller's namespaces; a failure is only a warning
  *
- * A hook reads the container's state from its standard input. Both that and what it prints are
- * anonymous files, not pipes: a hook that reads nothing, writes without end or leaves a process
+ * Those of our caller's namespaces run in the bundle, createContainer's in the container's root,
+ * and startContainer's at "/" or in the working directory: not in the specification, but as runc
+ * has it. A hook reads the container's state from its standard input. Both that and what it prints
+ * are anonymous files, not pipes: a hook that reads nothing, writes without end or leaves a process
  * behind that holds them keeps nobody waiting.
  */
 #include "container/internal.h"
@@ -67,7 +69,8 @@ static int open_anonymous(const char *name, const char *text)
 }
 
 /* 0 or an errno value. */
-static int spawn_hook(const struct container_hook *hook, int input, int output, pid_t *ret)
+static int spawn_hook(
+	const struct container_hook *hook, const char *directory, int input, int output, pid_t *ret)
 {
 	char *const only_path[] = { hook->path, NULL }, *const no_env[] = { NULL },
 		    *const *env = hook->inherits_env ? environ : hook->env;
@@ -87,6 +90,8 @@ static int spawn_hook(const struct container_hook *hook, int input, int output, 
 	posix_spawn_file_actions_adddup2(&actions, output, 1);
 	posix_spawn_file_actions_adddup2(&actions, output, 2);
 	posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+	if (directory)
+		posix_spawn_file_actions_addchdir_np(&actions, directory);
 	r = posix_spawn(ret, hook->path, &actions, &attributes,
 		hook->args && hook->args[0] ? hook->args : only_path, env ? env : no_env);
 	posix_spawn_file_actions_destroy(&actions);
@@ -130,8 +135,8 @@ static void read_output(int fd, char text[OUTPUT_MAX])
 	text[n > 0 ? n : 0] = '\0';
 }
 
-static int run_hook(
-	const struct container_hook *hook, const char *kind, const char *state, struct error *err)
+static int run_hook(const struct container_hook *hook, const char *kind, const char *directory,
+	const char *state, struct error *err)
 {
 	_cleanup_close_ int input = open_anonymous("state", state),
 			    output = open_anonymous("output", "");
@@ -142,7 +147,7 @@ static int run_hook(
 	if (input < 0 || output < 0)
 		return error_errno(err, input < 0 ? input : output,
 			"cannot pass the container's state to a %s hook", kind);
-	r = spawn_hook(hook, input, output, &pid);
+	r = spawn_hook(hook, directory, input, output, &pid);
 	if (r != 0)
 		return error_errno(err, r, "cannot run the %s hook %s", kind, hook->path);
 	status = wait_for_hook(pid, hook->timeout_s);
@@ -163,15 +168,20 @@ int container_run_hooks(const struct container_config *config, enum container_ho
 {
 	const struct container_hooks *list = &config->hooks[kind];
 	_cleanup_free_ char *state = NULL;
+	const char *directory = NULL;
 
 	if (!list->count)
 		return 0;
 	state = container_state_write(config, identity, status, pid);
 	if (!state)
 		return error_oom(err);
+	/* An engine may have removed it before poststop. */
+	if (kind != CONTAINER_HOOK_CREATE_CONTAINER && kind != CONTAINER_HOOK_START_CONTAINER &&
+		access(identity->bundle, X_OK) == 0)
+		directory = identity->bundle;
 	for (size_t i = 0; i < list->count; i++) {
 		struct error why = { 0 };
-		int r = run_hook(&list->hooks[i], config_hook_names[kind], state, &why);
+		int r = run_hook(&list->hooks[i], config_hook_names[kind], directory, state, &why);
 
 		if (r < 0 && kind != CONTAINER_HOOK_POSTSTOP)
 			return error_set(err, r, "%s", why.message);
@@ -198,6 +208,8 @@ int hooks_create(struct child *child, struct error *err)
 		if (r < 0 || message.type != SYNC_HOOKS)
 			return error_set(err, EPIPE, "the parent gave up");
 	}
+	if (fchdir(child->root_fd) < 0)
+		return error_errno(err, errno, "cannot enter the root");
 	/* We work without one; programs expect one. */
 	mask = umask(0022);
 	r = container_run_hooks(config, CONTAINER_HOOK_CREATE_CONTAINER, child->options->identity,

@@ -72,6 +72,57 @@ static int find_user(struct child *child, struct error *err)
 	return 0;
 }
 
+struct variable {
+	char *text;
+	size_t name_len, place;
+};
+
+/* By name, the last one first. */
+static int compare_variables(const void *a, const void *b)
+{
+	const struct variable *x = a, *y = b;
+	size_t common = x->name_len < y->name_len ? x->name_len : y->name_len;
+	int order = memcmp(x->text, y->text, common);
+
+	if (order == 0 && x->name_len != y->name_len)
+		order = x->name_len < y->name_len ? -1 : 1;
+	return order ? order : (x->place < y->place) - (x->place > y->place);
+}
+
+/* Each name once, as the last one says; an empty HOME is none. */
+static int copy_environment(char *const *from, char ***ret)
+{
+	size_t count = strv_length(from), kept = 0;
+	_cleanup_free_ struct variable *sorted = calloc(count + 1, sizeof(*sorted));
+	_cleanup_strv_ char **env = strv_copy(from);
+
+	if (!sorted || (count && !env))
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = (struct variable){ env[i], strcspn(env[i], "="), i };
+	qsort(sorted, count, sizeof(*sorted), compare_variables);
+	for (size_t i = 0, first = 0; i < count; i++) {
+		const struct variable *v = &sorted[i], *winner = &sorted[first];
+		bool again = i > first && winner->name_len == v->name_len &&
+			memcmp(winner->text, v->text, v->name_len) == 0;
+
+		if (!again)
+			first = i;
+		if (again || streq(v->text, "HOME="))
+			env[v->place] = NULL;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (!env[sorted[i].place])
+			free(sorted[i].text);
+	for (size_t i = 0; i < count; i++)
+		if (env[i])
+			env[kept++] = env[i];
+	if (env)
+		env[kept] = NULL;
+	*ret = steal_ptr(&env);
+	return 0;
+}
+
 /* The environment, with HOME when it has none (as Docker does). */
 static int make_environment(struct child *child, struct error *err)
 {
@@ -79,8 +130,7 @@ static int make_environment(struct child *child, struct error *err)
 	const char *home = child->user.home;
 	char number[16];
 
-	child->env = strv_copy(child->process->env);
-	if (!child->env && child->process->env && child->process->env[0])
+	if (copy_environment(child->process->env, &child->env) < 0)
 		return error_oom(err);
 	strv_for_each (variable, child->env)
 		if (str_after_prefix(*variable, "HOME="))
@@ -413,9 +463,13 @@ int process_execute(struct child *child, struct error *err)
 {
 	const struct container_process *process = child->process;
 	struct capability_sets held = { 0 };
+	struct error ignored = { 0 };
 	_cleanup_free_ char *path = NULL;
+	bool entered;
 	int r;
 
+	/* Perhaps the user may not, or only the user may. */
+	entered = enter_working_directory(child, &ignored) == 0;
 	r = seccomp_listener_connect(child, err);
 	if (r == 0)
 		r = drop_bounding(child, err);
@@ -427,8 +481,8 @@ int process_execute(struct child *child, struct error *err)
 		warn_of_missing(child, &held);
 	if (r == 0)
 		r = keep_borrowed(child, &held, err);
-	if (r == 0)
-		r = enter_working_directory(child, err);
+	if (r == 0 && (r = enter_working_directory(child, err)) == -EACCES && entered)
+		r = 0;
 	if (r < 0)
 		return r;
 	umask(process->umask >= 0 ? (mode_t)process->umask : 0022);

@@ -122,10 +122,22 @@ int scheduler_set_cpus(const char *list, const char *field, struct error *err)
 		: 0;
 }
 
+/* Those of the cpuset cgroup, that is: the kernel leaves out what it does not allow. */
+static void use_all_cpus(void)
+{
+	uint8_t mask[CPU_LIST_BYTES];
+
+	memset(mask, 0xff, sizeof(mask));
+	/* A kernel that refuses leaves us with the caller's. */
+	syscall(SYS_sched_setaffinity, 0, sizeof(mask), mask);
+}
+
 int scheduler_apply(const struct child *child, struct error *err)
 {
 	int r;
 
+	if (child->options->all_cpus)
+		use_all_cpus();
 	/* Not of the first process (config.md). */
 	r = child->is_first ? 0 : scheduler_set_cpus(child->process->cpus_final, "final", err);
 	if (r == 0)

@@ -316,6 +316,17 @@ def test_failing_hook(runtime, rootfs, tmp_path, kind):
     assert "does not exist" in runtime.fail("state", name)
 
 
+def test_working_directory_of_hooks(runtime, rootfs, tmp_path):
+    log = tmp_path / "log"
+    bundle = runtime.bundle(rootfs, "true")
+    bundle.config["hooks"] = {
+        kind: [{"path": "/bin/sh", "args": ["sh", "-c", f"pwd >>{log}"]}]
+        for kind in ("prestart", "createRuntime", "createContainer", "poststart", "poststop")}
+    runtime("run", "-b", bundle.save().path, runtime.new_id())
+    inside = [str(rootfs)]
+    assert log.read_text().splitlines() == [str(bundle.path)] * 2 + inside + [str(bundle.path)] * 2
+
+
 def test_failing_poststart_removes_the_container(runtime, rootfs):
     name = runtime.new_id()
     bundle = runtime.bundle(rootfs, "sleep", "1000")

@@ -348,3 +348,36 @@ def test_network_devices_that_cannot_move(runtime, rootfs):
     shared = {"namespaces": [{"type": "mount"}, {"type": "uts"}], "netDevices": {"here": {}}}
     bundle = make(runtime, rootfs, "true", linux=shared)
     assert "needs a network namespace" in with_devices(runtime, bundle, VETH, check=False).stderr
+
+
+def test_environment_has_each_name_once(run):
+    env = ["PATH=/bin", "ONE=1", "HOME=", "TWO=a", "ONE=2", "TWO=", "ONE=3=3"]
+    assert sorted(run("env", env=env).splitlines()) == ["HOME=/", "ONE=3=3", "PATH=/bin", "TWO="]
+    env = ["PATH=/bin", "HOME=", "HOME=/here"]
+    assert run("sh", "-c", "echo $HOME", env=env) == "/here\n"
+
+
+def test_working_directory_of_another_user(run, rootfs):
+    """Root without CAP_DAC_OVERRIDE, and a user who may not: both get in."""
+    directory = rootfs / "private"
+    directory.mkdir()
+    directory.chmod(0o700)
+    try:
+        for owner, user in ((42, 0), (42, 42), (0, 42)):
+            os.chown(directory, owner, owner)
+            out = run("pwd", cwd="/private", user={"uid": user, "gid": user}, capabilities={})
+            assert out == "/private\n"
+    finally:
+        directory.rmdir()
+
+
+def test_all_cpus_whatever_the_engine_has(run):
+    cpus = os.sched_getaffinity(0)
+    if len(cpus) < 2:
+        pytest.skip("one CPU only")
+    line = run("grep", "Cpus_allowed:", "/proc/self/status")
+    os.sched_setaffinity(0, {min(cpus)})
+    try:
+        assert run("grep", "Cpus_allowed:", "/proc/self/status") == line
+    finally:
+        os.sched_setaffinity(0, cpus)

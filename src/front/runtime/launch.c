@@ -167,6 +167,7 @@ int launch(struct runtime *runtime, const char *id, const struct launch_options 
 		.stdio = { 0, 1, 2 },
 		.new_session = true,
 		.no_pivot = options->no_pivot,
+		.all_cpus = true,
 		.keep_keyring = options->no_new_keyring,
 		.listen_fds = (int)options->preserve_fds,
 		.meanwhile = write_record,
