@@ -154,6 +154,31 @@ def test_preserve_fds(runtime, rootfs):
                                                       bundle.path, runtime.new_id())
 
 
+def test_listening_sockets(runtime, rootfs):
+    """sd_listen_fds(3): what a service's starter gave the runtime is the command's."""
+    bundle = runtime.bundle(rootfs, "sh", "-c", "echo $LISTEN_FDS $LISTEN_PID; ls /proc/self/fd")
+    r, w = os.pipe()
+
+    def pass_on():
+        os.dup2(r, 3)
+        os.dup2(w, 4)
+
+    shell = ["sh", "-c", 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"', "sh"]
+    runtime.argv[:0] = shell
+    try:
+        done = runtime("run", "--preserve-fds", "1", "-b", bundle.path, runtime.new_id(),
+                       close_fds=False, preexec_fn=pass_on)
+    finally:
+        del runtime.argv[:len(shell)]
+        os.close(r)
+        os.close(w)
+    assert done.stdout.split() == ["1", "1", "0", "1", "2", "3", "4", "5"]
+    # Meant for somebody else.
+    done = runtime("run", "-b", bundle.path, runtime.new_id(),
+                   env=os.environ | {"LISTEN_FDS": "5", "LISTEN_PID": "1"})
+    assert done.stdout.split() == ["0", "1", "2", "3"]
+
+
 def test_cgroups_path(runtime, rootfs):
     name = runtime.new_id()
     bundle = runtime.bundle(rootfs, "cat", "/proc/self/cgroup")

@@ -108,6 +108,22 @@ def test_killed_at_every_call_of(runtime, rootfs, tmp_path, verb):
         assert_gone(runtime, name, f"STRATA_TEST_TAG={name}", where)
 
 
+def test_killed_one_with_the_cgroup_of_another(runtime, rootfs):
+    """What is cleaned up after a killed create is not another's cgroup."""
+    first, second = runtime.new_id(), runtime.new_id()
+    bundle = runtime.bundle(rootfs, "sleep", "1000")
+    bundle.config["linux"]["cgroupsPath"] = f"/{first}"
+    bundle.save()
+    runtime("create", "-b", bundle.path, first)
+    runtime("start", first)
+    assert "in use" in runtime.fail("create", "-b", bundle.path, second)
+    assert runtime.state(first)["status"] == "running"
+    kill_at(runtime, "clone3", 1, second, False, "create", "-b", bundle.path, second)
+    assert runtime.state(second)["status"] == "stopped"
+    runtime("delete", "--force", second)
+    assert runtime.state(first)["status"] == "running"
+
+
 # --- many, and hostile ones
 
 def test_a_hundred_at_once(runtime, rootfs):

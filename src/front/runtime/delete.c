@@ -16,6 +16,23 @@ static const struct option delete_table[] = {
 	{ OPTION_END },
 };
 
+/* Does another container live in the cgroup that this one was to get? */
+static bool cgroup_is_others(struct runtime *runtime, const struct record *record)
+{
+	_cleanup_strv_ char **ids = NULL;
+
+	if (!record->cgroup || record_list(runtime, &ids, NULL) < 0)
+		return false;
+	strv_for_each (id, ids) {
+		_cleanup_record_ struct record other = RECORD_INIT;
+
+		if (!streq(*id, record->id) && record_open(runtime, *id, &other, NULL) == 0 &&
+			streq_ptr(other.cgroup, record->cgroup) && other.pid)
+			return true;
+	}
+	return false;
+}
+
 static int delete_one(struct runtime *runtime, const char *id, bool force, struct error *err)
 {
 	_cleanup_record_ struct record record = RECORD_INIT;
@@ -31,7 +48,8 @@ static int delete_one(struct runtime *runtime, const char *id, bool force, struc
 			record_status_name(status));
 	if (status != RECORD_STOPPED)
 		r = record_kill(&record, err);
-	if (r == 0)
+	/* Before its maker knew the process it may not have had its cgroup either. */
+	if (r == 0 && (record.pid || !cgroup_is_others(runtime, &record)))
 		r = record_remove_cgroup(&record, err);
 	if (r == 0)
 		r = record_remove(runtime, &record, err);

@@ -114,19 +114,22 @@ static int follow(const struct exec_options *o, struct container_handle *handle,
 	return foreground_wait(&foreground, handle->pid, handle->terminal_fd);
 }
 
-static int run(const struct exec_options *o, const struct record *record,
-	struct container_config *config, char *const *args, struct error *err)
+static int run(const struct exec_options *o, const struct launch_fds *fds,
+	const struct record *record, struct container_config *config, char *const *args,
+	struct error *err)
 {
 	const struct container_spawn_options spawn = {
 		.stdio = { 0, 1, 2 },
 		.new_session = true,
-		.listen_fds = (int)o->preserve_fds,
+		.listen_fds = fds->total,
 		.sub_cgroups = o->cgroups,
 	};
 	struct container_handle handle = CONTAINER_HANDLE_INIT;
 	struct container_process process = { 0 };
 	int r = exec_build_process(o, config, args, &process, err);
 
+	if (r == 0)
+		r = launch_tell_fds(fds, &process, err);
 	if (r == 0)
 		r = check_terminal(o, &process, err);
 	if (r == 0) {
@@ -146,7 +149,8 @@ static int exec_main(struct cli *cli, void *options, int argc, char **argv, stru
 	const struct exec_options *o = options;
 	_cleanup_record_ struct record record = RECORD_INIT;
 	struct container_config config;
-	int r = launch_check_preserved(o->preserve_fds, err);
+	struct launch_fds fds;
+	int r = launch_count_fds(o->preserve_fds, &fds, err);
 
 	if (r == 0)
 		r = record_open(runtime_of(cli), argv[0], &record, err);
@@ -155,7 +159,7 @@ static int exec_main(struct cli *cli, void *options, int argc, char **argv, stru
 	if (r == 0)
 		r = record_load_config(&record, &config, err);
 	if (r == 0) {
-		r = run(o, &record, &config, argv + 1, err);
+		r = run(o, &fds, &record, &config, argv + 1, err);
 		container_config_free(&config);
 	}
 	return r < 0 ? error_prefix(err, "exec failed") : r;

@@ -24,15 +24,42 @@
 
 #define PRESERVE_FDS_MAX 4096
 
-int launch_check_preserved(int64_t count, struct error *err)
+/* sd_listen_fds(3): those that our own starter has left us; 0 when the variables are not for us. */
+static int count_sockets(void)
 {
-	if (count < 0 || count > PRESERVE_FDS_MAX)
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+	uint64_t n, owner;
+
+	if (!pid || !fds || parse_u64(pid, INT32_MAX, &owner) < 0 || (pid_t)owner != getpid() ||
+		parse_u64(fds, PRESERVE_FDS_MAX, &n) < 0)
+		return 0;
+	return (int)n;
+}
+
+int launch_count_fds(int64_t preserve_fds, struct launch_fds *ret, struct error *err)
+{
+	struct launch_fds fds = { .sockets = count_sockets() };
+
+	if (preserve_fds < 0 || preserve_fds > PRESERVE_FDS_MAX)
 		return error_set(
 			err, EINVAL, "--preserve-fds must be between 0 and %d", PRESERVE_FDS_MAX);
-	for (int fd = 3; fd < 3 + count; fd++)
+	fds.total = fds.sockets + (int)preserve_fds;
+	for (int fd = 3; fd < 3 + fds.total; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
-			return error_set(
-				err, EBADF, "--preserve-fds: descriptor %d is not open", fd);
+			return error_set(err, EBADF, "%s: descriptor %d is not open",
+				fd < 3 + fds.sockets ? "LISTEN_FDS" : "--preserve-fds", fd);
+	*ret = fds;
+	return 0;
+}
+
+int launch_tell_fds(
+	const struct launch_fds *fds, struct container_process *process, struct error *err)
+{
+	if (!fds->sockets)
+		return 0;
+	if (strv_pushf(&process->env, "LISTEN_FDS=%d", fds->sockets) < 0 ||
+		strv_push(&process->env, "LISTEN_PID=1") < 0)
+		return error_oom(err);
 	return 0;
 }
 
@@ -169,7 +196,6 @@ int launch(struct runtime *runtime, const char *id, const struct launch_options 
 		.no_pivot = options->no_pivot,
 		.all_cpus = true,
 		.keep_keyring = options->no_new_keyring,
-		.listen_fds = (int)options->preserve_fds,
 		.meanwhile = write_record,
 		.meanwhile_context = &meanwhile,
 	};
@@ -177,7 +203,8 @@ int launch(struct runtime *runtime, const char *id, const struct launch_options 
 	struct container_config config;
 	_cleanup_free_ char *text = NULL;
 	char bundle[PATH_MAX];
-	int r = launch_check_preserved(options->preserve_fds, err);
+	struct launch_fds fds;
+	int r = launch_count_fds(options->preserve_fds, &fds, err);
 
 	if (r == 0)
 		r = bundle_fd = open_bundle(options->bundle, bundle, err);
@@ -186,7 +213,10 @@ int launch(struct runtime *runtime, const char *id, const struct launch_options 
 	if (r < 0)
 		return r;
 	meanwhile.config_text = text;
+	spawn.listen_fds = fds.total;
 	r = check_terminal(&config, options, detached, err);
+	if (r == 0)
+		r = launch_tell_fds(&fds, &config.process, err);
 	if (r == 0)
 		r = record_create(runtime, id, &record, err);
 	if (r == 0) {

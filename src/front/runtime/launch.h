@@ -32,9 +32,18 @@ struct launch_options {
 			"Pass descriptors 3 to N+2 on, too"                                        \
 	}
 
-/* --preserve-fds: are they there? To be asked before anything is opened: numbers that are free
- * would be taken by descriptors of ours. */
-int launch_check_preserved(int64_t count, struct error *err);
+/* Descriptors from 3 on that the command gets: sockets of whoever has started us
+ * (sd_listen_fds(3)), then those of --preserve-fds. */
+struct launch_fds {
+	int sockets, total;
+};
+
+/* Are they there? To be asked before anything is opened: numbers that are free would be taken by
+ * descriptors of ours. */
+int launch_count_fds(int64_t preserve_fds, struct launch_fds *ret, struct error *err);
+/* Say so in the command's environment. Its pid is 1 as a rule; nothing else can be known. */
+int launch_tell_fds(
+	const struct launch_fds *fds, struct container_process *process, struct error *err);
 
 /*
  * Make the container. On success its process waits for its command: with `detached` at the record's
