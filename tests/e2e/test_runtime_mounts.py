@@ -333,15 +333,21 @@ def test_nothing_is_put_into_a_bound_dev(machine, tmp_path):
     assert list(dev.iterdir()) == []
 
 
+@pytest.mark.guest
 def test_cgroup_without_a_namespace(machine):
+    """The paths of /proc/self/cgroup are the host's: on cgroup v2, so is what is mounted."""
     def change(config):
         config["linux"]["namespaces"] = [n for n in config["linux"]["namespaces"] if n["type"] != "cgroup"]
+        config["mounts"] = [m for m in config["mounts"] if m["destination"] != "/sys/fs/cgroup"]
         config["mounts"].append(fresh("cgroup", "/sys/fs/cgroup", "nosuid", "noexec", "nodev", "ro"))
 
     out = machine("cat /proc/self/mountinfo", change=change)
     below = {p: o for p, (o, _, _) in mountinfo(out).items() if p.startswith("/sys/fs/cgroup")}
     assert below
     assert all({"ro", "nosuid", "nodev", "noexec"} <= o for o in below.values())
+    if Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        out = machine("cat /sys/fs/cgroup$(cut -d : -f 3 /proc/self/cgroup)/cgroup.procs", change=change)
+        assert "1" in out.split()
 
 
 def test_as_root_of_a_user_namespace(machine, source):
