@@ -208,6 +208,8 @@ int hooks_create(struct child *child, struct error *err)
 		if (r < 0 || message.type != SYNC_HOOKS)
 			return error_set(err, EPIPE, "the parent gave up");
 	}
+	if (!config->hooks[CONTAINER_HOOK_CREATE_CONTAINER].count)
+		return 0;
 	if (fchdir(child->root_fd) < 0)
 		return error_errno(err, errno, "cannot enter the root");
 	/* We work without one; programs expect one. */

@@ -132,10 +132,13 @@ int mount_bind(struct child *child, const struct container_mount *mount,
 
 	if (!mount->source)
 		return error_set(err, EINVAL, "bind on %s: no source is given", mount->destination);
-	/* Mounts that are private have private clones, and who shares the root's mounts shares
-	 * these too. */
-	if (!propagation && (o->id_mapped || !(child->all_private || rootfs_shares(child))))
+	/* Who shares the root's mounts shares these too; but what the parent cloned (idmap) is
+	 * still a peer of the host's. */
+	if (!propagation && (o->id_mapped || !rootfs_shares(child)))
 		propagation = MS_PRIVATE;
+	/* The clone of a private mount is private. */
+	if (propagation == MS_PRIVATE && child->all_private && !o->id_mapped)
+		propagation = 0;
 	tree = clone_source(child, mount, o);
 	if (tree < 0)
 		return error_errno(

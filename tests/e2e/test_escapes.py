@@ -70,7 +70,8 @@ done
 
 def seen_by_spy(log):
     """-> (the stranger, all that the spy could open)"""
-    words = [line.split() for line in log.splitlines()]
+    # The last line may not be whole yet.
+    words = [line.split() for line in log[:log.rfind("\n") + 1].splitlines()]
     strangers = [w[1] for w in words if w[0] == "stranger"]
     return strangers[0], {w[1] for w in words if w[0] == "got"}
 

@@ -218,10 +218,15 @@ def test_links_in_the_path_stay_in_the_root(machine, tmp_path):
     assert not Path("/etc/new").exists()
 
 
+needs_mapped_tmpfs = pytest.mark.skipif(
+    tuple(map(int, os.uname().release.split(".")[:2])) < (6, 3), reason="tmpfs maps no ids before Linux 6.3")
+
+
 def mapped(first):
     return [{"containerID": 0, "hostID": first, "size": 65536}]
 
 
+@needs_mapped_tmpfs
 def test_id_mapped_bind(machine, source):
     (source / "file").touch()
     (source / "below/file").touch()
@@ -242,6 +247,19 @@ def test_id_mapped_bind(machine, source):
     assert '"idmap" is for a bind' in machine.fails(fresh("tmpfs", "/v", "idmap"))
 
 
+@needs_mapped_tmpfs
+def test_id_mapped_bind_is_no_peer_of_the_host(machine, source):
+    def change(config):
+        config["linux"]["rootfsPropagation"] = "rslave"
+
+    host("mount", "--make-rshared", source)
+    mount = bind(source, "/v", "rbind", "idmap") | {"uidMappings": mapped(0), "gidMappings": mapped(0)}
+    seen = mountinfo(machine("cat /proc/self/mountinfo", mount, bind(source, "/w", "rbind"), change=change))
+    assert seen["/v"][1] == seen["/v/below"][1] == []
+    # As the root's own mounts: the host is heard, and hears nothing.
+    assert [f[:7] for f in seen["/w"][1]] == ["master:"]
+
+
 def in_user_namespace(machine, config):
     config["linux"]["namespaces"].append({"type": "user"})
     config["linux"] |= {"uidMappings": mapped(100000), "gidMappings": mapped(100000)}
@@ -250,6 +268,7 @@ def in_user_namespace(machine, config):
             os.lchown(os.path.join(path, name), 100000, 100000)
 
 
+@needs_mapped_tmpfs
 def test_id_mapped_bind_with_the_maps_of_the_container(machine, source):
     (source / "file").touch()
     assert machine("stat -c %u /v/file; touch /v/made && stat -c %u /v/made",
