@@ -67,7 +67,7 @@ pid_t spawn_clone_by_helper(spawn_enter_fn enter, const struct child *child, int
 	while (waitpid(helper, NULL, 0) < 0 && errno == EINTR)
 		;
 	if (pid < 0)
-		return error_errno(err, pid, "cannot join the user namespace");
+		return error_errno(err, pid, "cannot join the container's namespaces");
 	*ret_pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (*ret_pidfd < 0) {
 		error_errno(err, errno, "cannot open the new process");

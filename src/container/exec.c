@@ -3,8 +3,9 @@
  * exec.c - another process in a running container (the parent's side).
  *
  * A pid namespace takes effect for children only, so somebody has to enter it and fork. As root
- * that is ourselves, for the moment of the clone; where there is a user namespace it is a helper
- * (clone.c).
+ * that is ourselves, for the moment of the clone. Where there is a user namespace it is a helper
+ * (clone.c): from the container's there is no way back, nor from its pid namespace for root of
+ * ours.
  */
 #include "container/intel-rdt.h"
 #include "container/spawn.h"
@@ -58,7 +59,7 @@ static int enter_running(const struct child *child, int pidfd)
 	int r = scheduler_set_cpus(child->process->cpus_initial, "initial", NULL),
 	    flags = namespaces_to_join(child->config) & (CLONE_NEWUSER | CLONE_NEWPID);
 
-	if (r == 0 && child->has_cgroup)
+	if (r == 0 && child->has_cgroup && child->in_userns)
 		r = cgroup_enter_unit(
 			child->config->cgroup_path, &child->config->cgroup_unit, NULL);
 	if (r < 0)
@@ -77,7 +78,7 @@ static int start_exec(
 		return error_errno(err, errno, "cannot make a socket pair");
 	handle->sync_fd = pair[0];
 	child_end = child->sync_fd = pair[1];
-	if (child->in_userns)
+	if (child->in_userns || (flags & CLONE_NEWPID && !cgroup_is_real_root()))
 		pid = spawn_clone_by_helper(enter_running, child, pidfd, 0, &new_pidfd, err);
 	else
 		pid = clone_through_ourselves(pidfd, flags & CLONE_NEWPID, &new_pidfd, err);

@@ -86,16 +86,28 @@ static int set_namespaces_for_child(const struct container_config *config,
 	return r;
 }
 
+/* Is there no way back for us from the namespaces that the child joins? Our own pid namespace is of
+ * the machine's root, and root of a user namespace may not enter it again. */
+static bool needs_helper(const struct child *child)
+{
+	return child->namespace_fds[CONTAINER_NS_USER] >= 0 ||
+		(child->namespace_fds[CONTAINER_NS_PID] >= 0 && !cgroup_is_real_root());
+}
+
 /* In the helper: an ordinary user's way to the namespaces of another container of theirs. */
-static int enter_user_namespace(const struct child *child, int unused)
+static int enter_namespaces(const struct child *child, int unused)
 {
 	const int *fds = child->namespace_fds;
+	struct saved_namespaces saved;
+	struct error error = { 0 };
+	int r;
 
-	if (setns(fds[CONTAINER_NS_USER], CLONE_NEWUSER) < 0)
+	if (fds[CONTAINER_NS_USER] >= 0 && setns(fds[CONTAINER_NS_USER], CLONE_NEWUSER) < 0)
 		return -errno;
-	if (fds[CONTAINER_NS_PID] >= 0 && setns(fds[CONTAINER_NS_PID], CLONE_NEWPID) < 0)
-		return -errno;
-	return 0;
+	r = set_namespaces_for_child(child->config, fds, &saved, &error);
+	cleanup_close(&saved.pid_fd);
+	cleanup_close(&saved.time_fd);
+	return r;
 }
 
 /* --- the conversation --------------------------------------------------------------------- */
@@ -396,9 +408,9 @@ static int start_child(struct child *child, struct container_handle *handle, str
 		return error_errno(err, errno, "cannot make a socket pair");
 	handle->sync_fd = pair[0];
 	child->sync_fd = pair[1];
-	if (child->namespace_fds[CONTAINER_NS_USER] >= 0)
+	if (needs_helper(child))
 		handle->pid = spawn_clone_by_helper(
-			enter_user_namespace, child, -1, (uint64_t)flags, &handle->pidfd, err);
+			enter_namespaces, child, -1, (uint64_t)flags, &handle->pidfd, err);
 	else
 		handle->pid = clone_directly(child, flags, &handle->pidfd, err);
 	if (handle->pid == 0) {
