@@ -7,7 +7,7 @@
  * 10 ms for a profile like Docker's. Here neighbouring numbers with the same outcome are one range,
  * and a binary search over the bounds of the ranges finds the outcome: a third of the instructions,
  * about ten of them run for a system call, and compiling takes well under a millisecond, so that
- * nothing needs to be cached. tests/unit/container/test-seccomp.c holds the result against
+ * nothing needs to be cached. tests/unit/container/test-seccomp*.c hold the result against
  * libseccomp's.
  *
  *   load arch; for each table: if equal, its tree
