@@ -347,16 +347,28 @@ struct call_result {
 	struct error error;
 };
 
+/* Whoever is root of a namespace that is joined may trace those in it, but not what cannot be
+ * dumped. */
+static int enter_namespaces(int userns_fd)
+{
+	if (userns_fd < 0)
+		return unshare(CLONE_NEWUSER | CLONE_NEWNS);
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 || setns(userns_fd, CLONE_NEWUSER) < 0)
+		return -1;
+	return unshare(CLONE_NEWNS);
+}
+
 /* The child of userns_call(). `mapped` says one byte when the maps are written. */
-static void call_child(int (*fn)(void *context, struct error *err), void *context, int entered,
-	int mapped, int result_fd)
+static void call_child(int userns_fd, int (*fn)(void *context, struct error *err), void *context,
+	int entered, int mapped, int result_fd)
 {
 	struct call_result result = { 0 };
 	char byte = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
-		result.value = error_errno(&result.error, errno, "cannot make a user namespace");
+	if (enter_namespaces(userns_fd) < 0)
+		result.value = error_errno(&result.error, errno, "cannot %s a user namespace",
+			userns_fd < 0 ? "make" : "enter");
 	else if (io_write_full(entered, &byte, 1) < 0 || io_read_full(mapped, &byte, 1) < 0)
 		_exit(1); /* the parent has the reason */
 	else if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
@@ -368,7 +380,8 @@ static void call_child(int (*fn)(void *context, struct error *err), void *contex
 }
 
 /* The parent's half: maps when the child has entered its namespace, then its result. */
-static int call_parent(pid_t pid, int entered, int mapped, int result_fd, struct error *err)
+static int call_parent(
+	pid_t pid, bool is_new, int entered, int mapped, int result_fd, struct error *err)
 {
 	struct userns_maps maps = { 0 };
 	struct call_result result;
@@ -376,8 +389,9 @@ static int call_parent(pid_t pid, int entered, int mapped, int result_fd, struct
 	int r = 0;
 
 	if (io_read_full(entered, &byte, 1) == 0) {
-		r = userns_maps_of_caller(&maps, err);
-		if (r == 0)
+		if (is_new)
+			r = userns_maps_of_caller(&maps, err);
+		if (r == 0 && is_new)
 			r = userns_write_maps(pid, &maps, err);
 		userns_maps_free(&maps);
 		if (r < 0) {
@@ -394,6 +408,12 @@ static int call_parent(pid_t pid, int entered, int mapped, int result_fd, struct
 }
 
 int userns_call(int (*fn)(void *context, struct error *err), void *context, struct error *err)
+{
+	return userns_call_in(-1, fn, context, err);
+}
+
+int userns_call_in(int userns_fd, int (*fn)(void *context, struct error *err), void *context,
+	struct error *err)
 {
 	_cleanup_close_ int entered_read = -1, entered_write = -1, mapped_read = -1,
 			    mapped_write = -1, result_read = -1, result_write = -1;
@@ -417,12 +437,12 @@ int userns_call(int (*fn)(void *context, struct error *err), void *context, stru
 	if (pid == 0) {
 		/* Our copy of the parent's end would keep us waiting for ourselves. */
 		close(steal_fd(&mapped_write));
-		call_child(fn, context, entered_write, mapped_read, result_write);
+		call_child(userns_fd, fn, context, entered_write, mapped_read, result_write);
 	}
 	close(steal_fd(&entered_write));
 	close(steal_fd(&mapped_read));
 	close(steal_fd(&result_write));
-	r = call_parent(pid, entered_read, mapped_write, result_read, err);
+	r = call_parent(pid, userns_fd < 0, entered_read, mapped_write, result_read, err);
 	close(steal_fd(&mapped_write));
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;

@@ -69,3 +69,7 @@ int userns_write_maps(pid_t pid, const struct userns_maps *maps, struct error *e
  * maps, and hand back what it returned and said. As real root it is a plain call.
  */
 int userns_call(int (*fn)(void *context, struct error *err), void *context, struct error *err);
+
+/* Likewise, but in a user namespace of the caller's that there is already (-1: a fresh one). */
+int userns_call_in(int userns_fd, int (*fn)(void *context, struct error *err), void *context,
+	struct error *err);

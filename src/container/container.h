@@ -394,7 +394,8 @@ int container_cleanup(const char *cgroup_path, struct error *err);
 /*
  * Mount the root filesystem in a private mount namespace of a helper process and hand back a
  * descriptor of it (open_tree clone), for `cp` with a stopped instance. Nothing is left when it is
- * closed.
+ * closed. *ret_userns_fd is the user namespace it was mounted in, for userns_call_in(): what
+ * fuse-overlayfs shows, nobody outside may look at. It is -1 for real root.
  */
-int container_open_rootfs(
-	const struct container_config *config, int *ret_root_fd, struct error *err);
+int container_open_rootfs(const struct container_config *config, int *ret_root_fd,
+	int *ret_userns_fd, struct error *err);

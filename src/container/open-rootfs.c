@@ -99,11 +99,21 @@ static void helper_main(struct child *child, int userns_fd)
 	_exit(0);
 }
 
-int rootfs_open_mapped(
-	const struct container_config *config, int userns_fd, int *ret_root_fd, struct error *err)
+static int open_user_namespace(pid_t pid, int *ret_fd, struct error *err)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
+	*ret_fd = open(path, O_RDONLY | O_CLOEXEC);
+	return *ret_fd < 0 ? error_errno(err, errno, "cannot open the new user namespace") : 0;
+}
+
+int rootfs_open_mapped(const struct container_config *config, int userns_fd, int *ret_root_fd,
+	int *ret_userns_fd, struct error *err)
 {
 	struct container_handle handle = CONTAINER_HANDLE_INIT;
 	struct child child = SPAWN_CHILD_INIT;
+	_cleanup_close_ int made = -1;
 	int pair[2], r = 0;
 
 	child.config = config;
@@ -125,6 +135,8 @@ int rootfs_open_mapped(
 	handle.sync_fd = pair[0];
 	if (r == 0 && child.in_userns)
 		r = userns_write_maps(handle.pid, &config->id_maps, err);
+	if (r == 0 && child.in_userns && ret_userns_fd)
+		r = open_user_namespace(handle.pid, &made, err);
 	if (r == 0) {
 		/* A helper that is gone already has said why: the next call reads it. */
 		sync_send_type(handle.sync_fd, SYNC_PREPARED, -1);
@@ -132,12 +144,14 @@ int rootfs_open_mapped(
 	}
 	if (r == 0)
 		*ret_root_fd = steal_fd(&handle.terminal_fd);
+	if (r == 0 && ret_userns_fd)
+		*ret_userns_fd = steal_fd(&made);
 	spawn_kill(&handle);
 	return r;
 }
 
-int container_open_rootfs(
-	const struct container_config *config, int *ret_root_fd, struct error *err)
+int container_open_rootfs(const struct container_config *config, int *ret_root_fd,
+	int *ret_userns_fd, struct error *err)
 {
-	return rootfs_open_mapped(config, -1, ret_root_fd, err);
+	return rootfs_open_mapped(config, -1, ret_root_fd, ret_userns_fd, err);
 }

@@ -13,5 +13,5 @@ int rootfs_mount_without_overlay(
 
 /* container_open_rootfs() as real root, with the layers shown in the ids of a user namespace
  * (userns_fd, -1 = as they are on disk). */
-int rootfs_open_mapped(
-	const struct container_config *config, int userns_fd, int *ret_root_fd, struct error *err);
+int rootfs_open_mapped(const struct container_config *config, int userns_fd, int *ret_root_fd,
+	int *ret_userns_fd, struct error *err);

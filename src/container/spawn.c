@@ -301,7 +301,7 @@ static int open_layers(
 		if (userns < 0)
 			return error_errno(err, errno, "cannot open the new user namespace");
 	}
-	return rootfs_open_mapped(config, userns, ret_root, err);
+	return rootfs_open_mapped(config, userns, ret_root, NULL, err);
 }
 
 static int open_mount_namespace(pid_t pid)

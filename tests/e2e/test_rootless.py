@@ -154,18 +154,30 @@ def dev_fuse():
     os.chmod("/dev/fuse", mode)
 
 
+def bytes_of(strata, *args, env):
+    return strata(*args, check=0, env=env, text=False).stdout
+
+
 def write_and_read_again(strata, root_type, env=None):
     """A life of one instance whose root is not the kernel's overlay. Returns the two warnings."""
     first = strata("run", "-d", "--name", "it", "-u", "user", "busybox", "sh", "-c",
                    "stat -c %u ~ >~/owner; cat ~/owner ~/more; exec sleep 1000", check=0, env=env)
     assert root_type in strata.ok("exec", "it", "mount").splitlines()[0]
     strata.ok("exec", "-u", "user", "it", "sh", "-c", "rm /home/user/nothing; echo more >~/more")
+    assert b"more\n" in bytes_of(strata, "cp", "it:/home/user/more", "-", env=env)
+    strata.ok("cp", "-a", "it:/home/user", "it-user", env=env)
+    strata.ok("cp", "it-user/more", "it:/root/", env=env)
     strata.ok("stop", "-t", "0", "it")
+    assert b"more\n" in bytes_of(strata, "cp", "it:/home/user/more", "-", env=env)
+    assert b"home/user/owner" in bytes_of(strata, "export", "it", env=env)
     second = strata("start", "it", check=0, env=env)
     wait_until(lambda: "more" in strata.ok("logs", "it"))
-    assert strata.ok("exec", "it", "cat", "/home/user/owner") == "1000"
+    assert strata.ok("exec", "-u", "root", "it", "cat", "/home/user/owner", "/root/more") == "1000\nmore"
     strata.ok("rm", "-f", "it")
-    assert not strata.instance_dirs()
+    # A new volume gets what the image has there.
+    assert strata.ok("run", "--rm", "-v", "/home/user", "busybox", "stat", "-c", "%u", "/home/user",
+                     env=env) == "1000"
+    wait_until(lambda: not strata.instance_dirs())
     return first.stderr, second.stderr
 
 

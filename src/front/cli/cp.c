@@ -53,6 +53,14 @@ struct job {
 	bool owners;
 };
 
+/* Where both sides can be seen. */
+static int call(int (*fn)(void *job, struct error *err), struct job *job, struct error *err)
+{
+	int source = job->source.userns_fd;
+
+	return userns_call_in(source >= 0 ? source : job->target.userns_fd, fn, job, err);
+}
+
 /* --- one copy --- */
 
 static int copy_folder(const struct job *job, const struct place_entry *source,
@@ -185,23 +193,31 @@ static int stream_out(const struct cli *cli, struct job *job, struct error *err)
 		r = place_open_host(folder, &job->target, err);
 	job->owners = true;
 	if (r == 0)
-		r = userns_call(copy_now, job, err);
+		r = call(copy_now, job, err);
 	tar.folder = folder;
 	return r == 0 ? userns_call(tar_now, &tar, err) : r;
 }
 
-static int stream_in(const struct cli *cli, struct job *job, struct error *err)
+static int check_folder(void *context, struct error *err)
 {
+	const struct job *job = context;
 	_cleanup_place_entry_ struct place_entry target = { .parent_fd = -1, .dir_fd = -1 };
-	_cleanup_(drop_folder) char *folder = NULL;
-	_cleanup_free_ char *content = NULL;
-	struct tar tar = { "__tar-extract", NULL };
 	int r = place_resolve(&job->target, true, &target, err);
 
 	if (r == 0 && target.dir_fd < 0)
 		r = error_set(err, ENOTDIR,
 			"%s must be a folder that exists: a tar stream is unpacked into it",
 			job->target.typed);
+	return r;
+}
+
+static int stream_in(const struct cli *cli, struct job *job, struct error *err)
+{
+	_cleanup_(drop_folder) char *folder = NULL;
+	_cleanup_free_ char *content = NULL;
+	struct tar tar = { "__tar-extract", NULL };
+	int r = call(check_folder, job, err);
+
 	if (r == 0)
 		r = make_folder(cli, &folder, err);
 	if (r < 0)
@@ -214,7 +230,7 @@ static int stream_in(const struct cli *cli, struct job *job, struct error *err)
 	if (r == 0)
 		r = place_open_host(content, &job->source, err);
 	job->owners = true;
-	return r == 0 ? userns_call(copy_now, job, err) : r;
+	return r == 0 ? call(copy_now, job, err) : r;
 }
 
 /* --- the verb --- */
@@ -251,7 +267,7 @@ static int cp(const struct cli *cli, struct job *job, char **argv, struct error 
 		return stream_in(cli, job, err);
 	if (streq(argv[1], "-"))
 		return stream_out(cli, job, err);
-	r = userns_call(copy_now, job, err);
+	r = call(copy_now, job, err);
 	if (r == 0 && !job->options->quiet && isatty(STDERR_FILENO))
 		fprintf(stderr, "Successfully copied to %s\n", argv[1]);
 	return r;
@@ -260,7 +276,8 @@ static int cp(const struct cli *cli, struct job *job, char **argv, struct error 
 static int cp_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)
 {
 	const struct cp_options *o = options;
-	struct job job = { { .root_fd = -1 }, { .root_fd = -1 }, o, o->archive };
+	struct job job = { { .root_fd = -1, .userns_fd = -1 }, { .root_fd = -1, .userns_fd = -1 },
+		o, o->archive };
 	int r = cp(cli, &job, argv, err);
 
 	place_close(&job.source);

@@ -33,7 +33,7 @@ static const struct option option_table[] = {
 
 struct export
 {
-	int root_fd, out_fd;
+	int root_fd, userns_fd, out_fd;
 };
 
 static int spawn_helper(const struct export *export, const char *path, pid_t *ret)
@@ -92,7 +92,7 @@ static int export_to_file(struct export *export, const char *path, struct error 
 	if (fd < 0)
 		return error_errno(err, errno, "cannot create %s", path);
 	export->out_fd = fd;
-	r = userns_call(export_now, export, err);
+	r = userns_call_in(export->userns_fd, export_now, export, err);
 	if (r == 0 && temporary && rename(temporary, path) < 0)
 		r = error_errno(err, errno, "cannot create %s", path);
 	if (r < 0 && temporary)
@@ -103,7 +103,7 @@ static int export_to_file(struct export *export, const char *path, struct error 
 static int export_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)
 {
 	const struct export_options *o = options;
-	_cleanup_place_ struct place place = { .root_fd = -1 };
+	_cleanup_place_ struct place place = { .root_fd = -1, .userns_fd = -1 };
 	_cleanup_free_ char *root = strf("%s:/", argv[0]);
 	struct export export = { .out_fd = STDOUT_FILENO };
 	int r;
@@ -117,8 +117,9 @@ static int export_main(struct cli *cli, void *options, int argc, char **argv, st
 	if (r < 0)
 		return r;
 	export.root_fd = place.root_fd;
+	export.userns_fd = place.userns_fd;
 	return o->output ? export_to_file(&export, o->output, err)
-			 : userns_call(export_now, &export, err);
+			 : userns_call_in(export.userns_fd, export_now, &export, err);
 }
 
 const struct verb verb_export = {

@@ -4,7 +4,9 @@
  */
 #include "front/cli/place.h"
 
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "base/io.h"
 #include "base/process.h"
@@ -16,9 +18,11 @@ void place_close(struct place *place)
 {
 	if (place->root_fd >= 0)
 		close(place->root_fd);
+	if (place->userns_fd >= 0)
+		close(place->userns_fd);
 	free(place->path);
 	free(place->typed);
-	*place = (struct place){ .root_fd = -1 };
+	*place = (struct place){ .root_fd = -1, .userns_fd = -1 };
 }
 
 int place_split(const char *typed, char **ret_name, const char **ret_path, struct error *err)
@@ -44,7 +48,7 @@ static char *absolute(const char *path, const char *base)
 
 int place_open_host(const char *path, struct place *ret, struct error *err)
 {
-	_cleanup_place_ struct place place = { .root_fd = -1 };
+	_cleanup_place_ struct place place = { .root_fd = -1, .userns_fd = -1 };
 	char cwd[PATH_MAX];
 
 	if (!*path)
@@ -59,7 +63,7 @@ int place_open_host(const char *path, struct place *ret, struct error *err)
 	if (place.root_fd < 0)
 		return error_errno(err, errno, "cannot open /");
 	*ret = place;
-	place = (struct place){ .root_fd = -1 };
+	place = (struct place){ .root_fd = -1, .userns_fd = -1 };
 	return 0;
 }
 
@@ -78,10 +82,25 @@ static int refuse_mapped_ids(struct instance *instance, struct error *err)
 	return r;
 }
 
-static int open_running(struct instance *instance, int *ret_fd, struct error *err)
+/* What fuse-overlayfs shows to a user namespace of ours, no process outside it may look at. */
+static int open_user_namespace(const struct instance *instance, int root_fd)
 {
+	struct statfs st;
 	char path[40];
-	int fd, r = refuse_mapped_ids(instance, err);
+
+	/* In a pid namespace of its own it cannot see, and so not trace, who enters. */
+	if (geteuid() == 0 || !instance->config.namespaces[CONTAINER_NS_PID].wanted ||
+		fstatfs(root_fd, &st) < 0 || st.f_type != FUSE_SUPER_MAGIC)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)instance->state.pid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static int open_running(struct instance *instance, struct place *place, struct error *err)
+{
+	_cleanup_close_ int fd = -1, userns_fd = -1;
+	char path[40];
+	int r = refuse_mapped_ids(instance, err);
 
 	if (r < 0)
 		return r;
@@ -91,12 +110,12 @@ static int open_running(struct instance *instance, int *ret_fd, struct error *er
 	if (fd < 0)
 		return error_errno(
 			err, errno, "cannot open the root of instance %s", instance->spec.name);
+	userns_fd = open_user_namespace(instance, fd);
 	/* With the root held, a process that is still the same one was so before. */
-	if (!process_alive(instance->state.pid, instance->state.start_ticks)) {
-		close(fd);
+	if (!process_alive(instance->state.pid, instance->state.start_ticks))
 		return error_set(err, ESRCH, "instance %s has just ended", instance->spec.name);
-	}
-	*ret_fd = fd;
+	place->root_fd = steal_fd(&fd);
+	place->userns_fd = steal_fd(&userns_fd);
 	return 0;
 }
 
@@ -145,7 +164,8 @@ static int open_stopped(struct instance *instance, struct place *place, struct e
 	if (r == 0)
 		r = open_mount(instance, place, err);
 	if (r == 0 && place->root_fd < 0)
-		r = container_open_rootfs(&instance->config, &place->root_fd, err);
+		r = container_open_rootfs(
+			&instance->config, &place->root_fd, &place->userns_fd, err);
 	return r;
 }
 
@@ -153,7 +173,7 @@ int place_open(const struct cli *cli, const char *typed, struct place *ret, stru
 {
 	const struct instance_roots roots = { cli->root, cli->run_root, cli->rootless };
 	_cleanup_instance_ struct instance instance = { .dir_fd = -1 };
-	_cleanup_place_ struct place place = { .root_fd = -1 };
+	_cleanup_place_ struct place place = { .root_fd = -1, .userns_fd = -1 };
 	_cleanup_free_ char *name = NULL;
 	const char *path;
 	int r = place_split(typed, &name, &path, err);
@@ -170,13 +190,13 @@ int place_open(const struct cli *cli, const char *typed, struct place *ret, stru
 	if (r < 0)
 		return r;
 	if (instance.state.status == INSTANCE_RUNNING || instance.state.status == INSTANCE_PAUSED)
-		r = open_running(&instance, &place.root_fd, err);
+		r = open_running(&instance, &place, err);
 	else
 		r = open_stopped(&instance, &place, err);
 	if (r < 0)
 		return r;
 	*ret = place;
-	place = (struct place){ .root_fd = -1 };
+	place = (struct place){ .root_fd = -1, .userns_fd = -1 };
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 
 struct place {
 	int root_fd;
+	int userns_fd; /* whose processes alone can look into it, for userns_call_in(); or -1 */
 	char *path; /* absolute, as typed otherwise: a trailing "/" or "/." means something */
 	char *typed; /* for sentences */
 };

@@ -85,7 +85,7 @@ static int fill(void *context, struct error *err)
 int run_plan_fill_volumes(const struct cli *cli, struct run_plan *plan,
 	struct container_config *config, struct error *err)
 {
-	_cleanup_close_ int root_fd = -1;
+	_cleanup_close_ int root_fd = -1, userns_fd = -1;
 
 	for (size_t i = 0; i < plan->nr_volumes; i++) {
 		const struct run_volume *v = &plan->volumes[i];
@@ -107,10 +107,10 @@ int run_plan_fill_volumes(const struct cli *cli, struct run_plan *plan,
 		if (!is_empty(volume_fd))
 			continue;
 		if (root_fd < 0)
-			r = container_open_rootfs(config, &root_fd, err);
+			r = container_open_rootfs(config, &root_fd, &userns_fd, err);
 		context = (struct fill){ root_fd, volume_fd, v->destination };
 		if (r == 0)
-			r = userns_call(fill, &context, err);
+			r = userns_call_in(userns_fd, fill, &context, err);
 		if (r < 0)
 			return error_prefix(err, "cannot fill volume %s", v->name);
 	}

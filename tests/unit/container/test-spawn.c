@@ -745,7 +745,7 @@ static void a_stopped_root_can_be_opened(void **state)
 	struct run run;
 
 	configure(&run, "");
-	assert_int_equal(container_open_rootfs(&run.config, &root, &run.error), 0);
+	assert_int_equal(container_open_rootfs(&run.config, &root, NULL, &run.error), 0);
 	assert_int_equal(faccessat(root, "bin/busybox", X_OK, 0), 0);
 	release(&run);
 }
