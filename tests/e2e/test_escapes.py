@@ -7,6 +7,7 @@ import ctypes
 import hashlib
 import multiprocessing
 import os
+import re
 import socket
 import subprocess
 import uuid
@@ -16,7 +17,7 @@ import pytest
 
 import oci
 from program import wait_until
-from test_runtime import rootfs, runtime  # noqa: F401 (fixtures)
+from bundles import rootfs, runtime  # noqa: F401 (fixtures)
 from test_runtime_mounts import bind, fresh, machine  # noqa: F401 (fixtures)
 
 pytestmark = [pytest.mark.needs_root]
@@ -90,7 +91,7 @@ def test_no_process_of_strata_can_be_opened_inside(strata, busybox_image, strata
 
 
 def test_no_process_of_the_runtime_can_be_opened_inside(machine, runtime, tmp_path):
-    """Whoever shares the pid namespace sees the next container begin."""
+    """Whoever shares the pid namespace sees the next container begin, and exec's process."""
     first, name = machine.bundle(SPY), runtime.new_id()
     with (tmp_path / "log").open("w") as log:
         runtime("create", "-b", first.path, name, stdout=log)
@@ -104,6 +105,7 @@ def test_no_process_of_the_runtime_can_be_opened_inside(machine, runtime, tmp_pa
     second = machine.bundle("true", change=share)
     for _ in range(20):
         runtime("run", "-b", second.path, runtime.new_id())
+        runtime("exec", name, "true")
     stranger, got = seen_by_spy((tmp_path / "log").read_text())
     assert got == {stranger}
     runtime("delete", "--force", name)
@@ -117,6 +119,24 @@ def test_strata_does_not_execute_itself_inside(strata, image, command):
     strata.fails("run", "--rm", name, command, status=126, saying=refusal)
     running = strata.ok("run", "-d", name, "sleep", "1000")
     strata.fails("exec", running, command, status=126, saying=refusal)
+
+
+@pytest.mark.parametrize("command", ["/proc/self/exe", "/bin/trap", "/bin/door"])
+def test_the_runtime_does_not_execute_itself_inside(machine, runtime, command):
+    refusal = re.compile("this is the strata program|a link of /proc cannot be executed")
+    (machine.rootfs / "bin/trap").write_text("#!/proc/self/exe\n")
+    (machine.rootfs / "bin/trap").chmod(0o755)
+    (machine.rootfs / "bin/door").symlink_to("/proc/self/exe")
+    bundle = machine.bundle("true")
+    bundle.config["process"]["args"] = [command]
+    assert refusal.search(runtime.fail("run", "-b", bundle.save().path, runtime.new_id()))
+    name = runtime.new_id()
+    runtime("create", "-b", machine.bundle("sleep 1000").path, name)
+    runtime("start", name)
+    done = runtime("exec", name, command, check=False)
+    assert done.returncode != 0
+    assert refusal.search(done.stderr)
+    runtime("delete", "--force", name)
 
 
 # --- CVE-2024-21626: descriptors and working directories of the host ------------------------------
@@ -155,6 +175,8 @@ def test_no_descriptor_reaches_the_container_of_the_runtime(machine, runtime, ma
         runtime("create", "-b", bundle.path, name, pass_fds=many_descriptors, stdout=out)
     runtime("start", name, pass_fds=many_descriptors)
     wait_until(lambda: (runtime.tmp / "out").read_text().split() == ["0", "1", "2", "3"])
+    assert runtime("exec", name, "sh", "-c", LOOK, pass_fds=many_descriptors).stdout.split() == [
+        "0", "1", "2", "3"]
     runtime("delete", "--force", name)
 
 
@@ -174,6 +196,14 @@ def test_working_directory_through_a_descriptor(strata, busybox_image, machine, 
         done = runtime("run", "-b", bundle.save().path, runtime.new_id(), check=False,
                        pass_fds=many_descriptors)
         assert (done.returncode != 0, done.stdout) == (True, ""), done
+    name = runtime.new_id()
+    runtime("create", "-b", machine.bundle("sleep 1000").path, name)
+    runtime("start", name)
+    for fd in tried:
+        done = runtime("exec", "--cwd", f"/proc/self/fd/{fd}", name, "sh", "-c", line, check=False,
+                       pass_fds=many_descriptors)
+        assert (done.returncode != 0, done.stdout) == (True, ""), done
+    runtime("delete", "--force", name)
 
 
 # --- CVE-2019-16884, CVE-2019-19921, CVE-2023-27561: what lies over /proc -------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from test_runtime import rootfs, runtime  # noqa: F401 (fixtures)
+from bundles import rootfs, runtime  # noqa: F401 (fixtures)
 
 pytestmark = [pytest.mark.needs_root]
 
