@@ -227,7 +227,7 @@ def test_list(runtime, rootfs):
     for name in (first, second):
         runtime("create", "-b", bundle.path, name)
     runtime("start", second)
-    assert sorted(runtime("list", "-q").stdout.split()) == sorted([first, second])
+    assert runtime("list", "-q").stdout.split() == sorted([first, second])
     rows = json.loads(runtime("list", "--format", "json").stdout)
     assert {r["id"]: r["status"] for r in rows} == {first: "created", second: "running"}
     assert runtime("list").stdout.split("\n")[0].split() == [

@@ -196,6 +196,7 @@ def test_signals_that_are_ignored(runtime, rootfs, tmp_path):
         runtime("kill", name, number)
     assert runtime.state(name)["status"] == "running"
     assert "unknown signal" in runtime.fail("kill", name, "NONSENSE")
+    runtime("kill", name, "0")
     runtime("kill", "--all", name, "9")
     runtime.wait(name, "stopped")
     runtime("delete", name)

@@ -106,7 +106,7 @@ static int follow(const struct exec_options *o, struct container_handle *handle,
 	int r = hand_off(o, handle, err);
 
 	if (r == 0 && !o->detach)
-		r = foreground_begin(&foreground, err);
+		r = foreground_begin(&foreground, handle->terminal_fd, err);
 	if (r == 0)
 		r = container_release(handle, err);
 	if (r < 0 || o->detach)
@@ -121,6 +121,7 @@ static int run(const struct exec_options *o, const struct launch_fds *fds,
 	const struct container_spawn_options spawn = {
 		.stdio = { 0, 1, 2 },
 		.new_session = true,
+		.all_cpus = true,
 		.listen_fds = fds->total,
 		.sub_cgroups = o->cgroups,
 	};

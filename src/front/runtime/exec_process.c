@@ -11,6 +11,7 @@
 #include <fcntl.h>
 
 #include "base/json.h"
+#include "base/log.h"
 
 static int replace(char **to, const char *text, struct error *err)
 {
@@ -93,7 +94,7 @@ static int add_capabilities(struct container_process *p, char *const *names, str
 		uint64_t bit = n < 0 ? 0 : UINT64_C(1) << n;
 
 		if (n < 0)
-			return error_set(err, EINVAL, "there is no capability \"%s\"", *name);
+			log_warning("--cap: there is no capability \"%s\"", *name);
 		p->cap_bounding |= bit;
 		p->cap_effective |= bit;
 		p->cap_permitted |= bit;

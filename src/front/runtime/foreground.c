@@ -33,10 +33,23 @@ struct relay {
 	char pending[CHUNK_BYTES]; /* read from us, not yet taken by the terminal */
 };
 
-int foreground_begin(struct foreground *foreground, struct error *err)
+/* Who reads our output from a pipe or a file wants line feeds, not what a terminal makes of them.
+ */
+static void pass_line_feeds(int master)
+{
+	struct termios t;
+
+	if (master < 0 || isatty(STDOUT_FILENO) || tcgetattr(master, &t) < 0)
+		return;
+	t.c_oflag &= ~(tcflag_t)ONLCR;
+	tcsetattr(master, TCSANOW, &t);
+}
+
+int foreground_begin(struct foreground *foreground, int terminal_fd, struct error *err)
 {
 	sigset_t mask;
 
+	pass_line_feeds(terminal_fd);
 	sigfillset(&mask);
 	for (size_t i = 0; i < ARRAY_SIZE(not_forwarded); i++)
 		sigdelset(&mask, not_forwarded[i]);

@@ -24,12 +24,13 @@ struct foreground {
 		.signal_fd = -1                                                                    \
 	}
 
-/* Hold signals back from now on: before the process is made, so that none is lost. */
-int foreground_begin(struct foreground *foreground, struct error *err);
+/* Hold signals back from now on, before the process runs, so that none is lost. `terminal_fd` is
+ * the master of its terminal, or -1. */
+int foreground_begin(struct foreground *foreground, int terminal_fd, struct error *err);
 
 /*
  * Serve it until it ends: exit code, or 128 + signal. Other children of ours (with a subreaper:
- * its orphans) are reaped. `terminal_fd` is the master of its terminal, or -1.
+ * its orphans) are reaped.
  */
 int foreground_wait(struct foreground *foreground, pid_t pid, int terminal_fd);
 

@@ -56,11 +56,17 @@ static int send_signal(const struct record *record, int signo, bool all, struct 
 	return r;
 }
 
+/* 0, as in kill(2): only look whether it runs. */
+static int parse_signal(const char *name)
+{
+	return streq(name, "0") ? 0 : process_signal_from_name(name);
+}
+
 static int kill_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)
 {
 	const struct kill_options *o = options;
 	_cleanup_record_ struct record record = RECORD_INIT;
-	int signo = argc > 1 ? process_signal_from_name(argv[1]) : SIGTERM;
+	int signo = argc > 1 ? parse_signal(argv[1]) : SIGTERM;
 	int r = record_open(runtime_of(cli), argv[0], &record, err);
 
 	if (r < 0)

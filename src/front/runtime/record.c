@@ -293,6 +293,11 @@ int record_create(struct runtime *runtime, const char *id, struct record *ret, s
 	return 0;
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 int record_list(struct runtime *runtime, char ***ret, struct error *err)
 {
 	_cleanup_closedir_ DIR *dir = opendir(runtime->cli.root);
@@ -305,6 +310,8 @@ int record_list(struct runtime *runtime, char ***ret, struct error *err)
 		if (id_is_valid(entry->d_name) && entry->d_type == DT_DIR &&
 			strv_push(&ids, entry->d_name) < 0)
 			return error_oom(err);
+	if (ids)
+		qsort(ids, strv_length(ids), sizeof(*ids), compare_ids);
 	*ret = steal_ptr(&ids);
 	return 0;
 }

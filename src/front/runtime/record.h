@@ -91,7 +91,7 @@ int record_remove(struct runtime *runtime, struct record *record, struct error *
 void record_close(struct record *record);
 #define _cleanup_record_ _cleanup_(record_close)
 
-/* The IDs below ROOT as a fresh strv, NULL when there are none. */
+/* The IDs below ROOT in order as a fresh strv, NULL when there are none. */
 int record_list(struct runtime *runtime, char ***ret, struct error *err);
 
 /* The document `state` prints (runc's), owned by the caller; as a member of an array too. */

@@ -37,7 +37,7 @@ static int run(
 	if (r < 0)
 		return r;
 	if (!o->detach) {
-		r = foreground_begin(&foreground, err);
+		r = foreground_begin(&foreground, handle.terminal_fd, err);
 		if (!o->no_subreaper)
 			prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	}
