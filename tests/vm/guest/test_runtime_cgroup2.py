@@ -15,7 +15,7 @@ import pytest
 
 from conftest import wait_until
 from test_runtime import rootfs, runtime  # noqa: F401
-from test_systemd import as_user, session, session_user  # noqa: F401
+from test_systemd import session, session_user  # noqa: F401
 
 ROOT = Path("/sys/fs/cgroup")
 KMSG = {"major": 1, "minor": 11}
@@ -103,6 +103,48 @@ def test_limits_of_config_json(runtime, rootfs):  # noqa: F811
 def test_idle(runtime, rootfs):  # noqa: F811
     box = Box(runtime, rootfs, resources={"cpu": {"shares": 512, "idle": 1}})
     assert box.read("cpu.idle") == "1"
+
+
+def test_update_pause_and_exec(runtime, rootfs):  # noqa: F811
+    box = Box(runtime, rootfs, resources={"memory": {"limit": 64 << 20, "swap": 64 << 20},
+                                          "cpu": {"quota": 20000, "period": 100000}})
+    runtime("update", "--memory", 96 << 20, "--memory-swap", 128 << 20, "--cpu-quota", 5000,
+            "--cpu-period", 10000, "--cpu-burst", 4000, "--cpu-share", 512, "--pids-limit", 44,
+            "--cpuset-cpus", "0", box.name)
+    assert box.read("memory.max") == str(96 << 20)
+    assert box.read("memory.swap.max") == str(32 << 20)
+    assert box.read("cpu.max") == "5000 10000"
+    assert box.read("cpu.max.burst") == "4000"
+    assert box.read("pids.max") == "44"
+    assert box.read("cpuset.cpus") == "0"
+    runtime("update", "--memory", "-1", "--pids-limit", "-1", "--cpu-quota", "-1", "--cpu-idle", "1",
+            "--cpu-burst", "0", box.name)
+    assert (box.read("memory.max"), box.read("memory.swap.max")) == ("max", "max")
+    assert (box.read("pids.max"), box.read("cpu.max")) == ("max", "max 10000")
+    assert box.read("cpu.idle") == "1"
+    runtime("pause", box.name)
+    assert "frozen 1" in box.read("cgroup.events")
+    assert runtime.state(box.name)["status"] == "paused"
+    runtime("resume", box.name)
+    assert "frozen 0" in box.read("cgroup.events")
+    runtime("exec", "--detach", box.name, "sleep", "1000")
+    assert len(box.read("cgroup.procs").split()) == 2
+
+
+def test_running_out_of_memory_is_an_event(runtime, rootfs):  # noqa: F811
+    box = Box(runtime, rootfs, resources={"memory": {"limit": 24 << 20, "swap": 24 << 20}})
+    with subprocess.Popen([*runtime.argv, "events", box.name], text=True, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE) as follower:
+        try:
+            first = json.loads(follower.stdout.readline())  # it listens
+            assert first["type"] == "stats" and first["data"]["memory"]["usage"]["limit"] == 24 << 20
+            runtime("exec", box.name, "sh", "-c", "x=0123456789abcdef; while :; do x=$x$x; done",
+                    check=False)
+            kinds = (json.loads(line)["type"] for line in follower.stdout)
+            assert next(kind for kind in kinds if kind != "stats") == "oom"
+        finally:
+            follower.kill()
+    assert runtime.state(box.name)["status"] == "running"
 
 
 @pytest.mark.parametrize("resources,reason", [
@@ -201,6 +243,12 @@ def test_systemd_driver(runtime, rootfs):  # noqa: F811
         "CPUQuotaPeriodUSec": "50ms", "TasksMax": "77", "AllowedCPUs": "1",
         "Slice": "strata-vm.slice", "Delegate": "yes", "DefaultDependencies": "no",
         "TimeoutStopUSec": "7s", "ActiveState": "active"}
+    runtime("update", "--memory", 80 << 20, "--memory-swap", 80 << 20, "--cpu-quota", "-1",
+            "--pids-limit", "-1", box.name)
+    subprocess.run(["systemctl", "daemon-reload"], check=True)
+    assert (box.read("memory.max"), box.read("memory.swap.max")) == (str(80 << 20), "0")
+    assert (box.read("cpu.max").split()[0], box.read("pids.max")) == ("max", "max")
+    assert show(unit, "MemoryMax", "TasksMax") == {"MemoryMax": str(80 << 20), "TasksMax": "infinity"}
     runtime("delete", "--force", box.name)
     assert not box.folder.exists()
     assert show(unit, "LoadState") == {"LoadState": "not-found"}
@@ -257,9 +305,15 @@ def test_a_users_container_at_their_systemd(session, runtime, rootfs, prefix):  
     argv = [*prefix, runtime.argv[0], "--systemd-cgroup", "--root", str(home / "runtime")]
 
     def run(*words):
-        done = as_user(session, *argv, *words)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        # Through a file: what stays keeps its standard streams, and a pipe would never end.
+        with open(home / "out", "w+") as out:
+            done = subprocess.run([*argv, *words], stdout=out, stderr=out, timeout=60,
+                                  stdin=subprocess.DEVNULL, env=session.env(),
+                                  **session._as_user())
+            out.seek(0)
+            text = out.read()
+        assert done.returncode == 0, text
+        return text
 
     run("spec", "--rootless", "--bundle", bundle)
     config = json.loads((bundle / "config.json").read_text())
@@ -268,17 +322,16 @@ def test_a_users_container_at_their_systemd(session, runtime, rootfs, prefix):  
     config["linux"]["cgroupsPath"] = f"user.slice:test:{name}"
     config["linux"]["resources"] = {"memory": {"limit": 48 << 20}, "pids": {"limit": 33}}
     (bundle / "config.json").write_text(json.dumps(config))
-    with open(home / "out", "w+") as out:
-        done = subprocess.run([*argv, "run", "--detach", "--bundle", bundle, name], stdout=out,
-                              stderr=out, stdin=subprocess.DEVNULL, timeout=60,
-                              **session._as_user(), env=session.env())
-        out.seek(0)
-        assert done.returncode == 0, out.read()
+    run("run", "--detach", "--bundle", bundle, name)
     folder = cgroup_of(json.loads(run("state", name)))
     uid = session.user.uid
     assert folder == (ROOT / f"user.slice/user-{uid}.slice/user@{uid}.service/user.slice"
                       / f"test-{name}.scope")
     assert (folder / "memory.max").read_text().strip() == str(48 << 20)
     assert (folder / "pids.max").read_text().strip() == "33"
+    if not prefix:
+        # From outside the user's tree: their systemd moves what is to run inside.
+        run("exec", "--detach", name, "sleep", "1000")
+        assert len((folder / "cgroup.procs").read_text().split()) == 2
     run("delete", "--force", name)
     wait_until(lambda: not folder.exists())
