@@ -30,7 +30,8 @@ def strace(runtime, name, options, *argv):
                          env=os.environ | {"STRATA_TEST_TAG": name})
     try:
         wait_until(lambda: p.poll() is not None or (
-            "-f" in options and '"created"' in runtime("state", name, check=False).stdout),
+            "-f" in options and re.search(
+                '"(created|running)"', runtime("state", name, check=False).stdout)),
             timeout_s=COMMAND_TIMEOUT_S, what=f"strace {options}")
     except BaseException:
         p.kill()
@@ -74,14 +75,15 @@ def assert_gone(runtime, name, tag, where):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("follow", [False, True], ids=["runtime", "both"])
-def test_killed_at_every_call_of_create(runtime, rootfs, tmp_path, follow):
+@pytest.mark.parametrize("verb", [["create"], ["run", "--detach"]], ids=lambda verb: verb[0])
+def test_killed_at_every_call_of_making(runtime, rootfs, tmp_path, verb, follow):
     bundle = runtime.bundle(rootfs, "sleep", "1000")
     name = runtime.new_id()
-    calls = calls_of(runtime, tmp_path, name, follow, "create", "-b", bundle.path, name)
+    calls = calls_of(runtime, tmp_path, name, follow, *verb, "-b", bundle.path, name)
     assert len(calls) > 50
     for call, number in calls:
         name = runtime.new_id()
-        p = kill_at(runtime, call, number, name, follow, "create", "-b", bundle.path, name)
+        p = kill_at(runtime, call, number, name, follow, *verb, "-b", bundle.path, name)
         assert_gone(runtime, name, f"STRATA_TEST_TAG={name}", f"{call} #{number}")
         p.wait(timeout=COMMAND_TIMEOUT_S)
 
@@ -194,6 +196,7 @@ def test_signals_that_are_ignored(runtime, rootfs, tmp_path):
     wait_until((tmp_path / "up").exists)
     for number in ("TERM", "SIGINT", "1", "sigquit"):
         runtime("kill", name, number)
+    runtime("kill", name, "0")
     assert runtime.state(name)["status"] == "running"
     assert "unknown signal" in runtime.fail("kill", name, "NONSENSE")
     runtime("kill", name, "0")

@@ -94,7 +94,8 @@ static int write_features(struct json_writer *w, struct error *err)
 		return r;
 	write_enabled(w, "apparmor", true);
 	write_enabled(w, "selinux", true);
-	write_enabled(w, "intelRdt", false);
+	write_enabled(w, "intelRdt", true);
+	write_enabled(w, "netDevices", true);
 	json_begin_object(w, "mountExtensions");
 	write_enabled(w, "idmap", true);
 	json_end_object(w);
