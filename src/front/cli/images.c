@@ -241,7 +241,8 @@ static int images_main(struct cli *cli, void *options, int argc, char **argv, st
 		columns[0] = all_columns[COL_ID];
 		columns[COL_ID] = all_columns[0];
 	}
-	qsort(images, count, sizeof(*images), newest_first);
+	if (count > 0)
+		qsort(images, count, sizeof(*images), newest_first);
 	r = table_open(&t, columns, COL_COUNT, o->format, o->quiet, err);
 	if (r == 0)
 		r = fill(&t, o, argc ? argv[0] : NULL, images, count, err);
