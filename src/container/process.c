@@ -359,14 +359,19 @@ static int limit_capabilities(
 	return r < 0 ? error_errno(err, r, "cannot set the capabilities") : 0;
 }
 
-static void warn_of_each(const struct child *child, uint64_t capabilities, const char *why)
+/* One line however many there are: engines hand it to their user. */
+static void warn_of(const struct child *child, uint64_t capabilities, const char *why)
 {
+	_cleanup_str_ struct str names = { 0 };
+
 	for (int n = 0; capabilities && n < CONTAINER_CAPABILITY_COUNT; n++) {
 		const char *name = capabilities >> n & 1 ? container_capability_name(n) : NULL;
 
 		if (name)
-			sync_warn(child->sync_fd, "capability %s %s", name, why);
+			str_appendf(&names, "%s%s", names.len ? ", " : "", name);
 	}
+	if (names.len && !names.failed)
+		sync_warn(child->sync_fd, "%s %s", names.data, why);
 }
 
 /* What cannot be granted is to be warned of (runtime-spec config.md, "capabilities"). */
@@ -374,10 +379,10 @@ static void warn_of_missing(const struct child *child, const struct capability_s
 {
 	const struct container_process *p = child->process;
 
-	warn_of_each(child, p->cap_permitted & ~held->permitted,
-		"cannot be granted: strata does not have it itself");
-	warn_of_each(child, p->cap_ambient & ~(p->cap_permitted & p->cap_inheritable),
-		"cannot be ambient: it is not both permitted and inheritable");
+	warn_of(child, p->cap_permitted & ~held->permitted,
+		"cannot be granted: not held by strata itself");
+	warn_of(child, p->cap_ambient & ~(p->cap_permitted & p->cap_inheritable),
+		"cannot be ambient: not both permitted and inheritable");
 }
 
 /* Effective: what is granted, and CAP_SYS_ADMIN to install the filter. Permitted: what reading a

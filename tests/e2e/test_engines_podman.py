@@ -39,7 +39,7 @@ def podman(engine):
     # Of a pod podman removes the cgroups of controllers only, and it keeps a folder of its events.
     ours = ("/systemd/", "/unified/")
     wait_until(lambda: not [w for w in engine.machine.left()
-                            if not (w.startswith("cgroup") and any(o in w for o in ours))], 5, 0.1,
+                            if not (w.startswith("cgroup") and any(o in w for o in ours))], 20, 0.1,
                what=f"nothing is left: {engine.machine.left()}")
 
 
