@@ -44,10 +44,9 @@ int process_helper_path(const char *name, char *buf, size_t size, struct error *
 
 /*
  * For what enters running containers, before anything else: start the whole program once more where
- * its file cannot be written to (protect.c); `argv` is its command line. Returns when that is so,
- * or cannot be done.
+ * its file cannot be written to (protect.c). Returns when that is so, or cannot be done.
  */
-void process_protect_program(char *const argv[]);
+void process_protect_program(void);
 
 /* Raw wait status -> shell convention: exit code, or 128 + signal. */
 int process_exit_code(int wait_status);

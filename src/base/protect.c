@@ -15,6 +15,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
@@ -23,11 +25,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
+#include "base/io.h"
 #include "base/log.h"
 
-#define SELF  "/proc/self/exe"
-#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#define SELF		 "/proc/self/exe"
+#define COMMAND_LINE_MAX (8u << 20) /* the kernel's own bound is a quarter of the stack's */
+#define SEALS		 (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 static bool is_protected(int self)
 {
@@ -71,17 +74,38 @@ static int copy_sealed(int self)
 	return fcntl(copy, F_ADD_SEALS, SEALS) < 0 ? -errno : steal_fd(&copy);
 }
 
-void process_protect_program(char *const argv[])
+/* Ours as it was given: what is left of main()'s was taken apart. NULL when it cannot be read. */
+static char **command_line(char **ret_text)
+{
+	size_t len, count = 0;
+	char **argv;
+
+	if (io_read_file(AT_FDCWD, "/proc/self/cmdline", COMMAND_LINE_MAX, ret_text, &len, NULL) <
+		0)
+		return NULL;
+	for (size_t i = 0; i < len; i++)
+		count += (*ret_text)[i] == '\0';
+	argv = calloc(count + 1, sizeof(*argv));
+	count = 0;
+	for (size_t i = 0; argv && i < len; i += strlen(*ret_text + i) + 1)
+		argv[count++] = *ret_text + i;
+	return argv;
+}
+
+void process_protect_program(void)
 {
 	_cleanup_close_ int self = open(SELF, O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ char **argv = NULL;
+	_cleanup_free_ char *text = NULL;
 	_cleanup_close_ int place = -1;
 
 	if (self < 0 || is_protected(self))
 		return;
+	argv = command_line(&text);
 	place = clone_read_only();
 	if (place < 0)
 		place = copy_sealed(self);
-	if (place >= 0)
+	if (place >= 0 && argv)
 		syscall(SYS_execveat, place, "", argv, environ, AT_EMPTY_PATH);
 	log_info("cannot execute strata from a place that cannot be written to");
 }

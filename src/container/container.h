@@ -283,7 +283,8 @@ struct container_spawn_options {
 	bool no_pivot; /* change the root by moving it to "/": for a host whose root is rootfs */
 	bool all_cpus; /* the caller, an engine's, may be bound to some: the container is not */
 	bool keep_keyring; /* stay in the session keyring of the caller */
-	const struct container_identity *identity; /* NULL: it has no hooks */
+	/* NULL: it has no hooks, no seccomp agent and no class of service. */
+	const struct container_identity *identity;
 	/* The channel of container_network_begin(), for a config that wants a network namespace of
 	 * its own; 0 (never a channel): the child makes it. */
 	int network_fd;

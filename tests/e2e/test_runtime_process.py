@@ -381,3 +381,89 @@ def test_all_cpus_whatever_the_engine_has(run):
         assert run("grep", "Cpus_allowed:", "/proc/self/status") == line
     finally:
         os.sched_setaffinity(0, cpus)
+
+
+# --- exec ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def running(runtime, rootfs):
+    """A container that sleeps, with more of config.json where that is given."""
+    def start(**kw):
+        name = runtime.new_id()
+        runtime("run", "--detach", "--bundle", make(runtime, rootfs, "sleep", "1000", **kw).path,
+                name)
+        return name
+    return start
+
+
+def execute(runtime, tmp_path, name, *args, check=True, **process):
+    file = tmp_path / "process.json"
+    file.write_text(json.dumps({"args": args, "cwd": "/", "env": ["PATH=/bin"],
+                                "user": {"uid": 0, "gid": 0}} | process))
+    return runtime("exec", "--process", file, name, check=check)
+
+
+def test_exec_has_a_scheduler_of_its_own(runtime, running, tmp_path):
+    name = running(scheduler={"policy": "SCHED_IDLE"}, linux={"personality": {"domain": "LINUX32"}})
+    out = execute(runtime, tmp_path, name, "sh", "-c", "cat /proc/self/sched; ionice; uname -m",
+                  scheduler={"policy": "SCHED_BATCH", "nice": 3},
+                  ioPriority={"class": "IOPRIO_CLASS_BE", "priority": 7}).stdout
+    assert sched(out, "policy") == "3"
+    assert "best-effort: prio 7" in out
+    assert out.splitlines()[-1] == "i686"
+    out = execute(runtime, tmp_path, name, "cat", "/proc/self/sched").stdout
+    assert sched(out, "policy") == "0"
+
+
+def test_exec_runs_on_its_cpus(runtime, running, tmp_path):
+    cpus = sorted(os.sched_getaffinity(0))
+    name = running(execCPUAffinity={"final": str(cpus[-1])})  # not the first process's
+    allowed = runtime("exec", name, "grep", "Cpus_allowed_list", "/proc/self/status").stdout
+    assert allowed.split()[1] == str(cpus[-1])
+    first = runtime("exec", name, "grep", "Cpus_allowed_list", "/proc/1/status").stdout
+    assert first.split()[1] != str(cpus[-1]) or len(cpus) == 1
+    out = execute(runtime, tmp_path, name, "grep", "Cpus_allowed_list", "/proc/self/status",
+                  execCPUAffinity={"initial": str(cpus[0])}).stdout
+    assert out.split()[1] in (str(cpus[0]), first.split()[1])  # the cpuset may have widened it
+    done = execute(runtime, tmp_path, name, "true", check=False,
+                   execCPUAffinity={"final": "8000"})
+    assert "execCPUAffinity: cannot run on 8000 (final)" in done.stderr
+
+
+def test_exec_is_told_to_the_agent(runtime, running, agent, tmp_path):
+    it = agent({MKDIR: errno.EXDEV})
+    seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": str(tmp_path / "agent"),
+               "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]}
+    name = running(linux={"seccomp": seccomp})
+    done = execute(runtime, tmp_path, name, "mkdir", "/dev/shm/x", check=False)
+    assert "ross-device link" in done.stderr
+    (first, _), (second, _) = it.states
+    assert first["state"]["status"] == "created"
+    assert second["state"]["status"] == "running"
+    assert second["state"]["pid"] == first["pid"] != second["pid"]
+    assert second["state"]["id"] == name
+
+
+def test_exec_sets_no_kernel_values(runtime, running):
+    """They are set once, in the container's namespaces: exec is not in them at first."""
+    path = Path("/proc/sys/net/ipv4/ip_default_ttl")
+    before = path.read_text()
+    name = running(linux={"sysctl": {"net.ipv4.ip_default_ttl": "77"}})
+    assert runtime("exec", name, "cat", str(path)).stdout == "77\n"
+    assert path.read_text() == before
+
+
+def test_the_program_of_exec_cannot_be_written(runtime, running):
+    name = running()
+    process = subprocess.Popen([*runtime.argv, "exec", name, "cat"], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE)
+    process.stdin.write(b"here\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == b"here\n"
+    with open(f"/proc/{process.pid}/exe", "rb") as program:
+        process.stdin.close()
+        process.wait()
+        with pytest.raises(OSError) as refused:
+            os.open(f"/proc/self/fd/{program.fileno()}", os.O_WRONLY)
+    assert refused.value.errno == errno.EROFS

@@ -107,7 +107,7 @@ static int exec_main(struct cli *cli, void *options, int argc, char **argv, stru
 	};
 	int exit_code = EXIT_STRATA, r;
 
-	process_protect_program(cli->argv);
+	process_protect_program();
 	if (o->terminal && o->interactive && !o->detach && !isatty(STDIN_FILENO))
 		return error_set(err, ENOTTY, "the input device is not a TTY");
 	r = instance_check_detach_keys(o->detach_keys, err);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 
+#include "base/process.h"
 #include "front/runtime/exec_process.h"
 #include "front/runtime/foreground.h"
 #include "front/runtime/handoff.h"
@@ -118,10 +119,12 @@ static int run(const struct exec_options *o, const struct launch_fds *fds,
 	const struct record *record, struct container_config *config, char *const *args,
 	struct error *err)
 {
+	const struct container_identity identity = { record->id, record->bundle };
 	const struct container_spawn_options spawn = {
 		.stdio = { 0, 1, 2 },
 		.new_session = true,
 		.all_cpus = true,
+		.identity = &identity,
 		.listen_fds = fds->total,
 		.sub_cgroups = o->cgroups,
 	};
@@ -151,8 +154,10 @@ static int exec_main(struct cli *cli, void *options, int argc, char **argv, stru
 	_cleanup_record_ struct record record = RECORD_INIT;
 	struct container_config config;
 	struct launch_fds fds;
-	int r = launch_count_fds(o->preserve_fds, &fds, err);
+	int r;
 
+	process_protect_program();
+	r = launch_count_fds(o->preserve_fds, &fds, err);
 	if (r == 0)
 		r = record_open(runtime_of(cli), argv[0], &record, err);
 	if (r == 0)
