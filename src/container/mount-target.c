@@ -22,56 +22,94 @@
 
 /* PROC_ROOT_INO of linux/proc_ns.h: of the root of every procfs, and of nothing else in it. */
 #define PROCFS_ROOT_INODE 1
+/* As many as the kernel follows (MAXSYMLINKS). */
+#define LINKS_MAX 40
 
-/* Make the last part of `path` in the directory of the rest, which exists. */
-static int make_last_part(int root_fd, char *path, bool directory)
+/* Make the last part of `path` in the directory of the rest, which exists. 1: it is a link, to
+ * `link`. */
+static int make_last_part(int root_fd, char *path, bool directory, char link[PATH_MAX])
 {
 	_cleanup_close_ int parent = -1, file = -1;
 	char *slash = strrchr(path, '/');
 	const char *name = slash + 1;
-	int r = 0;
+	ssize_t len;
 
 	*slash = '\0';
 	parent = io_open_in_root(root_fd, *path ? path : "/", O_PATH | O_DIRECTORY, 0);
 	*slash = '/';
 	if (parent < 0)
 		return parent;
-	if (directory)
-		r = mkdirat(parent, name, 0755) < 0 && errno != EEXIST ? -errno : 0;
-	else if ((file = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-			  0644)) < 0)
-		r = errno == EEXIST ? 0 : -errno;
-	return r;
+	if (directory ? mkdirat(parent, name, 0755) == 0
+		      : (file = openat(parent, name,
+				 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644)) >= 0)
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	len = readlinkat(parent, name, link, PATH_MAX - 1);
+	if (len < 0)
+		return 0;
+	link[len] = '\0';
+	return 1;
 }
 
-static int make_target(int root_fd, const char *path, bool directory)
+/* The part of `path` that ends before `rest` is a link: follow it, as far as words go. */
+static int follow(char path[PATH_MAX], size_t len, const char *link)
 {
-	char copy[PATH_MAX];
+	_cleanup_free_ char *whole = NULL;
+	size_t parent = len;
+
+	while (parent && path[parent - 1] != '/')
+		parent--;
+	whole = link[0] == '/' ? strf("%s%s", link, path + len)
+			       : strf("%.*s%s%s", (int)parent, path, link, path + len);
+	if (!whole)
+		return -ENOMEM;
+	if (strlen(whole) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	memcpy(path, whole, strlen(whole) + 1);
+	return 1;
+}
+
+/* Make what is missing of `path`. 1: a part was a link to nowhere, `path` goes where it leads. */
+static int make_parts(int root_fd, char path[PATH_MAX], bool directory)
+{
+	char link[PATH_MAX];
 	int r;
 
-	/* One leading slash, none at the end. */
-	if (snprintf(copy, sizeof(copy), "%s%s", path[0] == '/' ? "" : "/", path) >=
-		(int)sizeof(copy))
-		return -ENAMETOOLONG;
-	for (size_t n = strlen(copy); n > 1 && copy[n - 1] == '/'; n--)
-		copy[n - 1] = '\0';
+	for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
+		path[n - 1] = '\0';
 	/* Nearly always only the last part is missing. */
-	r = make_last_part(root_fd, copy, directory);
-	if (r != -ENOENT)
-		return r;
-	for (char *p = copy + 1; *p; p++) {
+	r = make_last_part(root_fd, path, directory, link);
+	for (char *p = path + 1; r == -ENOENT && *p; p++) {
 		_cleanup_close_ int fd = -1;
 
 		if (*p != '/' || p[-1] == '/')
 			continue;
 		*p = '\0';
-		fd = io_open_in_root(root_fd, copy, O_PATH, 0);
-		r = fd == -ENOENT ? make_last_part(root_fd, copy, true) : 0;
+		fd = io_open_in_root(root_fd, path, O_PATH, 0);
+		r = fd == -ENOENT ? make_last_part(root_fd, path, true, link) : -ENOENT;
 		*p = '/';
-		if (r < 0)
-			return r;
+		if (r == 1)
+			return follow(path, (size_t)(p - path), link);
+		r = r == 0 ? -ENOENT : r;
 	}
-	return make_last_part(root_fd, copy, directory);
+	if (r == -ENOENT)
+		r = make_last_part(root_fd, path, directory, link);
+	return r == 1 ? follow(path, strlen(path), link) : r;
+}
+
+static int make_target(int root_fd, const char *path, bool directory)
+{
+	char copy[PATH_MAX];
+	int r = 1;
+
+	/* One leading slash at least. */
+	if (snprintf(copy, sizeof(copy), "%s%s", path[0] == '/' ? "" : "/", path) >=
+		(int)sizeof(copy))
+		return -ENAMETOOLONG;
+	for (int links = 0; r == 1 && links <= LINKS_MAX; links++)
+		r = make_parts(root_fd, copy, directory);
+	return r == 1 ? -ELOOP : r;
 }
 
 int mounts_open_target(int root_fd, const char *path, bool directory, struct error *err)

@@ -81,7 +81,8 @@ int mounts_open_sources(struct child *child, struct error *err)
 		if (!mount->source || mount->source[0] != '/' || child->source_fds[i] >= 0)
 			continue;
 		child->source_fds[i] = open(mount->source, O_PATH | O_CLOEXEC);
-		if (child->source_fds[i] < 0)
+		/* What is missing may come with a mount before it. */
+		if (child->source_fds[i] < 0 && errno != ENOENT)
 			return error_errno(err, errno, "cannot bind %s on %s", mount->source,
 				mount->destination);
 	}
@@ -93,15 +94,16 @@ static int clone_source(
 	struct child *child, const struct container_mount *mount, const struct mount_options *o)
 {
 	const struct container_mount *mounts = child->config->mounts;
-	int fd = -1;
+	int fd = -1, tree;
 
 	if (child->source_fds && mount >= mounts && mount < mounts + child->config->nr_mounts)
 		fd = child->source_fds[mount - mounts];
 	/* Cloned already, with its ids mapped or as a peer of the host's mount. */
 	if (fd >= 0 && (!child->in_userns || o->id_mapped))
 		return steal_fd(&child->source_fds[mount - mounts]);
-	return fd >= 0 ? clone_tree(fd, "", o->recursive)
-		       : clone_tree(AT_FDCWD, mount->source, o->recursive);
+	/* By its path it is found as earlier mounts have left it, if we may look there. */
+	tree = clone_tree(AT_FDCWD, mount->source, o->recursive);
+	return tree < 0 && fd >= 0 ? clone_tree(fd, "", o->recursive) : tree;
 }
 
 /* Words for this mount first, then those for all below it too, which win. */

@@ -218,6 +218,38 @@ def test_links_in_the_path_stay_in_the_root(machine, tmp_path):
     assert not Path("/etc/new").exists()
 
 
+@pytest.mark.parametrize("target", ["/tmp/deep/er/file", "../tmp/file", "../tmp/second"])
+def test_link_to_nowhere_leads_to_what_is_made(machine, tmp_path, target):
+    """As /etc/resolv.conf of many images."""
+    (tmp_path / "file").write_text("bound\n")
+    (tmp_path / "dir").mkdir()
+    (machine.rootfs / "tmp/second").symlink_to("third/fourth")
+    (machine.rootfs / "etc/link").symlink_to(target)
+    inside = "/tmp/third/fourth" if target.endswith("second") else "/tmp/" + target.split("tmp/")[1]
+    assert machine(f"cat /etc/link {inside}", bind(tmp_path / "file", "/etc/link")) == "bound\n" * 2
+    (machine.rootfs / inside[1:]).unlink()
+    assert machine(f"test -d {inside}/below && echo made", fresh("tmpfs", "/etc/link/below")) == "made\n"
+
+
+def test_link_in_a_circle(machine):
+    (machine.rootfs / "one").symlink_to("two")
+    (machine.rootfs / "two").symlink_to("one")
+    assert "Too many levels of symbolic links" in machine.fails(fresh("tmpfs", "/one"))
+    (machine.rootfs / "more").symlink_to("more/and/more")
+    assert "Too many levels of symbolic links" in machine.fails(fresh("tmpfs", "/more"))
+
+
+@pytest.mark.parametrize("userns", [False, True])
+def test_sources_are_found_as_earlier_mounts_left_them(runtime, rootfs, open_tmp, userns):
+    machine = Machine(runtime, rootfs, open_tmp)
+    (open_tmp / "dir").mkdir()
+    (open_tmp / "dir/file").write_text("found\n")
+    out = machine("cat /final/file", bind(open_tmp / "dir", "/mnt/first"),
+                  bind(machine.rootfs / "mnt/first", "/final"),
+                  change=(lambda config: in_user_namespace(machine, config)) if userns else None)
+    assert out == "found\n"
+
+
 needs_mapped_tmpfs = pytest.mark.skipif(
     tuple(map(int, os.uname().release.split(".")[:2])) < (6, 3), reason="tmpfs maps no ids before Linux 6.3")
 
