@@ -202,6 +202,8 @@ def test_signals_that_are_ignored(runtime, rootfs, tmp_path):
     runtime("kill", name, "0")
     runtime("kill", "--all", name, "9")
     runtime.wait(name, "stopped")
+    runtime("kill", "--all", name, "9")  # there are none left
+    assert "not running" in runtime.fail("kill", name, "9")
     runtime("delete", name)
 
 

@@ -35,13 +35,17 @@ static int signal_first(const struct record *record, int signo, struct error *er
 	return 0;
 }
 
-static int send_signal(const struct record *record, int signo, bool all, struct error *err)
+static int send_signal(const struct record *record, int signo, bool all_asked, struct error *err)
 {
 	enum record_status status = record_status(record);
+	bool all;
 	int r;
 
-	all = all || (signo == SIGKILL && record->shares_pids);
-	/* The first process may be gone while others are not, in a shared pid namespace. */
+	all = all_asked || (signo == SIGKILL && record->shares_pids);
+	/* The first process may be gone while others are not, in a shared pid namespace. That there
+	 * are none left is no failure of `kill --all`, for runc neither. */
+	if (status == RECORD_STOPPED && all_asked && !(record->shares_pids && record->cgroup))
+		return 0;
 	if (status == RECORD_STOPPED && !(all && record->shares_pids && record->cgroup))
 		return error_set(err, ESRCH, "container not running");
 	if (status == RECORD_CREATING)

@@ -83,7 +83,10 @@ static int list_main(struct cli *cli, void *options, int argc, char **argv, stru
 	text = json_writer_finish(&w);
 	if (r < 0)
 		return r;
-	return json ? runtime_print_json(text, err) : table_print(&table, stdout, err);
+	if (!json)
+		return table_print(&table, stdout, err);
+	/* On one line, as runc's. */
+	return text && puts(text) >= 0 ? 0 : error_set(err, EIO, "cannot write to standard output");
 }
 
 const struct verb runtime_verb_list = {
