@@ -14,16 +14,28 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <linux/sched.h>
 
 #include "base/io.h"
 
-/* What the new process joins: everything the container does not share with us. */
-static int namespaces_to_join(const struct container_config *config)
+/* criu(8) restores into a time namespace, so that clocks go on from where they stood. */
+static bool has_own_time(pid_t init_pid)
 {
-	int flags = 0;
+	struct stat own, theirs;
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/time", (int)init_pid);
+	return stat("/proc/self/ns/time", &own) == 0 && stat(path, &theirs) == 0 &&
+		own.st_ino != theirs.st_ino;
+}
+
+/* What the new process joins: everything the container does not share with us. */
+static int namespaces_to_join(const struct container_config *config, pid_t init_pid)
+{
+	int flags = has_own_time(init_pid) ? CLONE_NEWTIME : 0;
 
 	for (int i = 0; i < CONTAINER_NS_COUNT; i++)
 		if (config->namespaces[i].wanted)
@@ -57,7 +69,8 @@ static pid_t clone_through_ourselves(int pidfd, bool join_pid, int *ret_pidfd, s
 static int enter_running(const struct child *child, int pidfd)
 {
 	int r = scheduler_set_cpus(child->process->cpus_initial, "initial", NULL),
-	    flags = namespaces_to_join(child->config) & (CLONE_NEWUSER | CLONE_NEWPID);
+	    flags = namespaces_to_join(child->config, child->first_pid) &
+		(CLONE_NEWUSER | CLONE_NEWPID);
 
 	if (r == 0 && child->has_cgroup && child->in_userns)
 		r = cgroup_enter_unit(
@@ -70,7 +83,7 @@ static int enter_running(const struct child *child, int pidfd)
 static int start_exec(
 	struct child *child, int pidfd, struct container_handle *handle, struct error *err)
 {
-	int flags = namespaces_to_join(child->config), pair[2], new_pidfd = -1;
+	int flags = namespaces_to_join(child->config, child->first_pid), pair[2], new_pidfd = -1;
 	_cleanup_close_ int child_end = -1;
 	pid_t pid;
 
