@@ -507,3 +507,37 @@ def test_events_follow_and_end(runtime, box):  # noqa: F811
     assert child.wait(20) == 0
     assert "is not running" in runtime.fail("events", box)
     assert "greater than 0" in runtime.fail("events", "--interval", "0s", box)
+
+
+# --- a container in the foreground, checkpoint --------------------------------------------------
+
+
+def test_one_in_the_foreground_can_be_changed(runtime, people):  # noqa: F811
+    name = runtime.new_id()
+    child = subprocess.Popen([*runtime.argv, "run", "-b",
+                              runtime.bundle(people, "sh", "-c", "echo ready; sleep 1000").path, name],
+                             stdout=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "ready\n"
+    runtime("pause", name)
+    runtime("resume", name)
+    runtime("update", "--memory", "64m", name)
+    runtime("kill", name, "KILL")
+    assert child.wait(20) == 128 + 9
+    assert "does not exist" in runtime.fail("state", name)
+
+
+def test_checkpoint_tells_why_criu_does_not_work(runtime, box, people, tmp_path):  # noqa: F811
+    """That it works is in tests/vm/guest/test_criu.py."""
+    if not shutil.which("criu"):
+        reason = "which is not in $PATH"
+    else:
+        check = subprocess.run(["criu", "check"], capture_output=True, text=True)
+        if check.returncode == 0:
+            pytest.skip("criu works on this kernel")
+        reason = check.stderr.splitlines()[0]
+    assert reason in runtime.fail("checkpoint", "--image-path", tmp_path / "images", box)
+    assert runtime.state(box)["status"] == "running"
+    name = runtime.new_id()
+    assert reason in runtime.fail("restore", "-b", runtime.bundle(people, "true").path,
+                                  "--image-path", tmp_path, name)
+    assert "does not exist" in runtime.fail("state", name)

@@ -116,24 +116,23 @@ static int write_config(const struct record *record, const char *text, struct er
 	return r < 0 ? error_errno(err, r, "cannot write " RECORD_CONFIG) : 0;
 }
 
-/* What launch() does while the process makes itself ready. */
-struct meanwhile {
-	struct record *record;
-	const char *config_text;
-};
-
-/* The process is there: make it known, before it may live without us. */
-static int write_record(void *context, pid_t pid, struct error *err)
+int launch_make_known(struct launch *launch, pid_t pid, struct error *err)
 {
-	struct meanwhile *m = context;
+	struct record *record = &launch->record;
 	int r;
 
-	m->record->pid = pid;
-	r = process_start_time(pid, &m->record->start_ticks);
+	record->pid = pid;
+	r = process_start_time(pid, &record->start_ticks);
 	if (r < 0)
 		return error_errno(err, r, "the container's first process is gone");
-	r = record_save(m->record, err);
-	return r < 0 ? r : write_config(m->record, m->config_text, err);
+	r = record_save(record, err);
+	return r < 0 ? r : write_config(record, launch->config_text, err);
+}
+
+/* While the process makes itself ready, and before it may live without us. */
+static int write_record(void *context, pid_t pid, struct error *err)
+{
+	return launch_make_known(context, pid, err);
 }
 
 /* What the engine has asked for. */
@@ -183,13 +182,83 @@ void launch_undo(struct runtime *runtime, struct record *record, struct containe
 	record_remove(runtime, record, NULL);
 }
 
+void launch_free(struct launch *launch)
+{
+	if (launch->has_config)
+		container_config_free(&launch->config);
+	free(launch->config_text);
+	record_close(&launch->record);
+	*launch = (struct launch)LAUNCH_INIT;
+}
+
+int launch_prepare(struct runtime *runtime, const char *id, const struct launch_options *options,
+	bool detached, struct launch *ret, struct error *err)
+{
+	_cleanup_launch_ struct launch launch = LAUNCH_INIT;
+	_cleanup_close_ int bundle_fd = -1;
+	char bundle[PATH_MAX];
+	int r = bundle_fd = open_bundle(options->bundle, bundle, err);
+
+	if (r >= 0)
+		r = bundle_load(bundle_fd, bundle, &launch.config, &launch.config_text, err);
+	if (r < 0)
+		return r;
+	launch.has_config = true;
+	r = check_terminal(&launch.config, options, detached, err);
+	if (r == 0)
+		r = record_create(runtime, id, &launch.record, err);
+	if (r < 0)
+		return r;
+	r = bundle_choose_cgroup(runtime, id, &launch.config, &launch.adopt_cgroup, err);
+	if (r == 0)
+		r = fill_record(&launch.record, &launch.config, bundle, err);
+	if (r == 0)
+		r = record_save(&launch.record, err);
+	if (r < 0) {
+		record_remove(runtime, &launch.record, NULL);
+		return r;
+	}
+	*ret = launch;
+	launch = (struct launch)LAUNCH_INIT;
+	return 0;
+}
+
+/* Is the container of this name still the one that `record` was? It may have been checkpointed or
+ * deleted since, and another have taken its place. */
+static bool is_the_same(const struct record *record, const struct record *now)
+{
+	return record->pid == now->pid && record->start_ticks == now->start_ticks &&
+		streq(record->boot_id, now->boot_id);
+}
+
+int launch_follow(struct runtime *runtime, struct record *record, struct foreground *foreground,
+	int terminal_fd, bool keep, struct error *err)
+{
+	_cleanup_record_ struct record now = RECORD_INIT;
+	int status, r;
+
+	record_unlock(record);
+	status = foreground_wait(foreground, record->pid, terminal_fd);
+	if (keep)
+		return status;
+	r = record_open_locked(runtime, record->id, &now, err);
+	if (r == -ENOENT || (r == 0 && !is_the_same(record, &now))) {
+		error_clear(err);
+		return status;
+	}
+	if (r == 0)
+		r = record_remove_cgroup(&now, err);
+	if (r == 0)
+		r = record_remove(runtime, &now, err);
+	return r < 0 ? r : status;
+}
+
 int launch(struct runtime *runtime, const char *id, const struct launch_options *options,
 	bool detached, struct record *ret_record, struct container_config *ret_config,
 	struct container_handle *ret_handle, struct error *err)
 {
-	_cleanup_record_ struct record record = RECORD_INIT;
+	_cleanup_launch_ struct launch launch = LAUNCH_INIT;
 	struct container_handle handle = CONTAINER_HANDLE_INIT;
-	struct meanwhile meanwhile = { .record = &record };
 	struct container_spawn_options spawn = {
 		.stdio = { 0, 1, 2 },
 		.new_session = true,
@@ -197,47 +266,29 @@ int launch(struct runtime *runtime, const char *id, const struct launch_options 
 		.all_cpus = true,
 		.keep_keyring = options->no_new_keyring,
 		.meanwhile = write_record,
-		.meanwhile_context = &meanwhile,
+		.meanwhile_context = &launch,
 	};
-	_cleanup_close_ int bundle_fd = -1;
-	struct container_config config;
-	_cleanup_free_ char *text = NULL;
-	char bundle[PATH_MAX];
 	struct launch_fds fds;
 	int r = launch_count_fds(options->preserve_fds, &fds, err);
 
 	if (r == 0)
-		r = bundle_fd = open_bundle(options->bundle, bundle, err);
-	if (r >= 0)
-		r = bundle_load(bundle_fd, bundle, &config, &text, err);
+		r = launch_prepare(runtime, id, options, detached, &launch, err);
 	if (r < 0)
 		return r;
-	meanwhile.config_text = text;
 	spawn.listen_fds = fds.total;
-	r = check_terminal(&config, options, detached, err);
+	spawn.adopt_cgroup = launch.adopt_cgroup;
+	r = launch_tell_fds(&fds, &launch.config.process, err);
 	if (r == 0)
-		r = launch_tell_fds(&fds, &config.process, err);
-	if (r == 0)
-		r = record_create(runtime, id, &record, err);
-	if (r == 0) {
-		r = bundle_choose_cgroup(runtime, id, &config, &spawn.adopt_cgroup, err);
-		if (r == 0)
-			r = fill_record(&record, &config, bundle, err);
-		if (r == 0)
-			r = record_save(&record, err);
-		if (r == 0)
-			r = start_process(
-				&config, options, &spawn, detached, &record, &handle, err);
-		if (r < 0)
-			launch_undo(runtime, &record, &handle);
-	}
+		r = start_process(
+			&launch.config, options, &spawn, detached, &launch.record, &handle, err);
 	if (r < 0) {
-		container_config_free(&config);
+		launch_undo(runtime, &launch.record, &handle);
 		return r;
 	}
-	*ret_record = record;
-	record = (struct record)RECORD_INIT;
-	*ret_config = config;
+	*ret_record = launch.record;
+	launch.record = (struct record)RECORD_INIT;
+	*ret_config = launch.config;
+	launch.has_config = false;
 	*ret_handle = handle;
 	return 0;
 }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "front/runtime/foreground.h"
 #include "front/runtime/record.h"
 
 struct launch_options {
@@ -45,6 +46,30 @@ int launch_count_fds(int64_t preserve_fds, struct launch_fds *ret, struct error 
 int launch_tell_fds(
 	const struct launch_fds *fds, struct container_process *process, struct error *err);
 
+/* A container that is about to be: known and locked, without a process. */
+struct launch {
+	struct record record;
+	bool has_config;
+	struct container_config config;
+	char *config_text; /* as it stands in the bundle */
+	bool adopt_cgroup; /* as container_spawn_options has it */
+};
+
+#define LAUNCH_INIT                                                                                \
+	{                                                                                          \
+		.record = RECORD_INIT                                                              \
+	}
+
+void launch_free(struct launch *launch);
+#define _cleanup_launch_ _cleanup_(launch_free)
+
+/* The first half of launch(): read the bundle, make the record. Nothing is left after a failure. */
+int launch_prepare(struct runtime *runtime, const char *id, const struct launch_options *options,
+	bool detached, struct launch *ret, struct error *err);
+
+/* Its first process is there: write that down, and the configuration. */
+int launch_make_known(struct launch *launch, pid_t pid, struct error *err);
+
 /*
  * Make the container. On success its process waits for its command: with `detached` at the record's
  * socket, without us; else for container_release(handle). *record is locked. On failure nothing is
@@ -53,6 +78,11 @@ int launch_tell_fds(
 int launch(struct runtime *runtime, const char *id, const struct launch_options *options,
 	bool detached, struct record *ret_record, struct container_config *ret_config,
 	struct container_handle *ret_handle, struct error *err);
+
+/* Stay with it until it ends, others may change it meanwhile; then remove it unless it is to be
+ * kept. Its exit status. */
+int launch_follow(struct runtime *runtime, struct record *record, struct foreground *foreground,
+	int terminal_fd, bool keep, struct error *err);
 
 /* Undo a launch: the process, the cgroup, the record. For one that failed half-way, too. */
 void launch_undo(struct runtime *runtime, struct record *record, struct container_handle *handle);

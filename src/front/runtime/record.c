@@ -256,6 +256,12 @@ int record_open_locked(
 	return open_record(runtime, id, true, ret, err);
 }
 
+void record_unlock(struct record *record)
+{
+	flock(record->dir_fd, LOCK_UN);
+	record->locked = false;
+}
+
 int record_create(struct runtime *runtime, const char *id, struct record *ret, struct error *err)
 {
 	_cleanup_record_ struct record record = { .dir_fd = -1, .owner = geteuid() };

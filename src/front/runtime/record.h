@@ -64,6 +64,9 @@ int record_open(struct runtime *runtime, const char *id, struct record *ret, str
 int record_open_locked(
 	struct runtime *runtime, const char *id, struct record *ret, struct error *err);
 
+/* Let others change it, while we wait for its end. */
+void record_unlock(struct record *record);
+
 int record_save(const struct record *record, struct error *err);
 
 /* Take over the cgroup that was chosen for it; and remove that, with every process in it. */

@@ -5,7 +5,6 @@
  */
 #include <sys/prctl.h>
 
-#include "front/runtime/foreground.h"
 #include "front/runtime/launch.h"
 
 struct run_options {
@@ -31,7 +30,7 @@ static int run(
 	_cleanup_record_ struct record record = RECORD_INIT;
 	struct container_handle handle;
 	struct container_config config;
-	int r, status = 0;
+	int r;
 
 	r = launch(runtime, id, &o->launch, false, &record, &config, &handle, err);
 	if (r < 0)
@@ -47,16 +46,11 @@ static int run(
 		r = record_run_poststart(&record, err);
 	if (r < 0)
 		launch_undo(runtime, &record, &handle);
-	if (r == 0 && !o->detach) {
-		status = foreground_wait(&foreground, handle.pid, handle.terminal_fd);
-		if (!o->keep)
-			r = record_remove_cgroup(&record, err);
-		if (!o->keep && r == 0)
-			r = record_remove(runtime, &record, err);
-	}
+	else if (!o->detach)
+		r = launch_follow(runtime, &record, &foreground, handle.terminal_fd, o->keep, err);
 	container_handle_close(&handle);
 	container_config_free(&config);
-	return r < 0 ? r : status;
+	return r;
 }
 
 static int run_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)

@@ -34,6 +34,7 @@ int runtime_print_json(const char *text, struct error *err);
 
 /* The verbs, NULL-ended; each is exported by the file that bears its name. */
 extern const struct verb *const runtime_verbs[];
+extern const struct verb runtime_verb_checkpoint;
 extern const struct verb runtime_verb_create;
 extern const struct verb runtime_verb_delete;
 extern const struct verb runtime_verb_events;
@@ -43,6 +44,7 @@ extern const struct verb runtime_verb_kill;
 extern const struct verb runtime_verb_list;
 extern const struct verb runtime_verb_pause;
 extern const struct verb runtime_verb_ps;
+extern const struct verb runtime_verb_restore;
 extern const struct verb runtime_verb_resume;
 extern const struct verb runtime_verb_run;
 extern const struct verb runtime_verb_spec;

@@ -17,6 +17,8 @@ const struct verb *const runtime_verbs[] = {
 	&runtime_verb_resume,
 	&runtime_verb_update,
 	&runtime_verb_events,
+	&runtime_verb_checkpoint,
+	&runtime_verb_restore,
 	&runtime_verb_delete,
 	&runtime_verb_spec,
 	&runtime_verb_features,
