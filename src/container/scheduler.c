@@ -134,12 +134,15 @@ static void use_all_cpus(void)
 
 int scheduler_apply(const struct child *child, struct error *err)
 {
+	const struct container_process *process = child->process;
+	bool has_initial = !child->is_first && process->cpus_initial && *process->cpus_initial;
 	int r;
 
-	if (child->options->all_cpus)
+	/* After execCPUAffinity's `initial` it is the kernel that decides (config.md). */
+	if (child->options->all_cpus && !has_initial)
 		use_all_cpus();
-	/* Not of the first process (config.md). */
-	r = child->is_first ? 0 : scheduler_set_cpus(child->process->cpus_final, "final", err);
+	/* Not of the first process. */
+	r = child->is_first ? 0 : scheduler_set_cpus(process->cpus_final, "final", err);
 	if (r == 0)
 		r = set_scheduler(child, err);
 	if (r == 0)
