@@ -264,13 +264,17 @@ def busybox_layout(tmp_path_factory):
     return path
 
 
+def _docker_archive(layout, name, tmp_path_factory):
+    path = tmp_path_factory.mktemp("archive") / "image.tar"
+    subprocess.run(["skopeo", "copy", "--quiet", f"oci:{layout}:{name}",
+                    f"docker-archive:{path}:{name}"], check=True)
+    return path
+
+
 @pytest.fixture(scope="session")
 def busybox_archive(busybox_layout, tmp_path_factory):
     """The same image as an archive that `docker load` takes."""
-    path = tmp_path_factory.mktemp("archive") / "busybox.tar"
-    subprocess.run(["skopeo", "copy", "--quiet", f"oci:{busybox_layout}:busybox:latest",
-                    f"docker-archive:{path}:busybox:latest"], check=True)
-    return path
+    return _docker_archive(busybox_layout, "busybox:latest", tmp_path_factory)
 
 
 @pytest.fixture
@@ -319,6 +323,11 @@ def debian_layout():
 @pytest.fixture(scope="session")
 def debian_store(strata_binary, debian_layout, tmp_path_factory):
     return _store(strata_binary, debian_layout, tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="session")
+def debian_archive(debian_layout, tmp_path_factory):
+    return _docker_archive(debian_layout, "debian:test", tmp_path_factory)
 
 
 @pytest.fixture

@@ -167,6 +167,25 @@ def test_exec_on_a_terminal(docker):
     assert terminal.wait() == 9
 
 
+@pytest.mark.slow
+def test_debian(docker, debian_archive):
+    """A root with users, locales, setuid programs and package scripts, on a terminal."""
+    docker.ok("load", "-q", "-i", debian_archive)
+    assert run(docker, "--network", "none", "debian:test", "python3", "-c",
+               "import os, subprocess, tempfile\n"
+               "print(subprocess.run(['sh', '-c', 'exit 3']).returncode, os.getpid())\n"
+               "tempfile.TemporaryFile().write(b'x' * 99999)") == "3 1"
+    terminal = docker.terminal("run", "--rm", "-it", "--network", "none", "debian:test")
+    terminal.expect(r"root@\w+:/# ")
+    terminal.line("dpkg --audit && dpkg-reconfigure -f noninteractive base-passwd; echo code=$?")
+    terminal.expect(r"code=0\r\n")
+    terminal.line("su -s /bin/sh -c 'id -un; sleep 0.1 & wait' games")
+    terminal.expect(r"\rgames\r\n")
+    terminal.send("exit 4\r")
+    assert terminal.wait() == 4
+    docker.ok("rmi", "debian:test")
+
+
 # --- life ------------------------------------------------------------------------------------
 
 
