@@ -271,6 +271,11 @@ def test_without_the_helper_program(strata_binary, make_strata, busybox_store, t
     alone = make_strata()
     give_image(alone, busybox_store)
     shutil.copy2(strata_binary, tmp_path / "strata")
+    # Hide the helpers of a strata that is installed here.
+    script = 'for d in /usr{,/local}/libexec/strata; do [ ! -d "$d" ] || mount -t tmpfs none "$d"; done; ' \
+        'exec "$@"'
+    argv = alone.argv
+    alone.argv = lambda *args: ["unshare", "-m", "bash", "-c", script, "bash", *argv(*args)]
     alone.binary = str(tmp_path / "strata")
     missing = "the helper program strata-image is neither beside strata nor in "
     done = alone.fails("run", "--rm", "nope", "true", status=125,
