@@ -241,6 +241,10 @@ def test_versions_and_grammar(runtime, rootfs):
     bundle = runtime.bundle(rootfs, "true")
     runtime("run", "-bundle", bundle.path, runtime.new_id())
     runtime("run", f"-bundle={bundle.path}", runtime.new_id())
+    runtime("-log-format", "json", "-log", bundle.path / "log", "run", "-bundle", bundle.path,
+            "-pid-file", bundle.path / "pid", runtime.new_id())
+    assert int((bundle.path / "pid").read_text()) > 0
+    runtime("run", "-b", bundle.path, runtime.new_id(), "-no-pivot")
     strata = runtime.argv[0].removesuffix("-runtime")
     done = subprocess.run([strata, "runtime", *runtime.argv[1:], "run", "-b", bundle.path,
                            runtime.new_id()], timeout=COMMAND_TIMEOUT_S)

@@ -141,7 +141,7 @@ static int store_value(
 	return error_set(err, EINVAL, "--%s takes no value", option->name);
 }
 
-static bool takes_value(const struct option *option)
+bool options_takes_value(const struct option *option)
 {
 	return option->kind != OPTION_FLAG && option->kind != OPTION_SWITCH &&
 		(option->kind != OPTION_CUSTOM || option->argument);
@@ -194,7 +194,7 @@ static int parse_long(struct cursor *c, struct error *err)
 			return error_set(err, EINVAL, "--%s takes no value", o->name);
 		return store_value(o, c->values, equals + 1, err);
 	}
-	if (!takes_value(o))
+	if (!options_takes_value(o))
 		return store_flag(o, c->values, err);
 	if (c->at + 1 >= c->argc)
 		return error_set(err, EINVAL, "flag needs an argument: --%s", o->name);
@@ -215,7 +215,7 @@ static int parse_letters(struct cursor *c, struct error *err)
 		if (!o)
 			return error_set(
 				err, EINVAL, "unknown shorthand flag: '%c' in %s", *p, word);
-		if (!takes_value(o)) {
+		if (!options_takes_value(o)) {
 			if (p[1] == '=' && o->kind != OPTION_CUSTOM)
 				return store_value(o, c->values, p + 2, err);
 			r = store_flag(o, c->values, err);

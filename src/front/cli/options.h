@@ -73,6 +73,9 @@ void options_free(const struct option *options, void *values);
 const struct option *options_find(const struct option *options, const char *name, size_t len);
 const struct option *options_find_letter(const struct option *options, char letter);
 
+/* Is it followed by a value, in its own word or the next? */
+bool options_takes_value(const struct option *option);
+
 /* "-m, --memory BYTES", with four spaces where there is no letter. */
 void options_format_row(const struct option *option, char *buf, size_t size);
 

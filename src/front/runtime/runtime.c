@@ -130,24 +130,39 @@ static int open_log(const struct global_values *global, struct error *err)
 
 /* --- the command line ---------------------------------------------------------------------- */
 
+/* The option that a word names: "--name", "--name=value", "-name", "-n"; NULL for none of ours. */
+static const struct option *find_option(const struct option *options, const char *word)
+{
+	const char *name = word + 1 + (word[1] == '-');
+	size_t len = strcspn(name, "=");
+
+	return len == 1 && name == word + 1 ? options_find_letter(options, *name)
+					    : options_find(options, name, len);
+}
+
 /* "-bundle x" as "--bundle x"; words after the first operand are left alone where they are the
- * container's own. The new words live as long as the program. */
-static int double_dashes(const struct option *options, int argc, char **argv, bool stop_at_operand,
-	struct error *err)
+ * container's own. */
+static int double_dashes(struct runtime *runtime, const struct option *options, int argc,
+	char **argv, bool stop_at_operand, struct error *err)
 {
 	for (int i = 1; i < argc && !streq(argv[i], "--"); i++) {
-		const char *name = argv[i] + 1;
+		const struct option *o;
 
 		if (argv[i][0] != '-' || !argv[i][1]) {
 			if (stop_at_operand)
 				return 0;
 			continue;
 		}
-		if (*name == '-' || !name[1] || !options_find(options, name, strcspn(name, "=")))
+		o = find_option(options, argv[i]);
+		if (!o)
 			continue;
-		argv[i] = strf("-%s", argv[i]);
-		if (!argv[i])
-			return error_oom(err);
+		if (argv[i][1] != '-' && argv[i][2] && argv[i][2] != '=') {
+			if (strv_pushf(&runtime->words, "-%s", argv[i]) < 0)
+				return error_oom(err);
+			argv[i] = runtime->words[strv_length(runtime->words) - 1];
+		}
+		if (options_takes_value(o) && !strchr(argv[i], '='))
+			i++;
 	}
 	return 0;
 }
@@ -224,7 +239,7 @@ static int dispatch(struct runtime *runtime, int argc, char **argv, struct error
 	if (!verb)
 		return error_set(
 			err, EINVAL, "there is no verb \"%s\": see '" PROGRAM " --help'", argv[0]);
-	r = double_dashes(verb->options, argc, argv, verb->stop_at_operand, err);
+	r = double_dashes(runtime, verb->options, argc, argv, verb->stop_at_operand, err);
 	if (r == 0)
 		r = cli_run_verb(&runtime->cli, verb, argc, argv, &usage, err);
 	if (r < 0 && usage)
@@ -241,7 +256,7 @@ static int run(struct runtime *runtime, int argc, char **argv, struct error *err
 	char **operands;
 	int count, r;
 
-	r = double_dashes(global_options, argc, argv, true, err);
+	r = double_dashes(runtime, global_options, argc, argv, true, err);
 	if (r == 0)
 		r = options_parse(
 			global_options, &global, argc, argv, true, &operands, &count, err);
@@ -293,6 +308,7 @@ int runtime_main(int argc, char **argv)
 			fprintf(stderr, "%s\n", text);
 	}
 	free(runtime.cli.root);
+	strv_free(runtime.words);
 	return r < 0 ? runtime.failure : r;
 }
 

@@ -17,6 +17,7 @@ enum runtime_cgroup_manager {
 struct runtime {
 	struct cli cli;
 	enum runtime_cgroup_manager cgroup_manager;
+	char **words; /* of the command line, rewritten; argv points to them */
 	int failure; /* exit status of a verb that fails: 255 where others are the command's */
 };
 
