@@ -359,30 +359,25 @@ static int limit_capabilities(
 	return r < 0 ? error_errno(err, r, "cannot set the capabilities") : 0;
 }
 
-/* One line however many there are: engines hand it to their user. */
-static void warn_of(const struct child *child, uint64_t capabilities, const char *why)
+/*
+ * What cannot be granted is to be warned of (runtime-spec config.md, "capabilities"), in one line:
+ * engines hand it to their user. Not so ambient ones that are not inheritable: buildah and
+ * `runc spec` name those always, and no runtime they are used with says a word.
+ */
+static void warn_of_missing(const struct child *child, const struct capability_sets *held)
 {
+	uint64_t missing = child->process->cap_permitted & ~held->permitted;
 	_cleanup_str_ struct str names = { 0 };
 
-	for (int n = 0; capabilities && n < CONTAINER_CAPABILITY_COUNT; n++) {
-		const char *name = capabilities >> n & 1 ? container_capability_name(n) : NULL;
+	for (int n = 0; missing && n < CONTAINER_CAPABILITY_COUNT; n++) {
+		const char *name = missing >> n & 1 ? container_capability_name(n) : NULL;
 
 		if (name)
 			str_appendf(&names, "%s%s", names.len ? ", " : "", name);
 	}
 	if (names.len && !names.failed)
-		sync_warn(child->sync_fd, "%s %s", names.data, why);
-}
-
-/* What cannot be granted is to be warned of (runtime-spec config.md, "capabilities"). */
-static void warn_of_missing(const struct child *child, const struct capability_sets *held)
-{
-	const struct container_process *p = child->process;
-
-	warn_of(child, p->cap_permitted & ~held->permitted,
-		"cannot be granted: not held by strata itself");
-	warn_of(child, p->cap_ambient & ~(p->cap_permitted & p->cap_inheritable),
-		"cannot be ambient: not both permitted and inheritable");
+		sync_warn(child->sync_fd, "%s cannot be granted: not held by strata itself",
+			names.data);
 }
 
 /* Effective: what is granted, and CAP_SYS_ADMIN to install the filter. Permitted: what reading a
