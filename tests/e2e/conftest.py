@@ -253,15 +253,15 @@ def strata(make_strata):
 
 
 @pytest.fixture(scope="session")
-def busybox_layout(tmp_path_factory):
-    """An OCI layout folder with one image, busybox:latest."""
-    path = tmp_path_factory.mktemp("busybox") / "oci"
+def busybox_layout():
+    """An OCI layout folder with one image, busybox:latest, that every user may read."""
+    folder = Path(tempfile.mkdtemp(prefix="strata-e2e-busybox-"))
+    path = folder / "oci"
     layout = oci.Layout(path)
     layout.name(layout.manifest([oci.busybox_tar()], oci.BUSYBOX_CONFIG), "busybox:latest")
-    for folder in (path.parents[2], path.parents[1], path.parents[0], path):
-        folder.chmod(0o755)
-    subprocess.run(["chmod", "-R", "a+rX", str(path)], check=True)
-    return path
+    subprocess.run(["chmod", "-R", "a+rX", str(folder)], check=True)
+    yield path
+    shutil.rmtree(folder)
 
 
 def _docker_archive(layout, name, tmp_path_factory):
