@@ -56,8 +56,10 @@ static bool has_odd_parts(const char *path)
 	}
 }
 
-static int check_name(const struct container_config *config, const char *name, struct error *err)
+static int check_one(const struct container_config *config,
+	const struct container_key_value *sysctl, struct error *err)
 {
+	const char *name = sysctl->key;
 	_cleanup_free_ char *path = path_of(name);
 
 	if (!path)
@@ -67,6 +69,9 @@ static int check_name(const struct container_config *config, const char *name, s
 	if (streq(path, "kernel/hostname"))
 		return error_set(
 			err, EINVAL, "sysctl %s: a container's name is set by \"hostname\"", name);
+	if (streq(path, "kernel/domainname") && config->domainname &&
+		!streq(config->domainname, sysctl->value))
+		return error_set(err, EINVAL, "sysctl %s: \"domainname\" says another one", name);
 	for (size_t i = 0; i < ARRAY_SIZE(namespaced); i++) {
 		const char *known = namespaced[i].path;
 
@@ -87,7 +92,7 @@ int sysctl_check(const struct container_config *config, struct error *err)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < config->nr_sysctls; i++)
-		r = check_name(config, config->sysctls[i].key, err);
+		r = check_one(config, &config->sysctls[i], err);
 	return r;
 }
 

@@ -93,6 +93,10 @@ def test_sysctl(run, refused):
     assert run("cat", "/proc/sys/net/ipv4/ip_default_ttl",
                linux={"sysctl": {"net.ipv4.ip_default_ttl": "77"}}) == "77\n"
     assert "not kept per container" in refused("true", linux={"sysctl": {"vm.swappiness": "1"}})
+    assert '"domainname" says another one' in refused(
+        "true", linux={"sysctl": {"kernel.domainname": "a"}}, top={"domainname": "b"})
+    assert run("cat", "/proc/sys/kernel/domainname", linux={"sysctl": {"kernel.domainname": "b"}},
+               top={"domainname": "b"}) == "b\n"
     error = refused("true", linux={"sysctl": {"net.core.somaxconn": "1"},
                                    "namespaces": [{"type": n} for n in ("mount", "pid", "uts")]})
     assert "whose net namespace" in error
