@@ -155,6 +155,8 @@ class Bench:
         config["process"].update(terminal=False, args=list(command))
         # Without CAP_SYS_RESOURCE their limit of open files cannot be set.
         config["process"].pop("rlimits", None)
+        # Those of crun and runc are not inheritable, so no kernel grants them and each warns.
+        config["process"]["capabilities"].pop("ambient", None)
         (bundle / "config.json").write_text(json.dumps(config))
         return bundle
 
