@@ -50,6 +50,8 @@ static int seal_descriptors(struct child *child, struct error *err)
 {
 	unsigned first = 3 + (unsigned)child->options->listen_fds;
 
+	if (child->options->lock_fd > 0)
+		close(child->options->lock_fd);
 	if (close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return error_errno(err, errno, "cannot mark descriptors close-on-exec");
 	return 0;

@@ -279,6 +279,8 @@ struct container_spawn_options {
 	/* container_exec(): existing cgroups below the container's to enter, as an strv: "SUB", or
 	 * on v1 "CONTROLLER[,CONTROLLER...]:SUB". NULL: the container's own. */
 	char *const *sub_cgroups;
+	/* A lock of ours, not to be held by a child that hangs when we are gone; 0 = none. */
+	int lock_fd;
 	bool adopt_cgroup; /* somebody has chosen its path: one that is there and empty is theirs */
 	bool no_pivot; /* change the root by moving it to "/": for a host whose root is rootfs */
 	bool all_cpus; /* the caller, an engine's, may be bound to some: the container is not */

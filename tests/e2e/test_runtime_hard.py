@@ -2,6 +2,7 @@
 """test_runtime_hard.py - strata-runtime when it is killed, in crowds, with containers that behave
 badly, and for ordinary users."""
 
+import fcntl
 import json
 import os
 import re
@@ -22,6 +23,24 @@ pytestmark = [pytest.mark.needs_root]
 
 # --- kill -9 at every stage
 
+def is_settled(runtime, name):
+    """The container waits or runs, or whoever made it is gone (and with that the lock)."""
+    said = runtime("state", name, check=False).stdout
+    if '"creating"' not in said:
+        return '"created"' in said or '"running"' in said
+    try:
+        folder = os.open(runtime.root / name, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(folder)
+    return True
+
+
 def strace(runtime, name, options, *argv):
     """Run the runtime under strace. With -f that lasts as long as the container, so this returns
     when the container waits; whoever deletes it ends the tracing."""
@@ -29,10 +48,8 @@ def strace(runtime, name, options, *argv):
                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                          env=os.environ | {"STRATA_TEST_TAG": name})
     try:
-        wait_until(lambda: p.poll() is not None or (
-            "-f" in options and re.search(
-                '"(created|running)"', runtime("state", name, check=False).stdout)),
-            timeout_s=COMMAND_TIMEOUT_S, what=f"strace {options}")
+        wait_until(lambda: p.poll() is not None or ("-f" in options and is_settled(runtime, name)),
+                   timeout_s=COMMAND_TIMEOUT_S, what=f"strace {options}")
     except BaseException:
         p.kill()
         raise
@@ -108,6 +125,27 @@ def test_killed_at_every_call_of(runtime, rootfs, tmp_path, verb):
             if status == "created":
                 runtime("start", name)
         assert_gone(runtime, name, f"STRATA_TEST_TAG={name}", where)
+
+
+@pytest.mark.parametrize("kind", ["createRuntime", "createContainer"])
+def test_killed_while_a_hook_hangs(runtime, rootfs, tmp_path, kind):
+    """The process waits and cannot end by itself: it is found all the same, and no lock is in the
+    way."""
+    name = runtime.new_id()
+    bundle = runtime.bundle(rootfs, "true")
+    bundle.config["hooks"] = {kind: [{"path": "/usr/bin/busybox", "args": [
+        "sh", "-c", f"echo $$ > {tmp_path}/hook; exec /usr/bin/busybox sleep 1000"]}]}
+    bundle.save()
+    p = subprocess.Popen([*runtime.argv, "create", "-b", str(bundle.path), name],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                         env=os.environ | {"STRATA_TEST_TAG": name})
+    wait_until(lambda: (tmp_path / "hook").exists() and (tmp_path / "hook").read_text())
+    assert runtime.state(name)["status"] == "creating"
+    p.kill()
+    p.wait()
+    if kind == "createRuntime":  # its process is the runtime's, not the container's
+        os.kill(int((tmp_path / "hook").read_text()), signal.SIGKILL)
+    assert_gone(runtime, name, f"STRATA_TEST_TAG={name}", kind)
 
 
 def test_killed_one_with_the_cgroup_of_another(runtime, rootfs):

@@ -8,6 +8,7 @@
  *   3. the process; it ends by itself when we do
  *   4. state.json names the process
  *   5. the process is told to live without us
+ *   6. the name of its socket says that it is whole
  */
 #include "front/runtime/launch.h"
 
@@ -159,13 +160,19 @@ static int start_process(const struct container_config *config,
 	int r = 0;
 
 	spawn->identity = &identity;
+	spawn->lock_fd = record->dir_fd;
 	if (detached) {
-		r = container_listen(record->dir_fd, RECORD_SOCKET, &start_fd, err);
+		r = container_listen(record->dir_fd, RECORD_NEW_SOCKET, &start_fd, err);
 		spawn->start_fd = start_fd;
 	}
 	if (r == 0)
 		r = container_spawn(config, spawn, handle, err);
-	return r < 0 ? r : hand_off(options, handle, err);
+	if (r == 0)
+		r = hand_off(options, handle, err);
+	if (r == 0 && detached &&
+		renameat(record->dir_fd, RECORD_NEW_SOCKET, record->dir_fd, RECORD_SOCKET) < 0)
+		r = error_errno(err, errno, "cannot rename " RECORD_NEW_SOCKET);
+	return r;
 }
 
 void launch_undo(struct runtime *runtime, struct record *record, struct container_handle *handle)

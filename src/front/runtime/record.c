@@ -405,7 +405,8 @@ static void unmount_shared_root(const struct record *record)
 
 static int remove_files(struct runtime *runtime, struct record *record, struct error *err)
 {
-	static const char *const files[] = { RECORD_SOCKET, RECORD_CONFIG, STATE_FILE };
+	static const char *const files[] = { RECORD_NEW_SOCKET, RECORD_SOCKET, RECORD_CONFIG,
+		STATE_FILE };
 	_cleanup_free_ char *path = strf("%s/%s", runtime->cli.root, record->id);
 
 	if (!path)
@@ -487,6 +488,8 @@ enum record_status record_status(const struct record *record)
 		return RECORD_PAUSED;
 	if (faccessat(record->dir_fd, RECORD_SOCKET, F_OK, 0) == 0)
 		return RECORD_CREATED;
+	if (faccessat(record->dir_fd, RECORD_NEW_SOCKET, F_OK, 0) == 0)
+		return RECORD_CREATING;
 	return RECORD_RUNNING;
 }
 

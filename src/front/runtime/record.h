@@ -17,6 +17,8 @@
 
 #define RECORD_CONFIG "config.json"
 #define RECORD_SOCKET "start.sock"
+/* Its name until the container is whole. */
+#define RECORD_NEW_SOCKET "new.sock"
 
 /* runtime-spec runtime.md "State"; paused is runc's. */
 enum record_status {

@@ -12,8 +12,9 @@ static int check_status(const struct record *record, struct error *err)
 		return 0;
 	if (status == RECORD_STOPPED)
 		return error_set(err, EINVAL, "cannot start a container that has stopped");
-	return error_set(err, EBUSY, "cannot start an already %s container",
-		status == RECORD_CREATING ? "being created" : "running");
+	if (status == RECORD_CREATING)
+		return error_set(err, EINVAL, "cannot start a container that was not made whole");
+	return error_set(err, EBUSY, "cannot start an already running container");
 }
 
 static int start(struct runtime *runtime, const char *id, struct error *err)
