@@ -111,9 +111,13 @@ int runtime_print_json(const char *text, struct error *err)
 	return r;
 }
 
+/* Out of the way of the descriptors that --preserve-fds means, which begin at 3: one of them that
+ * the caller did not open must not be found to be this. */
+#define LOG_FD_MIN 512
+
 static int open_log(const struct global_values *global, struct error *err)
 {
-	int fd;
+	int fd, high;
 
 	log_json = global->log_format && streq(global->log_format, "json");
 	if (global->debug)
@@ -124,7 +128,10 @@ static int open_log(const struct global_values *global, struct error *err)
 	fd = open(global->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
 	if (fd < 0)
 		return error_errno(err, errno, "cannot open the log %s", global->log);
-	log_fd = fd;
+	high = fcntl(fd, F_DUPFD_CLOEXEC, LOG_FD_MIN);
+	if (high >= 0)
+		close(fd);
+	log_fd = high >= 0 ? high : fd;
 	return 0;
 }
 
