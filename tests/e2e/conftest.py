@@ -44,6 +44,7 @@ def pytest_configure(config):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     config.addinivalue_line("markers", "needs_root: only real root can set this up")
+    config.addinivalue_line("markers", "needs_cgroup1: reads limits where cgroup v1 has them")
     config.addinivalue_line("markers", "guest: also run in the virtual machine (tests/vm)")
     config.addinivalue_line("markers", "after_boot: runs after the virtual machine's reboot")
     config.addinivalue_line("markers", "hybrid: runs in a machine whose controllers are on v1")
@@ -59,6 +60,8 @@ def pytest_collection_modifyitems(items):
 def pytest_runtest_setup(item):
     if item.get_closest_marker("needs_root") and os.geteuid() != 0:
         pytest.skip("needs root")
+    if item.get_closest_marker("needs_cgroup1") and not Path("/sys/fs/cgroup/memory").is_dir():
+        pytest.skip("the memory controller of this host is not on cgroup v1")
 
 
 # --- what the host holds ---------------------------------------------------------------------

@@ -119,6 +119,7 @@ def test_pause_resume(ctr):
     wait_until(lambda: file.stat().st_size > before)
 
 
+@pytest.mark.needs_cgroup1
 def test_metrics_and_ps(ctr):
     ctr.start("it", "sh", "-c", "sleep 99 & sleep 98", options=["--memory-limit", str(64 << 20)])
     metrics = json.loads(ctr.engine.ok("task", "metrics", "--format", "json", "it"))
@@ -128,6 +129,7 @@ def test_metrics_and_ps(ctr):
     assert len(pids) == 2 and int(pids[0].split()[0]) == ctr.pid("it")
 
 
+@pytest.mark.needs_cgroup1
 def test_options(ctr, open_tmp):
     (open_tmp / "file").write_text("the host's\n")
     done = ctr.run(

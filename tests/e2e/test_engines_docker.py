@@ -18,6 +18,8 @@ pytestmark = pytest.mark.needs_root
 DEFAULT_CAPS = 0x00000000A80425FB
 # Debian's docker knows those up to AUDIT_READ, and this host may lack some.
 DOCKER_CAPS = (1 << 38) - 1
+DISK = next((f"/dev/{name}" for name in ("vda", "sda", "nvme0n1")
+             if Path("/dev", name).is_block_device()), "/dev/loop0")
 
 
 @pytest.fixture(scope="module")
@@ -323,10 +325,11 @@ def limit(docker, name, controller, file):
     return docker.ok("exec", name, "cat", f"/sys/fs/cgroup/{controller}/{file}")
 
 
+@pytest.mark.needs_cgroup1
 def test_limits_and_update(docker):
     start(docker, "it", "--memory", "64m", "--memory-reservation", "32m", "--cpus", "0.5",
           "--cpu-shares", "512", "--cpuset-cpus", "0", "--pids-limit", "20", "--device-read-bps",
-          "/dev/vda:1mb", "busybox", "sleep", "100")
+          f"{DISK}:1mb", "busybox", "sleep", "100")
 
     def limits():
         return [limit(docker, "it", controller, file) for controller, file in (
@@ -383,7 +386,7 @@ def test_user(docker):
 def test_privileged(docker):
     held = int(Path("/proc/self/status").read_text().split("CapEff:")[1].split()[0], 16)
     assert caps(docker, "--privileged") == held & DOCKER_CAPS
-    assert sh(docker, "mount -t tmpfs t /mnt && test -b /dev/vda && grep -c Seccomp:.0 "
+    assert sh(docker, f"mount -t tmpfs t /mnt && test -b {DISK} && grep -c Seccomp:.0 "
               "/proc/self/status && test -w /sys/kernel && ! grep -q ' /proc/kcore ' "
               "/proc/self/mountinfo && echo all", "--privileged", "--tmpfs", "/mnt") == "1\nall"
 
@@ -516,6 +519,7 @@ def test_networks(docker):
     docker.ok("network", "rm", "net")
 
 
+@pytest.mark.needs_cgroup1
 def test_shared_namespaces(docker):
     start(docker, "it", "--ipc", "shareable", "--hostname", "its-name", "busybox", "sleep", "777")
     assert "sleep 777" in sh(docker, "ps", "--pid", "container:it")

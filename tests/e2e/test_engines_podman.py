@@ -120,6 +120,7 @@ def test_life(podman):
     assert podman.ok("wait", "it") == "137"
 
 
+@pytest.mark.needs_cgroup1
 def test_stats_and_top(podman):
     start(podman, "it", "--memory", "64m", "--pids-limit", "30", "busybox", "sh", "-c",
           "sleep 99 & sleep 98")
