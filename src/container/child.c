@@ -218,8 +218,10 @@ static int await_word(struct child *child)
 /* The program that made us goes; wait for the next. 0 or -errno. */
 static int wait_for_another(struct child *child)
 {
+	/* Everything that process_execute() looks at. */
 	const int wanted[] = { child->sync_fd, child->options->start_fd, child->root_fd,
-		child->terminal_fd };
+		child->terminal_fd, child->apparmor_fd, child->selinux_fd, child->selinux_key_fd,
+		child->agent_fd, child->own_fds_fd };
 	int fd;
 
 	keep_only(wanted, ARRAY_SIZE(wanted), 3 + (unsigned)child->options->listen_fds);

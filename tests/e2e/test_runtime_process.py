@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from program import wait_until
 from test_runtime import rootfs, runtime  # noqa: F401 (fixtures)
 
 pytestmark = [pytest.mark.needs_root]
@@ -245,6 +246,21 @@ def test_an_agent_answers_system_calls(run, agent, tmp_path, no_new_privileges):
     assert Path(state["state"]["bundle"], "config.json").exists()
     assert state["state"]["annotations"] == {"a": "b"}
     assert MKDIR in it.calls
+
+
+def test_an_agent_of_a_container_that_is_created_first(runtime, rootfs, agent, tmp_path):
+    it = agent({MKDIR: errno.EXDEV})
+    seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": str(tmp_path / "agent"),
+               "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]}
+    bundle = make(runtime, rootfs, "sh", "-c", "mkdir /tmp/x; sleep 100",
+                  linux={"seccomp": seccomp})
+    name = runtime.new_id()
+    runtime("create", "--bundle", bundle.path, name)
+    assert not it.states
+    runtime("start", name)
+    wait_until(lambda: MKDIR in it.calls, what="the agent is asked")
+    assert it.states[0][0]["state"]["id"] == name
+    runtime("delete", "--force", name)
 
 
 def test_every_call_may_be_the_agents(run, agent, tmp_path):
