@@ -234,6 +234,20 @@ def test_list(runtime, rootfs):
         "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"]
 
 
+def test_debug(runtime, rootfs, tmp_path):
+    name, log = runtime.new_id(), tmp_path / "log"
+    bundle = runtime.bundle(rootfs, "sleep", "1000").path
+    options = ["--debug", "--log", log, "--log-format", "json"]
+    runtime(*options, "create", "-b", bundle, name)
+    runtime(*options, "start", name)
+    runtime(*options, "exec", name, "true")
+    runtime(*options, "delete", "--force", name)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {line["level"] for line in lines} == {"debug"}
+    for word in ("waits", "executes", "joined", "deleted"):
+        assert [line for line in lines if word in line["msg"] and name in line["msg"]], word
+
+
 def test_versions_and_grammar(runtime, rootfs):
     lines = runtime("--version").stdout.split("\n")
     assert lines[0].startswith("strata-runtime version ")

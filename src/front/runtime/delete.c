@@ -6,6 +6,8 @@
  */
 #include "front/runtime/record.h"
 
+#include "base/log.h"
+
 struct delete_options {
 	bool force;
 };
@@ -53,6 +55,8 @@ static int delete_one(struct runtime *runtime, const char *id, bool force, struc
 		r = record_remove_cgroup(&record, err);
 	if (r == 0)
 		r = record_remove(runtime, &record, err);
+	if (r == 0)
+		log_debug("container %s: deleted", id);
 	return r < 0 ? error_prefix(err, "cannot delete container %s", id) : 0;
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 
+#include "base/log.h"
 #include "base/process.h"
 #include "front/runtime/exec_process.h"
 #include "front/runtime/foreground.h"
@@ -139,6 +140,9 @@ static int run(const struct exec_options *o, const struct launch_fds *fds,
 	if (r == 0) {
 		choose_size(&process);
 		r = container_exec(config, record->pid, &process, &spawn, &handle, err);
+		if (r == 0)
+			log_debug(
+				"container %s: process %d joined it", record->id, (int)handle.pid);
 	}
 	/* One that fails here is ended by the end of its channel. */
 	if (r == 0)

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "base/process.h"
 #include "front/cli/cli.h"
 #include "front/runtime/bundle.h"
@@ -288,6 +289,9 @@ int launch(struct runtime *runtime, const char *id, const struct launch_options 
 	if (r == 0)
 		r = start_process(
 			&launch.config, options, &spawn, detached, &launch.record, &handle, err);
+	if (r == 0)
+		log_debug("container %s: process %d in cgroup %s waits for its command", id,
+			(int)handle.pid, launch.record.cgroup ? launch.record.cgroup : "(none)");
 	if (r < 0) {
 		launch_undo(runtime, &launch.record, &handle);
 		return r;

@@ -4,6 +4,8 @@
  */
 #include "front/runtime/record.h"
 
+#include "base/log.h"
+
 static int check_status(const struct record *record, struct error *err)
 {
 	enum record_status status = record_status(record);
@@ -34,6 +36,8 @@ static int start(struct runtime *runtime, const char *id, struct error *err)
 	unlinkat(record.dir_fd, RECORD_SOCKET, 0);
 	r = container_release(&handle, err);
 	container_handle_close(&handle);
+	if (r == 0)
+		log_debug("container %s: process %d executes its command", id, (int)record.pid);
 	/* It is ending; what comes next must find it stopped. */
 	if (r < 0) {
 		record_kill(&record, NULL);
