@@ -7,9 +7,10 @@
  *   devices 16+36+14, freezer 16+37+14, pids 17+37+15, unified 26+45+22.
  * All of them would be 0.85 ms of a start. So at creation there are only those that cannot be added
  * later without losing what they count (memory, cpuacct), and those that a limit names (devices has
- * rules in nearly every run). The others are made when first needed - freezer at the first pause,
- * cpu or pids by an update - and every task is moved in then. Block I/O is accounted by the
- * processes' own counters where there is no blkio cgroup.
+ * rules in nearly every run), or that a program looks for to learn of its limits. The others are
+ * made when first needed - freezer at the first pause, cpu or pids by an update - and every task is
+ * moved in then. Block I/O is accounted by the processes' own counters where there is no blkio
+ * cgroup.
  *
  * Moving is safe against fork: a child is born where its parent is, so a pass that finds nobody
  * left to move is the last. It is safe against `exec`: who enters, enters the anchor (the first
@@ -32,7 +33,10 @@
 /* Made for every container. */
 #define V1_ALWAYS   (V1_BIT(V1_MEMORY) | V1_BIT(V1_CPUACCT))
 #define V1_COUNTING (V1_BIT(V1_PIDS) | V1_BIT(V1_BLKIO))
-#define V1_ALL	    (V1_BIT(V1_COUNT) - 1)
+/* Programs that size themselves by their limits, Java for one, believe none of them unless they
+ * find all four hierarchies. */
+#define V1_SIZING (V1_BIT(V1_MEMORY) | V1_BIT(V1_CPU) | V1_BIT(V1_CPUACCT) | V1_BIT(V1_CPUSET))
+#define V1_ALL	  (V1_BIT(V1_COUNT) - 1)
 
 const char *const cgroup_v1_names[] = {
 	[V1_MEMORY] = "memory",
@@ -137,7 +141,13 @@ static int v1_remove(const struct cgroup_host *host, const char *path)
 /* The hierarchies a new cgroup is in, so far as the host has them. */
 static unsigned v1_wanted(const struct cgroup_host *host, const struct cgroup_limits *limits)
 {
-	return v1_needed(host, limits) | V1_ALWAYS | (limits->count_all ? V1_COUNTING : 0);
+	unsigned needed = v1_needed(host, limits), wanted = needed | V1_ALWAYS;
+
+	if (limits->count_all)
+		wanted |= V1_COUNTING | V1_SIZING;
+	if (needed & V1_SIZING)
+		wanted |= V1_SIZING;
+	return wanted;
 }
 
 static int v1_create(const struct cgroup_host *host, const char *path,

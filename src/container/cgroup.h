@@ -98,8 +98,9 @@ struct cgroup_limits {
 	struct cgroup_device_rule *device_rules; /* in order; an empty list allows everything */
 	size_t nr_device_rules;
 	char **unified; /* KEY=VALUE of v2 files */
-	/* v1: take part in the hierarchies that engines read through /proc/PID/cgroup too (pids,
-	 * blkio), limit or not; else they would find the host's numbers there. */
+	/* v1: take part in the hierarchies that engines read through /proc/PID/cgroup (pids,
+	 * blkio), and programs in their container (cpu, cpuset), limit or not; else they would find
+	 * the host's numbers there, or none. */
 	bool count_all;
 };
 
