@@ -163,15 +163,6 @@ def test_labels_the_host_does_not_know(run, refused):
     assert "mountLabel" in refused("true", linux={"mountLabel": "a:b:c:d"})
 
 
-@pytest.mark.guest
-def test_an_apparmor_profile_is_used(run, refused):
-    if not Path("/sys/kernel/security/apparmor").exists():
-        pytest.skip("this host has no AppArmor")
-    error = refused("true", apparmorProfile="strata-test-missing")
-    assert 'cannot use the profile "strata-test-missing" (is it loaded?)' in error
-    assert run("cat", "/proc/self/attr/current", apparmorProfile="unconfined") == "unconfined\n"
-
-
 # --- seccomp ------------------------------------------------------------------------------------
 
 RECV, SEND = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_*: struct seccomp_notif, _resp

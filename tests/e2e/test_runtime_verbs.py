@@ -322,17 +322,6 @@ def test_exec_in_sub_cgroups(runtime, box):  # noqa: F811
         (cgroup(box, "memory") / "sub").rmdir()
 
 
-@pytest.mark.guest
-def test_exec_where_the_cgroup_is_divided(runtime, box):  # noqa: F811
-    if not V2:
-        pytest.skip("cgroup v2 alone refuses processes in a cgroup that hands controllers on")
-    top, pid = cgroup(box), runtime.state(box)["pid"]
-    (top / "init").mkdir()
-    (top / "init/cgroup.procs").write_text(str(pid))
-    (top / "cgroup.subtree_control").write_text("+pids")
-    assert runtime("exec", box, "cat", "/proc/self/cgroup").stdout.strip().endswith("/init")
-
-
 # --- ps ----------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from conftest import wait_until
 from test_runtime import rootfs, runtime  # noqa: F401
+from test_runtime_verbs import box, people  # noqa: F401
 from test_systemd import session, session_user  # noqa: F401
 
 ROOT = Path("/sys/fs/cgroup")
@@ -335,3 +336,13 @@ def test_a_users_container_at_their_systemd(session, runtime, rootfs, prefix):  
         assert len((folder / "cgroup.procs").read_text().split()) == 2
     run("delete", "--force", name)
     wait_until(lambda: not folder.exists())
+
+
+def test_exec_where_the_cgroup_is_divided(runtime, box):  # noqa: F811
+    """It alone refuses processes in a cgroup that hands controllers on."""
+    state = runtime.state(box)
+    top = cgroup_of(state)
+    (top / "init").mkdir()
+    (top / "init/cgroup.procs").write_text(str(state["pid"]))
+    (top / "cgroup.subtree_control").write_text("+pids")
+    assert runtime("exec", box, "cat", "/proc/self/cgroup").stdout.strip().endswith("/init")
