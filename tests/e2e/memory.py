@@ -53,7 +53,8 @@ def together_kib(argv, command, env):
     while tracer.poll() is None and not sizes:
         traced = _traced_by(tracer.pid)
         if any(_execve_path(pid) == command for pid in traced):
-            sizes = [rollup_kib(pid, "Pss", "SwapPss") for pid in traced]
+            with contextlib.suppress(OSError):  # one has just ended: look again
+                sizes = [rollup_kib(pid, "Pss", "SwapPss") for pid in traced]
     if tracer.wait() != 0 or not sizes:
         raise RuntimeError(f"{' '.join(argv)}: its execve was not seen")
     return sum(sizes), len(sizes)
