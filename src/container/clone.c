@@ -31,7 +31,7 @@ pid_t spawn_clone(uint64_t flags, int *ret_pidfd)
 /* In the helper. The new process's pid goes through the pipe, an errno as a negative number.
  * Returns 0 in the new process only. */
 static int helper_main(
-	spawn_enter_fn enter, const struct child *child, int pidfd, uint64_t flags, int pipe_fd)
+	spawn_enter_fn enter, struct child *child, int pidfd, uint64_t flags, int pipe_fd)
 {
 	pid_t pid = enter(child, pidfd);
 
@@ -46,8 +46,8 @@ static int helper_main(
 	_exit(0);
 }
 
-pid_t spawn_clone_by_helper(spawn_enter_fn enter, const struct child *child, int pidfd,
-	uint64_t flags, int *ret_pidfd, struct error *err)
+pid_t spawn_clone_by_helper(spawn_enter_fn enter, struct child *child, int pidfd, uint64_t flags,
+	int *ret_pidfd, struct error *err)
 {
 	_cleanup_close_ int read_end = -1, write_end = -1;
 	int p[2];

@@ -66,7 +66,7 @@ static pid_t clone_through_ourselves(int pidfd, bool join_pid, int *ret_pidfd, s
 }
 
 /* In the helper: the cgroup first, which belongs to who we are outside. */
-static int enter_running(const struct child *child, int pidfd)
+static int enter_running(struct child *child, int pidfd)
 {
 	int r = scheduler_set_cpus(child->process->cpus_initial, "initial", NULL),
 	    flags = namespaces_to_join(child->config, child->first_pid) &

@@ -133,6 +133,10 @@ void namespaces_close(int fds[CONTAINER_NS_COUNT]);
  */
 int namespaces_raise_loopback(struct error *err);
 int namespaces_join(struct child *child, struct error *err);
+/* Of those it joins: is there any? And join, before it has entered a user namespace, those that we
+ * may; the others are left to it. */
+bool namespaces_joins_any(const struct child *child);
+void namespaces_join_ours(struct child *child);
 /* Not sooner than we have written what we write to /proc: another's may be a fake or covered, and
  * lead the write to another file (CVE-2025-52881). */
 int namespaces_join_mounts(struct child *child, struct error *err);

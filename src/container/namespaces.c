@@ -140,11 +140,30 @@ static int join(struct child *child, enum container_namespace which, struct erro
 	return 0;
 }
 
+/* The parent or its helper has put the child into those that are missing here. */
+static const enum container_namespace joined[] = { CONTAINER_NS_NETWORK, CONTAINER_NS_IPC,
+	CONTAINER_NS_UTS, CONTAINER_NS_CGROUP };
+
+bool namespaces_joins_any(const struct child *child)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(joined); i++)
+		if (child->namespace_fds[joined[i]] >= 0)
+			return true;
+	return false;
+}
+
+void namespaces_join_ours(struct child *child)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(joined); i++) {
+		int *fd = &child->namespace_fds[joined[i]];
+
+		if (*fd >= 0 && setns(*fd, namespace_flags[joined[i]]) == 0)
+			close(steal_fd(fd));
+	}
+}
+
 int namespaces_join(struct child *child, struct error *err)
 {
-	/* The parent or its helper has put us into those that are missing here. */
-	static const enum container_namespace joined[] = { CONTAINER_NS_NETWORK, CONTAINER_NS_IPC,
-		CONTAINER_NS_UTS, CONTAINER_NS_CGROUP };
 	int flags = namespaces_new(child->config), r;
 
 	for (size_t i = 0; i < ARRAY_SIZE(joined); i++) {

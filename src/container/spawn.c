@@ -91,17 +91,20 @@ static int set_namespaces_for_child(const struct container_config *config,
 static bool needs_helper(const struct child *child)
 {
 	return child->namespace_fds[CONTAINER_NS_USER] >= 0 ||
-		(child->namespace_fds[CONTAINER_NS_PID] >= 0 && !cgroup_is_real_root());
+		(child->namespace_fds[CONTAINER_NS_PID] >= 0 && !cgroup_is_real_root()) ||
+		(child->in_userns && namespaces_joins_any(child));
 }
 
-/* In the helper: an ordinary user's way to the namespaces of another container of theirs. */
-static int enter_namespaces(const struct child *child, int unused)
+/* In the helper. What belongs to our own user namespace can be joined only before we leave that,
+ * and what belongs to the container's only after: namespaces_join() finds what is left. */
+static int enter_namespaces(struct child *child, int unused)
 {
 	const int *fds = child->namespace_fds;
 	struct saved_namespaces saved;
 	struct error error = { 0 };
 	int r;
 
+	namespaces_join_ours(child);
 	if (fds[CONTAINER_NS_USER] >= 0 && setns(fds[CONTAINER_NS_USER], CLONE_NEWUSER) < 0)
 		return -errno;
 	r = set_namespaces_for_child(child->config, fds, &saved, &error);
@@ -263,9 +266,6 @@ static int check_config(const struct container_config *config,
 	if (namespaces_share_mounts(config) && ns[CONTAINER_NS_USER].wanted)
 		return error_set(err, ENOTSUP,
 			"a container with a user namespace needs a mount namespace of its own");
-	if (ns[CONTAINER_NS_USER].path && ns[CONTAINER_NS_TIME].wanted)
-		return error_set(err, ENOTSUP,
-			"a time namespace does not go together with another container's user namespace");
 	if (ns[CONTAINER_NS_USER].wanted && !ns[CONTAINER_NS_USER].path && !config->id_maps.nr_uid)
 		return error_set(err, EINVAL, "a user namespace needs id maps");
 	if (geteuid() != 0 && !ns[CONTAINER_NS_USER].wanted)

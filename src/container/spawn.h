@@ -19,11 +19,11 @@
 pid_t spawn_clone(uint64_t flags, int *ret_pidfd);
 
 /* 0 or -errno, in the helper: enter the namespaces. */
-typedef int (*spawn_enter_fn)(const struct child *child, int pidfd);
+typedef int (*spawn_enter_fn)(struct child *child, int pidfd);
 
 /* The same by a helper that runs `enter` first; the new process is our child all the same. */
-pid_t spawn_clone_by_helper(spawn_enter_fn enter, const struct child *child, int pidfd,
-	uint64_t flags, int *ret_pidfd, struct error *err);
+pid_t spawn_clone_by_helper(spawn_enter_fn enter, struct child *child, int pidfd, uint64_t flags,
+	int *ret_pidfd, struct error *err);
 
 /* Until SYNC_READY: passes warnings on, serves SYNC_FUSE and SYNC_HOOKS. */
 int spawn_await_ready(

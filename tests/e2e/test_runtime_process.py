@@ -163,6 +163,57 @@ def test_labels_the_host_does_not_know(run, refused):
     assert "mountLabel" in refused("true", linux={"mountLabel": "a:b:c:d"})
 
 
+# --- namespaces that are joined ------------------------------------------------------------------
+
+
+@pytest.fixture
+def in_namespaces(runtime, rootfs):
+    """Run a command in these namespaces: {type: path or None}; its new user namespace is mapped."""
+    def call(namespaces, *args, verb=("run",), name=None):
+        bundle = make(runtime, rootfs, *args)
+        mapped = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+        listed = {"mount": None, "pid": None} | namespaces
+        bundle.config["linux"]["namespaces"] = [
+            {"type": kind} | ({"path": str(path)} if path else {}) for kind, path in listed.items()]
+        if listed.get("user", "joined") is None:
+            bundle.config["linux"] |= {"uidMappings": mapped, "gidMappings": mapped}
+        bundle.config["hostname"] = ""
+        bundle.config["mounts"] = [{"destination": "/proc", "type": "proc", "source": "proc"},
+                                   {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"}]
+        bundle.save()
+        return runtime(*verb, "--bundle", bundle.path, name or runtime.new_id()).stdout.split()
+    return call
+
+
+def namespace_of(pid, kind):
+    return os.readlink(f"/proc/{pid}/ns/{kind}")
+
+
+def test_namespaces_of_several_owners(runtime, in_namespaces):
+    """What belongs to the host's user namespace, and what to the one that is new or joined."""
+    name = runtime.new_id()
+    in_namespaces({"user": None, "network": None, "ipc": None}, "sleep", "1000",
+                  verb=("run", "--detach"), name=name)
+    first = runtime.state(name)["pid"]
+    hosts = subprocess.Popen(["unshare", "--net", "--ipc", "sleep", "1000"])
+    try:
+        wait_until(lambda: namespace_of(hosts.pid, "net") != namespace_of("self", "net"))
+        for user in (None, f"/proc/{first}/ns/user"):
+            assert in_namespaces({"user": user, "network": f"/proc/{hosts.pid}/ns/net",
+                                  "ipc": f"/proc/{hosts.pid}/ns/ipc"},
+                                 "sh", "-c", "readlink /proc/self/ns/net; readlink /proc/self/ns/ipc") \
+                == [namespace_of(hosts.pid, "net"), namespace_of(hosts.pid, "ipc")]
+        assert in_namespaces({"user": f"/proc/{first}/ns/user", "time": None,
+                              "network": f"/proc/{first}/ns/net"},
+                             "sh", "-c", "readlink /proc/self/ns/user; readlink /proc/self/ns/net; "
+                             "readlink /proc/self/ns/time")[:2] \
+            == [namespace_of(first, "user"), namespace_of(first, "net")]
+    finally:
+        hosts.kill()
+        hosts.wait()
+        runtime("delete", "--force", name)
+
+
 # --- seccomp ------------------------------------------------------------------------------------
 
 RECV, SEND = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_*: struct seccomp_notif, _resp
