@@ -144,8 +144,8 @@ static unsigned v1_wanted(const struct cgroup_host *host, const struct cgroup_li
 	unsigned needed = v1_needed(host, limits), wanted = needed | V1_ALWAYS;
 
 	if (limits->count_all)
-		wanted |= V1_COUNTING | V1_SIZING;
-	if (needed & V1_SIZING)
+		wanted |= V1_COUNTING;
+	if ((limits->count_all || needed & V1_SIZING) && !limits->realtime)
 		wanted |= V1_SIZING;
 	return wanted;
 }

@@ -102,6 +102,9 @@ struct cgroup_limits {
 	 * blkio), and programs in their container (cpu, cpuset), limit or not; else they would find
 	 * the host's numbers there, or none. */
 	bool count_all;
+	/* v1: the process wants a real-time policy, which a cgroup of the controller cpu forbids
+	 * that has no cpu.rt_runtime_us: it is made only where a limit needs it. */
+	bool realtime;
 };
 
 void cgroup_limits_init(struct cgroup_limits *limits);

@@ -486,3 +486,10 @@ def test_debian_with_apt_and_python(strata, debian_image):
     out = strata.ok("run", "--rm", "--network", "none", debian_image, "bash", "-c",
                     "apt --version; python3 /srv/hello.py; dpkg -l | wc -l; . /etc/os-release; echo $ID")
     assert "hello from /srv/hello.py" in out and out.splitlines()[-1] == "debian"
+
+
+@pytest.mark.needs_cgroup1
+def test_programs_find_their_limits(strata, busybox_image):
+    """Java and others look for these four, and believe in no limit where one is missing."""
+    seen = strata.ok("run", "--rm", "--memory", "64m", "busybox", "ls", "/sys/fs/cgroup").split()
+    assert {"memory", "cpu", "cpuacct", "cpuset"} <= set(seen)

@@ -4,6 +4,8 @@
  */
 #include "front/runtime/bundle.h"
 
+#include <sched.h>
+
 #include "base/io.h"
 #include "base/json.h"
 
@@ -95,11 +97,13 @@ int bundle_choose_cgroup(struct runtime *runtime, const char *id, struct contain
 	bool *ret_given, struct error *err)
 {
 	char *wanted = steal_ptr(&config->cgroup_path);
+	uint32_t policy = config->process.scheduler.policy;
 	bool given = wanted && *wanted;
 	int r = 0;
 
 	/* `docker stats` finds its numbers through /proc/PID/cgroup. */
 	config->limits.count_all = true;
+	config->limits.realtime = policy == SCHED_FIFO || policy == SCHED_RR;
 	if (runtime->cgroup_manager != RUNTIME_NO_CGROUP)
 		r = cgroup_place(given ? wanted : NULL, id,
 			runtime->cgroup_manager == RUNTIME_SYSTEMD, &config->cgroup_path,
