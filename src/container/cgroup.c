@@ -154,6 +154,16 @@ static int host_of(const char *path, struct cgroup_host *ret, struct error *err)
 	return check_path(path, err);
 }
 
+/* The same for those that have nothing to do without cgroups. */
+static int mounted_host_of(const char *path, struct cgroup_host *ret, struct error *err)
+{
+	int r = host_of(path, ret, err);
+
+	if (r < 0 || ret->ops)
+		return r;
+	return error_set(err, ENOTSUP, "no cgroups are mounted at %s", CGROUP_ROOT);
+}
+
 int cgroup_path_for(
 	const char *id, const struct cgroup_limits *limits, char **ret, struct error *err)
 {
@@ -405,12 +415,10 @@ bool cgroup_is_frozen(const char *path)
 int cgroup_pids(const char *path, pid_t **ret, size_t *ret_count, struct error *err)
 {
 	struct cgroup_host host;
-	int r = host_of(path, &host, err);
+	int r = mounted_host_of(path, &host, err);
 
 	if (r < 0)
 		return r;
-	if (!host.ops)
-		return error_set(err, ENOTSUP, "no cgroups are mounted at %s", CGROUP_ROOT);
 	return host.ops->pids(&host, path, ret, ret_count, err);
 }
 
@@ -432,12 +440,10 @@ int cgroup_read_stats(const char *path, struct cgroup_stats *ret, struct error *
 {
 	struct cgroup_stats stats = { 0 };
 	struct cgroup_host host;
-	int r = host_of(path, &host, err);
+	int r = mounted_host_of(path, &host, err);
 
 	if (r < 0)
 		return r;
-	if (!host.ops)
-		return error_set(err, ENOTSUP, "no cgroups are mounted at %s", CGROUP_ROOT);
 	r = host.ops->read_stats(&host, path, &stats, err);
 	if (r < 0)
 		return r;
@@ -449,12 +455,10 @@ int cgroup_read_full_stats(const char *path, struct cgroup_full_stats *ret, stru
 {
 	struct cgroup_full_stats stats = { 0 };
 	struct cgroup_host host;
-	int r = host_of(path, &host, err);
+	int r = mounted_host_of(path, &host, err);
 
 	if (r < 0)
 		return r;
-	if (!host.ops)
-		return error_set(err, ENOTSUP, "no cgroups are mounted at %s", CGROUP_ROOT);
 	r = host.ops->read_full_stats(&host, path, &stats);
 	if (r < 0) {
 		cgroup_full_stats_free(&stats);

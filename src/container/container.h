@@ -42,6 +42,9 @@ enum container_namespace {
 	CONTAINER_NS_COUNT,
 };
 
+/* "net", "pid": what they are called below /proc/PID/ns. */
+extern const char *const container_namespace_files[CONTAINER_NS_COUNT];
+
 struct container_namespace_config {
 	bool wanted; /* false: share the caller's */
 	char *path; /* join this one instead of making a new one */

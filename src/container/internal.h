@@ -120,7 +120,6 @@ int network_receive(int channel, int *ret_fd, struct error *err);
 
 /* namespaces.c */
 extern const int namespace_flags[CONTAINER_NS_COUNT]; /* CLONE_NEW* */
-extern const char *const namespace_files[CONTAINER_NS_COUNT]; /* of /proc/PID/ns */
 /* Is it ours, neither made nor joined, or joined by a path that leads to ours? */
 bool namespaces_is_shared(const struct container_config *config, enum container_namespace which);
 /* CLONE_NEW* of the namespaces this config makes anew. */

@@ -32,7 +32,7 @@ const int namespace_flags[] = {
 };
 static_assert(ARRAY_SIZE(namespace_flags) == CONTAINER_NS_COUNT, "a flag per namespace");
 
-const char *const namespace_files[] = {
+const char *const container_namespace_files[] = {
 	[CONTAINER_NS_MOUNT] = "mnt",
 	[CONTAINER_NS_PID] = "pid",
 	[CONTAINER_NS_NETWORK] = "net",
@@ -42,7 +42,7 @@ const char *const namespace_files[] = {
 	[CONTAINER_NS_CGROUP] = "cgroup",
 	[CONTAINER_NS_TIME] = "time",
 };
-static_assert(ARRAY_SIZE(namespace_files) == CONTAINER_NS_COUNT, "a file per namespace");
+static_assert(ARRAY_SIZE(container_namespace_files) == CONTAINER_NS_COUNT, "a file per namespace");
 
 bool namespaces_is_shared(const struct container_config *config, enum container_namespace which)
 {
@@ -52,7 +52,7 @@ bool namespaces_is_shared(const struct container_config *config, enum container_
 
 	if (!ns->wanted || !ns->path)
 		return !ns->wanted;
-	snprintf(file, sizeof(file), "/proc/self/ns/%s", namespace_files[which]);
+	snprintf(file, sizeof(file), "/proc/self/ns/%s", container_namespace_files[which]);
 	return stat(ns->path, &joined) == 0 && stat(file, &own) == 0 &&
 		joined.st_dev == own.st_dev && joined.st_ino == own.st_ino;
 }

@@ -81,7 +81,7 @@ static int check_one(const struct container_config *config,
 		if (namespaces_is_shared(config, namespaced[i].owner))
 			return error_set(err, EPERM,
 				"sysctl %s: it would change the host, whose %s namespace this container shares",
-				name, namespace_files[namespaced[i].owner]);
+				name, container_namespace_files[namespaced[i].owner]);
 		return 0;
 	}
 	return error_set(err, EPERM, "sysctl %s: it is not kept per container by the kernel", name);

@@ -4,25 +4,6 @@
  */
 #include "instance/join.h"
 
-#include <assert.h>
-
-static const char *const names[] = {
-	[CONTAINER_NS_MOUNT] = "mnt",
-	[CONTAINER_NS_PID] = "pid",
-	[CONTAINER_NS_NETWORK] = "net",
-	[CONTAINER_NS_IPC] = "ipc",
-	[CONTAINER_NS_UTS] = "uts",
-	[CONTAINER_NS_USER] = "user",
-	[CONTAINER_NS_CGROUP] = "cgroup",
-	[CONTAINER_NS_TIME] = "time",
-};
-static_assert(ARRAY_SIZE(names) == CONTAINER_NS_COUNT, "every namespace has a name");
-
-const char *instance_namespace_name(enum container_namespace ns)
-{
-	return names[ns];
-}
-
 static int set_path(struct container_config *config, enum container_namespace ns,
 	struct instance *other, struct error *err)
 {
@@ -32,13 +13,13 @@ static int set_path(struct container_config *config, enum container_namespace ns
 
 	if (other->state.status != INSTANCE_RUNNING && other->state.status != INSTANCE_PAUSED)
 		return error_set(err, EINVAL,
-			"cannot join the %s namespace of instance %s: it is not running", names[ns],
-			other->spec.name);
+			"cannot join the %s namespace of instance %s: it is not running",
+			container_namespace_files[ns], other->spec.name);
 	r = instance_load_config(other, err);
 	if (r < 0)
 		return r;
 	path = strf("/proc/%d/ns/%s", (int)container_member(&other->config, other->state.pid),
-		names[ns]);
+		container_namespace_files[ns]);
 	if (!path)
 		return error_oom(err);
 	free(namespace->path);
@@ -54,8 +35,8 @@ int instance_join(struct container_config *config, enum container_namespace ns,
 
 	if (r < 0)
 		return r;
-	return strv_pushf(
-		       &config->annotations, INSTANCE_JOIN_PREFIX "%s=%s", names[ns], other->id) < 0
+	return strv_pushf(&config->annotations, INSTANCE_JOIN_PREFIX "%s=%s",
+		       container_namespace_files[ns], other->id) < 0
 		? error_oom(err)
 		: 0;
 }
@@ -66,14 +47,16 @@ static int refresh(struct instance *instance, const char *pair, struct error *er
 	const char *equals = strchr(pair, '=');
 	int r;
 
-	for (size_t ns = 0; equals && ns < ARRAY_SIZE(names); ns++) {
-		size_t len = strlen(names[ns]);
+	for (size_t ns = 0; equals && ns < CONTAINER_NS_COUNT; ns++) {
+		size_t len = strlen(container_namespace_files[ns]);
 
-		if (len != (size_t)(equals - pair) || memcmp(pair, names[ns], len) != 0)
+		if (len != (size_t)(equals - pair) ||
+			memcmp(pair, container_namespace_files[ns], len) != 0)
 			continue;
 		r = instance_load(&instance->roots, equals + 1, &other, err);
 		if (r < 0)
-			return error_prefix(err, "cannot join its %s namespace", names[ns]);
+			return error_prefix(
+				err, "cannot join its %s namespace", container_namespace_files[ns]);
 		return set_path(&instance->config, (enum container_namespace)ns, &other, err);
 	}
 	return error_set(err, EINVAL,

@@ -18,6 +18,3 @@ int instance_join(struct container_config *config, enum container_namespace ns,
 /* Point every joined namespace of instance->config (loaded) to where it is now; called before each
  * start. -EINVAL when one of the others does not run. */
 int instance_refresh_joins(struct instance *instance, struct error *err);
-
-/* "net", "pid": the name of a namespace below /proc/PID/ns. */
-const char *instance_namespace_name(enum container_namespace ns);

@@ -161,7 +161,7 @@ static json_t *namespace_mode(
 	const struct container_config *config, enum container_namespace which, const char *own)
 {
 	const struct container_namespace_config *ns = &config->namespaces[which];
-	const char *prefix = INSTANCE_JOIN_PREFIX, *name = instance_namespace_name(which);
+	const char *prefix = INSTANCE_JOIN_PREFIX, *name = container_namespace_files[which];
 
 	if (!ns->wanted)
 		return json_string("host");

@@ -128,7 +128,7 @@ static int build_user_namespace(
 		if (plan->config.namespaces[i].path)
 			return error_set(err, EINVAL,
 				"conflicting options: --userns private has no rights over the %s namespace of another instance",
-				instance_namespace_name((enum container_namespace)i));
+				container_namespace_files[(enum container_namespace)i]);
 	userns_maps_free(&plan->config.id_maps);
 	return userns_maps_private(&plan->config.id_maps, err);
 }
@@ -233,7 +233,7 @@ static int check_sysctl(const struct run_plan *plan, const char *key, struct err
 			return 0;
 		return error_set(err, EINVAL,
 			"conflicting options: --sysctl %s would change the host's own, whose %s namespace is shared",
-			key, instance_namespace_name(sysctl_namespaces[i].ns));
+			key, container_namespace_files[sysctl_namespaces[i].ns]);
 	}
 	return error_set(err, EINVAL,
 		"--sysctl %s is not allowed: it belongs to no namespace and would change the host",

@@ -56,11 +56,10 @@ void riscv_disassemble(const struct riscv_insn *insn, uint64_t pc, char *text, s
 		WRITE("%s %s,%" PRIx64, name, rd, target);
 		break;
 	case RISCV_FORMAT_CBO:
+		WRITE("%s (%s)", name, rs1);
+		break;
 	case RISCV_FORMAT_LR:
-		if (riscv_format(insn->op) == RISCV_FORMAT_LR)
-			WRITE("%s %s,(%s)", name, rd, rs1);
-		else
-			WRITE("%s (%s)", name, rs1);
+		WRITE("%s %s,(%s)", name, rd, rs1);
 		break;
 	case RISCV_FORMAT_AMO:
 		WRITE("%s %s,%s,(%s)", name, rd, rs2, rs1);
