@@ -9,6 +9,9 @@
 
 #include "jit/jit.h"
 
+#define RISCV_VLEN_BYTES 16
+#define RISCV_VILL	 (UINT64_C(1) << 63) /* of vtype: no vector instruction may use it */
+
 struct riscv_cpu {
 	uint64_t x[32]; /* x[0] stays 0 */
 	uint64_t f[32]; /* narrower values are NaN-boxed: all bits above them set */
@@ -19,11 +22,17 @@ struct riscv_cpu {
 	uint64_t fault_address;
 	uint64_t retired; /* instructions, for the counters */
 	struct jit_memory memory;
+	/* V. A register group is as many bytes of v, from register * RISCV_VLEN_BYTES on; elements
+	 * lie in it as in memory, the lowest first. */
+	_Alignas(16) uint8_t v[32 * RISCV_VLEN_BYTES];
+	uint64_t vl, vtype; /* as the registers read, RISCV_VILL included */
+	uint32_t vstart;
+	uint8_t vxrm, vxsat;
 };
 
 #define RISCV_NO_RESERVATION UINT64_MAX
 
-/* Every register 0, no reservation. */
+/* Every register 0, no reservation, no vector type. */
 void riscv_cpu_init(struct riscv_cpu *cpu, struct jit_memory memory);
 
 /*

@@ -18,7 +18,9 @@ struct kept {
 
 void riscv_cpu_init(struct riscv_cpu *cpu, struct jit_memory memory)
 {
-	*cpu = (struct riscv_cpu){ .reserved_address = RISCV_NO_RESERVATION, .memory = memory };
+	*cpu = (struct riscv_cpu){
+		.reserved_address = RISCV_NO_RESERVATION, .memory = memory, .vtype = RISCV_VILL
+	};
 }
 
 /* The 16 bits behind a 16-bit instruction may not be there to be read. */
