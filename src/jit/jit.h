@@ -5,10 +5,18 @@
  * A guest is one instruction set (riscv/); its state is a struct that the interpreter and
  * translated code share, so that either can go on where the other has stopped. They run until
  * something comes up that is not theirs to do, and say what it was.
+ *
+ * A `struct jit` is the translated code of one guest address space. Its threads share it: each has
+ * a state of its own and calls riscv_run() (riscv/cpu.h) with it.
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <ucontext.h>
+
+#include "base/error.h"
 
 enum jit_stop {
 	JIT_STOP_LIMIT, /* as many instructions as were asked for */
@@ -17,13 +25,43 @@ enum jit_stop {
 	JIT_STOP_ILLEGAL, /* likewise */
 	JIT_STOP_MISALIGNED, /* likewise; fault_address says where */
 	JIT_STOP_NEW_CODE, /* code may have been written (fence.i); pc is behind it */
+	JIT_STOP_FAULT, /* memory not there, or not for that: fault_*; pc is at the instruction */
+	JIT_STOP_INTERRUPT, /* `interrupt` was set; pc is between two instructions */
 };
 
 /*
  * Where a user-mode guest's memory lies in ours: guest address A is host address offset + A, for
- * every A. Nothing is checked; an access to what is not mapped is a SIGSEGV of ours, at which the
- * guest's pc is that of the faulting instruction.
+ * every A. Nothing is checked; an access to what is not mapped is a SIGSEGV of ours, which
+ * jit_fault() makes the guest's. Translated code wants an offset of 0.
  */
 struct jit_memory {
 	uint64_t offset;
 };
+
+struct jit_options {
+	/* How far code may be fetched from pc: an end behind pc, or pc itself where nothing is
+	 * executable. Called while a block is translated, by any thread. NULL: everywhere. */
+	uint64_t (*code_end)(void *context, uint64_t pc);
+	void *context;
+	size_t cache_bytes; /* bound of the code cache; 0: the default */
+	const char *debug; /* words of STRATA_JIT: "trace,ir,asm,stats,interpret"; NULL: none */
+};
+
+struct jit;
+
+/* Make an empty code cache. Errors: -EINVAL for an unknown word in `debug`, -ENOMEM, or what
+ * memfd_create(2) and mmap(2) say. */
+int jit_open(const struct jit_options *options, struct jit **ret, struct error *err);
+struct jit *jit_free(struct jit *jit);
+
+/* Code in [start, start + size) has changed or gone: forget what was translated from it. Threads
+ * that are in it go on with the new code at their next jump. */
+void jit_invalidate(struct jit *jit, uint64_t start, uint64_t size);
+
+/* Around a fork(2) that does not share memory: jit_before_fork() in the parent, then
+ * jit_after_fork() in both. The child gets a copy of the code of its own; -errno when it cannot. */
+void jit_before_fork(struct jit *jit);
+int jit_after_fork(struct jit *jit, bool is_child);
+
+/* What STRATA_JIT=stats promises, to `fd`, as lines of "name value". */
+void jit_print_stats(struct jit *jit, int fd);

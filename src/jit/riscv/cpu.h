@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,8 +21,14 @@ struct riscv_cpu {
 	/* What lr has read, for sc; the address is RISCV_NO_RESERVATION without one. */
 	uint64_t reserved_address, reserved_value;
 	uint64_t fault_address;
+	int fault_signal, fault_code; /* as in siginfo_t; of JIT_STOP_FAULT */
+	/* Set by a signal handler of this thread, or by another thread: riscv_run() returns
+	 * JIT_STOP_INTERRUPT soon, and clears it. */
+	uint32_t interrupt;
 	uint64_t retired; /* instructions, for the counters */
 	struct jit_memory memory;
+	/* riscv_run()'s: where a fault leaves to, while one is in progress. */
+	void *run;
 	/* V. A register group is as many bytes of v, from register * RISCV_VLEN_BYTES on; elements
 	 * lie in it as in memory, the lowest first. */
 	_Alignas(16) uint8_t v[32 * RISCV_VLEN_BYTES];
@@ -40,3 +47,17 @@ void riscv_cpu_init(struct riscv_cpu *cpu, struct jit_memory memory);
  * against. Knows RVA22's user-level extensions without V, and Zfa, Zicond, Zcb, Zimop, Zcmop, Zkn.
  */
 enum jit_stop riscv_interpret(struct riscv_cpu *cpu, uint64_t limit);
+
+/*
+ * Run until something other than JIT_STOP_LIMIT comes up: translated code where there is some.
+ * `jit` is NULL to interpret. Only one call at a time for a cpu.
+ */
+enum jit_stop riscv_run(struct jit *jit, struct riscv_cpu *cpu);
+
+/*
+ * For the handler of SIGSEGV and SIGBUS (SA_SIGINFO, on an alternate stack) of the thread that runs
+ * `cpu`. When the fault is the guest's, completes the state of cpu, and changes `context` so that
+ * riscv_run() returns JIT_STOP_FAULT after the handler has; else false, and nothing is changed.
+ * Async-signal-safe.
+ */
+bool riscv_fault(struct riscv_cpu *cpu, const siginfo_t *info, ucontext_t *context);

@@ -168,6 +168,10 @@ enum jit_stop riscv_interpret(struct riscv_cpu *cpu, uint64_t limit)
 			return stop;
 		cpu->pc = next;
 		cpu->retired++;
+		if (__atomic_load_n(&cpu->interrupt, __ATOMIC_RELAXED)) {
+			__atomic_store_n(&cpu->interrupt, 0, __ATOMIC_RELAXED);
+			return JIT_STOP_INTERRUPT;
+		}
 	}
 	return JIT_STOP_LIMIT;
 }
