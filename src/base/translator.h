@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * translator.h - how a program for another CPU is executed: the words between who starts the helper
+ * program strata-translate (container/, front/, and that program itself for execve(2) of the guest)
+ * and who runs in it (translate/).
+ *
+ * It is executed in place of the guest's program, with execveat(2) and AT_EMPTY_PATH on a
+ * descriptor of its own file: nothing of it is in the guest's file system. What it was executed
+ * from cannot be written to (CVE-2019-5736): the guest may find it as /proc/PID/exe.
+ *
+ *   argv   the guest's, exactly; argv[0] may be anything. So /proc/PID/cmdline is the guest's.
+ *   envp   the guest's, behind one variable of ours, which is always the first:
+ *
+ *            STRATA_TRANSLATE=self=1000 filter=1001 path=/bin/busybox
+ *
+ *          A variable of that name anywhere else is the guest's own and none of our business.
+ *
+ * The words are separated by one space, in any order, `path` last, because everything behind it is
+ * the path. An unknown word is an error: both sides are of one build.
+ *
+ *   self=N    a descriptor of strata-translate's own file, to execute itself again. Not
+ *             close-on-exec here; it is between two executions.
+ *   filter=N  a descriptor of the seccomp programs to be evaluated on the guest's own calls, in the
+ *             form below; not there: none. Likewise.
+ *   path=P    the guest's program as execve(2) got it: absolute, or relative to the working
+ *             directory. It is an ELF file of the guest's, or a script ("#!").
+ *
+ * Both descriptors have high numbers, from TRANSLATOR_FD_FIRST on where RLIMIT_NOFILE lets them,
+ * and are no descriptors to the guest: it cannot see, use, close or duplicate over them.
+ *
+ * What the guest is not to have: rights of a set-user-ID file (the kernel looks at the
+ * translator's), and a program that its user may execute but not read.
+ */
+#pragma once
+
+#include <linux/filter.h>
+#include <stdint.h>
+
+#define TRANSLATOR_PROGRAM  "strata-translate"
+#define TRANSLATOR_VARIABLE "STRATA_TRANSLATE"
+
+#define TRANSLATOR_WORD_SELF   "self="
+#define TRANSLATOR_WORD_FILTER "filter="
+#define TRANSLATOR_WORD_PATH   "path="
+
+#define TRANSLATOR_FD_FIRST 1000
+
+/*
+ * The file of seccomp programs, a sealed memfd: one after the other until its end, in the order
+ * they were installed in (the container's profile first). A call is decided as the kernel decides
+ * it: all of them are run on struct seccomp_data with the guest's number, AUDIT_ARCH_* and
+ * arguments, and the action of the highest precedence wins (Linux
+ * Documentation/userspace-api/seccomp_filter.rst). A guest that installs one more gets a new file.
+ */
+struct translator_filter {
+	uint32_t count; /* of instructions, from 1 to BPF_MAXINSNS */
+	uint32_t flags; /* SECCOMP_FILTER_FLAG_* it was installed with */
+	struct sock_filter instructions[];
+};
+
+#define TRANSLATOR_FILTERS_MAX 64 /* programs in one file */
