@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * internal.h - what the files of translate/ share.
+ *
+ * Guest address A is host address A, and both sides are little-endian LP64 with asm-generic
+ * structures: most pointers pass straight to the kernel. A handler of a system call gets the
+ * guest's arguments and returns what the kernel would leave in a0: a result or a negative errno.
+ *
+ * Nothing here allocates with malloc() once the guest runs, uses errno, or calls a function of the
+ * C library that takes a lock: threads are the guest's, made by clone(2) directly. Use host_call().
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "jit/riscv/cpu.h"
+#include "translate/numbers.h"
+
+/* The guest's addresses. What is asked for without a place lies below GUEST_SHORT_END, as in Sv39;
+ * a hint may lie anywhere below GUEST_END; our own program and the vDSO of the host lie above. */
+#define GUEST_PAGE	UINT64_C(4096)
+#define GUEST_START	UINT64_C(0x10000)
+#define GUEST_SHORT_END (UINT64_C(1) << 38)
+#define GUEST_END	(UINT64_C(1) << 46)
+
+#define SIGNALS 64
+
+/* What a call that a signal has interrupted returns: the dispatcher restarts it or makes it -EINTR,
+ * as the guest's action for the signal says. Handlers pass it on. */
+#define RESTART_CALL (-512)
+/* All registers are already what they must be (rt_sigreturn). */
+#define NO_RESULT (-513)
+
+struct memory; /* memory.c: the guest's map, one per address space */
+
+/* rt_sigaction(2)'s structure on riscv64: no restorer. */
+struct signal_action {
+	uint64_t handler, flags, mask;
+};
+
+/* What threads of one process share. A child of vfork() has one of its own with the same memory. */
+struct process {
+	struct memory *memory;
+	struct jit *jit;
+	uint32_t actions_lock; /* lock_take() */
+	struct signal_action actions[SIGNALS + 1];
+	int pid;
+	int program_fd; /* this program, for execve; the guest can neither see nor close it */
+	bool is_contained; /* no native programs, no prefix */
+	bool is_traced; /* calls are printed */
+	const char *prefix; /* of -L; NULL */
+	char *executable; /* path of the guest's program as /proc/self/exe shows it; PATH_MAX */
+	uint64_t vdso, signal_return; /* addresses in the guest */
+	uint64_t entry_stack; /* sp at the start, for /proc/self/stat */
+};
+
+struct thread {
+	struct riscv_cpu cpu; /* first */
+	struct process *process;
+	int tid;
+	/* Guest's view; the host's own mask is the same without SIGSEGV and SIGBUS. */
+	uint64_t mask;
+	uint64_t alternate_stack, alternate_size; /* sigaltstack(2) */
+	uint32_t alternate_flags;
+	/* Set by the handler of ours that has taken an asynchronous signal: every signal is blocked
+	 * on the host from then until it is delivered, so that one place is enough. */
+	uint32_t is_pending;
+	int pending_signal;
+	uint8_t pending_info[128]; /* siginfo_t is the same on both sides */
+	/* rt_sigsuspend(2) and its like: the mask to go back to behind the handler. */
+	bool is_suspended;
+	uint64_t suspended_mask;
+	void *block; /* thread.c: host stack, TLS and this */
+};
+
+/* This thread's; NULL before the first. Async-signal-safe. */
+struct thread *thread_current(void);
+
+/* --- system calls: system-calls.c ------------------------------------------------------------ */
+
+typedef int64_t system_call(struct thread *t, const uint64_t a[6]);
+
+struct system_call_row {
+	const char *name; /* NULL: unknown, ENOSYS */
+	system_call *handle; /* NULL: the host's call `host` with the same arguments */
+	int host;
+	bool blocks; /* may wait long: passed through by host_call_blocking() */
+};
+
+extern const struct system_call_row system_calls[SYSTEM_CALLS];
+
+/* Carry out the call that x[17] names; pc is at the ecall, and behind it afterwards. */
+void system_call_dispatch(struct thread *t);
+
+/* --- the host's calls: x86/host-call.c ------------------------------------------------------- */
+
+/* As the kernel returns it: no errno. */
+int64_t host_call_raw(
+	long number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
+/* The same, but RESTART_CALL when a signal of the guest's came first or the kernel would restart
+ * the call behind its handler; what has been done is never lost. */
+int64_t host_call_blocking_raw(struct thread *t, long number, uint64_t a, uint64_t b, uint64_t c,
+	uint64_t d, uint64_t e, uint64_t f);
+
+/* host_call(SYS_read, fd, buffer, size): missing arguments are 0, pointers are fine. */
+#define host_call(...) HOST_CALL_PAD(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
+#define HOST_CALL_PAD(number, a, b, c, d, e, f, ...)                                               \
+	host_call_raw(number, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d),          \
+		(uint64_t)(e), (uint64_t)(f))
+#define host_call_blocking(t, ...) HOST_CALL_BLOCKING_PAD(t, __VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
+#define HOST_CALL_BLOCKING_PAD(t, number, a, b, c, d, e, f, ...)                                   \
+	host_call_blocking_raw(t, number, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c),             \
+		(uint64_t)(d), (uint64_t)(e), (uint64_t)(f))
+
+/* --- guest memory: x86/copy.c ---------------------------------------------------------------- */
+
+/* Copy without crashing: 0 or -EFAULT (what lies before the fault may have been copied). */
+int guest_copy_in(void *to, uint64_t from, size_t size);
+int guest_copy_out(uint64_t to, const void *from, size_t size);
+/* Length of the string, copied with its NUL; -EFAULT, or -ENAMETOOLONG when size is too small. */
+int64_t guest_string(uint64_t address, char *buffer, size_t size);
+
+static inline void *guest_pointer(uint64_t address)
+{
+	return (void *)(uintptr_t)address;
+}
+
+/* --- descriptors: descriptors.c -------------------------------------------------------------- */
+
+/* Ours: to the guest it is not open (EBADF), and close_range(2) leaves it out. */
+bool descriptor_is_ours(const struct thread *t, uint64_t fd);
+/* Close `fd` for the guest if it is not ours, and so on; for dup2, close_range, fcntl(F_DUPFD). */
+
+/* --- files that only the guest sees: proc.c -------------------------------------------------- */
+
+#define PROC_NOT_OURS (-514)
+
+/*
+ * Called by openat(2), openat2(2), readlinkat(2), faccessat(2), … with a path that has been copied
+ * in. PROC_NOT_OURS: pass it on; else the result of the call. proc_open() gives a descriptor with
+ * the content (/proc/self/maps, auxv, /proc/cpuinfo, …).
+ */
+int64_t proc_open(struct thread *t, int dir, const char *path, uint64_t flags);
+int64_t proc_read_link(struct thread *t, int dir, const char *path, uint64_t buffer, uint64_t size);
+
+/* -L PREFIX: the path that a guest's absolute path stands for, in `buffer` (PATH_MAX) or as it is.
+ */
+const char *path_for_host(const struct thread *t, const char *path, char *buffer);
+
+/* --- locks ----------------------------------------------------------------------------------- */
+
+/* A futex of ours. Never held while guest code runs or a call blocks. */
+void lock_take(uint32_t *lock);
+void lock_release(uint32_t *lock);
+
+/* --- the log --------------------------------------------------------------------------------- */
+
+/* One line on the descriptor of the debug log, without allocation. */
+void debug_line(const char *format, ...) __attribute__((format(printf, 1, 2)));

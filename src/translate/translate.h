@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * translate.h - a Linux/riscv64 program as a process of this host: every instruction by jit/, every
+ * system call by the table of this folder. The contract.
+ *
+ * The process that calls translate_run() becomes the guest: its threads, descriptors, signals,
+ * credentials and namespaces are the guest's. It must have one thread.
+ *
+ * How the program is started again by an execve(2) of the guest, and first by a container: the
+ * program (strata-translate) is executed, by a descriptor if it is no file of the image
+ * (execveat(2), AT_EMPTY_PATH), with the guest's argv as argv, and with a first environment
+ *variable
+ *
+ *	STRATA_TRANSLATE=WORD\nWORD\n...\nPROGRAM
+ *
+ * in front of the guest's. The last line (whose value may hold anything) is the path of the guest's
+ * program as the guest would give it to execve(2). The words before it:
+ *
+ *	contained	a native program is ENOEXEC
+ *	fd=N		this program is open as descriptor N (not close-on-exec), which the guest
+ *does not see; without it /proc/self/exe must be readable
+ *	trace		print the guest's system calls
+ *	prefix=PATH	of -L
+ *	secure		AT_SECURE is 1 for the guest
+ *
+ * The variable is removed before the guest sees its environment. One of the guest's own that has
+ * this name is dropped by its execve(2), so that no guest can forge it.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+#define TRANSLATE_VARIABLE "STRATA_TRANSLATE"
+
+struct translate_options {
+	const char *program; /* path; not searched for in PATH */
+	char *const *argv; /* the guest's, NULL-ended; argv[0] may be anything */
+	char *const *envp; /* likewise */
+	const char *prefix; /* of -L: where loaders and libraries are looked for first; NULL */
+	int program_fd; /* this program; -1: /proc/self/exe is opened */
+	bool is_contained;
+	bool is_traced;
+	bool is_secure;
+};
+
+/*
+ * Become the program: returns only when it cannot be started, with what execve(2) would say and
+ * the sentence.
+ */
+int translate_run(const struct translate_options *options, struct error *err);
+
+/*
+ * For main(), before anything else: when the environment begins with the variable, read it into
+ * *ret (pointers into argv and envp) and return 1; 0 when it does not; -EINVAL when it is
+ * malformed.
+ */
+int translate_from_environment(char **argv, char **envp, struct translate_options *ret);
