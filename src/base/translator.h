@@ -11,22 +11,20 @@
  *   argv   the guest's, exactly; argv[0] may be anything. So /proc/PID/cmdline is the guest's.
  *   envp   the guest's, behind one variable of ours, which is always the first:
  *
- *            STRATA_TRANSLATE=self=1000 filter=1001 path=/bin/busybox
+ *            STRATA_TRANSLATE=WORD\nWORD\n...\nPATH
  *
- *          A variable of that name anywhere else is the guest's own and none of our business.
+ * The words that translate/translate.h has are separated by newlines; the last line is the path of
+ * the guest's program as execve(2) got it, an ELF file or a script, and may hold anything. A
+ * container gives these, and keeps nothing else:
  *
- * The words are separated by one space, in any order, `path` last, because everything behind it is
- * the path. An unknown word is an error: both sides are of one build.
- *
- *   self=N    a descriptor of strata-translate's own file, to execute itself again. Not
- *             close-on-exec here; it is between two executions.
- *   filter=N  a descriptor of the seccomp programs to be evaluated on the guest's own calls, in the
- *             form below; not there: none. Likewise.
- *   path=P    the guest's program as execve(2) got it: absolute, or relative to the working
- *             directory. It is an ELF file of the guest's, or a script ("#!").
+ *   contained  what is not the guest's own kind of program cannot be executed
+ *   fd=N       strata-translate's own file, to execute itself again
+ *   filter=N   the seccomp programs to be evaluated on the guest's own calls, in the form below;
+ *              not there: none
  *
  * Both descriptors have high numbers, from TRANSLATOR_FD_FIRST on where RLIMIT_NOFILE lets them,
- * and are no descriptors to the guest: it cannot see, use, close or duplicate over them.
+ * and are no descriptors to the guest: it cannot see, use, close or duplicate over them. They are
+ * not close-on-exec when the program starts.
  *
  * What the guest is not to have: rights of a set-user-ID file (the kernel looks at the
  * translator's), and a program that its user may execute but not read.
@@ -39,9 +37,9 @@
 #define TRANSLATOR_PROGRAM  "strata-translate"
 #define TRANSLATOR_VARIABLE "STRATA_TRANSLATE"
 
-#define TRANSLATOR_WORD_SELF   "self="
-#define TRANSLATOR_WORD_FILTER "filter="
-#define TRANSLATOR_WORD_PATH   "path="
+#define TRANSLATOR_WORD_CONTAINED "contained"
+#define TRANSLATOR_WORD_SELF	  "fd="
+#define TRANSLATOR_WORD_FILTER	  "filter="
 
 #define TRANSLATOR_FD_FIRST 1000
 
