@@ -5,9 +5,9 @@
  *
  * Nearly all of them stand directly in /proc, and many do not exist. Once what the container sees
  * at /proc was found to be a procfs, such a path is a plain name relative to it: the entries at the
- * top of a procfs are the kernel's, and the few that are links are known. One mount(2) each, then;
- * all other paths are resolved inside the root like a mount's target. A missing path, and one that
- * a user mounted something strange over, needs no hiding.
+ * top of a procfs are the kernel's, and the few that are links are known. A look and one mount(2)
+ * each; all other paths are resolved inside the root like a mount's target. A missing path, and one
+ * that a user mounted something strange over, needs no hiding.
  *
  * Files are hidden by the host's /dev/null, never the container's, which an image or a racing
  * process may have replaced (CVE-2025-31133).
@@ -124,10 +124,15 @@ static int hide_path(struct hider *hider, const char *path, struct error *err)
 	int r;
 
 	if (name) {
-		if (mount("/dev/null", name, NULL, MS_BIND, NULL) == 0 || errno == ENOENT)
-			return 0;
-		return errno == ENOTDIR ? hide_directory(hider, AT_FDCWD, name, path, err)
-					: error_errno(err, errno, "cannot hide %s", path);
+		/* Looked at first: a mount that is refused costs an RCU grace period. */
+		if (fstatat(AT_FDCWD, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return errno == ENOENT ? 0
+					       : error_errno(err, errno, "cannot hide %s", path);
+		if (S_ISDIR(st.st_mode))
+			return hide_directory(hider, AT_FDCWD, name, path, err);
+		if (mount("/dev/null", name, NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
+			return error_errno(err, errno, "cannot hide %s", path);
+		return 0;
 	}
 	r = open_path(hider, path, &st, &fd, err);
 	if (r < 0 || fd < 0)
