@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -100,8 +101,18 @@ class Layout:
     def json(self, doc, media_type):
         return self.blob(json.dumps(doc).encode(), media_type)
 
+    def layer_file(self, path):
+        """A tar file becomes an uncompressed layer, and is moved there. -> (descriptor, diff ID)"""
+        with open(path, "rb") as file:
+            digest = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+        size = os.path.getsize(path)
+        shutil.move(path, self.blob_path(digest))
+        return {"mediaType": LAYER, "digest": digest, "size": size}, digest
+
     def layer(self, tar_bytes, compression="gzip"):
         """-> (descriptor, diff ID)"""
+        if isinstance(tar_bytes, Path):
+            return self.layer_file(tar_bytes)
         diff_id = sha256(tar_bytes)
         if compression == "gzip":
             return self.blob(gzip.compress(tar_bytes, 1, mtime=0), LAYER + "+gzip"), diff_id
@@ -113,7 +124,8 @@ class Layout:
         return self.blob(tar_bytes, LAYER), diff_id
 
     def manifest(self, layers, config=None, arch="amd64", compression="gzip"):
-        """layers: list of tar bytes, bottom first; config: the "config" object. -> descriptor"""
+        """layers: list of tar bytes or Path of a tar file, bottom first; config: the "config"
+        object. -> descriptor"""
         descriptors, diff_ids = [], []
         for tar_bytes in layers:
             descriptor, diff_id = self.layer(tar_bytes, compression)
