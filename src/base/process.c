@@ -212,9 +212,13 @@ int process_boot_id(char buf[37])
 
 int process_self_dir(char *buf, size_t size)
 {
-	ssize_t n = readlink("/proc/self/exe", buf, size - 1);
+	const char *told = getenv(PROCESS_DIRECTORY_VARIABLE);
+	ssize_t n;
 	char *slash;
 
+	if (told && *told == '/')
+		return snprintf(buf, size, "%s", told) < (int)size ? 0 : -ENAMETOOLONG;
+	n = readlink("/proc/self/exe", buf, size - 1);
 	if (n < 0)
 		return -errno;
 	buf[n] = '\0';

@@ -33,6 +33,10 @@ bool process_alive(pid_t pid, uint64_t start_ticks);
 /* This boot's ID, 36 characters; buf holds 37. */
 int process_boot_id(char buf[37]);
 
+/* Set by process_protect_program() for the program that it starts: what process_self_dir() is to
+ * say there. */
+#define PROCESS_DIRECTORY_VARIABLE "STRATA_PROGRAM_DIRECTORY"
+
 /* Directory of the running executable, without a trailing slash. */
 int process_self_dir(char *buf, size_t size);
 
@@ -47,6 +51,12 @@ int process_helper_path(const char *name, char *buf, size_t size, struct error *
  * its file cannot be written to (protect.c). Returns when that is so, or cannot be done.
  */
 void process_protect_program(void);
+
+/*
+ * A descriptor to execute another program by, which is to run among hostile processes, from such a
+ * place; perhaps O_PATH. -errno when there is none.
+ */
+int process_open_protected(const char *path);
 
 /* Raw wait status -> shell convention: exit code, or 128 + signal. */
 int process_exit_code(int wait_status);

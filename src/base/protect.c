@@ -10,11 +10,14 @@
  * itself again, from a place that nobody can write to: a read-only clone of the mount that its file
  * is on, attached nowhere, or a sealed copy in memory where mounts are not ours to clone. It does
  * so before anything else, and knows by the place itself that it was done.
+ *
+ * The same place is there for another program of the host's that is to run inside.
  */
 #include "base/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -32,25 +35,25 @@
 #define COMMAND_LINE_MAX (8u << 20) /* the kernel's own bound is a quarter of the stack's */
 #define SEALS		 (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
-static bool is_protected(int self)
+static bool is_protected(const char *path, int fd)
 {
 	struct statvfs fs;
-	int seals = fcntl(self, F_GET_SEALS);
+	int seals = fcntl(fd, F_GET_SEALS);
 
 	if (seals >= 0 && seals & F_SEAL_WRITE)
 		return true;
-	if (fstatvfs(self, &fs) < 0 || fs.f_flag & ST_RDONLY)
+	if (fstatvfs(fd, &fs) < 0 || fs.f_flag & ST_RDONLY)
 		return true;
 	/* Whoever is not let write it by its mode is no danger, nor is root of a user namespace. */
-	return faccessat(AT_FDCWD, SELF, W_OK, AT_EACCESS) < 0;
+	return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0;
 }
 
 /* Needs CAP_SYS_ADMIN over our mount namespace. */
-static int clone_read_only(void)
+static int clone_read_only(const char *path)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
 	_cleanup_close_ int tree = (int)syscall(
-		SYS_open_tree, AT_FDCWD, SELF, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
 	if (tree < 0 ||
 		syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
@@ -58,20 +61,48 @@ static int clone_read_only(void)
 	return steal_fd(&tree);
 }
 
-static int copy_sealed(int self)
+static int copy_sealed(const char *name, int from)
 {
-	_cleanup_close_ int copy = memfd_create("strata", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	_cleanup_close_ int copy = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct stat st;
 	ssize_t n;
 
-	if (copy < 0 || fstat(self, &st) < 0)
+	if (copy < 0 || fstat(from, &st) < 0)
 		return -errno;
 	for (off_t done = 0; done < st.st_size; done += n) {
-		n = sendfile(copy, self, NULL, (size_t)(st.st_size - done));
+		n = sendfile(copy, from, NULL, (size_t)(st.st_size - done));
 		if (n <= 0)
 			return n < 0 ? -errno : -EIO;
 	}
 	return fcntl(copy, F_ADD_SEALS, SEALS) < 0 ? -errno : steal_fd(&copy);
+}
+
+static int open_place(const char *path, const char *name, int fd)
+{
+	int place = clone_read_only(path);
+
+	return place < 0 ? copy_sealed(name, fd) : place;
+}
+
+int process_open_protected(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const char *slash = strrchr(path, '/');
+
+	if (fd < 0)
+		return -errno;
+	if (is_protected(path, fd))
+		return steal_fd(&fd);
+	return open_place(path, slash ? slash + 1 : path, fd);
+}
+
+/* From a clone of a mount nobody can tell any more where the program and its helpers are. */
+static void remember_directory(void)
+{
+	char directory[PATH_MAX];
+
+	if (process_self_dir(directory, sizeof(directory)) == 0)
+		setenv(PROCESS_DIRECTORY_VARIABLE, directory, 1);
 }
 
 /* Ours as it was given: what is left of main()'s was taken apart. NULL when it cannot be read. */
@@ -99,12 +130,11 @@ void process_protect_program(void)
 	_cleanup_free_ char *text = NULL;
 	_cleanup_close_ int place = -1;
 
-	if (self < 0 || is_protected(self))
+	if (self < 0 || is_protected(SELF, self))
 		return;
 	argv = command_line(&text);
-	place = clone_read_only();
-	if (place < 0)
-		place = copy_sealed(self);
+	place = open_place(SELF, "strata", self);
+	remember_directory();
 	if (place >= 0 && argv)
 		syscall(SYS_execveat, place, "", argv, environ, AT_EMPTY_PATH);
 	log_info("cannot execute strata from a place that cannot be written to");
