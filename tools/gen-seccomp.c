@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * gen-seccomp.c - runs while strata is built: writes the default seccomp profile as C, one BPF
- * program for each of the usual capability sets and the JSON text for Docker's fourteen.
+ * program for each of the usual capability sets (for this machine's programs, for translated ones,
+ * and for the host's calls beneath those) and the JSON text for Docker's fourteen.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,13 +12,25 @@
 #include "container/container.h"
 #include "container/seccomp-profile.h"
 
-static int write_program(size_t index, uint64_t capabilities)
+/* The targets whose programs are built in. */
+static const struct {
+	const char *expression;
+	const struct seccomp_target *target;
+} targets[] = {
+	{ "&seccomp_native", &seccomp_native },
+	{ "&seccomp_riscv64", &seccomp_riscv64 },
+	{ "&seccomp_beneath_riscv64", &seccomp_beneath_riscv64 },
+};
+
+#define TARGETS (sizeof(targets) / sizeof(targets[0]))
+
+static int write_program(size_t index, const struct seccomp_target *target, uint64_t capabilities)
 {
 	struct sock_filter *code;
 	struct error err = { 0 };
 	size_t count;
 
-	if (seccomp_default_compile(capabilities, &code, &count, &err) < 0) {
+	if (seccomp_default_compile(target, capabilities, &code, &count, &err) < 0) {
 		fprintf(stderr, "gen-seccomp: %s\n", err.message);
 		return -1;
 	}
@@ -61,15 +74,16 @@ int main(void)
 		return 1;
 	printf("/* SPDX-License-Identifier: Apache-2.0 */\n/* Made by tools/gen-seccomp.c. */\n"
 	       "#include \"container/seccomp-profile.h\"\n\n");
-	for (size_t i = 0; i < count; i++)
-		if (write_program(i, sets[i]) < 0)
+	for (size_t i = 0; i < count * TARGETS; i++)
+		if (write_program(i, targets[i / count].target, sets[i % count]) < 0)
 			return 1;
 	printf("const struct seccomp_prebuilt seccomp_prebuilt[] = {\n");
-	for (size_t i = 0; i < count; i++)
-		printf("\t{ UINT64_C(0x%" PRIx64
+	for (size_t i = 0; i < count * TARGETS; i++)
+		printf("\t{ %s, UINT64_C(0x%" PRIx64
 		       "), program_%zu, sizeof(program_%zu) / sizeof(program_%zu[0]) },\n",
-			sets[i] & seccomp_default_relevant(), i, i, i);
-	printf("};\nconst size_t seccomp_prebuilt_count = %zu;\n\n", count);
+			targets[i / count].expression, sets[i % count] & seccomp_default_relevant(),
+			i, i, i);
+	printf("};\nconst size_t seccomp_prebuilt_count = %zu;\n\n", count * TARGETS);
 	write_text(text);
 	free(text);
 	return 0;

@@ -13,6 +13,11 @@ const struct seccomp_arch seccomp_native_arches[] = {
 	{ 0 },
 };
 
+const struct seccomp_arch seccomp_native_first[] = {
+	{ "SCMP_ARCH_AARCH64", SCMP_ARCH_AARCH64, AUDIT_ARCH_AARCH64, true, false },
+	{ 0 },
+};
+
 const char seccomp_native_docker_arch[] = "arm64";
 const char seccomp_native_names[] = "arm_fadvise64_64 arm_sync_file_range sync_file_range2 "
 				    "breakpoint cacheflush set_tls";

@@ -14,5 +14,10 @@ const struct seccomp_arch seccomp_native_arches[] = {
 	{ 0 },
 };
 
+const struct seccomp_arch seccomp_native_first[] = {
+	{ "SCMP_ARCH_X86_64", SCMP_ARCH_X86_64, AUDIT_ARCH_X86_64, true, false },
+	{ 0 },
+};
+
 const char seccomp_native_docker_arch[] = "amd64";
 const char seccomp_native_names[] = "arch_prctl modify_ldt";

@@ -131,7 +131,8 @@ static const struct group groups[] = {
 	ARG0("personality", EQ, 0x20000),
 	ARG0("personality", EQ, 0x20008),
 	ARG0("personality", EQ, 0xffffffff),
-	ANY(seccomp_native_names),
+	/* Those of the architecture alone. */
+	ANY(NULL),
 	/* New namespaces: who may make them is CAP_SYS_ADMIN's question alone. clone3 has its flags
 	 * behind a pointer; with ENOSYS libraries fall back on clone. */
 	{
@@ -179,11 +180,17 @@ static bool applies(const struct group *group, uint64_t capabilities)
 	return (group->with & ~capabilities) == 0 && (group->without & capabilities) == 0;
 }
 
-int seccomp_default_compile(
-	uint64_t capabilities, struct sock_filter **ret, size_t *ret_count, struct error *err)
+static char **names_of(const struct group *group, const struct seccomp_target *target)
 {
-	struct seccomp_profile profile = { .default_action = ERRNO(EPERM),
-		.arches = { true, true, true } };
+	return strv_split(group->names ? group->names : target->names, ' ');
+}
+
+int seccomp_default_compile(const struct seccomp_target *target, uint64_t capabilities,
+	struct sock_filter **ret, size_t *ret_count, struct error *err)
+{
+	struct seccomp_profile profile = {
+		.target = target, .default_action = ERRNO(EPERM), .arches = { true, true, true }
+	};
 	int r = seccomp_profile_begin(&profile, err);
 
 	for (size_t i = 0; i < ARRAY_SIZE(groups) && r == 0; i++) {
@@ -192,7 +199,7 @@ int seccomp_default_compile(
 
 		if (!applies(g, capabilities))
 			continue;
-		names = strv_split(g->names, ' ');
+		names = names_of(g, target);
 		if (!names)
 			r = error_oom(err);
 		for (size_t k = 0; names && names[k] && r == 0; k++)
@@ -210,7 +217,7 @@ static void write_group(struct json_writer *w, const struct group *g)
 {
 	static const char *const ops[] = { "SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE",
 		"SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_MASKED_EQ" };
-	_cleanup_strv_ char **names = strv_split(g->names, ' ');
+	_cleanup_strv_ char **names = names_of(g, &seccomp_native);
 
 	json_begin_object(w, NULL);
 	json_write_strv(w, "names", names);

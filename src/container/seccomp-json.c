@@ -214,14 +214,15 @@ static int parse_arches(const json_t *object, struct seccomp_profile *profile, s
 
 	if (r < 0)
 		return r;
-	/* The host's own, also where it is not named: libseccomp, and so every other runtime, has
-	 * it so, and configurations count on it (the runtime-spec's example names i386 alone). */
+	/* The programs' own, also where it is not named: libseccomp, and so every other runtime,
+	 * has it so, and configurations count on it (the runtime-spec's example names i386 alone).
+	 */
 	profile->arches[0] = true;
 	strv_for_each (name, names) {
 		if (!seccomp_arch_known(*name))
 			return error_set(err, EINVAL, WHAT ": unknown architecture '%s'", *name);
-		for (size_t i = 0; seccomp_native_arches[i].name; i++)
-			profile->arches[i] |= streq(*name, seccomp_native_arches[i].name);
+		for (size_t i = 0; profile->target->arches[i].name; i++)
+			profile->arches[i] |= streq(*name, profile->target->arches[i].name);
 	}
 	return 0;
 }
@@ -304,10 +305,11 @@ static int compile(const json_t *object, struct seccomp_profile *profile,
 	return r;
 }
 
-int seccomp_json_compile(const json_t *object, struct seccomp_program *ret, struct error *err)
+int seccomp_json_compile(const json_t *object, const struct seccomp_target *target,
+	struct seccomp_program *ret, struct error *err)
 {
 	struct seccomp_program program = { .owned = true };
-	struct seccomp_profile profile = { 0 };
+	struct seccomp_profile profile = { .target = target };
 	int r = compile(object, &profile, &program, err);
 
 	if (r == 0)
@@ -338,6 +340,12 @@ static int kernel_at_least(const char *version, bool *ret, struct error *err)
 	return 0;
 }
 
+/* Whom a profile is normalised for. */
+struct subject {
+	const struct seccomp_target *target;
+	uint64_t capabilities;
+};
+
 static bool holds(uint64_t capabilities, const char *name)
 {
 	int c = container_capability_from_name(name);
@@ -348,7 +356,7 @@ static bool holds(uint64_t capabilities, const char *name)
 /* Do the conditions of an "includes" or "excludes" object hold? `all` for includes (every one
  * must), any for excludes. */
 static int match_filter(
-	const json_t *filter, uint64_t capabilities, bool all, bool *ret, struct error *err)
+	const json_t *filter, const struct subject *subject, bool all, bool *ret, struct error *err)
 {
 	_cleanup_strv_ char **caps = NULL, **arches = NULL;
 	const char *kernel = NULL;
@@ -363,10 +371,10 @@ static int match_filter(
 		r = kernel_at_least(kernel, &recent, err);
 	if (r < 0)
 		return r;
-	if (arches && strv_contains(arches, seccomp_native_docker_arch) != all)
+	if (arches && strv_contains(arches, subject->target->docker_arch) != all)
 		hit = !all;
 	strv_for_each (cap, caps) {
-		if (holds(capabilities, *cap) != all)
+		if (holds(subject->capabilities, *cap) != all)
 			hit = !all;
 	}
 	if (kernel && *kernel && recent != all)
@@ -375,7 +383,8 @@ static int match_filter(
 	return 0;
 }
 
-static int rule_applies(const json_t *rule, uint64_t capabilities, bool *ret, struct error *err)
+static int rule_applies(
+	const json_t *rule, const struct subject *subject, bool *ret, struct error *err)
 {
 	json_t *includes = NULL, *excludes = NULL;
 	bool included = true, excluded = false;
@@ -384,9 +393,9 @@ static int rule_applies(const json_t *rule, uint64_t capabilities, bool *ret, st
 	if (r == 0)
 		r = json_get_object(rule, "excludes", &excludes, WHAT, err);
 	if (r == 0 && excludes)
-		r = match_filter(excludes, capabilities, false, &excluded, err);
+		r = match_filter(excludes, subject, false, &excluded, err);
 	if (r == 0 && includes)
-		r = match_filter(includes, capabilities, true, &included, err);
+		r = match_filter(includes, subject, true, &included, err);
 	*ret = included && !excluded;
 	return r;
 }
@@ -421,7 +430,7 @@ static int copy_rule(json_t *rules, const json_t *rule, struct error *err)
 }
 
 static int copy_rules(
-	const json_t *profile, uint64_t capabilities, json_t *result, struct error *err)
+	const json_t *profile, const struct subject *subject, json_t *result, struct error *err)
 {
 	json_t *rules = NULL, *kept = json_array();
 	int r = kept && json_object_set_new(result, "syscalls", kept) == 0 ? 0 : error_oom(err);
@@ -436,15 +445,16 @@ static int copy_rules(
 
 		if (!json_is_object(rule))
 			return error_set(err, EINVAL, WHAT ": syscalls[%zu] is not an object", i);
-		r = rule_applies(rule, capabilities, &wanted, err);
+		r = rule_applies(rule, subject, &wanted, err);
 		if (r == 0 && wanted)
 			r = copy_rule(kept, rule, err);
 	}
 	return r;
 }
 
-/* The archMap entry of this host: its architecture and the subordinate ones. */
-static int copy_arch_map(const json_t *map, json_t *result, struct error *err)
+/* The archMap entry of our programs' architecture, and the subordinate ones. */
+static int copy_arch_map(
+	const json_t *map, const struct subject *subject, json_t *result, struct error *err)
 {
 	json_t *arches = json_array();
 	int failed = !arches || json_object_set_new(result, "architectures", arches) < 0;
@@ -461,21 +471,21 @@ static int copy_arch_map(const json_t *map, json_t *result, struct error *err)
 		r = json_get_string(entry, "architecture", &name, WHAT, err);
 		if (r < 0)
 			return r;
-		if (!name || !streq(name, seccomp_native_arches[0].name))
+		if (!name || !streq(name, subject->target->arches[0].name))
 			continue;
 		failed |= json_array_append_new(arches, json_string(name));
 		for (size_t k = 0; k < json_array_size(sub); k++)
 			failed |= json_array_append(arches, json_array_get(sub, k));
 		break;
 	}
-	/* None for this host is the same as none at all. */
+	/* None for it is the same as none at all. */
 	if (json_array_size(arches) == 0)
 		json_object_del(result, "architectures");
 	return failed ? error_oom(err) : 0;
 }
 
 static int normalize(
-	const json_t *profile, uint64_t capabilities, json_t *result, struct error *err)
+	const json_t *profile, const struct subject *subject, json_t *result, struct error *err)
 {
 	static const char *const fields[] = { "defaultAction", "defaultErrnoRet", "flags" };
 	json_t *arches = NULL, *map = NULL;
@@ -503,16 +513,20 @@ static int normalize(
 		return error_set(
 			err, EINVAL, WHAT ": it has both \"architectures\" and \"archMap\"");
 	if (json_array_size(map) > 0)
-		r = copy_arch_map(map, result, err);
+		r = copy_arch_map(map, subject, result, err);
 	else if (json_array_size(arches) > 0 &&
 		json_object_set(result, "architectures", arches) < 0)
 		r = error_oom(err);
-	return r < 0 ? r : copy_rules(profile, capabilities, result, err);
+	return r < 0 ? r : copy_rules(profile, subject, result, err);
 }
 
-int seccomp_profile_normalize(
-	const char *text, size_t len, uint64_t capabilities, char **ret, struct error *err)
+int seccomp_profile_normalize(const char *text, size_t len, const char *translated,
+	uint64_t capabilities, char **ret, struct error *err)
 {
+	const struct subject subject = {
+		.target = translated ? seccomp_target_translated(translated) : &seccomp_native,
+		.capabilities = capabilities,
+	};
 	_cleanup_json_ json_t *profile = NULL;
 	_cleanup_json_ json_t *result = json_object();
 	struct seccomp_program program = { 0 };
@@ -520,13 +534,15 @@ int seccomp_profile_normalize(
 	char *out;
 	int r = result ? 0 : error_oom(err);
 
+	if (r == 0 && !subject.target)
+		r = error_set(err, EINVAL, "no programs for %s are translated", translated);
 	if (r == 0)
 		r = json_parse(text, len, WHAT, &profile, err);
 	if (r == 0)
-		r = normalize(profile, capabilities, result, err);
+		r = normalize(profile, &subject, result, err);
 	/* Whatever is wrong with it is said now, not when the container starts. */
 	if (r == 0)
-		r = seccomp_json_compile(result, &program, err);
+		r = seccomp_json_compile(result, subject.target, &program, err);
 	if (r < 0)
 		return r;
 	seccomp_program_free(&program);

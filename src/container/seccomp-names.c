@@ -17,26 +17,33 @@
 
 #define X32_BIT 0x40000000u
 
-/* Linux, arch/x86/entry/syscalls/syscall_{32,64}.tbl and scripts/syscall.tbl, 6.8 to 6.17. */
+const struct seccomp_target seccomp_native = {
+	.arches = seccomp_native_arches,
+	.docker_arch = seccomp_native_docker_arch,
+	.names = seccomp_native_names,
+};
+
+/* Linux, arch/x86/entry/syscalls/syscall_{32,64}.tbl and scripts/syscall.tbl, 6.4 to 6.17. */
 static const struct {
 	const char *name;
 	uint32_t nr;
-	bool only_x86_64;
+	uint32_t only; /* AUDIT_ARCH_*; 0: on all */
 } newer_than_libseccomp[] = {
-	{ "uretprobe", 335, true },
-	{ "statmount", 457, false },
-	{ "listmount", 458, false },
-	{ "lsm_get_self_attr", 459, false },
-	{ "lsm_set_self_attr", 460, false },
-	{ "lsm_list_modules", 461, false },
-	{ "mseal", 462, false },
-	{ "setxattrat", 463, false },
-	{ "getxattrat", 464, false },
-	{ "listxattrat", 465, false },
-	{ "removexattrat", 466, false },
-	{ "open_tree_attr", 467, false },
-	{ "file_getattr", 468, false },
-	{ "file_setattr", 469, false },
+	{ "riscv_hwprobe", 258, AUDIT_ARCH_RISCV64 },
+	{ "uretprobe", 335, AUDIT_ARCH_X86_64 },
+	{ "statmount", 457, 0 },
+	{ "listmount", 458, 0 },
+	{ "lsm_get_self_attr", 459, 0 },
+	{ "lsm_set_self_attr", 460, 0 },
+	{ "lsm_list_modules", 461, 0 },
+	{ "mseal", 462, 0 },
+	{ "setxattrat", 463, 0 },
+	{ "getxattrat", 464, 0 },
+	{ "listxattrat", 465, 0 },
+	{ "removexattrat", 466, 0 },
+	{ "open_tree_attr", 467, 0 },
+	{ "file_getattr", 468, 0 },
+	{ "file_setattr", 469, 0 },
 };
 
 /*
@@ -145,7 +152,8 @@ int64_t seccomp_resolve(const struct seccomp_arch *arch, const char *name)
 	for (size_t i = 0; i < ARRAY_SIZE(newer_than_libseccomp); i++) {
 		if (!streq(newer_than_libseccomp[i].name, name))
 			continue;
-		if (newer_than_libseccomp[i].only_x86_64 && arch->audit_arch != AUDIT_ARCH_X86_64)
+		if (newer_than_libseccomp[i].only &&
+			newer_than_libseccomp[i].only != arch->audit_arch)
 			return -1;
 		return newer_than_libseccomp[i].nr | (arch->x32 ? X32_BIT : 0);
 	}
@@ -170,29 +178,6 @@ static bool denies(uint32_t action)
 	action &= SECCOMP_RET_ACTION_FULL;
 	return action != SECCOMP_RET_ALLOW && action != SECCOMP_RET_LOG &&
 		action != SECCOMP_RET_TRACE;
-}
-
-int seccomp_profile_begin(struct seccomp_profile *profile, struct error *err)
-{
-	struct seccomp_filter *filter = &profile->filter;
-
-	filter->default_action = profile->default_action;
-	filter->beyond_action = denies(profile->default_action) ? SECCOMP_RET_ERRNO | ENOSYS
-								: profile->default_action;
-	filter->tables = calloc(SECCOMP_NATIVE_ARCHES_MAX, sizeof(*filter->tables));
-	if (!filter->tables)
-		return error_oom(err);
-	for (size_t i = 0; seccomp_native_arches[i].name; i++) {
-		const struct seccomp_arch *arch = &seccomp_native_arches[i];
-
-		if (!profile->arches[i] || find_table(filter, arch->audit_arch))
-			continue;
-		filter->tables[filter->nr_tables++] = (struct seccomp_table){
-			.audit_arch = arch->audit_arch,
-			.wide = arch->wide,
-		};
-	}
-	return 0;
 }
 
 static int push_rule(struct seccomp_table *table, const struct seccomp_rule *rule)
@@ -231,13 +216,13 @@ static int add_number(struct seccomp_profile *profile, const struct seccomp_arch
 	return 0;
 }
 
-int seccomp_profile_add(struct seccomp_profile *profile, const char *name, uint32_t action,
+static int add_name(struct seccomp_profile *profile, const char *name, uint32_t action,
 	const struct seccomp_condition *conditions, size_t nr_conditions, struct error *err)
 {
 	int r = 0;
 
-	for (size_t i = 0; seccomp_native_arches[i].name && r == 0; i++) {
-		const struct seccomp_arch *arch = &seccomp_native_arches[i];
+	for (size_t i = 0; profile->target->arches[i].name && r == 0; i++) {
+		const struct seccomp_arch *arch = &profile->target->arches[i];
 		struct seccomp_rule rule = { .action = action, .nr_conditions = nr_conditions };
 		int64_t nr;
 
@@ -261,6 +246,71 @@ int seccomp_profile_add(struct seccomp_profile *profile, const char *name, uint3
 			r = add_number(profile, arch, &rule, err);
 	}
 	return r;
+}
+
+/* What the target needs stands before all rules: those about the same calls are left out. */
+static bool is_needed(const struct seccomp_target *target, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *word = target->needed; word && *word; word += strspn(word, " ")) {
+		size_t n = strcspn(word, " ");
+
+		if (n == len && memcmp(word, name, n) == 0)
+			return true;
+		word += n;
+	}
+	return false;
+}
+
+static int add_needed(struct seccomp_profile *profile, struct error *err)
+{
+	_cleanup_strv_ char **names = NULL;
+	int r = 0;
+
+	if (!profile->target->needed)
+		return 0;
+	names = strv_split(profile->target->needed, ' ');
+	if (!names)
+		return error_oom(err);
+	strv_for_each (name, names)
+		if (r == 0)
+			r = add_name(profile, *name, SECCOMP_RET_ALLOW, NULL, 0, err);
+	return r;
+}
+
+int seccomp_profile_begin(struct seccomp_profile *profile, struct error *err)
+{
+	struct seccomp_filter *filter = &profile->filter;
+
+	filter->default_action = profile->default_action;
+	filter->beyond_action = denies(profile->default_action) ? SECCOMP_RET_ERRNO | ENOSYS
+								: profile->default_action;
+	filter->tables = calloc(SECCOMP_ARCHES_MAX, sizeof(*filter->tables));
+	if (!filter->tables)
+		return error_oom(err);
+	for (size_t i = 0; profile->target->arches[i].name; i++) {
+		const struct seccomp_arch *arch = &profile->target->arches[i];
+
+		if (!profile->arches[i] || find_table(filter, arch->audit_arch))
+			continue;
+		filter->tables[filter->nr_tables++] = (struct seccomp_table){
+			.audit_arch = arch->audit_arch,
+			.wide = arch->wide,
+		};
+	}
+	return add_needed(profile, err);
+}
+
+int seccomp_profile_add(struct seccomp_profile *profile, const char *name, uint32_t action,
+	const struct seccomp_condition *conditions, size_t nr_conditions, struct error *err)
+{
+	const struct seccomp_target *target = profile->target;
+
+	if (is_needed(target, name) ||
+		(target->namesakes && seccomp_resolve(target->namesakes, name) < 0))
+		return 0;
+	return add_name(profile, name, action, conditions, nr_conditions, err);
 }
 
 int seccomp_profile_compile(struct seccomp_profile *profile, struct sock_filter **ret,

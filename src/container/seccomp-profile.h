@@ -19,14 +19,37 @@ struct seccomp_arch {
 	bool x32; /* shares its audit_arch with x86-64, with bit 30 set in the number */
 };
 
-#define SECCOMP_NATIVE_ARCHES_MAX 3
+#define SECCOMP_ARCHES_MAX 3
 
 /* The architectures whose programs this host runs, its own first; NULL-name terminated. */
 extern const struct seccomp_arch seccomp_native_arches[];
+/* Only its own. */
+extern const struct seccomp_arch seccomp_native_first[];
 /* Docker's name of this architecture ("amd64"), as `includes.arches` has it. */
 extern const char seccomp_native_docker_arch[];
 /* What the default profile allows on this architecture alone; separated by spaces. */
 extern const char seccomp_native_names[];
+
+/* Whose system calls a profile is compiled for. */
+struct seccomp_target {
+	const struct seccomp_arch *arches; /* the first one always; NULL-name terminated */
+	const char *docker_arch,
+		*names; /* as seccomp_native_docker_arch and seccomp_native_names */
+	/* The host's own calls beneath programs that are translated: only those that have a
+	 * namesake among the calls of this architecture; NULL: all. */
+	const struct seccomp_arch *namesakes;
+	/* Allowed whatever the profile says; separated by spaces. */
+	const char *needed;
+};
+
+extern const struct seccomp_target seccomp_native;
+
+/* seccomp-translated.c: the translated programs' own calls, and the host's beneath them. */
+extern const struct seccomp_target seccomp_riscv64, seccomp_beneath_riscv64;
+/* By Go's name of the architecture; NULL when none of that name is translated. */
+const struct seccomp_target *seccomp_target_translated(const char *architecture);
+const struct seccomp_target *seccomp_target_beneath(const char *architecture);
+
 /* Is it an architecture of the runtime-spec at all? */
 bool seccomp_arch_known(const char *name);
 /* Append the names of all of them to *v. 0 or -ENOMEM. */
@@ -38,8 +61,9 @@ int64_t seccomp_resolve(const struct seccomp_arch *arch, const char *name);
 /* --- a profile that is resolved for a capability set ------------------------------------------ */
 
 struct seccomp_profile {
+	const struct seccomp_target *target;
 	uint32_t default_action;
-	bool arches[SECCOMP_NATIVE_ARCHES_MAX];
+	bool arches[SECCOMP_ARCHES_MAX]; /* those of the target's that it is for */
 	bool notifies; /* SCMP_ACT_NOTIFY occurs */
 	struct seccomp_filter filter;
 };
@@ -58,15 +82,16 @@ void seccomp_profile_free(struct seccomp_profile *profile);
 
 /* Capabilities that make a difference to the default profile. */
 uint64_t seccomp_default_relevant(void);
-int seccomp_default_compile(
-	uint64_t capabilities, struct sock_filter **ret, size_t *ret_count, struct error *err);
+int seccomp_default_compile(const struct seccomp_target *target, uint64_t capabilities,
+	struct sock_filter **ret, size_t *ret_count, struct error *err);
 /* The same as runtime-spec JSON; owned by the caller, NULL when memory ran out. */
 char *seccomp_default_write(uint64_t capabilities);
 
 /* --- seccomp-json.c --------------------------------------------------------------------------- */
 
 /* A runtime-spec linux.seccomp object -> program. */
-int seccomp_json_compile(const json_t *object, struct seccomp_program *ret, struct error *err);
+int seccomp_json_compile(const json_t *object, const struct seccomp_target *target,
+	struct seccomp_program *ret, struct error *err);
 
 /* Append every word of that kind to *v. 0 or -ENOMEM. */
 int seccomp_list_actions(char ***v);
@@ -76,6 +101,7 @@ int seccomp_list_flags(char ***v);
 /* --- made at build time by tools/gen-seccomp.c ------------------------------------------------ */
 
 struct seccomp_prebuilt {
+	const struct seccomp_target *target;
 	uint64_t capabilities; /* of seccomp_default_relevant() */
 	const struct sock_filter *instructions;
 	size_t count;

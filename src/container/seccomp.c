@@ -23,7 +23,8 @@ const char *seccomp_default_json(void)
 	return seccomp_default_text;
 }
 
-static int load_default(uint64_t capabilities, struct seccomp_program *ret, struct error *err)
+static int load_default(const struct seccomp_target *target, uint64_t capabilities,
+	struct seccomp_program *ret, struct error *err)
 {
 	uint64_t relevant = capabilities & seccomp_default_relevant();
 	struct sock_filter *instructions;
@@ -33,7 +34,7 @@ static int load_default(uint64_t capabilities, struct seccomp_program *ret, stru
 	for (size_t i = 0; i < seccomp_prebuilt_count; i++) {
 		const struct seccomp_prebuilt *p = &seccomp_prebuilt[i];
 
-		if (p->capabilities != relevant)
+		if (p->target != target || p->capabilities != relevant)
 			continue;
 		*ret = (struct seccomp_program){
 			/* Not written to: `owned` is false. */
@@ -43,7 +44,7 @@ static int load_default(uint64_t capabilities, struct seccomp_program *ret, stru
 		};
 		return 0;
 	}
-	r = seccomp_default_compile(relevant, &instructions, &count, err);
+	r = seccomp_default_compile(target, relevant, &instructions, &count, err);
 	if (r < 0)
 		return r;
 	*ret = (struct seccomp_program){
@@ -55,8 +56,8 @@ static int load_default(uint64_t capabilities, struct seccomp_program *ret, stru
 	return 0;
 }
 
-int seccomp_program_load(const struct seccomp_choice *choice, uint64_t capabilities,
-	struct seccomp_program *ret, struct error *err)
+static int load(const struct seccomp_choice *choice, const struct seccomp_target *target,
+	uint64_t capabilities, struct seccomp_program *ret, struct error *err)
 {
 	_cleanup_json_ json_t *object = NULL;
 	int r;
@@ -66,14 +67,46 @@ int seccomp_program_load(const struct seccomp_choice *choice, uint64_t capabilit
 		*ret = (struct seccomp_program){ 0 };
 		return 0;
 	case SECCOMP_DEFAULT:
-		return load_default(capabilities, ret, err);
+		return load_default(target, capabilities, ret, err);
 	case SECCOMP_CUSTOM:
 		break;
 	}
 	if (!choice->profile)
 		return error_set(err, EINVAL, "a custom seccomp profile has no text");
 	r = json_parse(choice->profile, strlen(choice->profile), "seccomp profile", &object, err);
-	return r < 0 ? r : seccomp_json_compile(object, ret, err);
+	return r < 0 ? r : seccomp_json_compile(object, target, ret, err);
+}
+
+int seccomp_program_load(const struct seccomp_choice *choice, uint64_t capabilities,
+	struct seccomp_program *ret, struct error *err)
+{
+	return load(choice, &seccomp_native, capabilities, ret, err);
+}
+
+int seccomp_program_load_translated(const struct seccomp_choice *choice, const char *architecture,
+	uint64_t capabilities, struct seccomp_program *ret_guest, struct seccomp_program *ret_host,
+	struct error *err)
+{
+	const struct seccomp_target *guest = seccomp_target_translated(architecture);
+	struct seccomp_program program;
+	int r;
+
+	if (!guest)
+		return error_set(err, ENOTSUP, "programs for %s are not translated", architecture);
+	r = load(choice, guest, capabilities, &program, err);
+	if (r < 0)
+		return r;
+	if (program.listener_path)
+		r = error_set(err, ENOTSUP,
+			"a seccomp agent (SCMP_ACT_NOTIFY) cannot be asked about translated programs");
+	if (r == 0)
+		r = load(choice, seccomp_target_beneath(architecture), capabilities, ret_host, err);
+	if (r < 0) {
+		seccomp_program_free(&program);
+		return r;
+	}
+	*ret_guest = program;
+	return 0;
 }
 
 void seccomp_program_free(struct seccomp_program *program)

@@ -38,15 +38,25 @@ struct seccomp_program {
 };
 
 /* Docker profile JSON (with includes/excludes by capability and architecture) or runtime-spec JSON
- * -> the runtime-spec object, resolved for `capabilities`. */
-int seccomp_profile_normalize(
-	const char *text, size_t len, uint64_t capabilities, char **ret, struct error *err);
+ * -> the runtime-spec object, resolved for `capabilities` and for programs of this machine, or, if
+ * `translated` is not NULL, of that architecture. */
+int seccomp_profile_normalize(const char *text, size_t len, const char *translated,
+	uint64_t capabilities, char **ret, struct error *err);
 
 /* The program of a choice, for a process that holds `capabilities` in its bounding set. An
  * unconfined one has no instructions, and installing it does nothing. (seccomp_load is
  * libseccomp's.) */
 int seccomp_program_load(const struct seccomp_choice *choice, uint64_t capabilities,
 	struct seccomp_program *ret, struct error *err);
+/*
+ * The same choice where programs are translated (container/translation.h): *ret_guest decides over
+ * their own calls, and is not the kernel's to install; *ret_host is beneath them. That allows by
+ * name what the choice allows, if such programs have that call at all, and what the translator
+ * needs itself.
+ */
+int seccomp_program_load_translated(const struct seccomp_choice *choice, const char *architecture,
+	uint64_t capabilities, struct seccomp_program *ret_guest, struct seccomp_program *ret_host,
+	struct error *err);
 void seccomp_program_free(struct seccomp_program *program);
 
 /* Install in the calling thread: one system call. Needs no_new_privs or CAP_SYS_ADMIN. 0, or the

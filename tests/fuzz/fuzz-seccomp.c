@@ -51,15 +51,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct seccomp_program program;
 	char *again = NULL;
 
-	if (seccomp_profile_normalize((const char *)data, size, 0xa80425fb, &choice.profile, NULL) <
-		0)
+	if (seccomp_profile_normalize(
+		    (const char *)data, size, NULL, 0xa80425fb, &choice.profile, NULL) < 0)
 		return 0;
 	if (seccomp_program_load(&choice, 0, &program, NULL) < 0)
 		abort();
 	check_program(&program);
 	seccomp_program_free(&program);
-	if (seccomp_profile_normalize(choice.profile, strlen(choice.profile), 0, &again, NULL) <
-			0 ||
+	if (seccomp_profile_normalize(
+		    choice.profile, strlen(choice.profile), NULL, 0, &again, NULL) < 0 ||
 		!streq(choice.profile, again))
 		abort();
 	free(again);

@@ -341,7 +341,7 @@ static char *normalized(const char *json, uint64_t capabilities)
 	struct error err = { 0 };
 	char *text = NULL;
 
-	if (seccomp_profile_normalize(json, strlen(json), capabilities, &text, &err) < 0)
+	if (seccomp_profile_normalize(json, strlen(json), NULL, capabilities, &text, &err) < 0)
 		fail_msg("%s", err.message);
 	return text;
 }
@@ -470,7 +470,7 @@ static void what_is_wrong_is_named(void **state)
 		char *text = NULL;
 
 		assert_true(seccomp_profile_normalize(
-				    rows[i].json, strlen(rows[i].json), 0, &text, &err) < 0);
+				    rows[i].json, strlen(rows[i].json), NULL, 0, &text, &err) < 0);
 		assert_null(text);
 		if (!strstr(err.message, rows[i].says))
 			fail_msg("'%s' does not say '%s'", err.message, rows[i].says);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * test-seccomp.c - the default profile: against a table and, call by call, against libseccomp's
- * program for the same rules; and the kernel's own opinion of it.
+ * program for the same rules; and the kernel's own opinion of it. What is in force where programs
+ * are translated.
  */
 #include "unit/container/seccomp-oracle.h"
 
@@ -192,7 +193,7 @@ static void built_in_programs_are_those_of_the_table(void **state)
 		struct sock_filter *code;
 		size_t count;
 
-		assert_int_equal(seccomp_default_compile(
+		assert_int_equal(seccomp_default_compile(seccomp_prebuilt[i].target,
 					 seccomp_prebuilt[i].capabilities, &code, &count, NULL),
 			0);
 		assert_int_equal(count, seccomp_prebuilt[i].count);
@@ -236,6 +237,116 @@ static void the_kernel_takes_the_default_program(void **state)
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
+
+/* --- translated programs -----------------------------------------------------------------------
+ */
+
+static void load_translated(const char *json, uint64_t capabilities, struct seccomp_program *guest,
+	struct seccomp_program *host)
+{
+	char *text = json ? strdup(json) : NULL;
+	const struct seccomp_choice choice = { .kind = json ? SECCOMP_CUSTOM : SECCOMP_DEFAULT,
+		.profile = text };
+	struct error err = { 0 };
+
+	if (seccomp_program_load_translated(&choice, "riscv64", capabilities, guest, host, &err) <
+		0)
+		fail_msg("%s", err.message);
+	free(text);
+}
+
+/* Of the guest's own call of that name. */
+static uint32_t ask_guest(const struct seccomp_program *p, const char *name, uint64_t arg0)
+{
+	int64_t nr = seccomp_resolve(&seccomp_riscv64.arches[0], name);
+
+	assert_true(nr >= 0);
+	return ask(p, AUDIT_ARCH_RISCV64, (uint32_t)nr, arg0, 0);
+}
+
+static uint32_t ask_host(const struct seccomp_program *p, const char *name, uint64_t arg0)
+{
+	int64_t nr = seccomp_resolve(&seccomp_native_arches[0], name);
+
+	assert_true(nr >= 0);
+	return ask(p, seccomp_native_arches[0].audit_arch, (uint32_t)nr, arg0, 0);
+}
+
+static void translated_programs_get_the_default_profile_by_their_own_numbers(void **state)
+{
+	struct seccomp_program guest, host;
+
+	load_translated(NULL, DOCKER, &guest, &host);
+	for (size_t i = 0; i < ARRAY_SIZE(expectations); i++) {
+		const char *name = expectations[i].name;
+
+		if (expectations[i].extra || seccomp_resolve(&seccomp_riscv64.arches[0], name) < 0)
+			continue;
+		assert_int_equal(
+			ask_guest(&guest, name, expectations[i].arg0), expectations[i].expected);
+		assert_int_equal(
+			ask_host(&host, name, expectations[i].arg0), expectations[i].expected);
+	}
+	assert_int_equal(ask_guest(&guest, "riscv_flush_icache", 0), ALLOW);
+	assert_int_equal(ask_guest(&guest, "riscv_hwprobe", 0), ALLOW);
+	assert_int_equal(ask(&guest, AUDIT_ARCH_X86_64, 0, 0, 0), SECCOMP_RET_KILL_PROCESS);
+	assert_int_equal(ask(&guest, AUDIT_ARCH_RISCV64, 100000, 0, 0), ERRNO(ENOSYS));
+	/* Beneath, only what there is for the guest to ask for, and only as 64-bit calls. */
+	assert_int_equal(ask_host(&host, "modify_ldt", 0), ERRNO(EPERM));
+	assert_int_equal(ask_host(&host, "fork", 0), ERRNO(EPERM));
+	assert_int_equal(ask_host(&host, "open", 0), ERRNO(EPERM));
+	assert_int_equal(ask(&host, AUDIT_ARCH_I386, 4, 0, 0), SECCOMP_RET_KILL_PROCESS);
+	assert_int_equal(ask(&host, AUDIT_ARCH_RISCV64, 64, 0, 0), SECCOMP_RET_KILL_PROCESS);
+	assert_int_equal(ask(&host, AUDIT_ARCH_X86_64, X32, 0, 0), ERRNO(ENOSYS));
+	seccomp_program_free(&guest);
+	seccomp_program_free(&host);
+}
+
+static void what_the_translator_needs_is_allowed_beneath_alone(void **state)
+{
+	static const char *const profiles[] = {
+		"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":["
+		"{\"names\":[\"read\"],\"action\":\"SCMP_ACT_ALLOW\"},"
+		"{\"names\":[\"mmap\"],\"action\":\"SCMP_ACT_KILL\"}]}",
+		"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":["
+		"{\"names\":[\"mmap\",\"openat\",\"execveat\",\"mkdirat\",\"futex\"],"
+		"\"action\":\"SCMP_ACT_ERRNO\"}]}",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(profiles); i++) {
+		char **needed = strv_split(seccomp_beneath_riscv64.needed, ' ');
+		struct seccomp_program guest, host;
+
+		load_translated(profiles[i], 0, &guest, &host);
+		strv_for_each (name, needed)
+			assert_int_equal(ask_host(&host, *name, 0), ALLOW);
+		assert_int_not_equal(ask_guest(&guest, "mmap", 0), ALLOW);
+		assert_int_equal(ask_guest(&guest, "futex", 0), ERRNO(EPERM));
+		assert_int_equal(ask_guest(&guest, "mkdirat", 0), ERRNO(EPERM));
+		assert_int_equal(ask_host(&host, "mkdirat", 0), ERRNO(EPERM));
+		assert_int_equal(ask_guest(&guest, "read", 0), ALLOW);
+		strv_free(needed);
+		seccomp_program_free(&guest);
+		seccomp_program_free(&host);
+	}
+}
+
+static void nobody_is_asked_about_translated_programs(void **state)
+{
+	static char agent[] =
+		"{\"defaultAction\":\"SCMP_ACT_NOTIFY\",\"listenerPath\":\"/run/agent\"}";
+	const struct seccomp_choice choice = { .kind = SECCOMP_CUSTOM, .profile = agent };
+	struct seccomp_program guest, host;
+	struct error err = { 0 };
+
+	assert_int_equal(
+		seccomp_program_load_translated(&choice, "riscv64", 0, &guest, &host, &err),
+		-ENOTSUP);
+	assert_non_null(strstr(err.message, "SCMP_ACT_NOTIFY"));
+	assert_int_equal(
+		seccomp_program_load_translated(&choice, "vax", 0, &guest, &host, &err), -ENOTSUP);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +357,9 @@ int main(void)
 		cmocka_unit_test(the_json_says_what_the_program_does),
 		cmocka_unit_test(built_in_programs_are_those_of_the_table),
 		cmocka_unit_test(the_kernel_takes_the_default_program),
+		cmocka_unit_test(translated_programs_get_the_default_profile_by_their_own_numbers),
+		cmocka_unit_test(what_the_translator_needs_is_allowed_beneath_alone),
+		cmocka_unit_test(nobody_is_asked_about_translated_programs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
