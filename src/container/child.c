@@ -72,7 +72,9 @@ static int look_at_host(struct child *child, struct error *err)
 	child->own_inode = st.st_ino;
 	/* Modes below are meant as they stand; process_execute() sets the command's mask. */
 	umask(0);
-	r = labels_open(child, err);
+	r = translation_keep(child, err);
+	if (r == 0)
+		r = labels_open(child, err);
 	return r < 0 ? r : seccomp_listener_open(child, err);
 }
 
@@ -221,7 +223,7 @@ static int wait_for_another(struct child *child)
 	/* Everything that process_execute() looks at. */
 	const int wanted[] = { child->sync_fd, child->options->start_fd, child->root_fd,
 		child->terminal_fd, child->apparmor_fd, child->selinux_fd, child->selinux_key_fd,
-		child->agent_fd, child->own_fds_fd };
+		child->agent_fd, child->own_fds_fd, child->translator_fd, child->guest_filter_fd };
 	int fd;
 
 	keep_only(wanted, ARRAY_SIZE(wanted), 3 + (unsigned)child->options->listen_fds);

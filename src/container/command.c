@@ -7,6 +7,8 @@
  * and its /proc/PID/exe the strata of the host. So the file is opened without following such magic
  * links and compared with ourselves, and so is every interpreter of a script, as deep as the kernel
  * goes.
+ *
+ * Where programs are translated, it is found out in the same way what the kernel would say of them.
  */
 #include "container/internal.h"
 
@@ -80,38 +82,6 @@ static int absolute_path(char path[PATH_MAX], const char *name)
 		: 0;
 }
 
-int command_refuse_ourselves(const struct child *child, const char *command, struct error *err)
-{
-	char path[PATH_MAX], line[BINPRM_BUF_SIZE + 1];
-	int r = absolute_path(path, command);
-
-	if (r < 0)
-		return error_errno(err, r, "exec: \"%s\"", command);
-	for (int depth = 0; depth <= INTERPRETER_DEPTH_MAX; depth++) {
-		_cleanup_close_ int fd = open_for_reading(child->root_fd, path);
-		struct stat st;
-
-		/* What cannot be opened cannot be executed either: execve(2) says it best. Except a
-		 * magic link, which it would follow. */
-		if (fd == -ELOOP)
-			return error_set(err, EACCES,
-				"exec: \"%s\": a link of /proc cannot be executed", command);
-		if (fd < 0)
-			return 0;
-		if (fstat(fd, &st) < 0)
-			return error_errno(err, errno, "exec: \"%s\"", command);
-		if (st.st_dev == child->own_device && st.st_ino == child->own_inode)
-			return error_set(err, EACCES,
-				"exec: \"%s\": this is the strata program of the host", command);
-		if (!S_ISREG(st.st_mode) || read_interpreter(fd, line) < 0 || !line[0])
-			return 0;
-		r = absolute_path(path, line);
-		if (r < 0)
-			return error_errno(err, r, "exec: \"%s\"", command);
-	}
-	return 0;
-}
-
 /* Is it a file this process may execute? 0 or -errno. */
 static int check_executable(const char *path)
 {
@@ -122,6 +92,57 @@ static int check_executable(const char *path)
 	if (S_ISDIR(st.st_mode))
 		return -EISDIR;
 	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
+/* `path` cannot be opened, or only by us: what execve(2) would say of it, or the translator. */
+static int refuse_unreadable(const char *command, const char *path, struct error *err)
+{
+	int r = faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0 ? -errno : check_executable(path);
+
+	return r < 0 ? error_set(err, -r, "exec: \"%s\": %s", command, strerror(-r)) : 0;
+}
+
+/* Refuse ourselves and, if it is to be translated, what is not executable in another way. */
+static int follow(
+	const struct child *child, const char *command, bool translated, struct error *err)
+{
+	char path[PATH_MAX], line[BINPRM_BUF_SIZE + 1];
+	int r = absolute_path(path, command);
+
+	if (r < 0)
+		return error_errno(err, r, "exec: \"%s\"", command);
+	for (int depth = 0; depth <= INTERPRETER_DEPTH_MAX; depth++) {
+		_cleanup_close_ int fd = open_for_reading(child->root_fd, path);
+		struct stat st;
+
+		/* A magic link execve(2) would follow. */
+		if (fd == -ELOOP)
+			return error_set(err, EACCES,
+				"exec: \"%s\": a link of /proc cannot be executed", command);
+		/* What cannot be opened cannot be executed either: execve(2) says it best. */
+		if (fd < 0 && !translated)
+			return 0;
+		if (translated && (r = refuse_unreadable(command, path, err)) < 0)
+			return r;
+		if (fd < 0)
+			return error_errno(err, fd, "exec: \"%s\"", command);
+		if (fstat(fd, &st) < 0)
+			return error_errno(err, errno, "exec: \"%s\"", command);
+		if (st.st_dev == child->own_device && st.st_ino == child->own_inode)
+			return error_set(err, EACCES,
+				"exec: \"%s\": this is the strata program of the host", command);
+		if (!S_ISREG(st.st_mode) || read_interpreter(fd, line) < 0 || !line[0])
+			return translated ? translation_check(child, fd, command, err) : 0;
+		r = absolute_path(path, line);
+		if (r < 0)
+			return error_errno(err, r, "exec: \"%s\"", command);
+	}
+	return 0;
+}
+
+int command_refuse_ourselves(const struct child *child, const char *command, struct error *err)
+{
+	return follow(child, command, false, err);
 }
 
 static const char *search_path(const struct child *child)
@@ -193,7 +214,7 @@ int command_find(struct child *child, char **ret, struct error *err)
 		if (r < 0)
 			return r;
 	}
-	r = command_refuse_ourselves(child, path, err);
+	r = follow(child, path, child->translator_fd >= 0, err);
 	if (r < 0)
 		return r;
 	*ret = steal_ptr(&path);

@@ -120,6 +120,7 @@ static const struct config_field strata_fields[] = {
 	FIELD("user", CONFIG_STRING, process.user),
 	FIELD("groups", CONFIG_STRV, process.group_names),
 	FIELD("init", CONFIG_BOOL, init),
+	FIELD("translate", CONFIG_STRING, translate),
 };
 
 #define OBJECT(id, what, fields, ...) [id] = { { __VA_ARGS__ }, what, fields, ARRAY_SIZE(fields) }

@@ -250,5 +250,6 @@ void container_config_free(struct container_config *config)
 		free_hooks(&config->hooks[kind]);
 	free(config->rootfs_propagation);
 	strv_free(config->annotations);
+	free(config->translate);
 	*config = (struct container_config){ 0 };
 }

@@ -197,6 +197,9 @@ struct container_config {
 	size_t nr_sysctls;
 	char *rootfs_propagation; /* "rprivate" when NULL */
 	bool init; /* --init: a small init of ours is pid 1 and reaps */
+	/* Programs are for this architecture (Go's name, one of container_translated()) and are
+	 * executed by strata-translate; NULL: they are this machine's own. */
+	char *translate;
 	bool has_time_offsets;
 	int64_t monotonic_offset_s, boottime_offset_s;
 	uint32_t monotonic_offset_ns, boottime_offset_ns;
@@ -261,6 +264,9 @@ const char *container_capability_name(int capability);
 uint64_t container_capabilities_default(void);
 /* All the running kernel knows and we hold in our bounding set. */
 uint64_t container_capabilities_all(void);
+
+/* The architectures that `translate` may name: the first, the second, ...; then NULL. */
+const char *container_translated(size_t index);
 
 /* --- life ---------------------------------------------------------------------------------- */
 

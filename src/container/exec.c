@@ -138,14 +138,14 @@ int container_exec(const struct container_config *config, pid_t init_pid,
 	pidfd = (int)syscall(SYS_pidfd_open, container_member(config, init_pid), 0);
 	if (pidfd < 0)
 		return error_errno(err, errno, "the container's first process is gone");
-	r = seccomp_program_load(&config->seccomp, process->cap_bounding, &child.seccomp, err);
+	r = translation_prepare(&child, err);
 	if (r < 0)
 		return r;
 	r = rootfs_open_running(&child, init_pid, err);
 	if (r == 0)
 		r = start_exec(&child, pidfd, &handle, err);
 	cleanup_close(&child.root_fd);
-	seccomp_program_free(&child.seccomp);
+	translation_close(&child);
 	if (r == 0 && config->intel_rdt.wanted && options->identity)
 		r = intel_rdt_join(
 			INTEL_RDT_ROOT, &config->intel_rdt, options->identity->id, handle.pid, err);

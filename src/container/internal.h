@@ -92,6 +92,7 @@ struct child {
 	int *source_fds;
 	int apparmor_fd, selinux_fd, selinux_key_fd; /* see labels.c; or -1 */
 	int agent_fd, own_fds_fd, agent_socket; /* see seccomp-listener.c; or -1 */
+	int translator_fd, guest_filter_fd; /* see translation.c; or -1 */
 	char *agent_text;
 	pid_t outer_pid, first_pid; /* our number outside; the container's first process's */
 	int nodes_fd; /* a detached tmpfs with the nodes of config->devices, named by index, or -1
@@ -252,6 +253,20 @@ int hooks_start(struct child *child, struct error *err);
 int command_refuse_ourselves(const struct child *child, const char *command, struct error *err);
 /* The file that args[0] names, checked; *ret is its path inside the root. */
 int command_find(struct child *child, char **ret, struct error *err);
+
+/* translation.c; for programs of this machine all but the first two do nothing. */
+/* The parent's: child->seccomp, and with it what translated programs need; and close it again. */
+int translation_prepare(struct child *child, struct error *err);
+void translation_close(struct child *child);
+/* Out of the command's way, before limits are set. */
+int translation_keep(struct child *child, struct error *err);
+/* Of config->translate: would execve(2) take the file, which is no script? It was found as
+ * `command`. */
+int translation_check(const struct child *child, int fd, const char *command, struct error *err);
+/* Before the filter: child->env for the command that was found at `path`. */
+int translation_make_environment(struct child *child, const char *path, struct error *err);
+/* In place of execve(2); only where child->translator_fd is one. Returns with errno. */
+void translation_execute(const struct child *child);
 
 /* init.c: fork; the child returns 0, the parent stays as pid 1 and never returns. */
 int init_fork(struct child *child, struct error *err);

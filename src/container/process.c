@@ -13,7 +13,8 @@
  *      are told what the command shall be
  *   5. the seccomp filter
  *   6. capabilities to exactly those wanted; ambient ones
- * After the filter only capset, prctl, fork and execve are called (and a write to report failure):
+ * After the filter only capset, prctl, fork and execve are called, or fcntl and execveat for a
+ * command that is translated (and a write to report failure):
  * a profile that refuses those refuses the container.
  */
 #include "container/internal.h"
@@ -491,7 +492,9 @@ int process_execute(struct child *child, struct error *err)
 	if (r < 0)
 		return r;
 	child->command_failed = false;
-	r = labels_apply(child, err);
+	r = translation_make_environment(child, path, err);
+	if (r == 0)
+		r = labels_apply(child, err);
 	if (r == 0)
 		r = install_filter(child, err);
 	if (r == 0)
@@ -505,7 +508,10 @@ int process_execute(struct child *child, struct error *err)
 	if (r < 0)
 		return r;
 	child->command_failed = true;
-	execve(path, process->args, child->env);
+	if (child->translator_fd >= 0)
+		translation_execute(child);
+	else
+		execve(path, process->args, child->env);
 	return error_set(err, errno, "exec: \"%s\": %s", process->args[0],
 		errno == ENOEXEC ? "exec format error" : strerror(errno));
 }

@@ -461,8 +461,7 @@ int container_spawn(const struct container_config *config,
 	r = find_single_mapping(&child, err);
 	if (r < 0)
 		return r;
-	r = seccomp_program_load(
-		&config->seccomp, config->process.cap_bounding, &child.seccomp, err);
+	r = translation_prepare(&child, err);
 	if (r < 0)
 		return r;
 	r = namespaces_open_paths(config, child.namespace_fds, err);
@@ -475,7 +474,7 @@ int container_spawn(const struct container_config *config,
 	mounts_close_sources(&child);
 	cleanup_close(&child.nodes_fd);
 	namespaces_close(child.namespace_fds);
-	seccomp_program_free(&child.seccomp);
+	translation_close(&child);
 	if (r == 0)
 		r = prepare_for_child(config, options, &handle, &cgroup_made, err);
 	if (r == 0 && config->intel_rdt.wanted) {

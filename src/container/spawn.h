@@ -12,7 +12,7 @@
 		.layer_root_fd = -1, .place_fd = -1, .null_fd = -1, .root_fd = -1, .dev_fd = -1,   \
 		.nodes_fd = -1, .terminal_fd = -1, .terminal_master_fd = -1, .apparmor_fd = -1,    \
 		.selinux_fd = -1, .selinux_key_fd = -1, .agent_fd = -1, .own_fds_fd = -1,          \
-		.agent_socket = -1,                                                                \
+		.agent_socket = -1, .translator_fd = -1, .guest_filter_fd = -1,                    \
 	}
 
 /* clone3(2) as fork(2), signal handlers reset in the child. Returns like fork(). */

@@ -92,7 +92,7 @@ static int set_seccomp(struct run_plan *plan, const char *value, struct error *e
 	}
 	r = io_read_file(AT_FDCWD, value, PROFILE_MAX, &text, &len, err);
 	if (r == 0)
-		r = seccomp_profile_normalize(text, len, NULL,
+		r = seccomp_profile_normalize(text, len, plan->config.translate,
 			plan->config.process.cap_bounding, &choice->profile, err);
 	if (r < 0)
 		return error_prefix(err, "seccomp profile %s", value);
