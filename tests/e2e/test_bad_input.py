@@ -257,13 +257,14 @@ def test_root_that_cannot_be_made(strata_binary, tmp_path):
 
 
 def test_an_image_for_another_cpu_says_so(strata, tmp_path):
-    # An ELF header is all that execve looks at: 64 bits, little-endian, EM_RISCV (243).
-    header = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xf3\x00\x01\x00\x00\x00" + bytes(40)
+    # An ELF header is all that execve looks at: 64 bits, big-endian, EM_S390 (22).
+    header = b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x02\x00\x16\x00\x00\x00\x01" + bytes(40)
     (tmp_path / "root.tar").write_bytes(oci.Tar().file("bin/true", header, mode=0o755).bytes())
-    strata.ok("import", "--platform", "linux/riscv64", tmp_path / "root.tar", "other:1")
-    done = strata("run", "--rm", "--platform", "linux/riscv64", "other:1", "/bin/true")
+    strata.ok("import", "--platform", "linux/s390x", tmp_path / "root.tar", "other:1")
+    done = strata("run", "--rm", "--platform", "linux/s390x", "other:1", "/bin/true")
     assert done.returncode == 126
-    assert "the image is for linux/riscv64" in one_sentence(done)
+    sentence = one_sentence(done)
+    assert "the image is for linux/s390x, and this machine runs linux/amd64" in sentence
 
 
 def test_without_the_helper_program(strata_binary, make_strata, busybox_store, tmp_path):

@@ -16,6 +16,7 @@
 #include "base/process.h"
 #include "front/cli/cli.h"
 #include "front/cli/finish.h"
+#include "front/cli/run_platform.h"
 #include "front/cli/verbs.h"
 #include "instance/volume.h"
 
@@ -32,6 +33,7 @@ struct run {
 	bool created;
 	bool starts; /* `run`, not `create` */
 	int network_fd; /* of container_network_begin(), until the instance has it */
+	char platform[64]; /* of the image, when it was not asked for; "": the host's */
 	int image_lock; /* shared, from resolving the image until the instance pins it */
 };
 
@@ -67,9 +69,9 @@ static int ask_helper(struct run *run, const char *verb, const char *name, struc
 		argv[n++] = run->cli->root;
 	}
 	argv[n++] = verb;
-	if (run->options->platform) {
+	if (run->options->platform || *run->platform) {
 		argv[n++] = "--platform";
-		argv[n++] = run->options->platform;
+		argv[n++] = *run->platform ? run->platform : run->options->platform;
 	}
 	argv[n++] = name;
 	argv[n] = NULL;
@@ -132,6 +134,29 @@ static int pull_missing(struct run *run, const char *name, int why, struct error
 	return ask_helper(run, "pull", name, err);
 }
 
+/* Stored for a platform only whose programs are translated: that is what is meant, where none was
+ * asked for. -ENOEXEC: it is not. */
+static int resolve_translated(
+	struct run *run, const char *name, struct image_platform *platform, struct error *err)
+{
+	struct image_platform host = *platform, other;
+	struct error ignored = { 0 };
+	char wanted[64];
+
+	for (size_t i = 0; run_platform_translated(i, &other) == 0; i++) {
+		if (resolve(run, name, &other, &ignored) < 0)
+			continue;
+		error_clear(err);
+		*platform = other;
+		image_platform_format(&host, wanted, sizeof(wanted));
+		image_platform_format(&other, run->platform, sizeof(run->platform));
+		fprintf(stderr, "%s: %s has no %s, running %s by translation\n", run->cli->program,
+			name, wanted, run->platform);
+		return 0;
+	}
+	return -ENOEXEC;
+}
+
 static int find_image(struct run *run, const char *name, struct error *err)
 {
 	const struct run_options *o = run->options;
@@ -148,6 +173,8 @@ static int find_image(struct run *run, const char *name, struct error *err)
 			return r;
 	}
 	r = resolve(run, name, &platform, err);
+	if (r == -ENOEXEC && !o->platform)
+		r = resolve_translated(run, name, &platform, err);
 	if (streq(o->pull, "missing") && (r == -ENOENT || (r == -ENOEXEC && !is_id(name)))) {
 		r = pull_missing(run, name, r, err);
 		if (r == 0)
@@ -278,18 +305,18 @@ static void adopt_attach(struct run_options *o)
 static void explain_platform(const struct run *run, int exit_code, struct error *err)
 {
 	const struct image_platform *image = &run->image.config.platform;
+	_cleanup_free_ char *runnable = NULL;
 	struct image_platform host;
-	char theirs[64], ours[64];
 	struct error why = *err;
+	char theirs[64];
 
 	if (exit_code != EXIT_NOT_EXECUTABLE || image_platform_parse(NULL, &host, NULL) < 0 ||
-		image_platform_matches(&host, image))
+		image_platform_matches(&host, image) || run_platform_needs_translation(image))
 		return;
 	image_platform_format(image, theirs, sizeof(theirs));
-	image_platform_format(&host, ours, sizeof(ours));
-	error_set(err, why.code,
-		"%s: the image is for %s and this machine is %s; strata does not run programs for another CPU yet",
-		why.message, theirs, ours);
+	runnable = run_platform_describe_all();
+	error_set(err, why.code, "%s: the image is for %s, and this machine runs %s", why.message,
+		theirs, runnable ? runnable : "others");
 }
 
 static int start_attached(struct run *run, struct error *err)

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/process.h"
+#include "front/cli/run_platform.h"
 #include "isolation/isolation.h"
 
 #define STOP_TIMEOUT_S	   10 /* Docker's */
@@ -112,6 +113,9 @@ static int build_identity(
 		r = set(&spec->manifest_digest, image->manifest_digest, err);
 	if (r == 0)
 		r = set(&spec->platform, platform, err);
+	if (r == 0)
+		r = set(&plan->config.translate,
+			run_platform_needs_translation(&image->config.platform), err);
 	if (r < 0)
 		return r;
 	if (!isolation_find(o->isolation, err))

@@ -12,6 +12,7 @@
 #include "front/cli/cli.h"
 #include "front/cli/each.h"
 #include "front/cli/filter.h"
+#include "front/cli/run_platform.h"
 #include "front/cli/show.h"
 #include "front/cli/template.h"
 #include "front/cli/verbs.h"
@@ -115,6 +116,22 @@ static int count_instances(struct cli *cli, struct instance_counts *counts, stru
 	return 0;
 }
 
+/* ["linux/amd64", "linux/riscv64"]: the host's first, then those that are translated. */
+static json_t *list_platforms(void)
+{
+	json_t *array = json_array();
+	struct image_platform platform;
+	char text[64];
+	int r = image_platform_parse(NULL, &platform, NULL);
+
+	for (size_t i = 0; r == 0; i++) {
+		image_platform_format(&platform, text, sizeof(text));
+		json_array_append_new(array, json_string(text));
+		r = run_platform_translated(i, &platform);
+	}
+	return array;
+}
+
 static int info_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)
 {
 	const struct format_options *o = options;
@@ -133,12 +150,13 @@ static int info_main(struct cli *cli, void *options, int argc, char **argv, stru
 	uname(&system);
 	sysinfo(&memory);
 	document = json_pack(
-		"{s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:s, s:s, s:s, s:s, s:i, s:I, s:s}",
+		"{s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:s, s:s, s:s, s:s, s:o, s:i, s:I, s:s}",
 		"Containers", counts.all, "ContainersRunning", counts.running, "ContainersPaused",
 		counts.paused, "ContainersStopped", counts.stopped, "Images", (json_int_t)images,
 		"RootDir", cli->root, "RunDir", cli->run_root, "Rootless", cli->rootless,
 		"CgroupVersion", cgroup_kinds[cgroup_host_kind()], "KernelVersion", system.release,
-		"OSType", "linux", "Architecture", system.machine, "NCPU", get_nprocs(), "MemTotal",
+		"OSType", "linux", "Architecture", system.machine, "Platforms", list_platforms(),
+		"NCPU", get_nprocs(), "MemTotal",
 		(json_int_t)(memory.totalram * (uint64_t)memory.mem_unit), "ServerVersion",
 		STRATA_VERSION);
 	return document ? print_document(document, o->format, err) : error_oom(err);
