@@ -75,8 +75,8 @@ class Apt:
                          LC_ALL="C.UTF-8")
         self._run("update")
 
-    def _run(self, *args):
-        return _output("apt-get", "-qq", *args, env=self._env).decode()
+    def _run(self, *args, **kw):
+        return _output("apt-get", "-qq", *args, env=self._env, **kw).decode()
 
     def packages(self, names):
         """The archive files of these packages, what they depend on, and all essential ones."""
@@ -85,6 +85,13 @@ class Apt:
         self._run(*wanted, "--download-only", "-o", f"Dir::Cache::archives={self.archives}")
         return [self.archives / line.split()[1] for line in sorted(uris.splitlines())
                 if line.startswith("'")]
+
+    def package(self, name):
+        """The archive file of this one alone."""
+        wanted = ["download", name]
+        uri = self._run(*wanted, "--print-uris").split()
+        self._run(*wanted, cwd=self.archives)
+        return self.archives / uri[1]
 
 
 def _fields(control):
@@ -212,6 +219,17 @@ class Layer:
         self.text("var/lib/dpkg/available", "")
         self._tar.close()
         return self.path
+
+
+def file_of(cpu, suite, package, *paths):
+    """The content of the first of these files that there is in a package."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as tmp, open(CACHE / ".debs.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        deb = Apt(tmp, cpu, suite).package(package)
+        tar = tarfile.open(fileobj=io.BytesIO(_output("dpkg-deb", "--fsys-tarfile", deb)))
+        known = {info.name.removeprefix("./"): info for info in tar}
+        return tar.extractfile(next(known[path] for path in paths if path in known)).read()
 
 
 def layers(folder, cpu, suite, *lists):
