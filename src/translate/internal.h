@@ -30,6 +30,9 @@
 /* What a call that a signal has interrupted returns: the dispatcher restarts it or makes it -EINTR,
  * as the guest's action for the signal says. Handlers pass it on. */
 #define RESTART_CALL (-512)
+/* Nothing has been done, and a signal must be delivered first: the call is done again behind its
+ * handler, whatever the action says. For calls that never fail with EINTR. */
+#define RETRY_CALL (-515)
 /* All registers are already what they must be (rt_sigreturn). */
 #define NO_RESULT (-513)
 
@@ -47,7 +50,9 @@ struct process {
 	uint32_t actions_lock; /* lock_take() */
 	struct signal_action actions[SIGNALS + 1];
 	int pid;
-	int program_fd; /* this program, for execve; the guest can neither see nor close it */
+	/* This program, for execve, and the file of the container's seccomp programs (-1: none):
+	 * the guest can neither see nor close them. */
+	int program_fd, filter_fd;
 	bool is_contained; /* no native programs, no prefix */
 	bool is_traced; /* calls are printed */
 	const char *prefix; /* of -L; NULL */
@@ -69,10 +74,17 @@ struct thread {
 	uint32_t is_pending;
 	int pending_signal;
 	uint8_t pending_info[128]; /* siginfo_t is the same on both sides */
+	/* SIGSEGV and SIGBUS that somebody has sent: a mask of them; SIGBUS is [1]. */
+	uint64_t held;
+	uint8_t held_info[2][128];
+	bool is_restarting; /* the call at pc has returned RESTART_CALL */
 	/* rt_sigsuspend(2) and its like: the mask to go back to behind the handler. */
 	bool is_suspended;
 	uint64_t suspended_mask;
-	void *block; /* thread.c: host stack, TLS and this */
+	/* thread.c */
+	void *block; /* the memory that this, its TLS and its stacks lie in */
+	bool is_first; /* runs on the stack of main() */
+	bool is_vforked; /* shares the memory of a parent that waits, and frees the block */
 };
 
 /* This thread's; NULL before the first. Async-signal-safe. */
@@ -145,9 +157,13 @@ bool descriptor_is_ours(const struct thread *t, uint64_t fd);
 int64_t proc_open(struct thread *t, int dir, const char *path, uint64_t flags);
 int64_t proc_read_link(struct thread *t, int dir, const char *path, uint64_t buffer, uint64_t size);
 
+/* Does a path that is followed to its end name the guest's program (/proc/self/exe)? */
+bool proc_is_program(const struct thread *t, int dir, const char *path);
+
 /* -L PREFIX: the path that a guest's absolute path stands for, in `buffer` (PATH_MAX) or as it is.
  */
 const char *path_for_host(const struct thread *t, const char *path, char *buffer);
+const char *path_with_prefix(const struct process *process, const char *path, char *buffer);
 
 /* --- locks ----------------------------------------------------------------------------------- */
 
@@ -155,7 +171,21 @@ const char *path_for_host(const struct thread *t, const char *path, char *buffer
 void lock_take(uint32_t *lock);
 void lock_release(uint32_t *lock);
 
+/* --- calls of this folder's own: rows of system-calls.c -------------------------------------- */
+
+system_call call_brk, call_clone, call_clone3, call_execve, call_execveat, call_exit,
+	call_exit_group, call_madvise, call_mmap, call_mprotect, call_mremap, call_munmap,
+	call_riscv_flush_icache, call_riscv_hwprobe, call_rt_sigaction, call_rt_sigpending,
+	call_rt_sigprocmask, call_rt_sigreturn, call_rt_sigsuspend, call_shmat, call_shmdt,
+	call_sigaltstack;
+
 /* --- the log --------------------------------------------------------------------------------- */
 
 /* One line on the descriptor of the debug log, without allocation. */
 void debug_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* A call's own: before it when it may not return, and after it. */
+void debug_call(const struct thread *t, const struct system_call_row *row, uint64_t number,
+	const uint64_t a[6]);
+void debug_result(const struct thread *t, const struct system_call_row *row, uint64_t number,
+	const uint64_t a[6], int64_t result);

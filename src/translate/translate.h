@@ -6,22 +6,13 @@
  * The process that calls translate_run() becomes the guest: its threads, descriptors, signals,
  * credentials and namespaces are the guest's. It must have one thread.
  *
- * How the program is started again by an execve(2) of the guest, and first by a container: the
- * program (strata-translate) is executed, by a descriptor if it is no file of the image
- * (execveat(2), AT_EMPTY_PATH), with the guest's argv as argv, and with a first environment
- *variable
+ * How the program is started again by an execve(2) of the guest, and first by a container, says
+ * base/translator.h. The words that only translate/ itself gives:
  *
- *	STRATA_TRANSLATE=WORD\nWORD\n...\nPROGRAM
- *
- * in front of the guest's. The last line (whose value may hold anything) is the path of the guest's
- * program as the guest would give it to execve(2). The words before it:
- *
- *	contained	a native program is ENOEXEC
- *	fd=N		this program is open as descriptor N (not close-on-exec), which the guest
- *does not see; without it /proc/self/exe must be readable
  *	trace		print the guest's system calls
  *	prefix=PATH	of -L
- *	secure		AT_SECURE is 1 for the guest
+ *	open=N		the guest's program is open as descriptor N, and is what was looked at
+ *	name=PATH	AT_EXECFN: the script that has led to the program
  *
  * The variable is removed before the guest sees its environment. One of the guest's own that has
  * this name is dropped by its execve(2), so that no guest can forge it.
@@ -32,17 +23,16 @@
 
 #include "base/error.h"
 
-#define TRANSLATE_VARIABLE "STRATA_TRANSLATE"
-
 struct translate_options {
-	const char *program; /* path; not searched for in PATH */
+	const char *program; /* path; not searched for in PATH; may be a script */
+	const char *name; /* AT_EXECFN; NULL: program */
 	char *const *argv; /* the guest's, NULL-ended; argv[0] may be anything */
 	char *const *envp; /* likewise */
 	const char *prefix; /* of -L: where loaders and libraries are looked for first; NULL */
 	int program_fd; /* this program; -1: /proc/self/exe is opened */
+	int filter_fd, open_fd; /* -1: none */
 	bool is_contained;
 	bool is_traced;
-	bool is_secure;
 };
 
 /*

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * thread.c - threads: clone(2), clone3(2), exit(2), and the loop that each of them is in.
+ *
+ * A guest's thread is a thread of the host with the same flags, except that its thread pointer is
+ * ours: robust lists, clear_child_tid, namespaces and signals to threads are the kernel's work. The
+ * C library knows of none of them. What it needs is in a thread's block:
+ *
+ *	guard page | stack of our code | stack of our signal handler | TLS, thread control block |
+ *	struct thread | struct process of a child of vfork()
+ *
+ * The TLS is a copy of the first thread's: variables of ours, and errno; of glibc's control block
+ * the head with the stack protector's and setjmp's secrets (sysdeps/x86_64/nptl/tls.h).
+ *
+ * A child that shares our memory but is another process (vfork) has a block, too. Its parent frees
+ * it when the child has gone or has executed something.
+ */
+#include "translate/thread.h"
+
+#include <errno.h>
+#include <link.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "translate/host.h"
+#include "translate/memory.h"
+#include "translate/signal.h"
+
+#define STACK_BYTES	    (256u << 10)
+#define HANDLER_STACK_BYTES (64u << 10)
+#define TLS_MAX		    (16u << 10)
+#define CONTROL_BYTES	    4096u /* room for glibc's struct pthread */
+#define CONTROL_HEAD_BYTES  64u /* of it, copied: up to the secrets */
+#define BLOCK_BYTES	    (4096u + STACK_BYTES + HANDLER_STACK_BYTES + TLS_MAX + CONTROL_BYTES + 16384u)
+
+_Static_assert(sizeof(struct thread) + sizeof(struct process) <= 16384, "the end of a block");
+
+static __thread struct thread *current;
+/* Where the first thread's TLS begins; found once, before there is another. */
+static uint64_t tls_bytes;
+
+struct thread *thread_current(void)
+{
+	return current;
+}
+
+static int find_tls(struct dl_phdr_info *info, size_t size, void *argument)
+{
+	uint64_t *lowest = argument, at = (uint64_t)(uintptr_t)info->dlpi_tls_data;
+
+	if (at && at < *lowest)
+		*lowest = at;
+	return 0;
+}
+
+static struct thread *make(struct process *process)
+{
+	int64_t at = host_call(SYS_mmap, 0, BLOCK_BYTES, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct thread *t;
+	char *block;
+
+	if (at < 0 && at > -4096)
+		return NULL;
+	block = guest_pointer((uint64_t)at);
+	host_call(SYS_mprotect, block, 4096, PROT_NONE);
+	t = (struct thread *)(void *)(block + BLOCK_BYTES - 16384u);
+	t->block = block;
+	t->process = process;
+	t->alternate_flags = SS_DISABLE;
+	return t;
+}
+
+void thread_free(struct thread *t)
+{
+	host_call(SYS_munmap, t->block, BLOCK_BYTES);
+}
+
+static char *stack_end(const struct thread *t)
+{
+	return (char *)t->block + 4096u + STACK_BYTES;
+}
+
+/* Everything but the first thread's TLS pointer, which is what main() has. */
+static void prepare(struct thread *t)
+{
+	current = t;
+	t->tid = (int)host_call(SYS_gettid);
+	signal_init_thread(t, stack_end(t), HANDLER_STACK_BYTES);
+}
+
+struct thread *thread_make_first(struct process *process)
+{
+	struct thread *t = make(process);
+	uint64_t pointer = host_thread_pointer(), lowest = pointer;
+
+	if (!t)
+		return NULL;
+	dl_iterate_phdr(find_tls, &lowest);
+	tls_bytes = pointer - lowest;
+	if (tls_bytes > TLS_MAX) {
+		thread_free(t);
+		return NULL;
+	}
+	riscv_cpu_init(&t->cpu, (struct jit_memory){ 0 });
+	t->is_first = true;
+	host_call(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &t->mask, sizeof(t->mask));
+	prepare(t);
+	return t;
+}
+
+/* --- the loop -------------------------------------------------------------------------------- */
+
+/* Code that may not be executed looks like any other fault from here. */
+static void fault(struct thread *t)
+{
+	const struct riscv_cpu *cpu = &t->cpu;
+	int code = cpu->fault_code;
+
+	if (code == SI_KERNEL) /* an address that x86 knows none of */
+		code = SEGV_MAPERR;
+	signal_fault(t, cpu->fault_signal, code, cpu->fault_address);
+}
+
+void thread_run(struct thread *t)
+{
+	struct riscv_cpu *cpu = &t->cpu;
+
+	for (;;) {
+		switch (riscv_run(t->process->jit, cpu)) {
+		case JIT_STOP_SYSTEM_CALL:
+			system_call_dispatch(t);
+			break;
+		case JIT_STOP_BREAKPOINT:
+			signal_fault(t, SIGTRAP, TRAP_BRKPT, cpu->pc);
+			break;
+		case JIT_STOP_ILLEGAL:
+			signal_fault(t, SIGILL, ILL_ILLOPC, cpu->pc);
+			break;
+		case JIT_STOP_MISALIGNED: /* only atomics: Linux does not do those for it */
+			signal_fault(t, SIGBUS, BUS_ADRALN, cpu->pc);
+			break;
+		case JIT_STOP_NEW_CODE:
+			memory_code_written(t->process->memory, 0, GUEST_END);
+			break;
+		case JIT_STOP_FAULT:
+			fault(t);
+			break;
+		case JIT_STOP_LIMIT:
+		case JIT_STOP_INTERRUPT:
+			break;
+		}
+		if (t->is_pending)
+			signal_deliver(t);
+	}
+}
+
+/* --- clone ----------------------------------------------------------------------------------- */
+
+/* A new thread that is to go on as the caller does. */
+static struct thread *copy(const struct thread *parent, uint64_t flags)
+{
+	struct thread *t = make(parent->process);
+	void *block;
+	char *control;
+	uint64_t pointer = host_thread_pointer();
+
+	if (!t)
+		return NULL;
+	block = t->block;
+	control = (char *)t - CONTROL_BYTES;
+	memcpy(control - tls_bytes, guest_pointer(pointer - tls_bytes), tls_bytes);
+	memcpy(control, guest_pointer(pointer), CONTROL_HEAD_BYTES);
+	((void **)(void *)control)[0] = control; /* tcb */
+	((void **)(void *)control)[2] = control; /* self */
+	t->cpu = parent->cpu;
+	t->cpu.run = NULL;
+	t->cpu.interrupt = 0;
+	t->cpu.reserved_address = RISCV_NO_RESERVATION;
+	t->mask = parent->mask;
+	t->block = block;
+	if (!(flags & CLONE_VFORK) || !(flags & CLONE_VM)) {
+		t->alternate_flags = SS_DISABLE;
+	} else {
+		t->alternate_stack = parent->alternate_stack;
+		t->alternate_size = parent->alternate_size;
+		t->alternate_flags = parent->alternate_flags;
+	}
+	if (!(flags & CLONE_THREAD)) {
+		t->process = (struct process *)(void *)(t + 1);
+		*t->process = *parent->process;
+		t->process->actions_lock = 0;
+		t->is_vforked = (flags & CLONE_VFORK) != 0;
+	}
+	return t;
+}
+
+/* All signals are blocked here. */
+static void start(void *argument)
+{
+	struct thread *t = argument;
+
+	prepare(t);
+	if (t->process == (struct process *)(void *)(t + 1))
+		t->process->pid = (int)host_call(SYS_getpid);
+	signal_unblock(t);
+	thread_run(t);
+}
+
+/* What a child of either kind finds in its registers. */
+static void enter(struct riscv_cpu *cpu, uint64_t flags, uint64_t stack, uint64_t tls)
+{
+	cpu->x[10] = 0;
+	if (stack)
+		cpu->x[2] = stack;
+	if (flags & CLONE_SETTLS)
+		cpu->x[4] = tls;
+	cpu->pc += 4;
+}
+
+struct clone_request {
+	uint64_t flags, stack, parent_tid, child_tid, tls;
+	struct clone_args *arguments; /* of clone3; NULL: clone */
+	uint64_t size; /* of the arguments */
+};
+
+static int64_t clone_sharing(struct thread *parent, const struct clone_request *request)
+{
+	uint64_t flags = request->flags;
+	struct thread *t = copy(parent, flags);
+	void *control;
+	int64_t r;
+
+	if (!t)
+		return -EAGAIN;
+	control = (char *)t - CONTROL_BYTES;
+	enter(&t->cpu, flags, request->stack, request->tls);
+	signal_block();
+	if (request->arguments) {
+		struct clone_args *arguments = request->arguments;
+
+		arguments->flags = flags | CLONE_SETTLS;
+		arguments->tls = (uint64_t)(uintptr_t)control;
+		arguments->stack = (uint64_t)(uintptr_t)((char *)t->block + 4096u);
+		arguments->stack_size = STACK_BYTES;
+		r = host_clone3(arguments, request->size, start, t);
+	} else {
+		r = host_clone(flags | CLONE_SETTLS, stack_end(t), request->parent_tid,
+			request->child_tid, (uint64_t)(uintptr_t)control, start, t);
+	}
+	signal_unblock(parent);
+	if (r < 0 || t->is_vforked)
+		thread_free(t);
+	return r;
+}
+
+static int64_t clone_copying(struct thread *t, const struct clone_request *request)
+{
+	struct process *process = t->process;
+	uint64_t flags = request->flags & ~(uint64_t)CLONE_SETTLS;
+	int64_t r;
+
+	signal_block();
+	/* In this order: who translates asks for the map. */
+	jit_before_fork(process->jit);
+	lock_take(&process->memory->lock);
+	lock_take(&process->actions_lock);
+	if (request->arguments) {
+		request->arguments->flags = flags;
+		request->arguments->tls = 0;
+		request->arguments->stack = request->arguments->stack_size = 0;
+		r = host_call(SYS_clone3, request->arguments, request->size);
+	} else {
+		r = host_call(SYS_clone, flags, 0, request->parent_tid, request->child_tid, 0);
+	}
+	lock_release(&process->actions_lock);
+	lock_release(&process->memory->lock);
+	if (r == 0) {
+		process->pid = (int)host_call(SYS_getpid);
+		t->tid = (int)host_call(SYS_gettid);
+		t->held = 0;
+		if (jit_after_fork(process->jit, true) < 0)
+			signal_die(SIGKILL);
+		enter(&t->cpu, request->flags, request->stack, request->tls);
+	} else {
+		jit_after_fork(process->jit, false);
+	}
+	signal_unblock(t);
+	return r ? r : NO_RESULT;
+}
+
+static int64_t make_child(struct thread *t, const struct clone_request *request)
+{
+	return request->flags & CLONE_VM ? clone_sharing(t, request) : clone_copying(t, request);
+}
+
+int64_t call_clone(struct thread *t, const uint64_t a[6])
+{
+	/* CONFIG_CLONE_BACKWARDS: the thread pointer comes before the child's tid. */
+	const struct clone_request request = { .flags = a[0] & UINT32_MAX,
+		.stack = a[1],
+		.parent_tid = a[2],
+		.tls = a[3],
+		.child_tid = a[4] };
+
+	return make_child(t, &request);
+}
+
+int64_t call_clone3(struct thread *t, const uint64_t a[6])
+{
+	struct clone_args arguments = { 0 };
+	struct clone_request request = { .arguments = &arguments, .size = sizeof(arguments) };
+	uint8_t rest[256];
+
+	if (a[1] < CLONE_ARGS_SIZE_VER0)
+		return -EINVAL;
+	if (a[1] > GUEST_PAGE)
+		return -E2BIG;
+	if (guest_copy_in(&arguments, a[0], a[1] < sizeof(arguments) ? a[1] : sizeof(arguments)) <
+		0)
+		return -EFAULT;
+	/* What we do not know must be nothing. */
+	for (uint64_t at = sizeof(arguments); at < a[1]; at += sizeof(rest)) {
+		uint64_t size = a[1] - at < sizeof(rest) ? a[1] - at : sizeof(rest);
+
+		if (guest_copy_in(rest, a[0] + at, size) < 0)
+			return -EFAULT;
+		for (uint64_t i = 0; i < size; i++)
+			if (rest[i])
+				return -E2BIG;
+	}
+	if (!arguments.stack != !arguments.stack_size)
+		return -EINVAL;
+	request.flags = arguments.flags;
+	request.stack = arguments.stack ? arguments.stack + arguments.stack_size : 0;
+	request.tls = arguments.tls;
+	return make_child(t, &request);
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+int64_t call_exit(struct thread *t, const uint64_t a[6])
+{
+	signal_block();
+	if (t->is_first || t->is_vforked)
+		for (;;)
+			host_call(SYS_exit, a[0]);
+	host_unmap_and_exit(t->block, BLOCK_BYTES, (int)a[0]);
+}
+
+int64_t call_exit_group(struct thread *t, const uint64_t a[6])
+{
+	for (;;)
+		host_call(SYS_exit_group, a[0]);
+}
