@@ -29,6 +29,8 @@ const struct verb *const verbs[] = {
 	ALIAS("container start", "start"),
 	&verb_exec,
 	ALIAS("container exec", "exec"),
+	HELPER("strata-translate", "translate", "Run",
+		"Run a program for another CPU (riscv64), with no image"),
 	&verb_attach,
 	ALIAS("container attach", "attach"),
 	&verb_update,
