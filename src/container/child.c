@@ -50,6 +50,7 @@ static int seal_descriptors(struct child *child, struct error *err)
 {
 	unsigned first = 3 + (unsigned)child->options->listen_fds;
 
+	cpus_roam(&child->cpus);
 	if (child->options->lock_fd > 0)
 		close(child->options->lock_fd);
 	if (close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
@@ -99,6 +100,7 @@ static const struct stage spawn_stages[] = {
 	{ terminal_make_console, NULL },
 	{ mounts_seal, NULL },
 	{ mounts_hide_paths, NULL },
+	{ namespaces_join_network, NULL },
 	/* 3. the cgroup, as late as its own mount allows: the parent is still making it */
 	{ namespaces_enter_cgroup, NULL },
 	{ hooks_create, NULL },

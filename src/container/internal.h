@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "base/cpus.h"
 #include "container/container.h"
 
 /* --- sync.c: the channel -------------------------------------------------------------------- */
@@ -73,8 +74,10 @@ struct child {
 	bool single_mapping; /* that namespace knows one id only */
 	bool rootless; /* the parent is no root either */
 	bool is_first; /* not one of `exec` */
+	struct cpus cpus; /* the first begins where it was made, and the parent makes room */
 	bool prepared; /* SYNC_PREPARED has come */
 	bool released, detached; /* SYNC_GO or SYNC_DETACH has come, maybe before its time */
+	bool network_due; /* its network namespace is not entered yet */
 	bool has_cgroup; /* none where the host gives us none and no limit asks for one */
 	bool in_cgroup;
 	bool shares_mounts; /* the mount namespace is the host's or another container's */
@@ -115,7 +118,7 @@ int child_await_prepared(struct child *child, struct error *err);
 /* What the parent says to a message of ours. 0 or -errno. */
 int child_receive_answer(struct child *child, struct sync_message *ret, int *ret_fd);
 
-/* network-ahead.c: the namespace from the channel of container_network_begin(); *ret_fd is -1 when
+/* network-ahead.c: the namespace from the receiver of container_network_open(); *ret_fd is -1 when
  * it could not be made. */
 int network_receive(int channel, int *ret_fd, struct error *err);
 
@@ -133,6 +136,9 @@ void namespaces_close(int fds[CONTAINER_NS_COUNT]);
  */
 int namespaces_raise_loopback(struct error *err);
 int namespaces_join(struct child *child, struct error *err);
+/* The new network namespace, where namespaces_join() has left it for later: needed by what looks at
+ * it, and by the time that others see the container. Twice is once. */
+int namespaces_join_network(struct child *child, struct error *err);
 /* Of those it joins: is there any? And join, before it has entered a user namespace, those that we
  * may; the others are left to it. */
 bool namespaces_joins_any(const struct child *child);

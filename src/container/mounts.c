@@ -196,6 +196,9 @@ static int remount(struct child *child, const struct container_mount *entry,
 			       entry->destination, err);
 }
 
+/* Types that never look at the network namespace they are mounted in, as sysfs does. */
+static const char *const networkless[] = { "proc", "tmpfs", "devpts", "mqueue", NULL };
+
 static int mount_by_type(struct child *child, const struct container_mount *mount,
 	const struct mount_options *o, struct error *err)
 {
@@ -205,6 +208,12 @@ static int mount_by_type(struct child *child, const struct container_mount *moun
 		return mount_bind(child, mount, o, err);
 	if (streq(mount->type, "cgroup") || streq(mount->type, "cgroup2"))
 		return mount_cgroup(child, mount, o, err);
+	if (!strv_contains((char **)networkless, mount->type)) {
+		int r = namespaces_join_network(child, err);
+
+		if (r < 0)
+			return r;
+	}
 	return mount_filesystem(child, mount, o, err);
 }
 

@@ -111,11 +111,14 @@ int namespaces_raise_loopback(struct error *err)
 	return 0;
 }
 
-static int enter_new_network(struct child *child, struct error *err)
+int namespaces_join_network(struct child *child, struct error *err)
 {
 	_cleanup_close_ int ahead = -1;
 	int r = 0;
 
+	if (!child->network_due)
+		return 0;
+	child->network_due = false;
 	if (child->options->network_fd > 0 && !child->in_userns)
 		r = network_receive(child->options->network_fd, &ahead, err);
 	if (r < 0)
@@ -171,7 +174,11 @@ int namespaces_join(struct child *child, struct error *err)
 		if (r < 0)
 			return r;
 	}
-	return flags & CLONE_NEWNET ? enter_new_network(child, err) : 0;
+	child->network_due = flags & CLONE_NEWNET;
+	/* One that is made ahead need not be there yet. */
+	if (child->options->network_fd > 0 && !child->config->nr_sysctls)
+		return 0;
+	return namespaces_join_network(child, err);
 }
 
 int namespaces_join_mounts(struct child *child, struct error *err)

@@ -411,12 +411,15 @@ static int start_child(struct child *child, struct container_handle *handle, str
 	if (needs_helper(child))
 		handle->pid = spawn_clone_by_helper(
 			enter_namespaces, child, -1, (uint64_t)flags, &handle->pidfd, err);
-	else
+	else {
+		cpus_stay(&child->cpus);
 		handle->pid = clone_directly(child, flags, &handle->pidfd, err);
+	}
 	if (handle->pid == 0) {
 		close(pair[0]);
 		child_spawn_main(child);
 	}
+	cpus_make_room(&child->cpus);
 	close(pair[1]);
 	r = handle->pid;
 	return r < 0 ? r : 0;
@@ -490,6 +493,7 @@ int container_spawn(const struct container_config *config,
 		r = send_go(&handle, err);
 	if (r == 0)
 		r = spawn_await_ready(&child, &handle, err);
+	cpus_roam(&child.cpus);
 	if (r < 0) {
 		spawn_kill(&handle);
 		if (cgroup_made) {
