@@ -296,7 +296,7 @@ struct container_spawn_options {
 	bool keep_keyring; /* stay in the session keyring of the caller */
 	/* NULL: it has no hooks, no seccomp agent and no class of service. */
 	const struct container_identity *identity;
-	/* The channel of container_network_begin(), for a config that wants a network namespace of
+	/* The receiver of container_network_open(), for a config that wants a network namespace of
 	 * its own; 0 (never a channel): the child makes it. */
 	int network_fd;
 	/*
@@ -317,11 +317,19 @@ struct container_spawn_options {
 };
 
 /*
- * Begin to make a network namespace with its loopback up, on a thread of its own; nobody waits for
- * it but the child that needs it. Returns the channel through which that gets it, the caller's to
- * close; 0 where none can be made ahead.
+ * A network namespace with its loopback up, made by one process while another does something else:
+ * `receiver_fd` is for container_spawn_options, in the process that spawns, which closes the other
+ * one; `sender_fd` for container_network_make() in the one that makes it. Zeroed: none.
  */
-int container_network_begin(void);
+struct container_network_ahead {
+	int receiver_fd, sender_fd;
+};
+/* Fails where none can be made ahead. */
+int container_network_open(struct container_network_ahead *ret);
+void container_network_close(struct container_network_ahead *ahead);
+/* Make it, send it, and return to the namespace that `neighbour`, a child of ours, is in. The
+ * caller has one thread. A failure is found by whoever waits for it, when sender_fd is closed. */
+void container_network_make(int sender_fd, pid_t neighbour);
 
 /* A process that was started and is ours to wait for. */
 struct container_handle {

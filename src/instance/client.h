@@ -46,6 +46,13 @@ void terminal_restore(struct terminal *terminal);
 /* Size of whichever of our stdio is a terminal; false when none is. */
 bool terminal_size(uint16_t *ret_rows, uint16_t *ret_columns);
 
+/* --- start.c --- */
+
+/* Wait for the monitor's word that the command runs, or why it does not. */
+int client_await_start(int fd, int *ret_exit_code, struct error *err);
+/* The other end: say why it does not. */
+void client_send_failed(int fd, int exit_code, const struct error *why);
+
 /* --- attach.c --- */
 
 /*

@@ -177,7 +177,10 @@ static int create(struct instance *instance, struct error *err)
 	bool named;
 	int r;
 
-	io_random_hex(instance->id, INSTANCE_ID_LEN / 2);
+	if (instance->spec.id)
+		memcpy(instance->id, instance->spec.id, sizeof(instance->id));
+	else
+		io_random_hex(instance->id, INSTANCE_ID_LEN / 2);
 	r = instance_path(&instance->roots, private_path, sizeof(private_path), INSTANCE_NEW_PREFIX,
 		instance->id, NULL);
 	if (r == 0)
@@ -222,6 +225,7 @@ int instance_create(const struct instance_roots *roots, struct instance_spec *sp
 	umask(mask);
 	free(steal_ptr(&instance.spec.hosts));
 	free(steal_ptr(&instance.spec.resolv_conf));
+	instance.spec.id = NULL;
 	if (r < 0)
 		return r;
 	instance_event(&instance, "create", NULL);

@@ -27,9 +27,11 @@
  */
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/cpus.h"
 #include "base/error.h"
 #include "container/container.h"
 #include "image/image.h"
@@ -103,8 +105,9 @@ struct instance_spec {
 	 * config->hostname, which is the ID's first 12 digits when the caller left it NULL.
 	 */
 	char *hosts, *resolv_conf;
+	const char *id; /* likewise, and borrowed: its ID; NULL = a random one */
 	/*
-	 * Likewise: instance_start() follows at once. The documents of a --rm instance, which
+	 * Likewise: it is started at once. The documents of a --rm instance, which
 	 * nobody else needs before it runs, are then left to its monitor, which writes them while
 	 * the container's first process does its own work.
 	 */
@@ -207,6 +210,33 @@ enum instance_attach_end {
  * 125, 126 or 127.
  */
 int instance_start(struct instance *instance, const struct instance_attach_options *attach,
+	enum instance_attach_end *ret_end, int *ret_exit_code, struct error *err);
+
+/*
+ * The same for an instance that is yet to be made, in two processes: instance_run_fork() returns in
+ * both. In the maker (run->maker == 0) the caller makes the instance, with run->id for its ID, and
+ * ends with one of the two functions that do not return; in the other, the foreground, it calls
+ * instance_run_follow(), which is to the maker's success what instance_start() is to that of its
+ * monitor. `attach` is the same everywhere. See run.c.
+ */
+struct instance_run {
+	pid_t maker;
+	char id[INSTANCE_ID_LEN + 1];
+	int fd; /* to the other process */
+	int signal_fd; /* with `attach` */
+	sigset_t old_mask;
+	/* The maker begins on the CPU we are on: a foreground that has work of its own makes
+	 * room for it before. */
+	struct cpus cpus;
+};
+int instance_run_fork(
+	struct instance_run *run, const struct instance_attach_options *attach, struct error *err);
+void instance_run_become_monitor(struct instance_run *run, struct instance *instance,
+	const struct instance_attach_options *attach) __attribute__((noreturn));
+/* It could not be made; the foreground gets `why` as its error and 125 as the exit code. */
+void instance_run_give_up(struct instance_run *run, const struct error *why)
+	__attribute__((noreturn));
+int instance_run_follow(struct instance_run *run, const struct instance_attach_options *attach,
 	enum instance_attach_end *ret_end, int *ret_exit_code, struct error *err);
 
 int instance_attach(struct instance *instance, const struct instance_attach_options *options,

@@ -25,6 +25,7 @@
 #define INSTANCE_STATE_MAX	 (64u << 10) /* bytes of state.json */
 #define INSTANCE_LOCK_TIMEOUT_NS INT64_C(15000000000) /* a monitor that is just ending */
 #define INSTANCE_EXIT_UNKNOWN	 255 /* nobody saw how it ended; Docker's number for it */
+#define INSTANCE_EXIT_STRATA	 125 /* strata itself failed; Docker's number for it */
 #define INSTANCE_STOP_TIMEOUT_S	 10 /* Docker's default */
 
 /* --- names.c --- */

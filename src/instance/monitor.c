@@ -35,9 +35,9 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "instance/client.h"
 #include "instance/join.h"
 
-#define EXIT_CODE_STRATA	 125
 #define EXIT_CODE_NOT_EXECUTABLE 126
 #define EXIT_CODE_NOT_FOUND	 127
 
@@ -203,7 +203,7 @@ static int abandon_start(struct monitor *monitor, int r)
 	if (monitor->ops->cleanup)
 		monitor->ops->cleanup(&monitor->instance->config, NULL);
 	if (!command_failed)
-		return EXIT_CODE_STRATA;
+		return INSTANCE_EXIT_STRATA;
 	return r == -ENOENT ? EXIT_CODE_NOT_FOUND : EXIT_CODE_NOT_EXECUTABLE;
 }
 
@@ -274,7 +274,7 @@ static int start_command(struct monitor *monitor, struct error *err)
 	if (r == 0)
 		r = monitor_open_stdio(monitor, options.stdio, err);
 	if (r < 0)
-		return EXIT_CODE_STRATA;
+		return INSTANCE_EXIT_STRATA;
 	r = monitor->ops->create(&instance->config, &options, &monitor->process, err);
 	for (int i = 0; i < 3; i++)
 		cleanup_close(&options.stdio[i]);
@@ -283,7 +283,7 @@ static int start_command(struct monitor *monitor, struct error *err)
 	instance->network_fd = 0; /* a restart gets one of its own */
 	if (r < 0) {
 		monitor_close_stdio(monitor);
-		return EXIT_CODE_STRATA;
+		return INSTANCE_EXIT_STRATA;
 	}
 	/* An isolation may have no such moment. */
 	if (monitor->ready_for != monitor->process.handle.pid &&
@@ -631,17 +631,10 @@ static void identify(struct monitor *monitor)
 
 static void tell_starter(struct monitor *monitor, int exit_code, const struct error *why)
 {
-	struct frame_failed failed = { .exit_code = exit_code };
-	int fd = monitor->starter;
-
-	if (exit_code == 0) {
-		frame_send_i32(fd, FRAME_STARTED, monitor->process.handle.pid, 0);
-	} else {
-		failed.result.code = why->code ? why->code : EIO;
-		snprintf(failed.result.message, sizeof(failed.result.message), "%.*s",
-			(int)FRAME_MESSAGE_MAX - 1, why->message);
-		frame_send(fd, FRAME_FAILED, 0, &failed, sizeof(failed), 0);
-	}
+	if (exit_code == 0)
+		frame_send_i32(monitor->starter, FRAME_STARTED, monitor->process.handle.pid, 0);
+	else
+		client_send_failed(monitor->starter, exit_code, why);
 }
 
 /* The first start failed: the instance stays as it was created, and says why. */
@@ -704,7 +697,7 @@ static void begin(struct monitor *monitor, const struct instance_attach_options 
 		{ "start", NULL, NULL } };
 	struct error why = { 0 };
 	uint8_t streams = 0;
-	int code = EXIT_CODE_STRATA;
+	int code = INSTANCE_EXIT_STRATA;
 
 	monitor->ops = instance_isolation(monitor->instance, &why);
 	if (monitor->ops && instance_load_config(monitor->instance, &why) == 0) {
@@ -751,13 +744,9 @@ void monitor_run(
 	monitor = mmap(
 		NULL, sizeof(*monitor), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (monitor == MAP_FAILED) {
-		struct frame_failed failed = { .exit_code = EXIT_CODE_STRATA };
-
 		error_oom(&why);
-		failed.result.code = why.code;
-		snprintf(failed.result.message, sizeof(failed.result.message), "out of memory");
-		frame_send(starter, FRAME_FAILED, 0, &failed, sizeof(failed), 0);
-		_exit(EXIT_CODE_STRATA);
+		client_send_failed(starter, INSTANCE_EXIT_STRATA, &why);
+		_exit(INSTANCE_EXIT_STRATA);
 	}
 	init(monitor, instance, starter, foreground);
 	begin(monitor, foreground);

@@ -15,8 +15,6 @@
 #include "base/log.h"
 #include "instance/monitor.h"
 
-#define EXIT_CODE_STRATA 125
-
 /* The next frame that is no warning; those are passed on. */
 static int next_frame(int fd, void *buffer, struct frame *ret)
 {
@@ -29,15 +27,14 @@ static int next_frame(int fd, void *buffer, struct frame *ret)
 	}
 }
 
-/* Wait for the word that it runs, or why it does not. */
-static int await_start(int fd, int *ret_exit_code, struct error *err)
+int client_await_start(int fd, int *ret_exit_code, struct error *err)
 {
 	_cleanup_free_ void *buffer = malloc(FRAME_MAX);
 	const struct frame_failed *failed;
 	struct frame frame;
 	int r;
 
-	*ret_exit_code = EXIT_CODE_STRATA;
+	*ret_exit_code = INSTANCE_EXIT_STRATA;
 	if (!buffer)
 		return error_oom(err);
 	r = next_frame(fd, buffer, &frame);
@@ -55,6 +52,16 @@ static int await_start(int fd, int *ret_exit_code, struct error *err)
 	*ret_exit_code = failed->exit_code;
 	return error_set(
 		err, failed->result.code ? failed->result.code : EIO, "%s", failed->result.message);
+}
+
+void client_send_failed(int fd, int exit_code, const struct error *why)
+{
+	struct frame_failed failed = { .exit_code = exit_code };
+
+	failed.result.code = why->code ? why->code : EIO;
+	snprintf(failed.result.message, sizeof(failed.result.message), "%.*s",
+		(int)FRAME_MESSAGE_MAX - 1, why->message);
+	frame_send(fd, FRAME_FAILED, 0, &failed, sizeof(failed), 0);
 }
 
 /*
@@ -152,7 +159,7 @@ int instance_start(struct instance *instance, const struct instance_attach_optio
 	sigset_t old;
 	int r;
 
-	*ret_exit_code = EXIT_CODE_STRATA;
+	*ret_exit_code = INSTANCE_EXIT_STRATA;
 	r = lock_idle(instance, err);
 	if (r == -EALREADY)
 		return start_running(instance, attach, ret_end, ret_exit_code, err);
@@ -179,7 +186,7 @@ int instance_start(struct instance *instance, const struct instance_attach_optio
 		close(instance->image_lock_fd); /* the monitor has it */
 	instance->image_lock_fd = 0;
 	if (r == 0)
-		r = await_start(fd, ret_exit_code, err);
+		r = client_await_start(fd, ret_exit_code, err);
 	if (r == 0 && attach)
 		r = client_run(fd, attach, signal_fd, ret_end, ret_exit_code, err);
 	else if (r == 0)

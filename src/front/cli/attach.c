@@ -48,7 +48,7 @@ static int attach_main(struct cli *cli, void *options, int argc, char **argv, st
 	if (attach.terminal && attach.stdin_open && !isatty(STDIN_FILENO))
 		return error_set(err, ENOTTY, "the input device is not a TTY");
 	r = instance_attach(&instance, &attach, &end, &exit_code, err);
-	return finish_attached(cli, &instance, r, end, exit_code, err);
+	return finish_attached(cli, instance.id, r, end, exit_code, err);
 }
 
 const struct verb verb_attach = {

@@ -12,8 +12,8 @@ int finish_failed(const struct cli *cli, int exit_code, const struct error *err)
 	return exit_code > 0 ? exit_code : EXIT_STRATA;
 }
 
-int finish_attached(const struct cli *cli, const struct instance *instance, int r,
-	enum instance_attach_end end, int exit_code, struct error *err)
+int finish_attached(const struct cli *cli, const char *id, int r, enum instance_attach_end end,
+	int exit_code, struct error *err)
 {
 	if (r < 0)
 		return finish_failed(cli, exit_code, err);
@@ -27,5 +27,5 @@ int finish_attached(const struct cli *cli, const struct instance *instance, int 
 	}
 	return error_set(err, EPIPE,
 		"the monitor of instance %.12s went away, and with it the connection: 'strata ps -a' tells how it is",
-		instance->id);
+		id);
 }

@@ -2,9 +2,11 @@
 /*
  * run.c - `run` and `create`: image + options -> instance, and (run) start it.
  *
- * This is the path that SPECIFICATION.md measures. Between main() and instance_start() it opens the
+ * This is the path that SPECIFICATION.md measures. `run` forks at once: one process opens the
  * store, resolves the image once (index, manifest, configuration, each read once), fills in the two
- * documents and creates the instance; everything else is behind an option that was given.
+ * documents, creates the instance and becomes its monitor; the other makes the network namespace
+ * meanwhile, on another CPU, and then is the user's end of the command. Everything else is behind
+ * an option that was given.
  */
 #include "front/cli/run_options.h"
 
@@ -31,8 +33,8 @@ struct run {
 	struct run_plan plan;
 	struct instance instance;
 	bool created;
-	bool starts; /* `run`, not `create` */
-	int network_fd; /* of container_network_begin(), until the instance has it */
+	struct instance_run *ahead; /* `run`, not `create` */
+	struct container_network_ahead network;
 	char platform[64]; /* of the image, when it was not asked for; "": the host's */
 	int image_lock; /* shared, from resolving the image until the instance pins it */
 };
@@ -45,8 +47,7 @@ static void release_image(struct run *run)
 
 static void run_end(struct run *run)
 {
-	if (run->network_fd > 0)
-		close(run->network_fd);
+	container_network_close(&run->network);
 	if (run->created)
 		instance_close(&run->instance);
 	release_image(run);
@@ -220,7 +221,8 @@ static int create(struct run *run, int argc, char **argv, struct error *err)
 		r = run_plan_build(&request, &run->plan, err);
 	if (r == 0)
 		r = run_plan_make_volumes(run->cli, &run->plan, err);
-	run->plan.spec.starts_at_once = run->starts;
+	run->plan.spec.starts_at_once = run->ahead != NULL;
+	run->plan.spec.id = run->ahead ? run->ahead->id : NULL;
 	if (r == 0)
 		r = instance_create(
 			&run->roots, &run->plan.spec, &run->plan.config, &run->instance, err);
@@ -301,17 +303,21 @@ static void adopt_attach(struct run_options *o)
 		o->interactive = true;
 }
 
-/* "exec format error" alone does not say that the image is for another CPU. */
-static void explain_platform(const struct run *run, int exit_code, struct error *err)
+/* "exec format error" alone does not say that the image is for another CPU. It is looked at again:
+ * the maker knew it, and is gone. */
+static void explain_platform(struct run *run, const char *name, int exit_code, struct error *err)
 {
 	const struct image_platform *image = &run->image.config.platform;
 	_cleanup_free_ char *runnable = NULL;
-	struct image_platform host;
+	struct image_platform host, wanted;
 	struct error why = *err;
 	char theirs[64];
 
 	if (exit_code != EXIT_NOT_EXECUTABLE || image_platform_parse(NULL, &host, NULL) < 0 ||
-		image_platform_matches(&host, image) || run_platform_needs_translation(image))
+		image_platform_parse(run->options->platform, &wanted, NULL) < 0 ||
+		image_store_open(run->cli->root, &run->store, NULL) < 0 ||
+		resolve(run, name, &wanted, NULL) < 0 || image_platform_matches(&host, image) ||
+		run_platform_needs_translation(image))
 		return;
 	image_platform_format(image, theirs, sizeof(theirs));
 	runnable = run_platform_describe_all();
@@ -319,57 +325,76 @@ static void explain_platform(const struct run *run, int exit_code, struct error 
 		theirs, runnable ? runnable : "others");
 }
 
-static int start_attached(struct run *run, struct error *err)
-{
-	struct instance_attach_options attach;
-	enum instance_attach_end end = INSTANCE_ATTACH_EXITED;
-	int exit_code = EXIT_STRATA;
-	int r = attach_options(run->options, &attach, err);
+/* The process that was forked to make the instance, and to be its monitor then. */
+static void make(struct run *run, const struct instance_attach_options *attach, int argc,
+	char **argv) __attribute__((noreturn));
 
-	if (r == 0)
-		r = instance_start(&run->instance, &attach, &end, &exit_code, err);
-	if (r < 0)
-		explain_platform(run, exit_code, err);
-	return finish_attached(run->cli, &run->instance, r, end, exit_code, err);
+static void make(
+	struct run *run, const struct instance_attach_options *attach, int argc, char **argv)
+{
+	struct error err = { 0 };
+	int r;
+
+	if (run->network.sender_fd > 0)
+		close(steal_fd(&run->network.sender_fd));
+	r = create(run, argc, argv, &err);
+	if (r < 0) {
+		err.code = -r; /* CLI_ALREADY_SAID is set by nobody else */
+		instance_run_give_up(run->ahead, &err);
+	}
+	run->instance.network_fd = run->network.receiver_fd;
+	instance_run_become_monitor(run->ahead, &run->instance, attach);
 }
 
-static int start_detached(struct run *run, struct error *err)
+/* The process that the user waits for: it makes what can be made beside, and is the maker's client.
+ */
+static int follow(struct run *run, const struct instance_attach_options *attach, const char *image,
+	struct error *err)
 {
 	enum instance_attach_end end = INSTANCE_ATTACH_EXITED;
-	int exit_code = EXIT_STRATA;
-	int r = instance_start(&run->instance, NULL, &end, &exit_code, err);
+	int exit_code = EXIT_STRATA, r;
 
-	if (r < 0) {
-		explain_platform(run, exit_code, err);
-		return finish_failed(run->cli, exit_code, err);
+	if (run->network.sender_fd > 0) {
+		cpus_make_room(&run->ahead->cpus);
+		container_network_make(run->network.sender_fd, run->ahead->maker);
 	}
-	printf("%s\n", run->instance.id);
+	container_network_close(&run->network);
+	r = instance_run_follow(run->ahead, attach, &end, &exit_code, err);
+	/* How it says that it could not be made is the caller's business. */
+	if (r < 0 && exit_code == EXIT_STRATA)
+		return r;
+	if (r < 0)
+		explain_platform(run, image, exit_code, err);
+	if (attach || r < 0)
+		return finish_attached(run->cli, run->ahead->id, r, end, exit_code, err);
+	printf("%s\n", run->ahead->id);
 	return 0;
 }
 
 static int run_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)
 {
 	struct run_options *o = options;
-	struct instance_attach_options unused;
+	struct instance_attach_options attach_given, *attach = o->detach ? NULL : &attach_given;
+	struct instance_run ahead;
 	_cleanup_(run_end) struct run run;
 	int r;
 
 	run_begin(&run, cli, options);
-	run.starts = true;
+	run.ahead = &ahead;
 	adopt_attach(o);
 	/* Said before anything is made. */
 	r = instance_check_detach_keys(o->detach_keys, err);
-	if (r == 0 && !o->detach)
-		r = attach_options(o, &unused, err);
+	if (r == 0 && attach)
+		r = attach_options(o, attach, err);
 	if (r == 0 && !o->userns && (!o->network || streq(o->network, "none")))
-		run.network_fd = container_network_begin();
+		container_network_open(&run.network);
 	if (r == 0)
-		r = create(&run, argc, argv, err);
+		r = instance_run_fork(&ahead, attach, err);
 	if (r < 0)
 		return r;
-	run.instance.network_fd = run.network_fd;
-	run.network_fd = 0;
-	return o->detach ? start_detached(&run, err) : start_attached(&run, err);
+	if (ahead.maker == 0)
+		make(&run, attach, argc, argv);
+	return follow(&run, attach, argv[0], err);
 }
 
 const struct verb verb_run = {

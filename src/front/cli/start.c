@@ -47,7 +47,7 @@ static int start_attached(
 	if (attach.terminal && attach.stdin_open && !isatty(STDIN_FILENO))
 		return error_set(err, ENOTTY, "the input device is not a TTY");
 	r = instance_start(&instance, &attach, &end, &exit_code, err);
-	return finish_attached(cli, &instance, r, end, exit_code, err);
+	return finish_attached(cli, instance.id, r, end, exit_code, err);
 }
 
 static int start_one(const struct cli *cli, const char *name, int *ret_exit_code, struct error *err)
