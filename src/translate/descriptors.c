@@ -1,8 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * descriptors.c - the descriptors that are ours are none to the guest.
+ * descriptors.c - the descriptors of the guest are those of the process, but one: our own program's
+ * (process.program_fd), which has a high number. To the guest it is not open: a row of the table
+ * names the arguments that are descriptors, and the dispatcher answers EBADF; what is left for this
+ * file are new descriptors in its place, ranges, and lists.
  */
-#include "translate/internal.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+
+#include "base/cleanup.h"
+#include "translate/calls.h"
 
 bool descriptor_is_ours(const struct thread *t, uint64_t fd)
 {
@@ -11,4 +24,132 @@ bool descriptor_is_ours(const struct thread *t, uint64_t fd)
 	/* The kernel looks at 32 bits of it. */
 	return (int32_t)fd >= 0 &&
 		((int32_t)fd == process->program_fd || (int32_t)fd == process->filter_fd);
+}
+
+int64_t call_close_range(struct thread *t, const uint64_t a[6])
+{
+	uint32_t first = (uint32_t)a[0], last = (uint32_t)a[1], flags = (uint32_t)a[2];
+	uint32_t ours = (uint32_t)t->process->program_fd;
+	int64_t r = 0;
+
+	if (t->process->program_fd < 0 || first > last || ours < first || ours > last)
+		return host_call(SYS_close_range, first, last, flags);
+	/* Also checks the flags, and unshares the table once. */
+	if (ours > first)
+		r = host_call(SYS_close_range, first, ours - 1, flags);
+	if (r == 0 && ours < last)
+		r = host_call(SYS_close_range, ours + 1, last,
+			ours > first ? flags & ~(uint32_t)CLOSE_RANGE_UNSHARE : flags);
+	if (ours == first && ours == last) /* nothing to close: only check the flags */
+		r = host_call(SYS_close_range, UINT32_MAX, UINT32_MAX, flags);
+	return r;
+}
+
+/* --- lists ------------------------------------------------------------------------------------ */
+
+struct directory_entry { /* getdents64(2) */
+	uint64_t inode;
+	int64_t offset;
+	uint16_t size;
+	uint8_t type;
+	char name[];
+};
+
+#define ENTRY_NAME_OFFSET 19 /* of the name, in front of which nothing is padded */
+#define ENTRY_SIZE_OFFSET 16
+#define NUMBER_MAX	  12 /* a descriptor in digits, and a NUL */
+
+/* Is fd a directory of proc(5) that lists this process's descriptors? */
+static bool lists_descriptors(uint64_t fd)
+{
+	static const char *const lists[] = { "/proc/self/fd", "/proc/self/fdinfo",
+		"/proc/thread-self/fd", "/proc/thread-self/fdinfo" };
+	struct statfs fs;
+	struct stat this, list;
+
+	if (host_call(SYS_fstatfs, fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC ||
+		host_call(SYS_fstat, fd, &this) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		if (host_call(SYS_newfstatat, AT_FDCWD, lists[i], &list, 0) == 0 &&
+			list.st_ino == this.st_ino && list.st_dev == this.st_dev)
+			return true;
+	return false;
+}
+
+/* Offset of the entry that `name` has among `size` bytes of entries at `address`; -1. */
+static int64_t find_entry(uint64_t address, int64_t size, const char *name, uint16_t *ret_size)
+{
+	int64_t at = 0;
+
+	while (at + ENTRY_NAME_OFFSET < size) {
+		char text[NUMBER_MAX] = { 0 };
+		uint16_t entry;
+
+		if (guest_copy_in(&entry, address + at + ENTRY_SIZE_OFFSET, sizeof(entry)) < 0 ||
+			entry <= ENTRY_NAME_OFFSET)
+			return -1;
+		if (entry - ENTRY_NAME_OFFSET >= (int)strlen(name) + 1 &&
+			guest_copy_in(text, address + at + ENTRY_NAME_OFFSET, strlen(name) + 1) ==
+				0 &&
+			memcmp(text, name, strlen(name) + 1) == 0) {
+			*ret_size = entry;
+			return at;
+		}
+		at += entry;
+	}
+	return -1;
+}
+
+/* Copy bytes within the guest's memory to a lower address. */
+static int move_down(uint64_t to, uint64_t from, int64_t size)
+{
+	char part[512];
+
+	while (size > 0) {
+		size_t n = size < (int64_t)sizeof(part) ? (size_t)size : sizeof(part);
+
+		if (guest_copy_in(part, from, n) < 0 || guest_copy_out(to, part, n) < 0)
+			return -EFAULT;
+		to += n;
+		from += n;
+		size -= (int64_t)n;
+	}
+	return 0;
+}
+
+static void number_text(char text[NUMBER_MAX], unsigned number)
+{
+	char *end = text + NUMBER_MAX - 1;
+
+	*end = '\0';
+	do
+		*--end = (char)('0' + number % 10);
+	while (number /= 10);
+	memmove(text, end, (size_t)(text + NUMBER_MAX - end));
+}
+
+/* Leave our descriptor out of /proc/self/fd. */
+int64_t call_getdents64(struct thread *t, const uint64_t a[6])
+{
+	char name[NUMBER_MAX];
+	uint16_t entry;
+	int64_t r, at;
+
+	if (t->process->program_fd < 0)
+		return host_call(SYS_getdents64, a[0], a[1], a[2]);
+	number_text(name, (unsigned)t->process->program_fd);
+	for (;;) {
+		r = host_call(SYS_getdents64, a[0], a[1], a[2]);
+		if (r <= 0)
+			return r;
+		at = find_entry(a[1], r, name, &entry);
+		if (at < 0 || !lists_descriptors(a[0]))
+			return r;
+		if (move_down(a[1] + at, a[1] + at + entry, r - at - entry) < 0)
+			return -EFAULT;
+		if (r > entry)
+			return r - entry;
+		/* There was nothing else: 0 would be the end. */
+	}
 }

@@ -90,7 +90,7 @@ struct thread {
 /* This thread's; NULL before the first. Async-signal-safe. */
 struct thread *thread_current(void);
 
-/* --- system calls: system-calls.c ------------------------------------------------------------ */
+/* --- system calls: system-calls.c, system-call-table.c --------------------------------------- */
 
 typedef int64_t system_call(struct thread *t, const uint64_t a[6]);
 
@@ -99,6 +99,7 @@ struct system_call_row {
 	system_call *handle; /* NULL: the host's call `host` with the same arguments */
 	int host;
 	bool blocks; /* may wait long: passed through by host_call_blocking() */
+	uint8_t descriptors; /* a bit for each argument that is one */
 };
 
 extern const struct system_call_row system_calls[SYSTEM_CALLS];
