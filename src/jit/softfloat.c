@@ -165,6 +165,9 @@ static u128 shift_right_rounded(
 	case FLOAT_UP:
 		up = !negative && rest;
 		break;
+	case FLOAT_TO_ODD:
+		up = rest && !(kept & 1);
+		break;
 	}
 	return kept + up;
 }
@@ -400,6 +403,80 @@ uint64_t float_square_root(const struct float_format *f, uint64_t a, struct floa
 	return round_and_pack(f, false, x.exponent / 2, square_root(x.significand), s);
 }
 
+/* --- estimates --- */
+
+/* The bits behind the highest one. */
+static unsigned leading_fraction(const struct number *n, int count)
+{
+	int shift = top_bit(n->significand) - count;
+	u128 bits = shift >= 0 ? n->significand >> shift : n->significand << -shift;
+
+	return (unsigned)bits & ((1u << count) - 1);
+}
+
+/* The exponent as a format without end would have it. */
+static int biased_exponent(const struct float_format *f, const struct number *n)
+{
+	return n->exponent + top_bit(n->significand) + bias(f);
+}
+
+static uint64_t divided_by_zero(const struct float_format *f, bool negative, struct float_status *s)
+{
+	s->flags |= FLOAT_DIVIDED_BY_ZERO;
+	return infinity(f, negative);
+}
+
+/* What the specification gives as tables are the numbers of 8 bits that are nearest to the result
+ * for the middle of the interval that the leading bits stand for. */
+uint64_t float_estimate_reciprocal(const struct float_format *f, uint64_t a, struct float_status *s)
+{
+	struct number x = unpack(f, a);
+	uint64_t middle, estimate, fraction;
+	int exponent;
+
+	if (is_nan(&x))
+		return propagate_nan(f, &x, &x, s);
+	if (x.kind == INFINITE)
+		return zero(f, x.negative);
+	if (x.kind == ZERO)
+		return divided_by_zero(f, x.negative, s);
+	exponent = 2 * bias(f) - 1 - biased_exponent(f, &x);
+	if (exponent > 2 * bias(f))
+		return overflow(f, x.negative, s);
+	/* middle / 256 is in [1, 2), 256 / (middle / 256) in (128, 256]. */
+	middle = 257 + 2 * leading_fraction(&x, 7);
+	estimate = (2 * 65536 + middle) / (2 * middle);
+	fraction = (estimate & 127) << (f->fraction_bits - 7);
+	if (exponent > 0)
+		return pack(f, x.negative, (uint64_t)exponent, fraction);
+	fraction |= UINT64_C(1) << f->fraction_bits;
+	return pack(f, x.negative, 0, fraction >> (1 - exponent));
+}
+
+uint64_t float_estimate_reciprocal_square_root(
+	const struct float_format *f, uint64_t a, struct float_status *s)
+{
+	struct number x = unpack(f, a);
+	uint64_t middle, estimate = 255;
+	int exponent;
+
+	if (is_nan(&x))
+		return propagate_nan(f, &x, &x, s);
+	if (x.kind == ZERO)
+		return divided_by_zero(f, x.negative, s);
+	if (x.negative)
+		return invalid(f, s);
+	if (x.kind == INFINITE)
+		return zero(f, false);
+	exponent = biased_exponent(f, &x);
+	/* middle / 128 is in [1, 4), 256 / sqrt(middle / 128) in (128, 256). */
+	middle = (129 + 2 * leading_fraction(&x, 6)) << !(exponent & 1);
+	while ((2 * estimate - 1) * (2 * estimate - 1) * middle > UINT64_C(1) << 25)
+		estimate--;
+	exponent = (3 * bias(f) - 1 - exponent) / 2;
+	return pack(f, false, (uint64_t)exponent, (estimate & 127) << (f->fraction_bits - 7));
+}
+
 uint64_t float_round_to_integral(
 	const struct float_format *f, uint64_t a, bool exact, struct float_status *s)
 {
@@ -541,10 +618,10 @@ uint64_t float_from_integer(
 /* The bounds of integers, extended to 64 bits as RISC-V registers hold them. */
 static uint64_t integer_bound(unsigned width, bool is_signed, bool negative)
 {
-	if (is_signed && negative)
-		return width == 32 ? (uint64_t)INT32_MIN : (uint64_t)INT64_MIN;
+	uint64_t limit = UINT64_C(1) << (width - 1);
+
 	if (is_signed)
-		return width == 32 ? INT32_MAX : INT64_MAX;
+		return negative ? -limit : limit - 1;
 	return negative ? 0 : UINT64_MAX;
 }
 
@@ -559,7 +636,7 @@ static bool is_in_range(u128 whole, unsigned width, bool is_signed, bool negativ
 
 static uint64_t extend(uint64_t value, unsigned width)
 {
-	return width == 32 ? (uint64_t)(int64_t)(int32_t)value : value;
+	return (uint64_t)((int64_t)(value << (64 - width)) >> (64 - width));
 }
 
 uint64_t float_to_integer(const struct float_format *f, uint64_t a, unsigned width, bool is_signed,

@@ -26,6 +26,7 @@ enum float_rounding {
 	FLOAT_DOWN,
 	FLOAT_UP,
 	FLOAT_NEAREST_AWAY,
+	FLOAT_TO_ODD, /* to the one of the two neighbours that is odd; no rm field says so */
 };
 
 /* The encoding of RISC-V's fflags. */
@@ -52,6 +53,12 @@ uint64_t float_square_root(const struct float_format *f, uint64_t a, struct floa
 uint64_t float_fused_multiply_add(
 	const struct float_format *f, uint64_t a, uint64_t b, uint64_t c, struct float_status *s);
 
+/* RISC-V vfrec7.v and vfrsqrt7.v: 1 / a and 1 / sqrt(a) to 7 bits. */
+uint64_t float_estimate_reciprocal(
+	const struct float_format *f, uint64_t a, struct float_status *s);
+uint64_t float_estimate_reciprocal_square_root(
+	const struct float_format *f, uint64_t a, struct float_status *s);
+
 /* To an integral value in the same format; `exact`: raise inexact. */
 uint64_t float_round_to_integral(
 	const struct float_format *f, uint64_t a, bool exact, struct float_status *s);
@@ -75,7 +82,7 @@ uint64_t float_convert(const struct float_format *from, const struct float_forma
 /* From an integer of 64 bits, a signed one or not. */
 uint64_t float_from_integer(
 	const struct float_format *f, uint64_t value, bool is_signed, struct float_status *s);
-/* To an integer of `width` (32 or 64) bits. Out of range is invalid, and the nearest there is; NaN
+/* To an integer of `width` (8 to 64) bits. Out of range is invalid, and the nearest there is; NaN
  * is the largest. The result is extended to 64 bits by its sign bit, signed or not. */
 uint64_t float_to_integer(const struct float_format *f, uint64_t a, unsigned width, bool is_signed,
 	struct float_status *s);

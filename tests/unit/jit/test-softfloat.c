@@ -215,12 +215,34 @@ static void conversions_are_the_hosts(void **state)
 	}
 }
 
+/* What the host does not have, by the examples of RISC-V's vfrec7.v and vfrsqrt7.v, and by hand. */
+static void estimates_and_odd_results(void **state)
+{
+	struct float_status s = { .rounding = FLOAT_TO_ODD };
+
+	assert_int_equal(float_estimate_reciprocal(&float_single, 0x00718abc, &s), 0x7e900000);
+	assert_int_equal(float_estimate_reciprocal(&float_single, 0x7f765432, &s), 0x00214000);
+	assert_int_equal(
+		float_estimate_reciprocal_square_root(&float_single, 0x00718abc, &s), 0x5f080000);
+	assert_int_equal(
+		float_estimate_reciprocal_square_root(&float_single, 0x7f765432, &s), 0x1f820000);
+	assert_int_equal(s.flags, 0);
+	/* 1 + 2^-40 lies between 1 and the next single, which is odd; 1 + 2^-23 is that one. */
+	assert_int_equal(
+		float_convert(&float_double, &float_single, 0x3ff0000000001000, &s), 0x3f800001);
+	assert_int_equal(s.flags, FLOAT_INEXACT);
+	assert_int_equal(float_to_integer(&float_single, 0x43000000, 8, true, &s), 127);
+	assert_int_equal(s.flags, FLOAT_INEXACT | FLOAT_INVALID);
+	assert_int_equal(float_to_integer(&float_single, 0xc3000000, 8, true, &s), (uint64_t)-128);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(arithmetic_is_the_hosts),
 		cmocka_unit_test(fused_multiply_add_is_the_hosts),
 		cmocka_unit_test(conversions_are_the_hosts),
+		cmocka_unit_test(estimates_and_odd_results),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
