@@ -11,15 +11,13 @@ their outputs are the same bytes.
 """
 
 import random
-import re
 import struct
-from pathlib import Path
+import subprocess
 
 CODE, DATA = 0x100000, 0x1000000
 NR_X, NR_F = 29, 32  # registers of a case: x1..x29, f0..f31
 CASE_BYTES = 8 * (NR_X + NR_F + 1)
 SCRATCH_BYTES = 4096
-INSTRUCTIONS = Path(__file__).resolve().parents[2] / "src/jit/riscv/instructions.h"
 
 
 # --- encoding --------------------------------------------------------------------------------
@@ -63,50 +61,11 @@ class Instruction:
         self.name, self.form, self.mask, self.match = name, form, mask, match
 
 
-def _masks():
-    """The macros of instructions.h, in Python."""
-    return {
-        "RV_OP": lambda op: (0x7f, op),
-        "RV_F3": lambda op, f3: (0x707f, op | f3 << 12),
-        "RV_F7": lambda op, f3, f7: (0xfe00707f, op | f3 << 12 | f7 << 25),
-        "RV_F6": lambda op, f3, f6: (0xfc00707f, op | f3 << 12 | f6 << 26),
-        "RV_F12": lambda op, f3, f12: (0xfff0707f, op | f3 << 12 | f12 << 20),
-        "RV_ALL": lambda word: (0xffffffff, word),
-        "RV_CBO": lambda f12: (0xfff07fff, 0x200f | f12 << 20),
-        "RV_AMO": lambda f3, f5: (0xf800707f, 0x2f | f3 << 12 | f5 << 27),
-        "RV_LR": lambda f3: (0xf9f0707f, 0x2f | f3 << 12 | 2 << 27),
-        "RV_FMA": lambda op, fmt: (0x0600007f, op | fmt << 25),
-        "RV_FP": lambda f5, fmt: (0xfe00007f, 0x53 | fmt << 25 | f5 << 27),
-        "RV_FP3": lambda f5, fmt, f3: (0xfe00707f, 0x53 | f3 << 12 | fmt << 25 | f5 << 27),
-        "RV_FP1": lambda f5, fmt, rs2: (0xfff0007f, 0x53 | fmt << 25 | rs2 << 20 | f5 << 27),
-        "RV_FP13": lambda f5, fmt, rs2, f3: (0xfff0707f,
-                                             0x53 | f3 << 12 | fmt << 25 | rs2 << 20 | f5 << 27),
-    }
-
-
-def instructions():
-    """Every row of instructions.h."""
-    text = re.sub(r"\\\n", "\n", INSTRUCTIONS.read_text())
-    found = []
-
-    def rows(body, replace=()):
-        for name, mnemonic, form, rest in re.findall(r"X\(([\w#]+), (.+?), (\w+), (.+)\)\s*$", body,
-                                                     re.M):
-            for old, new in replace:
-                mnemonic, rest = mnemonic.replace(old, new), re.sub(rf"\b{old}\b", new, rest)
-            mask, match = eval(rest, _masks())  # pylint: disable=eval-used
-            found.append(Instruction("".join(re.findall(r'"(.*?)"', mnemonic)), form, mask, match))
-
-    bodies = {name: body for name, body in re.findall(
-        r"#define (RISCV_\w+)\(X[^)]*\)\s*\n(.*?)(?=\n#define|\Z)", text, re.S)}
-    rows(re.sub(r"RISCV_\w+_ROWS\(.*", "", bodies["RISCV_INSTRUCTIONS"]))
-    for width, fmt in (("s", 0), ("d", 1), ("h", 2)):
-        rows(bodies["RISCV_FLOAT_ROWS"], [(" w", f' "{width}"'), ("fmt", str(fmt))])
-    for name, op in (("fmadd", "0x43"), ("fmsub", "0x47"), ("fnmsub", "0x4b"), ("fnmadd", "0x4f")):
-        rows(bodies["RISCV_FUSED_ROWS"], [("name ", f'"{name}" '), ("op", op)])
-    for width, f3 in (("w", 2), ("d", 3)):
-        rows(bodies["RISCV_ATOMIC_ROWS"], [(" w", f' "{width}"'), ("f3", str(f3))])
-    return found
+def instructions(lister):
+    """Every row of instructions.h, as list-riscv prints them."""
+    lines = subprocess.run([lister], stdout=subprocess.PIPE, check=True, text=True).stdout
+    rows = (line.split() for line in lines.splitlines())
+    return [Instruction(name, form, int(mask, 0), int(match, 0)) for name, form, mask, match in rows]
 
 
 # Forms whose effect is not in the registers, or differs between machines that are both right.
