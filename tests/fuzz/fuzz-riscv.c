@@ -25,6 +25,9 @@ static int touches_memory(enum riscv_format format)
 	case RISCV_FORMAT_CBO:
 	case RISCV_FORMAT_AMO:
 	case RISCV_FORMAT_LR:
+	case RISCV_FORMAT_VLS:
+	case RISCV_FORMAT_VLSX:
+	case RISCV_FORMAT_VLSV:
 		return 1;
 	default:
 		return 0;

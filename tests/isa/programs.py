@@ -68,6 +68,11 @@ def instructions(lister):
     return [Instruction(name, form, int(mask, 0), int(match, 0)) for name, form, mask, match in rows]
 
 
+def is_vector(instruction):
+    return instruction.form.startswith("V") or instruction.form in ("XV", "FV") or \
+        instruction.name == "vsetvl"
+
+
 # Forms whose effect is not in the registers, or differs between machines that are both right.
 LEFT_OUT = {"fence", "fence.i", "ecall", "ebreak", "wrs.nto", "wrs.sto", "cbo.inval", "cbo.clean",
             "cbo.flush", "jal", "jalr", "auipc", "csrrw", "csrrs", "csrrc", "csrrwi", "csrrsi",

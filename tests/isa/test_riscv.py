@@ -23,7 +23,8 @@ STRATA = Path(os.environ.get("STRATA_BIN", TOP / "build/src/front/strata"))
 RUNNER = STRATA.parents[2] / "tests/isa/run-riscv"
 LISTER = STRATA.parents[2] / "tests/isa/list-riscv"
 CASES = int(os.environ.get("STRATA_ISA_CASES", "3000"))
-TABLE = [i for i in programs.instructions(LISTER) if i.name not in programs.LEFT_OUT]
+TABLE = [i for i in programs.instructions(LISTER)
+         if i.name not in programs.LEFT_OUT and not programs.is_vector(i)]
 
 
 def output(*argv):

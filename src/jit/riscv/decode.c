@@ -44,7 +44,8 @@ static const struct {
 	[0x11] = { RISCV_FMSUB_S, RISCV_FNMSUB_S },
 	[0x12] = { RISCV_FNMSUB_S, RISCV_FNMADD_S },
 	[0x13] = { RISCV_FNMADD_S, RISCV_FADD_S },
-	[0x14] = { RISCV_FADD_S, RISCV_BEQ },
+	[0x14] = { RISCV_FADD_S, RISCV_VSETVLI },
+	[0x15] = { RISCV_VSETVLI, RISCV_BEQ },
 	[0x18] = { RISCV_BEQ, RISCV_JALR },
 	[0x19] = { RISCV_JALR, RISCV_JAL },
 	[0x1b] = { RISCV_JAL, RISCV_ECALL },
@@ -120,6 +121,18 @@ static int32_t immediate(enum riscv_format format, uint32_t w)
 		return (int32_t)bits(w, 31, 20);
 	case RISCV_FORMAT_AESKS:
 		return (int32_t)bits(w, 23, 20);
+	case RISCV_FORMAT_VSETVLI:
+		return (int32_t)bits(w, 30, 20);
+	case RISCV_FORMAT_VSETIVLI:
+		return (int32_t)bits(w, 29, 20);
+	case RISCV_FORMAT_VVI:
+	case RISCV_FORMAT_VVIM:
+	case RISCV_FORMAT_VI:
+		return (int32_t)move(w, 19, 15, 27) >> 27;
+	case RISCV_FORMAT_VVU:
+		return (int32_t)bits(w, 19, 15);
+	case RISCV_FORMAT_VVU6:
+		return (int32_t)(bits(w, 19, 15) | move(w, 26, 26, 5));
 	default:
 		return 0;
 	}
@@ -156,6 +169,7 @@ static struct riscv_insn decode_word(uint32_t w)
 		insn.rs2 = (uint8_t)bits(w, 24, 20);
 		insn.rs3 = (uint8_t)bits(w, 31, 27);
 		insn.rm = (uint8_t)bits(w, 14, 12);
+		insn.vm = (uint8_t)bits(w, 25, 25);
 		insn.imm = immediate(rows[i].format, w);
 		if (is_reserved(rows[i].format, &insn))
 			insn.op = RISCV_ILLEGAL;

@@ -53,6 +53,33 @@ enum riscv_format {
 	RISCV_FORMAT_XF, /* fd, rs1 */
 	RISCV_FORMAT_XFR, /* fd, rs1, rm */
 	RISCV_FORMAT_FLI, /* fd, rs1 = index of a constant */
+	/* Vectors. Behind all of them, where vm is 0: v0.t */
+	RISCV_FORMAT_VSETVLI, /* rd, rs1, imm = vtype */
+	RISCV_FORMAT_VSETIVLI, /* rd, rs1 = a number, imm = vtype */
+	RISCV_FORMAT_VLS, /* vd, (rs1) */
+	RISCV_FORMAT_VLSX, /* vd, (rs1), rs2 */
+	RISCV_FORMAT_VLSV, /* vd, (rs1), vs2 */
+	RISCV_FORMAT_VVV, /* vd, vs2, vs1 */
+	RISCV_FORMAT_VVX, /* vd, vs2, rs1 */
+	RISCV_FORMAT_VVF, /* vd, vs2, fs1 */
+	RISCV_FORMAT_VVI, /* vd, vs2, imm */
+	RISCV_FORMAT_VVU, /* vd, vs2, imm of 0..31 */
+	RISCV_FORMAT_VVU6, /* vd, vs2, imm of 0..63 */
+	RISCV_FORMAT_VVVM, /* vd, vs2, vs1, v0 */
+	RISCV_FORMAT_VVXM, /* vd, vs2, rs1, v0 */
+	RISCV_FORMAT_VVFM, /* vd, vs2, fs1, v0 */
+	RISCV_FORMAT_VVIM, /* vd, vs2, imm, v0 */
+	RISCV_FORMAT_VAV, /* vd, vs1, vs2 */
+	RISCV_FORMAT_VAX, /* vd, rs1, vs2 */
+	RISCV_FORMAT_VAF, /* vd, fs1, vs2 */
+	RISCV_FORMAT_VV, /* vd, vs2 */
+	RISCV_FORMAT_V1, /* vd, vs1 */
+	RISCV_FORMAT_VX, /* vd, rs1 */
+	RISCV_FORMAT_VF, /* vd, fs1 */
+	RISCV_FORMAT_VI, /* vd, imm */
+	RISCV_FORMAT_XV, /* rd, vs2 */
+	RISCV_FORMAT_FV, /* fd, vs2 */
+	RISCV_FORMAT_V, /* vd */
 	RISCV_FORMAT_COUNT,
 };
 
@@ -61,8 +88,9 @@ enum riscv_format {
 struct riscv_insn {
 	enum riscv_op op;
 	uint8_t length; /* bytes: 2 or 4 */
-	uint8_t rd, rs1, rs2, rs3;
+	uint8_t rd, rs1, rs2, rs3; /* x, f or v; of vector loads and stores rs3 >> 2 is nf */
 	uint8_t rm;
+	uint8_t vm; /* 0: masked by v0 */
 	int32_t imm;
 };
 

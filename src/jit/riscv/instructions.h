@@ -12,6 +12,8 @@
  */
 #pragma once
 
+#include "jit/riscv/instructions-vector.h"
+
 /* mask, match by the fixed fields: opcode, funct3, funct7, ... */
 #define RV_OP(op)	    0x0000007f, (op)
 #define RV_F3(op, f3)	    0x0000707f, ((op) | (f3) << 12)
@@ -93,6 +95,7 @@
 	X(FLH, "flh", FLOAD, RV_F3(0x07, 1))                                                       \
 	X(FLW, "flw", FLOAD, RV_F3(0x07, 2))                                                       \
 	X(FLD, "fld", FLOAD, RV_F3(0x07, 3))                                                       \
+	RISCV_VECTOR_LOADS(X)                                                                      \
 	/* MISC-MEM */                                                                             \
 	X(FENCE, "fence", FENCE, RV_F3(0x0f, 0))                                                   \
 	X(FENCE_I, "fence.i", NONE, RV_F3(0x0f, 1))                                                \
@@ -154,6 +157,7 @@
 	X(FSH, "fsh", FSTORE, RV_F3(0x27, 1))                                                      \
 	X(FSW, "fsw", FSTORE, RV_F3(0x27, 2))                                                      \
 	X(FSD, "fsd", FSTORE, RV_F3(0x27, 3))                                                      \
+	RISCV_VECTOR_STORES(X)                                                                     \
 	/* AMO */                                                                                  \
 	RISCV_ATOMIC_ROWS(X, W, "w", 2)                                                            \
 	RISCV_ATOMIC_ROWS(X, D, "d", 3)                                                            \
@@ -249,6 +253,8 @@
 	X(FMV_W_X, "fmv.w.x", XF, RV_FP13(0x1e, 0, 0, 0))                                          \
 	X(FMV_D_X, "fmv.d.x", XF, RV_FP13(0x1e, 1, 0, 0))                                          \
 	X(FMV_H_X, "fmv.h.x", XF, RV_FP13(0x1e, 2, 0, 0))                                          \
+	/* OP-V */                                                                                 \
+	RISCV_VECTOR_OPERATIONS(X)                                                                 \
 	/* BRANCH */                                                                               \
 	X(BEQ, "beq", B, RV_F3(0x63, 0))                                                           \
 	X(BNE, "bne", B, RV_F3(0x63, 1))                                                           \

@@ -33,6 +33,57 @@ static const struct {
 	{ 0x0ec5d533, "czero.eqz a0,a1,a2" },
 	{ 0x31a51513, "aes64ks1i a0,a0,0xa" },
 	{ 0x00000073, "ecall" },
+	/* vectors; a type that is reserved is a number */
+	{ 0x0c05f557, "vsetvli a0,a1,e8,m1,ta,ma" },
+	{ 0x01d5f557, "vsetvli a0,a1,e64,mf8,tu,mu" },
+	{ 0xc4b8f557, "vsetivli a0,17,e16,m8,ta,mu" },
+	{ 0x80c5f557, "vsetvl a0,a1,a2" },
+	{ 0x02050087, "vle8.v v1,(a0)" },
+	{ 0x40055187, "vlseg3e16.v v3,(a0),v0.t" },
+	{ 0x03056087, "vle32ff.v v1,(a0)" },
+	{ 0x23056087, "vlseg2e32ff.v v1,(a0)" },
+	{ 0x2ab56087, "vlsseg2e32.v v1,(a0),a1" },
+	{ 0x06257087, "vluxei64.v v1,(a0),v2" },
+	{ 0x642500a7, "vsuxseg4ei8.v v1,(a0),v2,v0.t" },
+	{ 0x22855107, "vl2re16.v v2,(a0)" },
+	{ 0xe2850427, "vs8r.v v8,(a0)" },
+	{ 0x02b50087, "vlm.v v1,(a0)" },
+	{ 0x002180d7, "vadd.vv v1,v2,v3,v0.t" },
+	{ 0x0226c0d7, "vadd.vx v1,v2,a3" },
+	{ 0x022eb0d7, "vadd.vi v1,v2,-3" },
+	{ 0x962fb0d7, "vsll.vi v1,v2,31" },
+	{ 0x402180d7, "vadc.vvm v1,v2,v3,v0" },
+	{ 0x5c2db0d7, "vmerge.vim v1,v2,-5,v0" },
+	{ 0x5e0100d7, "vmv.v.v v1,v2" },
+	{ 0x5e0640d7, "vmv.v.x v1,a2" },
+	{ 0x5e0e30d7, "vmv.v.i v1,-4" },
+	{ 0x4206e0d7, "vmv.s.x v1,a3" },
+	{ 0x421026d7, "vmv.x.s a3,v1" },
+	{ 0x42101557, "vfmv.f.s fa0,v1" },
+	{ 0x5e0550d7, "vfmv.v.f v1,fa0" },
+	{ 0x5c26d0d7, "vfmerge.vfm v1,v2,fa3,v0" },
+	{ 0xb63120d7, "vmacc.vv v1,v2,v3" },
+	{ 0xb63660d7, "vmacc.vx v1,a2,v3" },
+	{ 0xb03650d7, "vfmacc.vf v1,fa2,v3,v0.t" },
+	{ 0x5208a0d7, "vid.v v1" },
+	{ 0x5008a0d7, "vid.v v1,v0.t" },
+	{ 0x40182557, "vcpop.m a0,v1,v0.t" },
+	{ 0x4218a557, "vfirst.m a0,v1" },
+	{ 0x522820d7, "viota.m v1,v2" },
+	{ 0x5e21a0d7, "vcompress.vm v1,v2,v3" },
+	{ 0x9e81b257, "vmv4r.v v4,v8" },
+	{ 0x3a22b0d7, "vslideup.vi v1,v2,5" },
+	{ 0xb222b0d7, "vnsrl.wi v1,v2,5" },
+	{ 0x0221a0d7, "vredsum.vs v1,v2,v3" },
+	{ 0x662120d7, "vmand.mm v1,v2,v2" },
+	{ 0x4a422157, "vzext.vf4 v2,v4" },
+	{ 0x4a2a90d7, "vfncvt.rod.f.f.w v1,v2" },
+	{ 0x562fb0d7, "vror.vi v1,v2,63" },
+	{ 0x4a2520d7, "vbrev.v v1,v2" },
+	{ 0x482720d7, "vcpop.v v1,v2,v0.t" },
+	{ 0x362660d7, "vclmulh.vx v1,v2,a2" },
+	{ 0xd641b157, "vwsll.vi v2,v4,3" },
+	{ 0x0605f557, "vsetvli a0,a1,96" },
 	/* 16 bits: what they stand for */
 	{ 0x0001, "addi zero,zero,0" },
 	{ 0x1141, "addi sp,sp,-16" },
@@ -76,6 +127,12 @@ static void reserved_words_are_illegal(void **state)
 		0x8002, /* c.jr of x0 */
 		0x2001, /* c.addiw to x0 */
 		0x9c79, /* reserved beside c.not */
+		0x12050087, /* vle8.v with mew */
+		0x22b50087, /* vlm.v of two fields */
+		0x42850087, /* vl3re8.v */
+		0x9e813257, /* vmv3r.v */
+		0x5e1100d7, /* vmv.v.v with a vs2 */
+		0x82007057, /* beside vsetvl */
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
