@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * run-riscv.c - runs a static RISC-V program that only writes and exits (programs.py), in the
- * interpreter.
+ * run-riscv.c - runs a static RISC-V program that only writes and exits (programs.py, vectors.py),
+ * in the interpreter.
+ *
+ * A program that has installed its handlers of SIGILL and SIGSEGV (vectors.py) has what they would
+ * do done for it: a mark in x5, and on behind the instruction.
  */
 #include "jit/riscv/cpu.h"
 
 #include <elf.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,7 +18,10 @@
 
 #define MEMORY_BYTES (UINT64_C(1) << 28)
 
-enum { SYSCALL_WRITE = 64, SYSCALL_EXIT = 93 };
+enum { SYSCALL_WRITE = 64, SYSCALL_EXIT = 93, SYSCALL_SIGALTSTACK = 132, SYSCALL_SIGACTION = 134 };
+enum { MARK_ILLEGAL = 0x111, MARK_FAULT = 0x222 };
+
+static struct riscv_cpu cpu;
 
 static int load(const char *path, char *memory, uint64_t *ret_entry)
 {
@@ -35,29 +42,64 @@ static int load(const char *path, char *memory, uint64_t *ret_entry)
 			pread(fd, memory + segment.p_vaddr, segment.p_filesz,
 				(off_t)segment.p_offset) != (ssize_t)segment.p_filesz)
 			return -1;
+		if (!segment.p_flags &&
+			mprotect(memory + segment.p_vaddr, segment.p_memsz, PROT_NONE))
+			return -1;
 	}
 	close(fd);
 	*ret_entry = header.e_entry;
 	return 0;
 }
 
-static int run(struct riscv_cpu *cpu, const char *memory)
+static void on_fault(int signal, siginfo_t *info, void *context)
 {
+	if (!riscv_fault(&cpu, info, context))
+		_exit(2);
+}
+
+/* What the program has handlers for. False: it ends. */
+static bool handle(enum jit_stop stop, bool has_handlers)
+{
+	if (!has_handlers || (stop != JIT_STOP_ILLEGAL && stop != JIT_STOP_FAULT)) {
+		fprintf(stderr, "stopped at %#lx for reason %d\n", cpu.pc, stop);
+		return false;
+	}
+	cpu.x[5] = stop == JIT_STOP_ILLEGAL ? MARK_ILLEGAL : MARK_FAULT;
+	cpu.pc += 4;
+	return true;
+}
+
+static int run(const char *memory)
+{
+	bool has_handlers = false;
+
 	for (;;) {
-		enum jit_stop stop = riscv_interpret(cpu, UINT64_MAX);
+		enum jit_stop stop = riscv_run(NULL, &cpu);
 
 		if (stop == JIT_STOP_NEW_CODE)
 			continue;
 		if (stop != JIT_STOP_SYSTEM_CALL) {
-			fprintf(stderr, "stopped at %#lx for reason %d\n", cpu->pc, stop);
+			if (!handle(stop, has_handlers))
+				return 1;
+			continue;
+		}
+		switch (cpu.x[17]) {
+		case SYSCALL_EXIT:
+			return (int)cpu.x[10];
+		case SYSCALL_SIGALTSTACK:
+		case SYSCALL_SIGACTION:
+			has_handlers = true;
+			cpu.x[10] = 0;
+			break;
+		case SYSCALL_WRITE:
+			if (cpu.x[11] + cpu.x[12] > MEMORY_BYTES)
+				return 1;
+			cpu.x[10] = (uint64_t)write((int)cpu.x[10], memory + cpu.x[11], cpu.x[12]);
+			break;
+		default:
 			return 1;
 		}
-		if (cpu->x[17] == SYSCALL_EXIT)
-			return (int)cpu->x[10];
-		if (cpu->x[17] != SYSCALL_WRITE || cpu->x[11] + cpu->x[12] > MEMORY_BYTES)
-			return 1;
-		cpu->x[10] = (uint64_t)write((int)cpu->x[10], memory + cpu->x[11], cpu->x[12]);
-		cpu->pc += 4;
+		cpu.pc += 4;
 	}
 }
 
@@ -65,14 +107,18 @@ int main(int argc, char **argv)
 {
 	char *memory = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	struct riscv_cpu cpu;
+	static char stack[1 << 16];
+	const stack_t signal_stack = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	const struct sigaction action = { .sa_sigaction = on_fault,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
 
-	if (argc != 2 || memory == MAP_FAILED)
+	if (argc != 2 || memory == MAP_FAILED || sigaltstack(&signal_stack, NULL) ||
+		sigaction(SIGSEGV, &action, NULL) || sigaction(SIGBUS, &action, NULL))
 		return 2;
 	riscv_cpu_init(&cpu, (struct jit_memory){ (uint64_t)(uintptr_t)memory });
 	if (load(argv[1], memory, &cpu.pc) < 0) {
 		fprintf(stderr, "cannot load %s\n", argv[1]);
 		return 2;
 	}
-	return run(&cpu, memory);
+	return run(memory);
 }

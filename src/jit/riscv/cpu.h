@@ -30,7 +30,9 @@ struct riscv_cpu {
 	/* riscv_run()'s: where a fault leaves to, while one is in progress. */
 	void *run;
 	/* V. A register group is as many bytes of v, from register * RISCV_VLEN_BYTES on; elements
-	 * lie in it as in memory, the lowest first. */
+	 * lie in it as in memory, the lowest first. vl is at most what vtype allows for. When a
+	 * vector instruction faults, vstart is the element where it goes on when it is executed
+	 * again. */
 	_Alignas(16) uint8_t v[32 * RISCV_VLEN_BYTES];
 	uint64_t vl, vtype; /* as the registers read, RISCV_VILL included */
 	uint32_t vstart;
@@ -44,7 +46,8 @@ void riscv_cpu_init(struct riscv_cpu *cpu, struct jit_memory memory);
 
 /*
  * Execute up to `limit` instructions, one at a time: the reference that translated code is held
- * against. Knows RVA22's user-level extensions without V, and Zfa, Zicond, Zcb, Zimop, Zcmop, Zkn.
+ * against. Knows RVA22's user-level extensions, V with Zvfh, Zvbb and Zvbc, and Zfa, Zicond, Zcb,
+ * Zimop, Zcmop, Zkn.
  */
 enum jit_stop riscv_interpret(struct riscv_cpu *cpu, uint64_t limit);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * interpret-csr.c - the control and status registers of user mode (RISC-V Unprivileged ISA
- * 20240411, chapters 6 "Zicsr" and 7 "Zicntr").
+ * 20240411, chapters 6 "Zicsr", 7 "Zicntr" and "V").
  */
 #include "jit/riscv/interpret.h"
 
@@ -11,9 +11,16 @@ enum {
 	CSR_FFLAGS = 0x001,
 	CSR_FRM = 0x002,
 	CSR_FCSR = 0x003,
+	CSR_VSTART = 0x008,
+	CSR_VXSAT = 0x009,
+	CSR_VXRM = 0x00a,
+	CSR_VCSR = 0x00f, /* vxsat 0, vxrm 2:1 */
 	CSR_CYCLE = 0xc00,
 	CSR_TIME = 0xc01,
 	CSR_INSTRET = 0xc02,
+	CSR_VL = 0xc20,
+	CSR_VTYPE = 0xc21,
+	CSR_VLENB = 0xc22,
 };
 
 /* Ticks of a nanosecond. */
@@ -36,6 +43,27 @@ static bool read_register(const struct riscv_cpu *cpu, int csr, uint64_t *ret)
 		return true;
 	case CSR_FCSR:
 		*ret = cpu->fcsr;
+		return true;
+	case CSR_VSTART:
+		*ret = cpu->vstart;
+		return true;
+	case CSR_VXSAT:
+		*ret = cpu->vxsat;
+		return true;
+	case CSR_VXRM:
+		*ret = cpu->vxrm;
+		return true;
+	case CSR_VCSR:
+		*ret = cpu->vxsat | (unsigned)cpu->vxrm << 1;
+		return true;
+	case CSR_VL:
+		*ret = cpu->vl;
+		return true;
+	case CSR_VTYPE:
+		*ret = cpu->vtype;
+		return true;
+	case CSR_VLENB:
+		*ret = RISCV_VLEN_BYTES;
 		return true;
 	case CSR_CYCLE:
 	case CSR_INSTRET:
@@ -60,6 +88,19 @@ static void write_register(struct riscv_cpu *cpu, int csr, uint64_t value)
 		break;
 	case CSR_FCSR:
 		cpu->fcsr = value & 0xff;
+		break;
+	case CSR_VSTART: /* as many bits as an index may have */
+		cpu->vstart = value & (8 * RISCV_VLEN_BYTES - 1);
+		break;
+	case CSR_VXSAT:
+		cpu->vxsat = value & 1;
+		break;
+	case CSR_VXRM:
+		cpu->vxrm = value & 3;
+		break;
+	case CSR_VCSR:
+		cpu->vxsat = value & 1;
+		cpu->vxrm = value >> 1 & 3;
 		break;
 	}
 }

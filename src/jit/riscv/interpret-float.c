@@ -7,7 +7,6 @@
  * is the canonical NaN.
  */
 #include "jit/riscv/interpret.h"
-#include "jit/softfloat.h"
 
 /* A single's rows, then a double's, then a half's, each in the same order. */
 #define ROWS_OF_A_WIDTH (RISCV_FADD_D - RISCV_FADD_S)
@@ -30,14 +29,15 @@ static uint64_t box(const struct float_format *f)
 	return width(f) == 64 ? 0 : UINT64_MAX << width(f);
 }
 
-static uint64_t get(const struct riscv_cpu *cpu, unsigned reg, const struct float_format *f)
+uint64_t riscv_get_float(const struct riscv_cpu *cpu, unsigned reg, const struct float_format *f)
 {
 	uint64_t bits = cpu->f[reg];
 
 	return (bits & box(f)) == box(f) ? bits & ~box(f) : float_canonical_nan(f);
 }
 
-static void set(struct riscv_cpu *cpu, unsigned reg, const struct float_format *f, uint64_t bits)
+void riscv_set_float(
+	struct riscv_cpu *cpu, unsigned reg, const struct float_format *f, uint64_t bits)
 {
 	cpu->f[reg] = bits | box(f);
 }
@@ -70,7 +70,8 @@ static uint64_t constant(const struct float_format *f, unsigned index)
 static uint64_t fuse(const struct riscv_cpu *cpu, const struct riscv_insn *insn,
 	const struct float_format *f, struct float_status *s)
 {
-	uint64_t a = get(cpu, insn->rs1, f), b = get(cpu, insn->rs2, f), c = get(cpu, insn->rs3, f);
+	uint64_t a = riscv_get_float(cpu, insn->rs1, f), b = riscv_get_float(cpu, insn->rs2, f),
+		 c = riscv_get_float(cpu, insn->rs3, f);
 	bool negative_product = insn->op >= RISCV_FNMSUB_S;
 	bool negative_addend = (insn->op >= RISCV_FMSUB_S && insn->op < RISCV_FNMSUB_S) ||
 		insn->op >= RISCV_FNMADD_S;
@@ -156,11 +157,11 @@ static uint64_t from_integer(
 static void execute_width(struct riscv_cpu *cpu, const struct riscv_insn *insn, enum riscv_op op,
 	const struct float_format *f, struct float_status *s)
 {
-	uint64_t a = get(cpu, insn->rs1, f), b = get(cpu, insn->rs2, f);
+	uint64_t a = riscv_get_float(cpu, insn->rs1, f), b = riscv_get_float(cpu, insn->rs2, f);
 
 	switch (riscv_format(insn->op)) {
 	case RISCV_FORMAT_FLI:
-		set(cpu, insn->rd, f, constant(f, insn->rs1));
+		riscv_set_float(cpu, insn->rd, f, constant(f, insn->rs1));
 		break;
 	case RISCV_FORMAT_FX:
 	case RISCV_FORMAT_FX2:
@@ -168,10 +169,10 @@ static void execute_width(struct riscv_cpu *cpu, const struct riscv_insn *insn, 
 		cpu->x[insn->rd] = examine(op, f, a, b, s);
 		break;
 	case RISCV_FORMAT_XFR:
-		set(cpu, insn->rd, f, from_integer(op, f, cpu->x[insn->rs1], s));
+		riscv_set_float(cpu, insn->rd, f, from_integer(op, f, cpu->x[insn->rs1], s));
 		break;
 	default:
-		set(cpu, insn->rd, f, compute(op, f, a, b, s));
+		riscv_set_float(cpu, insn->rd, f, compute(op, f, a, b, s));
 		break;
 	}
 }
@@ -179,7 +180,8 @@ static void execute_width(struct riscv_cpu *cpu, const struct riscv_insn *insn, 
 static void convert(struct riscv_cpu *cpu, const struct riscv_insn *insn,
 	const struct float_format *to, const struct float_format *from, struct float_status *s)
 {
-	set(cpu, insn->rd, to, float_convert(from, to, get(cpu, insn->rs1, from), s));
+	riscv_set_float(cpu, insn->rd, to,
+		float_convert(from, to, riscv_get_float(cpu, insn->rs1, from), s));
 }
 
 /* Between widths, and bits as they are. */
@@ -220,13 +222,13 @@ static void execute_single_row(
 		*rd = sign_extend(&float_half, fs);
 		break;
 	case RISCV_FMV_W_X:
-		set(cpu, insn->rd, &float_single, rs);
+		riscv_set_float(cpu, insn->rd, &float_single, rs);
 		break;
 	case RISCV_FMV_D_X:
-		set(cpu, insn->rd, &float_double, rs);
+		riscv_set_float(cpu, insn->rd, &float_double, rs);
 		break;
 	default: /* FMV_H_X */
-		set(cpu, insn->rd, &float_half, rs);
+		riscv_set_float(cpu, insn->rd, &float_half, rs);
 		break;
 	}
 }
@@ -250,7 +252,7 @@ bool riscv_execute_float(struct riscv_cpu *cpu, const struct riscv_insn *insn)
 	if (insn->op < RISCV_FADD_S) {
 		const struct float_format *f = formats[(insn->op - RISCV_FMADD_S) % 3];
 
-		set(cpu, insn->rd, f, fuse(cpu, insn, f, &status));
+		riscv_set_float(cpu, insn->rd, f, fuse(cpu, insn, f, &status));
 	} else if (insn->op < RISCV_FCVT_S_D) {
 		row = insn->op - RISCV_FADD_S;
 		execute_width(cpu, insn, (enum riscv_op)(RISCV_FADD_S + row % ROWS_OF_A_WIDTH),

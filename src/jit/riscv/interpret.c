@@ -145,6 +145,10 @@ static enum jit_stop execute(struct riscv_cpu *cpu, const struct riscv_insn *ins
 		return riscv_execute_atomic(cpu, insn) ? JIT_STOP_LIMIT : JIT_STOP_MISALIGNED;
 	case RISCV_FMADD_S ... RISCV_FMV_H_X:
 		return riscv_execute_float(cpu, insn) ? JIT_STOP_LIMIT : JIT_STOP_ILLEGAL;
+	case RISCV_VLE8_V ... RISCV_VLM_V:
+	case RISCV_VSE8_V ... RISCV_VSM_V:
+	case RISCV_VSETVLI ... RISCV_VFWREDOSUM_VS:
+		return riscv_execute_vector(cpu, insn) ? JIT_STOP_LIMIT : JIT_STOP_ILLEGAL;
 	case RISCV_ADDI ... RISCV_RORIW:
 	case RISCV_ADD ... RISCV_PACKW:
 		cpu->x[insn->rd] = compute(cpu, insn);

@@ -10,6 +10,7 @@
 
 #include "jit/riscv/cpu.h"
 #include "jit/riscv/decode.h"
+#include "jit/softfloat.h"
 
 static inline void *riscv_host(const struct riscv_cpu *cpu, uint64_t address)
 {
@@ -27,5 +28,11 @@ void riscv_execute_memory(struct riscv_cpu *cpu, const struct riscv_insn *insn);
 bool riscv_execute_atomic(struct riscv_cpu *cpu, const struct riscv_insn *insn);
 /* interpret-float.c: F, D, Zfh, Zfa; false when the rounding mode in fcsr is none. */
 bool riscv_execute_float(struct riscv_cpu *cpu, const struct riscv_insn *insn);
+/* An f register as a number of the format, the canonical NaN where it is none. */
+uint64_t riscv_get_float(const struct riscv_cpu *cpu, unsigned reg, const struct float_format *f);
+void riscv_set_float(
+	struct riscv_cpu *cpu, unsigned reg, const struct float_format *f, uint64_t bits);
+/* interpret-vector.c: V, Zvfh, Zvbb, Zvbc; false for what is reserved. */
+bool riscv_execute_vector(struct riscv_cpu *cpu, const struct riscv_insn *insn);
 /* interpret-csr.c: false when there is no such register, or it cannot be written. */
 bool riscv_execute_csr(struct riscv_cpu *cpu, const struct riscv_insn *insn);
