@@ -29,17 +29,37 @@ static bool is_error(int64_t r)
 	return r < 0 && r > -4096;
 }
 
-static void *map_private(size_t size)
+/* A child of vfork() maps this in its parent's memory, where the parent gives it back after an
+ * execve(2) that has worked: the thread remembers it. */
+static void *map_private(struct thread *t, size_t size)
 {
 	int64_t r = host_call(
 		SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct mapping *mapping = t->exec_mappings;
 
-	return is_error(r) ? NULL : guest_pointer((uint64_t)r);
+	if (is_error(r))
+		return NULL;
+	while (mapping->size)
+		mapping++;
+	mapping->start = (uint64_t)r;
+	mapping->size = size;
+	return guest_pointer((uint64_t)r);
 }
 
-/* A copy of a NULL-ended vector with `front` entries free before it; *ret_size to unmap. */
+void exec_unmap(struct thread *t)
+{
+	for (size_t i = 0; i < EXEC_MAPPINGS; i++) {
+		struct mapping *mapping = &t->exec_mappings[i];
+
+		if (mapping->size)
+			host_call(SYS_munmap, mapping->start, mapping->size);
+		mapping->size = 0;
+	}
+}
+
+/* A copy of a NULL-ended vector with `front` entries free before it. */
 static int copy_vector(
-	uint64_t from, size_t front, uint64_t **ret, uint64_t *ret_count, size_t *ret_size)
+	struct thread *t, uint64_t from, size_t front, uint64_t **ret, uint64_t *ret_count)
 {
 	uint64_t count = 0, value, *to;
 
@@ -52,14 +72,12 @@ static int copy_vector(
 			if (count > INT32_MAX)
 				return -E2BIG;
 		}
-	*ret_size = (front + count + 2) * sizeof(value);
-	to = map_private(*ret_size);
+	/* With room for a NULL, and for one more that is ours. */
+	to = map_private(t, (front + count + 2) * sizeof(value));
 	if (!to)
 		return -ENOMEM;
-	if (count && guest_copy_in(to + front, from, count * sizeof(value)) < 0) {
-		host_call(SYS_munmap, to, *ret_size);
+	if (count && guest_copy_in(to + front, from, count * sizeof(value)) < 0)
 		return -EFAULT;
-	}
 	*ret = to;
 	*ret_count = count;
 	return 0;
@@ -309,23 +327,17 @@ static int64_t execute_target(
 	struct thread *t, struct exec_target *target, uint64_t argv, uint64_t envp)
 {
 	uint64_t *environment, envc;
-	size_t argv_size, envp_size;
-	int64_t r = copy_vector(argv, EXEC_FRONT_MAX, &target->argv, &target->argc, &argv_size);
+	int64_t r = copy_vector(t, argv, EXEC_FRONT_MAX, &target->argv, &target->argc);
 
+	if (r == 0)
+		r = copy_vector(t, envp, 1, &environment, &envc);
 	if (r < 0)
 		return r;
 	target->front = EXEC_FRONT_MAX;
-	r = copy_vector(envp, 1, &environment, &envc, &envp_size);
-	if (r == 0) {
-		r = exec_find_program(target, t->process);
-		if (r == ELF_GUEST)
-			r = execute(t, target, environment, envc);
-		else if (r >= 0)
-			r = execute_natively(t, target, environment);
-		host_call(SYS_munmap, environment, envp_size);
-	}
-	host_call(SYS_munmap, target->argv, argv_size);
-	return r;
+	r = exec_find_program(target, t->process);
+	if (r == ELF_GUEST)
+		return execute(t, target, environment, envc);
+	return r < 0 ? r : execute_natively(t, target, environment);
 }
 
 /* The file that is meant: opened, and its name as the kernel would call it. */
@@ -381,7 +393,7 @@ static int64_t execve_at(struct thread *t, int dir, uint64_t path_address, uint6
 		return -EINVAL;
 	if (!path[0] && !(flags & AT_EMPTY_PATH))
 		return -ENOENT;
-	target = map_private(sizeof(*target));
+	target = map_private(t, sizeof(*target));
 	if (!target)
 		return -ENOMEM;
 	target->fd = open_target(t, dir, path, flags, target);
@@ -391,7 +403,7 @@ static int64_t execve_at(struct thread *t, int dir, uint64_t path_address, uint6
 		r = execute_target(t, target, argv, envp);
 		host_call(SYS_close, target->fd);
 	}
-	host_call(SYS_munmap, target, sizeof(*target));
+	exec_unmap(t);
 	return r;
 }
 

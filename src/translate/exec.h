@@ -31,3 +31,6 @@ struct exec_target {
  * program (enum elf_kind), or what execve(2) says.
  */
 int exec_find_program(struct exec_target *target, const struct process *process);
+
+/* Give back what an execve(2) of t, which has not returned, has mapped. */
+void exec_unmap(struct thread *t);

@@ -61,6 +61,12 @@ struct process {
 	uint64_t entry_stack; /* sp at the start, for /proc/self/stat */
 };
 
+#define EXEC_MAPPINGS 3
+
+struct mapping {
+	uint64_t start, size;
+};
+
 struct thread {
 	struct riscv_cpu cpu; /* first */
 	struct process *process;
@@ -84,6 +90,7 @@ struct thread {
 	/* thread.c */
 	void *block; /* the memory that this, its TLS and its stacks lie in */
 	bool is_first; /* runs on the stack of main() */
+	struct mapping exec_mappings[EXEC_MAPPINGS]; /* exec.c */
 	bool is_vforked; /* shares the memory of a parent that waits, and frees the block */
 };
 

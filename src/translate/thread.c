@@ -25,6 +25,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "translate/exec.h"
 #include "translate/host.h"
 #include "translate/memory.h"
 #include "translate/signal.h"
@@ -76,6 +77,7 @@ static struct thread *make(struct process *process)
 
 void thread_free(struct thread *t)
 {
+	exec_unmap(t);
 	host_call(SYS_munmap, t->block, BLOCK_BYTES);
 }
 
