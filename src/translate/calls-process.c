@@ -79,6 +79,10 @@ int64_t call_prctl(struct thread *t, const uint64_t a[6])
 	uint32_t option = (uint32_t)a[0];
 
 	switch (option) {
+	case PR_SET_SECCOMP:
+		return seccomp_prctl(t, a[1], a[2]);
+	case PR_GET_SECCOMP:
+		return t->seccomp_mode;
 	case VECTOR_SET_CONTROL:
 		return vector_set_control(a[1]);
 	case VECTOR_GET_CONTROL:

@@ -19,11 +19,8 @@
 
 bool descriptor_is_ours(const struct thread *t, uint64_t fd)
 {
-	const struct process *process = t->process;
-
 	/* The kernel looks at 32 bits of it. */
-	return (int32_t)fd >= 0 &&
-		((int32_t)fd == process->program_fd || (int32_t)fd == process->filter_fd);
+	return t->process->program_fd >= 0 && (uint32_t)fd == (uint32_t)t->process->program_fd;
 }
 
 int64_t call_close_range(struct thread *t, const uint64_t a[6])

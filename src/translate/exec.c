@@ -239,7 +239,8 @@ static void append_number(char *buffer, size_t *length, const char *word, int nu
 	append(buffer, length, "\n");
 }
 
-static void describe(const struct process *process, const struct exec_target *target, char *words)
+static void describe(
+	const struct process *process, const struct exec_target *target, int filter_fd, char *words)
 {
 	size_t length = 0;
 
@@ -249,8 +250,8 @@ static void describe(const struct process *process, const struct exec_target *ta
 	if (process->is_traced)
 		append(words, &length, "trace\n");
 	append_number(words, &length, TRANSLATOR_WORD_SELF, process->program_fd);
-	if (process->filter_fd >= 0)
-		append_number(words, &length, TRANSLATOR_WORD_FILTER, process->filter_fd);
+	if (filter_fd >= 0)
+		append_number(words, &length, TRANSLATOR_WORD_FILTER, filter_fd);
 	append_number(words, &length, "open=", target->fd);
 	if (process->prefix) {
 		append(words, &length, "prefix=");
@@ -291,20 +292,23 @@ static int64_t execute(struct thread *t, struct exec_target *target, uint64_t *e
 	struct process *process = t->process;
 	char words[WORDS_MAX];
 	uint64_t *argv = target->argv + target->front;
+	int filter_fd = seccomp_save(t);
 	int64_t r;
 
-	describe(process, target, words);
+	if (filter_fd < 0 && filter_fd != -ENOENT)
+		return filter_fd;
+	describe(process, target, filter_fd, words);
 	fill_environment(envp, envc, words);
 	set_close_on_exec(target->fd, false);
 	set_close_on_exec(process->program_fd, false);
-	if (process->filter_fd >= 0)
-		set_close_on_exec(process->filter_fd, false);
+	if (filter_fd >= 0)
+		set_close_on_exec(filter_fd, false);
 	signal_before_exec(t);
 	r = host_call(SYS_execveat, process->program_fd, "", argv, envp, AT_EMPTY_PATH);
 	signal_after_failed_exec(t);
 	set_close_on_exec(process->program_fd, true);
-	if (process->filter_fd >= 0)
-		set_close_on_exec(process->filter_fd, true);
+	if (filter_fd >= 0)
+		host_call(SYS_close, filter_fd);
 	set_close_on_exec(target->fd, true);
 	return r;
 }
@@ -316,6 +320,11 @@ static int64_t execute_natively(struct thread *t, const struct exec_target *targ
 
 	if (t->process->is_contained)
 		return -ENOEXEC;
+	if (t->seccomp_mode) {
+		debug_line(
+			"execve: the guest's seccomp filters cannot be given to %s", target->path);
+		return -EACCES;
+	}
 	signal_before_exec(t);
 	r = host_call(SYS_execveat, target->fd, "", target->argv + target->front, envp + 1,
 		AT_EMPTY_PATH);

@@ -50,15 +50,16 @@ struct process {
 	uint32_t actions_lock; /* lock_take() */
 	struct signal_action actions[SIGNALS + 1];
 	int pid;
-	/* This program, for execve, and the file of the container's seccomp programs (-1: none):
-	 * the guest can neither see nor close them. */
-	int program_fd, filter_fd;
+	int program_fd; /* this program, for execve; the guest can neither see nor close it */
 	bool is_contained; /* no native programs, no prefix */
 	bool is_traced; /* calls are printed */
 	const char *prefix; /* of -L; NULL */
 	char *executable; /* path of the guest's program as /proc/self/exe shows it; PATH_MAX */
 	uint64_t vdso, signal_return; /* addresses in the guest */
 	uint64_t entry_stack; /* sp at the start, for /proc/self/stat */
+	/* seccomp-filters.c: its threads, linked through next_thread */
+	uint32_t threads_lock;
+	struct thread *threads;
 };
 
 #define EXEC_MAPPINGS 3
@@ -87,6 +88,10 @@ struct thread {
 	/* rt_sigsuspend(2) and its like: the mask to go back to behind the handler. */
 	bool is_suspended;
 	uint64_t suspended_mask;
+	/* seccomp-filters.c */
+	struct thread *next_thread;
+	struct filter *filters; /* the latest */
+	uint32_t seccomp_mode; /* SECCOMP_MODE_*; 0: none */
 	/* thread.c */
 	void *block; /* the memory that this, its TLS and its stacks lie in */
 	bool is_first; /* runs on the stack of main() */
@@ -152,6 +157,32 @@ static inline void *guest_pointer(uint64_t address)
 /* Ours: to the guest it is not open (EBADF), and close_range(2) leaves it out. */
 bool descriptor_is_ours(const struct thread *t, uint64_t fd);
 /* Close `fd` for the guest if it is not ours, and so on; for dup2, close_range, fcntl(F_DUPFD). */
+
+/* --- the guest's filters: seccomp.c, seccomp-filters.c --------------------------------------- */
+
+struct filter;
+
+/* A thread that is about to run, with its parent's filters (NULL: none), and one that ends. */
+void seccomp_thread_begin(struct thread *t, const struct thread *parent);
+void seccomp_thread_end(struct thread *t);
+/* Around a fork(2) that does not share our memory; `t` is the only thread of the child. */
+void seccomp_before_fork(struct thread *t);
+void seccomp_after_fork(struct thread *t, bool is_child);
+
+/*
+ * With a seccomp_mode, before a call is carried out: may it be? Else *ret is in place of its
+ * result. Does not return when the thread must end.
+ */
+bool seccomp_permit(struct thread *t, uint64_t number, const uint64_t a[6], int64_t *ret);
+
+/* The filters as a sealed memfd (base/translator.h), close-on-exec; -ENOENT when there are none. */
+int seccomp_save(const struct thread *t);
+/* Take those of such a file, which a container or seccomp_save() has made. 0 or a negative errno.
+ */
+int seccomp_load(struct thread *t, int fd);
+
+/* prctl(PR_SET_SECCOMP) */
+int64_t seccomp_prctl(struct thread *t, uint64_t mode, uint64_t address);
 
 /* --- files that only the guest sees: proc.c -------------------------------------------------- */
 

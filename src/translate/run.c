@@ -232,15 +232,12 @@ static int make_process(const struct translate_options *o, struct process **ret,
 	if (!process || !process->memory || !process->executable)
 		return error_oom(err);
 	process->pid = getpid();
-	process->filter_fd = o->filter_fd;
 	process->is_contained = o->is_contained;
 	process->is_traced = o->is_traced;
 	process->prefix = o->prefix;
 	r = keep_program(process, o->program_fd, err);
 	if (r < 0)
 		return r;
-	if (process->filter_fd >= 0)
-		fcntl(process->filter_fd, F_SETFD, FD_CLOEXEC);
 	*ret = process;
 	return 0;
 }
@@ -296,6 +293,16 @@ static int build(struct process *process, struct thread *t, struct exec_target *
 	return 0;
 }
 
+/* What the container and the program before have left to be obeyed. */
+static int load_filters(struct thread *t, int fd, struct error *err)
+{
+	int r = fd < 0 ? 0 : seccomp_load(t, fd);
+
+	if (fd >= 0)
+		close(fd);
+	return r < 0 ? error_errno(err, r, "cannot read the seccomp filters") : 0;
+}
+
 int translate_run(const struct translate_options *options, struct error *err)
 {
 	struct exec_target *target = NULL;
@@ -322,6 +329,9 @@ int translate_run(const struct translate_options *options, struct error *err)
 	if (!t)
 		return error_oom(err);
 	signal_init(process);
+	r = load_filters(t, options->filter_fd, err);
+	if (r < 0)
+		return r;
 	r = build(process, t, target, options);
 	if (r < 0)
 		return error_errno(err, r, "cannot load %s", target->path);

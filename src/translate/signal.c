@@ -299,17 +299,24 @@ void signal_deliver(struct thread *t)
 
 void signal_fault(struct thread *t, int signal, int code, uint64_t address)
 {
-	struct signal_action action;
-	union {
-		siginfo_t info;
-		uint8_t bytes[128];
-	} info = { .info = { .si_signo = signal, .si_code = code } };
+	siginfo_t info;
 
-	info.info.si_addr = guest_pointer(address);
+	memset(&info, 0, sizeof(info));
+	info.si_signo = signal;
+	info.si_code = code;
+	info.si_addr = guest_pointer(address);
+	signal_force(t, &info);
+}
+
+void signal_force(struct thread *t, const siginfo_t *info)
+{
+	struct signal_action action;
+	int signal = info->si_signo;
+
 	signal_block();
 	action = take_action(t->process, signal);
 	if (action.handler <= ACTION_IGNORE || (t->mask & BIT(signal)) ||
-		push(t, signal, info.bytes, &action) < 0)
+		push(t, signal, (const uint8_t *)info, &action) < 0)
 		signal_die(signal);
 	signal_unblock(t);
 }

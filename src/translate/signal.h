@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <signal.h>
+
 #include "translate/internal.h"
 
 /* Take over: the actions that this process was started with become the guest's. */
@@ -17,6 +19,9 @@ void signal_deliver(struct thread *t);
 
 /* A fault of the guest's: its handler, or the end. `address` is si_addr. */
 void signal_fault(struct thread *t, int signal, int code, uint64_t address);
+
+/* The same with everything that siginfo_t says. */
+void signal_force(struct thread *t, const siginfo_t *info);
 
 /* Nothing of the guest's comes in until signal_unblock(). */
 void signal_block(void);

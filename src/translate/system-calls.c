@@ -63,7 +63,8 @@ void system_call_dispatch(struct thread *t)
 		row = &unknown;
 	if (t->process->is_traced)
 		debug_call(t, row, number, a);
-	result = call(t, row, a);
+	if (!t->seccomp_mode || seccomp_permit(t, number, a, &result))
+		result = call(t, row, a);
 	if (t->process->is_traced)
 		debug_result(t, row, number, a, result);
 	finish(t, result);

@@ -78,6 +78,7 @@ static struct thread *make(struct process *process)
 void thread_free(struct thread *t)
 {
 	exec_unmap(t);
+	seccomp_thread_end(t);
 	host_call(SYS_munmap, t->block, BLOCK_BYTES);
 }
 
@@ -111,6 +112,7 @@ struct thread *thread_make_first(struct process *process)
 	t->is_first = true;
 	host_call(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &t->mask, sizeof(t->mask));
 	prepare(t);
+	seccomp_thread_begin(t, NULL);
 	return t;
 }
 
@@ -197,6 +199,7 @@ static struct thread *copy(const struct thread *parent, uint64_t flags)
 		t->process->actions_lock = 0;
 		t->is_vforked = (flags & CLONE_VFORK) != 0;
 	}
+	seccomp_thread_begin(t, parent);
 	return t;
 }
 
@@ -270,6 +273,7 @@ static int64_t clone_copying(struct thread *t, const struct clone_request *reque
 	jit_before_fork(process->jit);
 	lock_take(&process->memory->lock);
 	lock_take(&process->actions_lock);
+	seccomp_before_fork(t);
 	if (request->arguments) {
 		request->arguments->flags = flags;
 		request->arguments->tls = 0;
@@ -278,6 +282,7 @@ static int64_t clone_copying(struct thread *t, const struct clone_request *reque
 	} else {
 		r = host_call(SYS_clone, flags, 0, request->parent_tid, request->child_tid, 0);
 	}
+	seccomp_after_fork(t, r == 0);
 	lock_release(&process->actions_lock);
 	lock_release(&process->memory->lock);
 	if (r == 0) {
@@ -347,6 +352,8 @@ int64_t call_clone3(struct thread *t, const uint64_t a[6])
 int64_t call_exit(struct thread *t, const uint64_t a[6])
 {
 	signal_block();
+	if (!t->is_vforked) /* that its parent does */
+		seccomp_thread_end(t);
 	if (t->is_first || t->is_vforked)
 		for (;;)
 			host_call(SYS_exit, a[0]);
