@@ -265,13 +265,13 @@ def is_beyond_qemu(name, form, word, vtype):
 
 def spare_qemu(rng, instruction, word, x, vstart, layout):
     """QEMU 10.0.2 fails assertions of its own for fault-only-first loads that leave the page and are
-    not masked or have segments, and for whole registers with a vstart behind them (as is
-    reserved)."""
+    not masked, or have segments or a vstart, and for whole registers with a vstart behind them (as
+    is reserved)."""
     width = (word >> 12 & 7) - 4 if word >> 12 & 7 else 0
     segment = 1 + (word >> 29) << width
     if instruction.name.endswith("ff.v"):
         x[29 - 1] = layout.hole - segment * rng.randrange(16)
-        if word >> 25 & 1 or word >> 29:
+        if word >> 25 & 1 or word >> 29 or vstart:
             x[29 - 1] -= 2048
     if instruction.name.endswith(("r.v", "re8.v", "re16.v", "re32.v", "re64.v")):
         return vstart % (VLEN_BYTES * (1 + (word >> 29)) >> width)

@@ -18,7 +18,7 @@ enum {
 /* value / 2^shift, rounded; shift is less than 64. */
 static s128 round_off(s128 value, unsigned shift, unsigned vxrm)
 {
-	s128 kept = value >> shift, lost = value - (kept << shift), half;
+	s128 kept = value >> shift, lost = value & (((s128)1 << shift) - 1), half;
 
 	if (!shift)
 		return value;
