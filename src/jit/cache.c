@@ -1,46 +1,432 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache.c - the translated code of one guest address space.
+ * cache.c - the translated code of one guest address space: its memory, and what is where in it.
+ *
+ * Code is written through one view and executed through another of the same memory, so that no page
+ * is ever both. It only grows; when it is full it is emptied as a whole, once no thread is in it
+ * (jit_flush). A block that is not valid any more stays, with its entry and the places that calls
+ * return to turned into jumps that look for what is there now.
+ *
+ * Everything here is under jit->lock, but for jit_block_at(), which signal handlers call: blocks
+ * lie in the order of their code, and one counts only once it is whole.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "jit/internal.h"
 
-struct jit {
-	struct jit_options options;
+#define CACHE_BYTES  (64u << 20)
+#define INDEX_SIZE   (1u << 18) /* a power of two, four times the blocks there may be */
+#define BLOCKS_MAX   (1u << 16)
+#define EXITS_MAX    (1u << 19)
+#define LANDINGS_MAX (1u << 18)
+#define PLACES_MAX   (1u << 22)
+#define COUNTERS_MAX (1u << 16)
+#define PAGE_BYTES   4096u
+
+/* --- lock and arrays ---------------------------------------------------------------------------
+ */
+
+/* 0 free, 1 held, 2 held and somebody waits (Drepper, "Futexes Are Tricky", mutex 2). */
+void jit_lock(struct jit *jit, struct jit_frame *frame)
+{
+	uint32_t value = 0;
+
+	if (!__atomic_compare_exchange_n(
+		    &jit->lock, &value, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+		while (__atomic_exchange_n(&jit->lock, 2, __ATOMIC_ACQUIRE) != 0)
+			syscall(SYS_futex, &jit->lock, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+	}
+	if (frame)
+		frame->holds_lock = true;
+}
+
+void jit_unlock(struct jit *jit, struct jit_frame *frame)
+{
+	if (frame)
+		frame->holds_lock = false;
+	if (__atomic_exchange_n(&jit->lock, 0, __ATOMIC_RELEASE) == 2)
+		syscall(SYS_futex, &jit->lock, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static int reserve(struct jit_array *array, size_t item_bytes, size_t limit)
+{
+	void *items = mmap(NULL, item_bytes * limit, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (items == MAP_FAILED)
+		return -errno;
+	*array = (struct jit_array){ items, item_bytes, 0, limit };
+	return 0;
+}
+
+static void give_back(struct jit_array *array)
+{
+	if (array->items)
+		munmap(array->items, array->item_bytes * array->limit);
+}
+
+static void empty(struct jit_array *array)
+{
+	madvise(array->items, array->item_bytes * array->limit, MADV_DONTNEED);
+	array->nr = 0;
+}
+
+void *jit_append(struct jit_array *array, size_t nr)
+{
+	void *item = (char *)array->items + array->nr * array->item_bytes;
+
+	if (array->nr + nr > array->limit)
+		return NULL;
+	array->nr += nr;
+	return item;
+}
+
+/* --- open and close -------------------------------------------------------------------------- */
+
+struct word {
+	const char *name;
+	size_t offset;
 };
 
-int jit_open(const struct jit_options *options, struct jit **ret, struct error *err)
-{
-	struct jit *jit = calloc(1, sizeof(*jit));
+static const struct word words[] = {
+	{ "ir", offsetof(struct jit, print_ir) },
+	{ "asm", offsetof(struct jit, print_asm) },
+	{ "stats", offsetof(struct jit, print_stats) },
+	{ "trace", offsetof(struct jit, trace) },
+	{ "perf", offsetof(struct jit, perf) },
+	{ "interpret", offsetof(struct jit, interpret) },
+	{ "noregions", offsetof(struct jit, no_regions) },
+};
 
-	if (!jit)
+static int parse_debug(struct jit *jit, const char *text, struct error *err)
+{
+	while (text && *text) {
+		size_t len = strcspn(text, ","), i;
+
+		for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+			if (strlen(words[i].name) == len && memcmp(words[i].name, text, len) == 0) {
+				*(bool *)((char *)jit + words[i].offset) = true;
+				break;
+			}
+		}
+		if (i == sizeof(words) / sizeof(words[0]))
+			return error_set(err, EINVAL,
+				"STRATA_JIT: \"%.*s\" is none of ir, asm, stats, trace, perf, "
+				"interpret, noregions",
+				(int)len, text);
+		text += len + (text[len] == ',');
+	}
+	return 0;
+}
+
+/* Both views, at addresses of the kernel's choice or in place of those there are. */
+static int map_views(struct jit *jit, int fd)
+{
+	int fixed = jit->writable ? MAP_FIXED : 0;
+	void *writable, *executable;
+
+	if (ftruncate(fd, (off_t)jit->size) < 0)
+		return -errno;
+	writable = mmap(
+		jit->writable, jit->size, PROT_READ | PROT_WRITE, MAP_SHARED | fixed, fd, 0);
+	if (writable == MAP_FAILED)
+		return -errno;
+	executable = mmap(
+		jit->executable, jit->size, PROT_READ | PROT_EXEC, MAP_SHARED | fixed, fd, 0);
+	if (executable == MAP_FAILED)
+		return -errno;
+	jit->writable = writable;
+	jit->executable = executable;
+	return 0;
+}
+
+static int make_views(struct jit *jit)
+{
+	int fd = memfd_create("strata-jit", MFD_CLOEXEC), r;
+
+	if (fd < 0)
+		return -errno;
+	r = map_views(jit, fd);
+	close(fd);
+	return r;
+}
+
+static void perf_open(struct jit *jit)
+{
+	char path[64];
+
+	if (!jit->perf)
+		return;
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)getpid());
+	jit->perf_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+}
+
+int jit_open_guest(const struct jit_options *options, const struct jit_guest *guest,
+	struct jit **ret, struct error *err)
+{
+	struct jit *jit = mmap(
+		NULL, sizeof(*jit), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int r;
+
+	if (jit == MAP_FAILED)
 		return error_oom(err);
 	jit->options = *options;
+	jit->guest = guest;
+	jit->perf_fd = -1;
+	jit->epoch = 1;
+	jit->size = options->cache_bytes ? options->cache_bytes : CACHE_BYTES;
+	r = parse_debug(jit, options->debug, err);
+	if (r < 0) {
+		jit_free(jit);
+		return r;
+	}
+	if (!host_is_supported())
+		jit->interpret = true;
+	if ((r = make_views(jit)) < 0 ||
+		(r = reserve(&jit->blocks, sizeof(struct jit_block), BLOCKS_MAX)) < 0 ||
+		(r = reserve(&jit->exits, sizeof(struct jit_exit), EXITS_MAX)) < 0 ||
+		(r = reserve(&jit->landings, sizeof(struct jit_landing), LANDINGS_MAX)) < 0 ||
+		(r = reserve(&jit->places, sizeof(struct jit_place), PLACES_MAX)) < 0 ||
+		(r = reserve(&jit->counters, sizeof(uint32_t), COUNTERS_MAX)) < 0 ||
+		(r = reserve(&jit->index, sizeof(uint32_t), INDEX_SIZE)) < 0 ||
+		(r = reserve(&jit->emitter, host_emitter_bytes(), 1)) < 0) {
+		jit_free(jit);
+		return error_errno(err, r, "no memory for a code cache of %zu bytes", jit->size);
+	}
+	host_emit_stubs(jit);
+	perf_open(jit);
 	*ret = jit;
 	return 0;
 }
 
 struct jit *jit_free(struct jit *jit)
 {
-	free(jit);
+	if (!jit)
+		return NULL;
+	if (jit->writable)
+		munmap(jit->writable, jit->size);
+	if (jit->executable)
+		munmap(jit->executable, jit->size);
+	give_back(&jit->blocks);
+	give_back(&jit->exits);
+	give_back(&jit->landings);
+	give_back(&jit->places);
+	give_back(&jit->counters);
+	give_back(&jit->index);
+	give_back(&jit->emitter);
+	if (jit->perf_fd >= 0)
+		close(jit->perf_fd);
+	munmap(jit, sizeof(*jit));
 	return NULL;
+}
+
+/* --- blocks ------------------------------------------------------------------------------------
+ */
+
+/* Where pc is, or would be. */
+static uint32_t *slot_of(struct jit *jit, uint64_t pc)
+{
+	uint32_t *index = jit->index.items;
+	const struct jit_block *blocks = jit->blocks.items;
+	uint64_t hash = (pc >> 1) * UINT64_C(0x9e3779b97f4a7c15) >> 40;
+
+	for (;; hash++) {
+		uint32_t *slot = &index[hash % INDEX_SIZE];
+
+		if (!*slot || blocks[*slot - 1].pc == pc)
+			return slot;
+	}
+}
+
+struct jit_block *jit_find(struct jit *jit, uint64_t pc)
+{
+	uint32_t slot = *slot_of(jit, pc);
+	struct jit_block *block = slot ? (struct jit_block *)jit->blocks.items + (slot - 1) : NULL;
+
+	return block && !block->is_dead ? block : NULL;
+}
+
+void jit_index(struct jit *jit, const struct jit_block *block)
+{
+	*slot_of(jit, block->pc) = (uint32_t)(block - (const struct jit_block *)jit->blocks.items) +
+		1;
+}
+
+const struct jit_block *jit_block_at(const struct jit *jit, uint64_t host_pc)
+{
+	const struct jit_block *blocks = jit->blocks.items;
+	uint64_t offset = host_pc - (uint64_t)(uintptr_t)jit->executable;
+	size_t low = 0, high = __atomic_load_n(&jit->blocks.nr, __ATOMIC_ACQUIRE);
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (blocks[middle].code_end <= offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == __atomic_load_n(&jit->blocks.nr, __ATOMIC_ACQUIRE))
+		return NULL;
+	return offset >= blocks[low].code && offset < blocks[low].code_end ? &blocks[low] : NULL;
+}
+
+uint64_t jit_guest_pc(const struct jit *jit, const struct jit_block *block, uint64_t host_pc)
+{
+	const struct jit_place *places = (struct jit_place *)jit->places.items + block->first_place;
+	uint64_t offset = host_pc - (uint64_t)(uintptr_t)jit->executable - block->code;
+	size_t low = 0, high = block->nr_places;
+
+	/* The last place that begins at or before the address. */
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (places[middle].code <= offset)
+			low = middle;
+		else
+			high = middle;
+	}
+	return block->lowest + places[low].pc;
+}
+
+/* --- forgetting --------------------------------------------------------------------------------
+ */
+
+static void *state_of(const struct jit *jit, const struct jit_frame *frame)
+{
+	return (char *)(uintptr_t)frame - jit->guest->frame;
+}
+
+void jit_flush(struct jit *jit, struct jit_frame *frame)
+{
+	__atomic_add_fetch(&jit->epoch, 1, __ATOMIC_SEQ_CST);
+	for (struct jit_frame *other = jit->frames; other; other = other->next) {
+		uint32_t *interrupt = (void *)((char *)state_of(jit, other) +
+			jit->guest->interrupt);
+
+		if (other == frame)
+			continue;
+		while (__atomic_load_n(&other->in_code, __ATOMIC_SEQ_CST)) {
+			__atomic_or_fetch(interrupt, JIT_INTERRUPT_OWN, __ATOMIC_SEQ_CST);
+			sched_yield();
+		}
+	}
+	empty(&jit->blocks);
+	empty(&jit->exits);
+	empty(&jit->landings);
+	empty(&jit->places);
+	empty(&jit->counters);
+	empty(&jit->index);
+	jit->used = jit->stubs_end;
+	jit->lowest = jit->highest = 0;
+	jit->stats.flushes++;
+}
+
+static bool overlaps(const struct jit_block *block, uint64_t start, uint64_t end)
+{
+	for (unsigned i = 0; i < block->nr_segments; i++)
+		if (block->segments[i].start < end && start < block->segments[i].end)
+			return true;
+	return false;
+}
+
+/* -ENOSPC: the cache has no room for the jumps. */
+static int forget(struct jit *jit, struct jit_block *block)
+{
+	const struct jit_landing *landings = jit->landings.items;
+	int r = host_redirect(jit, block->code, block->pc, false);
+
+	for (unsigned i = 0; i < block->nr_landings && r >= 0; i++) {
+		const struct jit_landing *landing = &landings[block->first_landing + i];
+
+		r = host_redirect(jit, landing->code, landing->pc, true);
+	}
+	block->is_dead = true;
+	jit->stats.invalidated++;
+	return r;
 }
 
 void jit_invalidate(struct jit *jit, uint64_t start, uint64_t size)
 {
+	struct jit_block *blocks = jit->blocks.items;
+	uint64_t end = start + size < start ? UINT64_MAX : start + size;
+	bool is_full = false;
+
+	if (!size || jit->interpret)
+		return;
+	jit_lock(jit, NULL);
+	if (start < jit->highest && end > jit->lowest) {
+		for (size_t i = 0; i < jit->blocks.nr; i++)
+			if (!blocks[i].is_dead && overlaps(&blocks[i], start, end))
+				is_full |= forget(jit, &blocks[i]) < 0;
+		/* Places of dead blocks may be used again: nothing of them is known any more. */
+		if (is_full)
+			jit->wants_flush = true;
+	}
+	jit_unlock(jit, NULL);
 }
+
+/* --- fork --------------------------------------------------------------------------------------
+ */
 
 void jit_before_fork(struct jit *jit)
 {
+	jit_lock(jit, NULL);
+}
+
+/* The child's views are of the parent's memory until they are replaced by a copy. The threads that
+ * are not there any more are forgotten. */
+static int copy_views(struct jit *jit)
+{
+	uint8_t *copy = mmap(
+		NULL, jit->used, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int r;
+
+	if (copy == MAP_FAILED)
+		return -errno;
+	memcpy(copy, jit->writable, jit->used);
+	r = make_views(jit);
+	if (r >= 0)
+		memcpy(jit->writable, copy, jit->used);
+	munmap(copy, jit->used);
+	return r;
 }
 
 int jit_after_fork(struct jit *jit, bool is_child)
 {
-	return 0;
+	int r = 0;
+
+	if (is_child) {
+		r = jit->interpret ? 0 : copy_views(jit);
+		jit->frames = NULL;
+		jit->epoch++; /* so that the one thread there is adds itself again */
+	}
+	jit_unlock(jit, NULL);
+	return r;
 }
 
 void jit_print_stats(struct jit *jit, int fd)
 {
+	const struct jit_stats *s = &jit->stats;
+
+	if (!jit->print_stats)
+		return;
+	dprintf(fd,
+		"blocks %llu\nregions %llu\nguest_instructions %llu\nguest_bytes %llu\n"
+		"host_bytes %llu\nlinks %llu\nmisses %llu\nflushes %llu\ninvalidated %llu\n",
+		(unsigned long long)s->blocks, (unsigned long long)s->regions,
+		(unsigned long long)s->guest_instructions, (unsigned long long)s->guest_bytes,
+		(unsigned long long)s->host_bytes, (unsigned long long)s->links,
+		(unsigned long long)s->misses, (unsigned long long)s->flushes,
+		(unsigned long long)s->invalidated);
 }

@@ -1,12 +1,189 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * internal.h - what the files of jit/ share, whatever the guest; what a host must provide.
+ * internal.h - what the files of jit/ share: the cache, and what a guest and a host provide.
  */
 #pragma once
 
+#include "jit/ir.h"
 #include "jit/jit.h"
+
+#define JIT_SLOTS_MAX	 64
+#define JIT_LOOKUP_SIZE	 4096 /* entries; a power of two */
+#define JIT_SHADOW_BYTES (64u << 10)
+#define JIT_LOOP_HOT	 1000 /* turns after which a loop is translated again, as a whole */
+
+/* In `interrupt`: not for the one who runs us, but for us. */
+#define JIT_INTERRUPT_OWN 2u
+
+/* Why translated code was left, beyond enum jit_stop. */
+enum jit_leave {
+	JIT_LEAVE_LINK = 64, /* by frame.exit, whose target is not known yet */
+	JIT_LEAVE_MISS, /* to pc, which is not in the lookup table */
+	JIT_LEAVE_HOT, /* the loop at pc */
+	JIT_LEAVE_INTERPRET, /* what only the interpreter can do, from pc on */
+	JIT_LEAVE_NO_CODE, /* nothing that could be executed is at pc */
+};
+
+/* --- the guest: riscv/ ---------------------------------------------------------------------- */
+
+struct jit_lift_options {
+	uint64_t end; /* of what may be read */
+	/* Not 0: the whole loop from the block's pc to here, with the jumps inside it; else a line
+	 * of code with ways out. */
+	uint64_t loop_end;
+};
+
+/* A guest: where its state keeps what, and how its code is read. Offsets are from the state's
+ * start; slots from first_float on are floating point. */
+struct jit_guest {
+	const char *name;
+	const char *const *slot_names;
+	unsigned nr_slots, first_float;
+	uint16_t slot_offsets[JIT_SLOTS_MAX];
+	uint16_t pc, interrupt, frame, reserved_address, reserved_value;
+	/* Slots in the order in which they want to be in registers of the host. */
+	uint8_t hot[JIT_SLOTS_MAX];
+	/* Fill `block` (empty but for pc). */
+	void (*lift)(struct ir_block *block, const struct jit_lift_options *options);
+	/* Execute what `data` says, with the state whole: 0 to go on behind it, or why not. */
+	int (*helper)(void *state, const void *data);
+};
+
+/* --- translated code ------------------------------------------------------------------------ */
+
+struct jit_entry {
+	uint64_t pc;
+	const uint8_t *code;
+};
+
+/* A way out of a block to code that may or may not be there. Places are offsets in the cache. */
+struct jit_exit {
+	uint64_t target;
+	uint32_t place; /* of the distance of the jump that is to be set */
+};
+
+/* Where a call comes back to. */
+struct jit_landing {
+	uint64_t pc;
+	uint32_t code;
+};
+
+/* From `code` (an offset from the block's start) on, the host works for the instruction at pc (one
+ * from the block's lowest address). */
+struct jit_place {
+	uint32_t code, pc;
+};
+
+struct jit_block {
+	uint64_t pc;
+	uint32_t code, code_end;
+	uint32_t first_landing, nr_landings, first_place, nr_places;
+	uint64_t lowest;
+	uint16_t nr_segments;
+	bool is_dead, is_region;
+	struct ir_segment segments[IR_SEGMENTS_MAX];
+	int8_t map[JIT_SLOTS_MAX]; /* slot to register of the host; -1: in memory */
+};
+
+/* Address space is taken for `limit` items at once, so that they never move; memory as they come.
+ */
+struct jit_array {
+	void *items;
+	size_t item_bytes, nr, limit;
+};
+
+struct jit_stats {
+	uint64_t blocks, regions, guest_instructions, guest_bytes, host_bytes, links, misses,
+		flushes, invalidated, helpers;
+};
+
+struct jit {
+	struct jit_options options;
+	const struct jit_guest *guest;
+	bool print_ir, print_asm, print_stats, interpret, perf, no_regions, trace;
+	uint32_t lock; /* a futex; all below is under it */
+	uint8_t *writable, *executable; /* the same memory, twice */
+	int fd; /* of it */
+	size_t size, used, stubs_end;
+	struct host_stubs {
+		const uint8_t *enter, *leave, *leave_spilled, *link, *miss, *helper;
+	} stubs; /* in the executable view; link in the writable one */
+	struct jit_array blocks, exits, landings, places;
+	struct jit_array index; /* uint32_t: blocks by pc, open addressing, 0 is empty, else + 1 */
+	struct jit_array counters; /* uint32_t */
+	struct jit_frame *frames;
+	uint32_t epoch;
+	bool wants_flush;
+	uint64_t lowest, highest; /* guest code that was translated */
+	struct jit_stats stats;
+	int perf_fd;
+	struct ir_block ir; /* of the block that is being translated */
+	struct jit_array emitter; /* the host's, of host_emitter_bytes() */
+};
+
+/* cache.c: room, and what is where. */
+int jit_open_guest(const struct jit_options *options, const struct jit_guest *guest,
+	struct jit **ret, struct error *err);
+void jit_lock(struct jit *jit, struct jit_frame *frame);
+void jit_unlock(struct jit *jit, struct jit_frame *frame);
+/* The block that begins at pc, or NULL. */
+struct jit_block *jit_find(struct jit *jit, uint64_t pc);
+/* From now on jit_find() gives this one for its pc. */
+void jit_index(struct jit *jit, const struct jit_block *block);
+/* The block whose code this address (of the executable view) is in, or NULL. Any thread, no lock.
+ */
+const struct jit_block *jit_block_at(const struct jit *jit, uint64_t host_pc);
+/* The guest's pc for an address in a block's code. */
+uint64_t jit_guest_pc(const struct jit *jit, const struct jit_block *block, uint64_t host_pc);
+/* Forget everything. The owner of frame is in no translated code; the others are waited for. */
+void jit_flush(struct jit *jit, struct jit_frame *frame);
+/* Room for one more at the end, all zero; NULL when there is none. */
+void *jit_append(struct jit_array *array, size_t nr);
+
+/* threads.c: what a thread needs to run translated code, made once; -ENOMEM. */
+int jit_prepare(struct jit *jit, struct jit_frame *frame);
+/* The code cache has been emptied since the frame was last in it: nothing it knows is true. */
+void jit_refresh(struct jit *jit, struct jit_frame *frame);
+void jit_release(struct jit_frame *frame);
+/* Is this address in the page that ends the shadow stack? */
+bool jit_is_shadow_guard(const struct jit_frame *frame, uint64_t address);
+void *jit_shadow_bottom(const struct jit_frame *frame);
+
+/* translate.c: execute with `state` until something other than links and misses comes up. */
+int jit_execute(struct jit *jit, void *state);
 
 /* --- the host: x86/ ------------------------------------------------------------------------- */
 
+/* Can this host run what host_emit() makes? */
+bool host_is_supported(void);
+size_t host_emitter_bytes(void);
+/* The ways in and out, at the start of an empty cache. */
+void host_emit_stubs(struct jit *jit);
+/* Machine code for jit->ir at jit->used, told to `block`. -ENOSPC: the cache is full. */
+int host_emit(struct jit *jit, struct jit_block *block);
+/* Let the jump at `place` (an offset in the cache) lead to the code at offset `target`. */
+void host_link(struct jit *jit, uint32_t place, uint32_t target);
+/* Code at the offset is not to be entered any more: go to pc by way of the lookup. `is_landing`: a
+ * call returns there. Needs room in the cache; -ENOSPC. */
+int host_redirect(struct jit *jit, uint32_t code, uint64_t pc, bool is_landing);
+/* Code at an offset is replaced by that at another. */
+void host_replace(struct jit *jit, uint32_t code, uint32_t by);
+void host_prepare(struct jit_frame *frame);
+/* Guest fcsr to the host's control word, and what flags that has gathered. */
+uint32_t host_float_control(unsigned rounding);
+uint32_t host_float_flags(uint32_t control);
+/* Of the running thread. */
+uint32_t host_read_float_control(void);
+void host_write_float_control(uint32_t control);
+
+/* A fault at `context`, in translated code of `block`: its registers to the state. */
+void host_recover(
+	struct jit *jit, const struct jit_block *block, void *state, const ucontext_t *context);
+uint64_t host_pc(const ucontext_t *context);
+/* Go on in the translated code's way out with this reason. `in_helper`: it was in C. */
+void host_leave(struct jit *jit, struct jit_frame *frame, void *state, ucontext_t *context,
+	int reason, bool in_helper);
+/* The shadow stack is full: begin at its bottom again. */
+void host_reset_shadow(ucontext_t *context, void *bottom);
 /* Change `context` so that the handler returns into leave(argument), which must not return. */
 void host_divert(ucontext_t *context, void (*leave)(void *argument), void *argument);

@@ -38,6 +38,29 @@ struct jit_memory {
 	uint64_t offset;
 };
 
+/*
+ * What translated code keeps beside the registers of a guest: part of the guest's state, all zero
+ * to begin with, and jit/'s own. Never copied from one state to another.
+ */
+struct jit_frame {
+	_Alignas(
+		16) uint64_t constants[6][2]; /* operands of 16 bytes for the host's instructions */
+	void *host_stack; /* of the one who runs us */
+	void *shadow_stack; /* pairs of where a call returns to, in host and in guest code */
+	const void *lookup; /* guest to host code, of this thread: struct jit_entry[] */
+	void *helper;
+	uint32_t *counters; /* how often loops may still run before they are worth more */
+	uint32_t float_control, host_float_control;
+	uint32_t exit; /* which one was taken */
+	uint64_t hot; /* the loop that was */
+	bool in_code; /* translated code or a helper runs */
+	bool holds_lock;
+	uint32_t epoch; /* of the code cache when this was last in it */
+	struct jit *jit;
+	void *memory; /* of shadow_stack and lookup */
+	struct jit_frame *next; /* of the same cache */
+};
+
 struct jit_options {
 	/* How far code may be fetched from pc: an end behind pc, or pc itself where nothing is
 	 * executable. Called while a block is translated, by any thread. NULL: everywhere. */

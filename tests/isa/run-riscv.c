@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * run-riscv.c - runs a static RISC-V program that only writes and exits (programs.py, vectors.py),
- * in the interpreter.
+ * run-riscv.c - runs a static RISC-V program that only writes and exits (programs.py, vectors.py):
  *
- * A program that has installed its handlers of SIGILL and SIGSEGV (vectors.py) has what they would
- * do done for it: a mark in x5, and on behind the instruction.
+ *   run-riscv interpret|translate PROGRAM
+ *
+ * Its memory is where it wants to be, so that translated code and the interpreter see the same. A
+ * program that has installed its handlers of SIGILL and SIGSEGV (vectors.py) has what they would do
+ * done for it: a mark in x5, and on behind the instruction.
  */
 #include "jit/riscv/cpu.h"
 
@@ -12,18 +14,25 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define MEMORY_BYTES (UINT64_C(1) << 28)
+#define MEMORY_START UINT64_C(0x10000)
+#define MEMORY_END   (UINT64_C(1) << 28)
 
 enum { SYSCALL_WRITE = 64, SYSCALL_EXIT = 93, SYSCALL_SIGALTSTACK = 132, SYSCALL_SIGACTION = 134 };
 enum { MARK_ILLEGAL = 0x111, MARK_FAULT = 0x222 };
 
 static struct riscv_cpu cpu;
 
-static int load(const char *path, char *memory, uint64_t *ret_entry)
+static void *at(uint64_t address)
+{
+	return (void *)(uintptr_t)address;
+}
+
+static int load(const char *path, uint64_t *ret_entry)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	Elf64_Ehdr header;
@@ -38,12 +47,12 @@ static int load(const char *path, char *memory, uint64_t *ret_entry)
 			return -1;
 		if (segment.p_type != PT_LOAD)
 			continue;
-		if (segment.p_vaddr + segment.p_memsz > MEMORY_BYTES ||
-			pread(fd, memory + segment.p_vaddr, segment.p_filesz,
-				(off_t)segment.p_offset) != (ssize_t)segment.p_filesz)
+		if (segment.p_vaddr < MEMORY_START ||
+			segment.p_vaddr + segment.p_memsz > MEMORY_END ||
+			pread(fd, at(segment.p_vaddr), segment.p_filesz, (off_t)segment.p_offset) !=
+				(ssize_t)segment.p_filesz)
 			return -1;
-		if (!segment.p_flags &&
-			mprotect(memory + segment.p_vaddr, segment.p_memsz, PROT_NONE))
+		if (!segment.p_flags && mprotect(at(segment.p_vaddr), segment.p_memsz, PROT_NONE))
 			return -1;
 	}
 	close(fd);
@@ -69,12 +78,12 @@ static bool handle(enum jit_stop stop, bool has_handlers)
 	return true;
 }
 
-static int run(const char *memory)
+static int run(struct jit *jit)
 {
 	bool has_handlers = false;
 
 	for (;;) {
-		enum jit_stop stop = riscv_run(NULL, &cpu);
+		enum jit_stop stop = riscv_run(jit, &cpu);
 
 		if (stop == JIT_STOP_NEW_CODE)
 			continue;
@@ -92,9 +101,9 @@ static int run(const char *memory)
 			cpu.x[10] = 0;
 			break;
 		case SYSCALL_WRITE:
-			if (cpu.x[11] + cpu.x[12] > MEMORY_BYTES)
+			if (cpu.x[11] + cpu.x[12] > MEMORY_END)
 				return 1;
-			cpu.x[10] = (uint64_t)write((int)cpu.x[10], memory + cpu.x[11], cpu.x[12]);
+			cpu.x[10] = (uint64_t)write((int)cpu.x[10], at(cpu.x[11]), cpu.x[12]);
 			break;
 		default:
 			return 1;
@@ -103,22 +112,43 @@ static int run(const char *memory)
 	}
 }
 
+/* NULL to interpret. */
+static bool open_jit(const char *how, struct jit **ret)
+{
+	struct jit_options options = { .debug = getenv("STRATA_JIT") };
+	struct error err = { 0 };
+
+	*ret = NULL;
+	if (strcmp(how, "translate") != 0)
+		return strcmp(how, "interpret") == 0;
+	if (jit_open(&options, ret, &err) >= 0)
+		return true;
+	fprintf(stderr, "%s\n", err.message);
+	return false;
+}
+
 int main(int argc, char **argv)
 {
-	char *memory = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	static char stack[1 << 16];
 	const stack_t signal_stack = { .ss_sp = stack, .ss_size = sizeof(stack) };
 	const struct sigaction action = { .sa_sigaction = on_fault,
 		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
+	struct jit *jit;
 
-	if (argc != 2 || memory == MAP_FAILED || sigaltstack(&signal_stack, NULL) ||
-		sigaction(SIGSEGV, &action, NULL) || sigaction(SIGBUS, &action, NULL))
-		return 2;
-	riscv_cpu_init(&cpu, (struct jit_memory){ (uint64_t)(uintptr_t)memory });
-	if (load(argv[1], memory, &cpu.pc) < 0) {
-		fprintf(stderr, "cannot load %s\n", argv[1]);
+	if (argc != 3 || !open_jit(argv[1], &jit)) {
+		fprintf(stderr, "usage: run-riscv interpret|translate PROGRAM\n");
 		return 2;
 	}
-	return run(memory);
+	if (mmap(at(MEMORY_START), MEMORY_END - MEMORY_START, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1,
+		    0) == MAP_FAILED ||
+		sigaltstack(&signal_stack, NULL) || sigaction(SIGSEGV, &action, NULL) ||
+		sigaction(SIGBUS, &action, NULL))
+		return 2;
+	riscv_cpu_init(&cpu, (struct jit_memory){ 0 });
+	if (load(argv[2], &cpu.pc) < 0) {
+		fprintf(stderr, "cannot load %s\n", argv[2]);
+		return 2;
+	}
+	return run(jit);
 }

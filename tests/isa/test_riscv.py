@@ -2,7 +2,8 @@
 """test_riscv.py - our RISC-V and QEMU 10's give the same registers, memory and fcsr for random
 programs with every instruction (programs.py).
 
-STRATA_BIN names the built strata, beside whose folder run-riscv and list-riscv are. STRATA_ISA_CASES is how many
+STRATA_BIN names the built strata, beside whose folder run-riscv and list-riscv are.
+STRATA_ISA_CASES is how many
 cases a seed has; a failure names its seed.
 """
 
@@ -38,12 +39,17 @@ def reference():
 
 
 def compare(tmp_path, reference, cases, table):
+    """None, or what differs first: the interpreter and translated code each against QEMU."""
     path = tmp_path / "program"
     path.write_bytes(programs.program(cases))
     path.chmod(0o755)
-    ours, theirs = output(RUNNER, path), output(reference, "-cpu", "max", path)
+    theirs = output(reference, "-cpu", "max", path)
     assert len(theirs) == programs.CASE_BYTES * len(cases) + programs.SCRATCH_BYTES
-    return programs.first_difference(cases, table, ours, theirs)
+    for how in ("interpret", "translate"):
+        difference = programs.first_difference(cases, table, output(RUNNER, how, path), theirs)
+        if difference:
+            return f"{how}: {difference}"
+    return None
 
 
 @pytest.mark.parametrize("seed", range(3))

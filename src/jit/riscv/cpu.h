@@ -27,8 +27,9 @@ struct riscv_cpu {
 	uint32_t interrupt;
 	uint64_t retired; /* instructions, for the counters */
 	struct jit_memory memory;
-	/* riscv_run()'s: where a fault leaves to, while one is in progress. */
+	/* riscv_run()'s: where a fault leaves to while the interpreter runs. */
 	void *run;
+	struct jit_frame frame;
 	/* V. A register group is as many bytes of v, from register * RISCV_VLEN_BYTES on; elements
 	 * lie in it as in memory, the lowest first. vl is at most what vtype allows for. When a
 	 * vector instruction faults, vstart is the element where it goes on when it is executed
@@ -43,6 +44,12 @@ struct riscv_cpu {
 
 /* Every register 0, no reservation, no vector type. */
 void riscv_cpu_init(struct riscv_cpu *cpu, struct jit_memory memory);
+
+/* The state of a new thread or process: all that the guest sees of `from`. */
+void riscv_cpu_copy(struct riscv_cpu *cpu, const struct riscv_cpu *from);
+
+/* Give back what riscv_run() has acquired for a thread that ends. */
+void riscv_cpu_release(struct riscv_cpu *cpu);
 
 /*
  * Execute up to `limit` instructions, one at a time: the reference that translated code is held

@@ -133,7 +133,7 @@ static enum jit_stop execute_system(
 	}
 }
 
-static enum jit_stop execute(struct riscv_cpu *cpu, const struct riscv_insn *insn, uint64_t *next)
+enum jit_stop riscv_execute(struct riscv_cpu *cpu, const struct riscv_insn *insn, uint64_t *next)
 {
 	switch (insn->op) {
 	case RISCV_LB ... RISCV_FLD:
@@ -165,7 +165,7 @@ enum jit_stop riscv_interpret(struct riscv_cpu *cpu, uint64_t limit)
 	for (uint64_t i = 0; i < limit; i++) {
 		const struct riscv_insn *insn = decode(kept, fetch(cpu));
 		uint64_t next = cpu->pc + insn->length;
-		enum jit_stop stop = execute(cpu, insn, &next);
+		enum jit_stop stop = riscv_execute(cpu, insn, &next);
 
 		cpu->x[0] = 0;
 		if (stop != JIT_STOP_LIMIT)

@@ -17,6 +17,9 @@ static inline void *riscv_host(const struct riscv_cpu *cpu, uint64_t address)
 	return (void *)(uintptr_t)(cpu->memory.offset + address);
 }
 
+/* interpret.c: one instruction, whose pc is cpu's. JIT_STOP_LIMIT: go on at *next, which is behind
+ * it unless it has jumped. x[0] may have been written. */
+enum jit_stop riscv_execute(struct riscv_cpu *cpu, const struct riscv_insn *insn, uint64_t *next);
 /* interpret-integer.c: I, M, Zicond: registers and immediates. */
 uint64_t riscv_compute(enum riscv_op op, uint64_t a, uint64_t b, uint64_t pc);
 /* interpret-bits.c: Zba, Zbb, Zbc, Zbs, Zbkb, Zbkx. */

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ir.h - what guest code is taken apart into, and host code put together from.
+ *
+ * A block is a straight line of guest code with one entry and many ways out. Operands are slots:
+ * registers of the guest, numbered by the guest (struct jit_guest), 64 bits each; there are no
+ * values besides, so the state of the guest is whole in its slots between any two operations. What
+ * a slot holds is integer or floating point by its number; IR_ZERO reads as 0 and takes no write.
+ *
+ * An operation that may fault or leave reads its operands before it writes any slot.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define IR_ZERO		0xff
+#define IR_BLOCK_MAX	768 /* operations */
+#define IR_HELPERS_MAX	256 /* in a block */
+#define IR_HELPER_BYTES 32
+#define IR_SEGMENTS_MAX 8 /* pieces of guest code that a block was made from */
+
+/* X(ENUMERATOR, "name"): d, a, b, c are slots, `imm` a number; b is imm where IR_IMMEDIATE is set.
+ */
+#define IR_OPERATIONS(X)                                                                           \
+	/* d = imm; d = a */                                                                       \
+	X(CONSTANT, "constant")                                                                    \
+	X(MOVE, "move")                                                                            \
+	/* d = a op b; with IR_WORD in 32 bits, and sign extended */                               \
+	X(ADD, "add")                                                                              \
+	X(SUB, "sub")                                                                              \
+	X(AND, "and")                                                                              \
+	X(OR, "or")                                                                                \
+	X(XOR, "xor")                                                                              \
+	X(AND_NOT, "and_not")                                                                      \
+	X(OR_NOT, "or_not")                                                                        \
+	X(XOR_NOT, "xor_not")                                                                      \
+	X(SHIFT_LEFT, "shift_left") /* by b modulo the width */                                    \
+	X(SHIFT_RIGHT, "shift_right")                                                              \
+	X(SHIFT_ARITHMETIC, "shift_arithmetic")                                                    \
+	X(ROTATE_RIGHT, "rotate_right")                                                            \
+	X(ROTATE_LEFT, "rotate_left")                                                              \
+	X(MULTIPLY, "multiply")                                                                    \
+	X(MULTIPLY_HIGH, "multiply_high") /* the upper 64 bits of 128 */                           \
+	X(MULTIPLY_HIGH_UNSIGNED, "multiply_high_unsigned")                                        \
+	/* Division as RISC-V and Arm have it: by 0 gives all ones and the dividend, nothing traps \
+	 */                                                                                        \
+	X(DIVIDE, "divide")                                                                        \
+	X(DIVIDE_UNSIGNED, "divide_unsigned")                                                      \
+	X(REMAINDER, "remainder")                                                                  \
+	X(REMAINDER_UNSIGNED, "remainder_unsigned")                                                \
+	X(MINIMUM, "minimum")                                                                      \
+	X(MAXIMUM, "maximum")                                                                      \
+	X(MINIMUM_UNSIGNED, "minimum_unsigned")                                                    \
+	X(MAXIMUM_UNSIGNED, "maximum_unsigned")                                                    \
+	/* d = (a << imm) + b; with IR_UNSIGNED_WORD only the lower half of a counts */            \
+	X(SHIFT_ADD, "shift_add")                                                                  \
+	X(SET, "set") /* d = a `condition` b */                                                    \
+	X(ZERO_IF, "zero_if") /* d = b `condition` 0 ? 0 : a; EQUAL or NOT_EQUAL */                \
+	/* one bit: by b modulo 64 */                                                              \
+	X(BIT_CLEAR, "bit_clear")                                                                  \
+	X(BIT_SET, "bit_set")                                                                      \
+	X(BIT_INVERT, "bit_invert")                                                                \
+	X(BIT_EXTRACT, "bit_extract")                                                              \
+	/* d = op a */                                                                             \
+	X(EXTEND, "extend") /* the lower `size` bytes; IR_SIGNED or zeros */                       \
+	X(COUNT_LEADING, "count_leading")                                                          \
+	X(COUNT_TRAILING, "count_trailing")                                                        \
+	X(COUNT_ONES, "count_ones")                                                                \
+	X(REVERSE_BYTES, "reverse_bytes")                                                          \
+	/* memory: `size` bytes at a + imm; d or b may be floating point */                        \
+	X(LOAD, "load")                                                                            \
+	X(STORE, "store")                                                                          \
+	X(FENCE, "fence") /* stores before it are seen before loads behind it are done */          \
+	/* sequentially consistent, at a, size 4 (sign extended) or 8, aligned, else the helper */ \
+	X(ATOMIC_SWAP, "atomic_swap")                                                              \
+	X(ATOMIC_ADD, "atomic_add")                                                                \
+	X(ATOMIC_AND, "atomic_and")                                                                \
+	X(ATOMIC_OR, "atomic_or")                                                                  \
+	X(ATOMIC_XOR, "atomic_xor")                                                                \
+	X(LOAD_RESERVED, "load_reserved")                                                          \
+	X(STORE_CONDITIONAL, "store_conditional")                                                  \
+	/* floating point, size 4 or 8 (narrower ones are NaN-boxed); rounding as the guest has    \
+	 * set it; where the host cannot tell the exact result or flags, the helper does it */     \
+	X(FLOAT_ADD, "float_add")                                                                  \
+	X(FLOAT_SUBTRACT, "float_subtract")                                                        \
+	X(FLOAT_MULTIPLY, "float_multiply")                                                        \
+	X(FLOAT_DIVIDE, "float_divide")                                                            \
+	X(FLOAT_SQUARE_ROOT, "float_square_root")                                                  \
+	X(FLOAT_FUSED, "float_fused") /* a * b + c, IR_NEGATE_PRODUCT, IR_NEGATE_ADDEND */         \
+	X(FLOAT_MINIMUM, "float_minimum")                                                          \
+	X(FLOAT_MAXIMUM, "float_maximum")                                                          \
+	X(FLOAT_SIGN, "float_sign") /* a with the sign of b, its inverse, or the xor of both */    \
+	X(FLOAT_SET, "float_set") /* d = a `condition` b: EQUAL quiet, LESS, LESS_OR_EQUAL not */  \
+	X(FLOAT_TO_INTEGER, "float_to_integer") /* to 4 (imm) or 8 bytes, to zero */               \
+	X(FLOAT_FROM_INTEGER, "float_from_integer") /* from 4 (imm) or 8 bytes */                  \
+	X(FLOAT_CONVERT, "float_convert") /* imm bytes to `size` */                                \
+	X(FLOAT_TO_BITS, "float_to_bits") /* integer d = bits of a, size 4 sign extended */        \
+	X(FLOAT_FROM_BITS, "float_from_bits")                                                      \
+	/* jumps of the same block come here: nothing is known of what slots hold */               \
+	X(LABEL, "label")                                                                          \
+	/* ways out; pc is where the guest goes on */                                              \
+	X(BRANCH, "branch") /* to imm if a `condition` b or (IR_AGAINST_ZERO) 0, else go on */     \
+	X(JUMP, "jump") /* to imm */                                                               \
+	X(CALL, "call") /* to imm; it will come back behind it; d = the way back */                \
+	X(JUMP_REGISTER, "jump_register") /* to a + imm, lowest bit cleared; d = pc behind it */   \
+	X(CALL_REGISTER, "call_register")                                                          \
+	X(RETURN, "return") /* likewise, to where a call has come from */                          \
+	X(STOP, "stop") /* out of translated code: enum jit_stop in `size` */                      \
+	X(HELPER, "helper") /* the guest's helper does the instruction of helpers[imm] */
+
+enum ir_op {
+#define IR_ENUMERATOR(name, text) IR_##name,
+	IR_OPERATIONS(IR_ENUMERATOR)
+#undef IR_ENUMERATOR
+		IR_OP_COUNT,
+};
+
+enum ir_condition {
+	IR_EQUAL,
+	IR_NOT_EQUAL,
+	IR_LESS,
+	IR_GREATER_OR_EQUAL,
+	IR_LESS_UNSIGNED,
+	IR_GREATER_OR_EQUAL_UNSIGNED,
+	IR_LESS_OR_EQUAL, /* floating point only */
+};
+
+enum ir_flags {
+	IR_IMMEDIATE = 1 << 0, /* imm in place of b */
+	IR_WORD = 1 << 1, /* 32 bits, the result sign extended */
+	IR_SIGNED = 1 << 2,
+	IR_UNSIGNED_WORD = 1 << 3,
+	IR_NEGATE_PRODUCT = 1 << 4,
+	IR_NEGATE_ADDEND = 1 << 5,
+	IR_NEGATE_SIGN = 1 << 6, /* FLOAT_SIGN: the inverse of b's */
+	IR_XOR_SIGN = 1 << 7, /* FLOAT_SIGN: a's and b's */
+};
+
+struct ir {
+	uint8_t op, flags, size, condition;
+	uint8_t d, a, b, c;
+	int16_t helper; /* index into helpers, for what only it can do exactly; -1: none */
+	uint8_t length; /* bytes of the guest's instruction */
+	bool is_first; /* of the guest's instruction */
+	/* The optimizer's: this has taken in the operation before it; how often a was written. */
+	bool merges_previous;
+	uint32_t version;
+	uint64_t pc; /* of the guest's instruction */
+	int64_t imm;
+};
+
+struct ir_segment {
+	uint64_t start, end; /* guest code */
+};
+
+struct ir_block {
+	uint64_t pc;
+	unsigned nr, nr_helpers, nr_segments, nr_guest; /* operations, ..., guest instructions */
+	struct ir ops[IR_BLOCK_MAX];
+	/* What the guest's helper is told to do, in the guest's own form. */
+	_Alignas(8) uint8_t helpers[IR_HELPERS_MAX][IR_HELPER_BYTES];
+	struct ir_segment segments[IR_SEGMENTS_MAX];
+};
+
+/* "add" */
+const char *ir_name(enum ir_op op);
+/* One operation a line, to `fd`; slots by the guest's names. */
+void ir_print(const struct ir_block *block, const char *const *slot_names, int fd);
+
+/* Constants folded and moved to where they are used, writes removed that nobody sees. */
+void ir_optimize(struct ir_block *block);

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * optimize.c - what can be known while a block is translated: constants, results that are sign
+ * extended already, shifts that are extensions or rotations, writes that nobody sees.
+ *
+ * One pass down, one up; both linear. Nothing is known behind a label, a call or a helper. Every
+ * operation that may fault or leave sees all slots, so only what lies between two of those goes.
+ */
+#include "jit/ir.h"
+
+#include <string.h>
+
+#define NR_SLOTS 64
+
+struct facts {
+	bool is_known[NR_SLOTS];
+	int64_t value[NR_SLOTS];
+	bool is_word[NR_SLOTS]; /* equals its lower half, sign extended */
+	int16_t made_by[NR_SLOTS]; /* the operation, or -1 */
+	uint32_t version[NR_SLOTS]; /* counts writes */
+};
+
+/* --- what operations are like ------------------------------------------------------------------
+ */
+
+/* d = f(operands), and nothing else happens. */
+static bool is_pure(const struct ir *ir)
+{
+	if (ir->op <= IR_REVERSE_BYTES)
+		return true;
+	return ir->op == IR_FLOAT_TO_BITS || ir->op == IR_FLOAT_FROM_BITS ||
+		(ir->op == IR_FLOAT_SIGN && ir->size == 8);
+}
+
+static bool forgets_everything(enum ir_op op)
+{
+	return op == IR_LABEL || op == IR_CALL || op == IR_CALL_REGISTER || op == IR_HELPER;
+}
+
+static bool fits(int64_t value)
+{
+	return value == (int32_t)value;
+}
+
+static bool takes_immediate(enum ir_op op)
+{
+	switch (op) {
+	case IR_ADD:
+	case IR_SUB:
+	case IR_AND:
+	case IR_OR:
+	case IR_XOR:
+	case IR_SHIFT_LEFT:
+	case IR_SHIFT_RIGHT:
+	case IR_SHIFT_ARITHMETIC:
+	case IR_ROTATE_RIGHT:
+	case IR_ROTATE_LEFT:
+	case IR_SET:
+	case IR_BIT_CLEAR:
+	case IR_BIT_SET:
+	case IR_BIT_INVERT:
+	case IR_BIT_EXTRACT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool is_commutative(enum ir_op op)
+{
+	return op == IR_ADD || op == IR_AND || op == IR_OR || op == IR_XOR || op == IR_MULTIPLY;
+}
+
+/* --- constants -----------------------------------------------------------------------------------
+ */
+
+static bool known(const struct facts *f, unsigned slot, int64_t *ret)
+{
+	if (slot == IR_ZERO) {
+		*ret = 0;
+		return true;
+	}
+	if (slot >= NR_SLOTS || !f->is_known[slot])
+		return false;
+	*ret = f->value[slot];
+	return true;
+}
+
+static bool compute(const struct ir *ir, int64_t a, int64_t b, int64_t *ret)
+{
+	bool is_word = ir->flags & IR_WORD;
+	unsigned count = (unsigned)b & (is_word ? 31 : 63);
+	uint64_t ua = (uint64_t)a, result;
+
+	switch (ir->op) {
+	case IR_MOVE:
+		result = ua;
+		break;
+	case IR_ADD:
+		result = ua + (uint64_t)b;
+		break;
+	case IR_SUB:
+		result = ua - (uint64_t)b;
+		break;
+	case IR_AND:
+		result = ua & (uint64_t)b;
+		break;
+	case IR_OR:
+		result = ua | (uint64_t)b;
+		break;
+	case IR_XOR:
+		result = ua ^ (uint64_t)b;
+		break;
+	case IR_SHIFT_LEFT:
+		result = ua << count;
+		break;
+	case IR_SHIFT_RIGHT:
+		result = (is_word ? (uint32_t)ua : ua) >> count;
+		break;
+	case IR_SHIFT_ARITHMETIC:
+		result = (uint64_t)((is_word ? (int32_t)a : a) >> count);
+		break;
+	default:
+		return false;
+	}
+	*ret = is_word ? (int32_t)result : (int64_t)result;
+	return true;
+}
+
+static void become_constant(struct ir *ir, int64_t value)
+{
+	ir->op = IR_CONSTANT;
+	ir->flags = 0;
+	ir->a = ir->b = IR_ZERO;
+	ir->imm = value;
+}
+
+static void become_move(struct ir *ir, uint8_t from)
+{
+	ir->op = IR_MOVE;
+	ir->flags = 0;
+	ir->a = from;
+	ir->b = IR_ZERO;
+	ir->imm = 0;
+}
+
+/* A known b becomes a number, and a known a changes places with b where that is the same. */
+static void use_immediate(const struct facts *f, struct ir *ir)
+{
+	int64_t value;
+
+	if (ir->flags & IR_IMMEDIATE || !takes_immediate((enum ir_op)ir->op))
+		return;
+	if (known(f, ir->a, &value) && fits(value) && is_commutative((enum ir_op)ir->op)) {
+		uint8_t a = ir->a;
+
+		ir->a = ir->b;
+		ir->b = a;
+	}
+	if (!known(f, ir->b, &value) || !fits(value))
+		return;
+	ir->b = IR_ZERO;
+	ir->imm = value;
+	ir->flags |= IR_IMMEDIATE;
+}
+
+static void fold(const struct facts *f, struct ir *ir)
+{
+	int64_t a, b = ir->imm, result;
+	bool is_unary = ir->op == IR_MOVE;
+
+	use_immediate(f, ir);
+	if (!known(f, ir->a, &a))
+		return;
+	if (!is_unary && !(ir->flags & IR_IMMEDIATE) && !known(f, ir->b, &b))
+		return;
+	if (ir->flags & IR_IMMEDIATE)
+		b = ir->imm;
+	if (ir->op <= IR_SHIFT_ARITHMETIC && ir->op != IR_CONSTANT && compute(ir, a, b, &result))
+		become_constant(ir, result);
+}
+
+/* Addresses and targets. */
+static void fold_address(const struct facts *f, struct ir *ir)
+{
+	int64_t a;
+
+	if (!known(f, ir->a, &a))
+		return;
+	switch (ir->op) {
+	case IR_LOAD:
+	case IR_STORE:
+		if (!fits(a + ir->imm) || a + ir->imm < 0)
+			return;
+		ir->imm += a;
+		ir->a = IR_ZERO;
+		break;
+	case IR_CALL_REGISTER:
+		ir->op = IR_CALL;
+		ir->imm = (a + ir->imm) & ~INT64_C(1);
+		ir->a = IR_ZERO;
+		break;
+	case IR_JUMP_REGISTER:
+		if (ir->d != IR_ZERO)
+			return;
+		ir->op = IR_JUMP;
+		ir->imm = (a + ir->imm) & ~INT64_C(1);
+		ir->a = IR_ZERO;
+		break;
+	}
+}
+
+/* --- idioms --------------------------------------------------------------------------------------
+ */
+
+/* The operation that made a slot, if its own operand a still has the value it had then. */
+static const struct ir *maker(const struct facts *f, const struct ir_block *block,
+	const uint32_t *versions, unsigned slot)
+{
+	const struct ir *made;
+
+	if (slot >= NR_SLOTS || f->made_by[slot] < 0)
+		return NULL;
+	made = &block->ops[f->made_by[slot]];
+	if (made->a >= NR_SLOTS || f->version[made->a] != versions[f->made_by[slot]])
+		return NULL;
+	return made;
+}
+
+/* A shift left and one right by as much: an extension. The first stays for who else may want it. */
+static void find_extension(const struct facts *f, const struct ir_block *block, struct ir *ir)
+{
+	unsigned width = ir->flags & IR_WORD ? 32 : 64, bytes;
+	const struct ir *left;
+	unsigned count = (unsigned)ir->imm & (width - 1);
+
+	if ((ir->op != IR_SHIFT_RIGHT && ir->op != IR_SHIFT_ARITHMETIC) ||
+		!(ir->flags & IR_IMMEDIATE) || ir->a >= NR_SLOTS || f->made_by[ir->a] < 0)
+		return;
+	left = &block->ops[f->made_by[ir->a]];
+	if (left->op != IR_SHIFT_LEFT || !(left->flags & IR_IMMEDIATE) ||
+		(left->flags & IR_WORD) != (ir->flags & IR_WORD) ||
+		((unsigned)left->imm & (width - 1)) != count || left->a >= NR_SLOTS ||
+		(width - count != 8 && width - count != 16 && width - count != 32) ||
+		width == width - count)
+		return;
+	/* The value that was shifted must be there still, or have been shifted in place. */
+	if (left->a == left->d) {
+		if (left != ir - 1)
+			return;
+	} else if (f->version[left->a] != left->version) {
+		return;
+	}
+	bytes = (width - count) / 8;
+	if (left->a == left->d && left->d != ir->d)
+		return; /* somebody may want what it was shifted to */
+	ir->flags = ir->op == IR_SHIFT_ARITHMETIC ? IR_SIGNED : 0;
+	ir->op = IR_EXTEND;
+	ir->size = (uint8_t)bytes;
+	ir->a = left->a;
+	ir->imm = 0;
+	if (left->a == left->d)
+		ir->merges_previous = true;
+}
+
+/* (a << n) | (a >> width - n), by or, add or xor: a rotation. */
+static void find_rotation(const struct facts *f, const struct ir_block *block,
+	const uint32_t *versions, struct ir *ir)
+{
+	const struct ir *left = maker(f, block, versions, ir->a);
+	const struct ir *right = maker(f, block, versions, ir->b);
+	unsigned width;
+
+	if ((ir->op != IR_OR && ir->op != IR_ADD && ir->op != IR_XOR) || ir->flags & IR_IMMEDIATE ||
+		!left || !right)
+		return;
+	if (left->op == IR_SHIFT_RIGHT) {
+		const struct ir *swapped = left;
+
+		left = right;
+		right = swapped;
+	}
+	if (left->op != IR_SHIFT_LEFT || right->op != IR_SHIFT_RIGHT || left->a != right->a ||
+		!(left->flags & right->flags & IR_IMMEDIATE) ||
+		(left->flags & IR_WORD) != (right->flags & IR_WORD) ||
+		(ir->flags & IR_WORD && !(left->flags & IR_WORD)))
+		return;
+	width = left->flags & IR_WORD ? 32 : 64;
+	if ((unsigned)left->imm + (unsigned)right->imm != width)
+		return;
+	ir->op = IR_ROTATE_LEFT;
+	ir->flags = IR_IMMEDIATE | (left->flags & IR_WORD);
+	ir->imm = left->imm;
+	ir->a = left->a;
+	ir->b = IR_ZERO;
+}
+
+/* Additions of nothing, extensions of what is extended. */
+static void simplify(const struct facts *f, struct ir *ir)
+{
+	bool adds_nothing = (ir->op == IR_ADD || ir->op == IR_SUB || ir->op == IR_OR ||
+				    ir->op == IR_XOR || ir->op == IR_SHIFT_LEFT ||
+				    ir->op == IR_SHIFT_RIGHT || ir->op == IR_SHIFT_ARITHMETIC) &&
+		ir->flags & IR_IMMEDIATE && ir->imm == 0;
+
+	if (adds_nothing && (!(ir->flags & IR_WORD) || ir->a == IR_ZERO || f->is_word[ir->a]))
+		become_move(ir, ir->a);
+	else if (adds_nothing && ir->flags & IR_WORD) {
+		ir->op = IR_EXTEND;
+		ir->flags = IR_SIGNED;
+		ir->size = 4;
+	}
+}
+
+/* --- the pass down -------------------------------------------------------------------------------
+ */
+
+static void forget(struct facts *f)
+{
+	memset(f->is_known, 0, sizeof(f->is_known));
+	memset(f->is_word, 0, sizeof(f->is_word));
+	memset(f->made_by, -1, sizeof(f->made_by));
+}
+
+static bool gives_word(const struct facts *f, const struct ir *ir)
+{
+	switch (ir->op) {
+	case IR_CONSTANT:
+		return fits(ir->imm);
+	case IR_MOVE:
+		return ir->a == IR_ZERO || f->is_word[ir->a];
+	case IR_LOAD:
+		return ir->size < 4 || (ir->size == 4 && ir->flags & IR_SIGNED);
+	case IR_EXTEND:
+		return ir->size < 4 || ir->flags & IR_SIGNED;
+	case IR_SET:
+	case IR_FLOAT_SET:
+	case IR_BIT_EXTRACT:
+	case IR_STORE_CONDITIONAL:
+		return true;
+	case IR_AND: /* of a small positive number */
+		return ir->flags & IR_IMMEDIATE && ir->imm >= 0 && fits(ir->imm);
+	default:
+		return ir->flags & IR_WORD ||
+			(ir->size == 4 &&
+				((ir->op >= IR_ATOMIC_SWAP && ir->op <= IR_LOAD_RESERVED) ||
+					ir->op == IR_FLOAT_TO_BITS)) ||
+			(ir->op == IR_FLOAT_TO_INTEGER && ir->imm == 4);
+	}
+}
+
+static void note(struct facts *f, const struct ir *ir, int index)
+{
+	if (ir->d >= NR_SLOTS)
+		return;
+	f->is_word[ir->d] = gives_word(f, ir);
+	f->is_known[ir->d] = ir->op == IR_CONSTANT;
+	f->value[ir->d] = ir->imm;
+	f->version[ir->d]++;
+	f->made_by[ir->d] = is_pure(ir) ? (int16_t)index : -1;
+}
+
+static void go_down(struct ir_block *block)
+{
+	struct facts f = { 0 };
+	uint32_t versions[IR_BLOCK_MAX];
+
+	forget(&f);
+	for (unsigned i = 0; i < block->nr; i++) {
+		struct ir *ir = &block->ops[i];
+
+		fold(&f, ir);
+		fold_address(&f, ir);
+		simplify(&f, ir);
+		find_extension(&f, block, ir);
+		find_rotation(&f, block, versions, ir);
+		ir->version = ir->a < NR_SLOTS ? f.version[ir->a] : 0;
+		versions[i] = ir->version;
+		note(&f, ir, (int)i);
+		/* An operation that overwrites its own operand cannot be looked through. */
+		if (ir->d < NR_SLOTS && ir->d == ir->a)
+			versions[i] = UINT32_MAX;
+		if (forgets_everything((enum ir_op)ir->op))
+			forget(&f);
+	}
+}
+
+/* --- the pass up ---------------------------------------------------------------------------------
+ */
+
+static void use(bool *is_live, unsigned slot)
+{
+	if (slot < NR_SLOTS)
+		is_live[slot] = true;
+}
+
+static void go_up(struct ir_block *block)
+{
+	bool is_live[NR_SLOTS], is_gone[IR_BLOCK_MAX] = { 0 };
+	unsigned kept = 0;
+
+	memset(is_live, true, sizeof(is_live));
+	for (unsigned i = block->nr; i-- > 0;) {
+		const struct ir *ir = &block->ops[i];
+
+		if (!is_pure(ir)) {
+			memset(is_live, true, sizeof(is_live));
+			continue;
+		}
+		if (ir->d >= NR_SLOTS || !is_live[ir->d] || (ir->op == IR_MOVE && ir->d == ir->a)) {
+			is_gone[i] = true;
+			continue;
+		}
+		is_live[ir->d] = false;
+		use(is_live, ir->a);
+		if (!(ir->flags & IR_IMMEDIATE))
+			use(is_live, ir->b);
+		use(is_live, ir->c);
+		/* It does what the one before it did, too. */
+		if (ir->merges_previous)
+			is_gone[i - 1] = true;
+	}
+	for (unsigned i = 0; i < block->nr; i++)
+		if (!is_gone[i])
+			block->ops[kept++] = block->ops[i];
+	block->nr = kept;
+}
+
+void ir_optimize(struct ir_block *block)
+{
+	go_down(block);
+	go_up(block);
+}

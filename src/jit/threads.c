@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * threads.c - what each thread has of its own to run translated code: the shadow stack, which ends
+ * in a page that cannot be touched, and the table that indirect jumps look targets up in. Only the
+ * thread itself writes to them.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "jit/internal.h"
+
+#define GUARD_BYTES  4096u
+#define LOOKUP_BYTES (JIT_LOOKUP_SIZE * sizeof(struct jit_entry))
+#define MEMORY_BYTES (GUARD_BYTES + JIT_SHADOW_BYTES + LOOKUP_BYTES)
+#define NO_PC	     UINT64_C(1) /* guest code is at even addresses */
+
+void *jit_shadow_bottom(const struct jit_frame *frame)
+{
+	return (char *)frame->memory + GUARD_BYTES + JIT_SHADOW_BYTES - 64;
+}
+
+bool jit_is_shadow_guard(const struct jit_frame *frame, uint64_t address)
+{
+	return frame->memory && address - (uint64_t)(uintptr_t)frame->memory < GUARD_BYTES;
+}
+
+/* Below the bottom no return finds what it looks for. */
+static void empty_shadow(struct jit_frame *frame)
+{
+	uint64_t *bottom = jit_shadow_bottom(frame);
+
+	bottom[0] = 0;
+	bottom[1] = NO_PC;
+	frame->shadow_stack = bottom;
+}
+
+static void add(struct jit *jit, struct jit_frame *frame)
+{
+	struct jit_frame **place = &jit->frames;
+
+	while (*place && *place != frame)
+		place = &(*place)->next;
+	if (!*place) {
+		frame->next = jit->frames;
+		jit->frames = frame;
+	}
+}
+
+void jit_refresh(struct jit *jit, struct jit_frame *frame)
+{
+	struct jit_entry *entries = (struct jit_entry *)frame->lookup;
+
+	add(jit, frame);
+	empty_shadow(frame);
+	for (unsigned i = 0; i < JIT_LOOKUP_SIZE; i++)
+		entries[i].pc = NO_PC;
+	frame->epoch = jit->epoch;
+}
+
+int jit_prepare(struct jit *jit, struct jit_frame *frame)
+{
+	char *memory;
+
+	if (frame->memory)
+		return 0;
+	memory = mmap(
+		NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	mprotect(memory, GUARD_BYTES, PROT_NONE);
+	frame->memory = memory;
+	frame->lookup = memory + GUARD_BYTES + JIT_SHADOW_BYTES;
+	frame->jit = jit;
+	frame->counters = jit->counters.items;
+	frame->helper = (void *)(uintptr_t)jit->guest->helper;
+	host_prepare(frame);
+	return 0;
+}
+
+void jit_release(struct jit_frame *frame)
+{
+	struct jit_frame **place;
+
+	if (!frame->memory)
+		return;
+	jit_lock(frame->jit, NULL);
+	for (place = &frame->jit->frames; *place; place = &(*place)->next) {
+		if (*place != frame)
+			continue;
+		*place = frame->next;
+		break;
+	}
+	jit_unlock(frame->jit, NULL);
+	munmap(frame->memory, MEMORY_BYTES);
+	*frame = (struct jit_frame){ 0 };
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * translate.c - the loop around translated code: it is made when it is first wanted, its jumps are
+ * set when they are first taken, and a loop that turns often is made again as a whole.
+ *
+ * Two tiers. A line is a piece of straight code, made quickly, in which the guest's hottest
+ * registers have fixed places in the host's. A region is a loop with all its blocks, where those
+ * slots have registers that it uses most.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "jit/internal.h"
+
+typedef int enter_function(void *state, const uint8_t *code);
+
+static uint64_t *pc_of(const struct jit *jit, void *state)
+{
+	return (void *)((char *)state + jit->guest->pc);
+}
+
+static struct jit_frame *frame_of(const struct jit *jit, void *state)
+{
+	return (void *)((char *)state + jit->guest->frame);
+}
+
+/* --- making blocks -----------------------------------------------------------------------------
+ */
+
+static void print(struct jit *jit, const struct jit_block *block)
+{
+	if (jit->print_ir) {
+		dprintf(STDERR_FILENO, "%s %#llx: %u instructions\n",
+			block->is_region ? "region" : "line", (unsigned long long)block->pc,
+			jit->ir.nr_guest);
+		ir_print(&jit->ir, jit->guest->slot_names, STDERR_FILENO);
+	}
+	if (jit->print_asm) {
+		dprintf(STDERR_FILENO, "code %#llx:", (unsigned long long)block->pc);
+		for (uint32_t i = block->code; i < block->code_end; i++)
+			dprintf(STDERR_FILENO, " %02x", jit->writable[i]);
+		dprintf(STDERR_FILENO, "\n");
+	}
+	if (jit->perf_fd >= 0)
+		dprintf(jit->perf_fd, "%llx %x %s_%llx\n",
+			(unsigned long long)(uintptr_t)(jit->executable + block->code),
+			block->code_end - block->code, block->is_region ? "region" : "line",
+			(unsigned long long)block->pc);
+}
+
+static void note_guest_code(struct jit *jit, struct jit_block *block)
+{
+	uint64_t lowest = UINT64_MAX;
+
+	block->nr_segments = (uint16_t)jit->ir.nr_segments;
+	memcpy(block->segments, jit->ir.segments, sizeof(block->segments));
+	for (unsigned i = 0; i < block->nr_segments; i++) {
+		const struct ir_segment *segment = &block->segments[i];
+
+		if (segment->start < lowest)
+			lowest = segment->start;
+		if (!jit->highest || segment->start < jit->lowest)
+			jit->lowest = segment->start;
+		if (segment->end > jit->highest)
+			jit->highest = segment->end;
+		jit->stats.guest_bytes += segment->end - segment->start;
+	}
+	block->lowest = lowest;
+}
+
+/* A block for pc. -EFAULT: no code is there. -ENOSPC: flush first. -E2BIG: the loop is too large.
+ */
+static int make(struct jit *jit, uint64_t pc, uint64_t loop_end, struct jit_block **ret)
+{
+	struct jit_lift_options lift = { .end = UINT64_MAX, .loop_end = loop_end };
+	struct jit_block *block = (struct jit_block *)jit->blocks.items + jit->blocks.nr;
+	int r;
+
+	if (jit->options.code_end)
+		lift.end = jit->options.code_end(jit->options.context, pc);
+	if (lift.end <= pc)
+		return -EFAULT;
+	if (jit->blocks.nr == jit->blocks.limit)
+		return -ENOSPC;
+	jit->ir.pc = pc;
+	jit->ir.nr = jit->ir.nr_helpers = jit->ir.nr_segments = jit->ir.nr_guest = 0;
+	jit->guest->lift(&jit->ir, &lift);
+	if (!jit->ir.nr)
+		return loop_end ? -E2BIG : -EFAULT;
+	ir_optimize(&jit->ir);
+	*block = (struct jit_block){ .pc = pc, .is_region = loop_end != 0 };
+	note_guest_code(jit, block);
+	r = host_emit(jit, block);
+	if (r < 0)
+		return r;
+	__atomic_store_n(&jit->blocks.nr, jit->blocks.nr + 1, __ATOMIC_RELEASE);
+	jit_index(jit, block);
+	if (block->is_region)
+		jit->stats.regions++;
+	else
+		jit->stats.blocks++;
+	jit->stats.guest_instructions += jit->ir.nr_guest;
+	jit->stats.host_bytes += block->code_end - block->code;
+	print(jit, block);
+	*ret = block;
+	return 0;
+}
+
+/* The block at pc, made when there is none; everything is forgotten when that takes it. */
+static int find_or_make(
+	struct jit *jit, struct jit_frame *frame, uint64_t pc, struct jit_block **ret)
+{
+	int r;
+
+	if (jit->wants_flush) {
+		jit->wants_flush = false;
+		jit_flush(jit, frame);
+	}
+	*ret = jit_find(jit, pc);
+	if (*ret)
+		return 0;
+	r = make(jit, pc, 0, ret);
+	if (r == -ENOSPC) {
+		jit_flush(jit, frame);
+		r = make(jit, pc, 0, ret);
+	}
+	return r;
+}
+
+/* --- running -----------------------------------------------------------------------------------
+ */
+
+static struct jit_entry *entry_of(const struct jit_frame *frame, uint64_t pc)
+{
+	return (struct jit_entry *)frame->lookup + (pc >> 1) % JIT_LOOKUP_SIZE;
+}
+
+static void refresh_if_old(struct jit *jit, struct jit_frame *frame)
+{
+	if (frame->epoch != __atomic_load_n(&jit->epoch, __ATOMIC_SEQ_CST))
+		jit_refresh(jit, frame);
+}
+
+/* Into the thread's table. 0, or why there is no code. */
+static int look_up(struct jit *jit, struct jit_frame *frame, uint64_t pc)
+{
+	struct jit_block *block;
+	int r;
+
+	jit_lock(jit, frame);
+	r = find_or_make(jit, frame, pc, &block);
+	refresh_if_old(jit, frame);
+	if (r >= 0)
+		*entry_of(frame, pc) = (struct jit_entry){ pc, jit->executable + block->code };
+	jit_unlock(jit, frame);
+	return r == -EFAULT ? JIT_LEAVE_NO_CODE : r < 0 ? JIT_LEAVE_INTERPRET : 0;
+}
+
+/* An exit was taken that leads nowhere yet. */
+static int link_exit(struct jit *jit, struct jit_frame *frame, uint64_t *pc)
+{
+	struct jit_exit exit = ((struct jit_exit *)jit->exits.items)[frame->exit];
+	struct jit_block *block;
+	int r;
+
+	jit_lock(jit, frame);
+	*pc = exit.target;
+	r = find_or_make(jit, frame, exit.target, &block);
+	if (r >= 0 && frame->epoch == jit->epoch) {
+		host_link(jit, exit.place, block->code);
+		jit->stats.links++;
+	}
+	refresh_if_old(jit, frame);
+	jit_unlock(jit, frame);
+	return r == -EFAULT ? JIT_LEAVE_NO_CODE : r < 0 ? JIT_LEAVE_INTERPRET : 0;
+}
+
+/* The loop from frame->hot to the jump at pc has turned often. */
+static void promote(struct jit *jit, struct jit_frame *frame, uint64_t pc)
+{
+	uint32_t *counter = (uint32_t *)jit->counters.items + frame->exit;
+	struct jit_block *old, *block;
+
+	jit_lock(jit, frame);
+	if (frame->epoch == jit->epoch) {
+		*counter = INT32_MAX;
+		old = jit_find(jit, frame->hot);
+		if (make(jit, frame->hot, pc + 1, &block) >= 0 && old)
+			host_replace(jit, old->code, block->code);
+	}
+	jit_unlock(jit, frame);
+}
+
+/* Has somebody else than ourselves asked for it? */
+static bool is_interrupted(const struct jit *jit, void *state)
+{
+	uint32_t *interrupt = (void *)((char *)state + jit->guest->interrupt);
+
+	return __atomic_exchange_n(interrupt, 0, __ATOMIC_SEQ_CST) & ~JIT_INTERRUPT_OWN;
+}
+
+static int enter(struct jit *jit, struct jit_frame *frame, void *state, const uint8_t *code)
+{
+	int reason = 0;
+
+	__atomic_store_n(&frame->in_code, true, __ATOMIC_SEQ_CST);
+	if (frame->epoch == __atomic_load_n(&jit->epoch, __ATOMIC_SEQ_CST))
+		reason = ((enter_function *)(uintptr_t)jit->stubs.enter)(state, code);
+	__atomic_store_n(&frame->in_code, false, __ATOMIC_RELEASE);
+	return reason;
+}
+
+int jit_execute(struct jit *jit, void *state)
+{
+	struct jit_frame *frame = frame_of(jit, state);
+	uint64_t *pc = pc_of(jit, state);
+	int reason = jit_prepare(jit, frame);
+
+	if (reason < 0)
+		return JIT_LEAVE_INTERPRET;
+	for (;;) {
+		const struct jit_entry *entry = entry_of(frame, *pc);
+
+		if (frame->epoch != __atomic_load_n(&jit->epoch, __ATOMIC_SEQ_CST) ||
+			entry->pc != *pc) {
+			reason = look_up(jit, frame, *pc);
+			if (reason)
+				return reason;
+		}
+		reason = enter(jit, frame, state, entry->code);
+		if (reason == JIT_LEAVE_LINK)
+			reason = link_exit(jit, frame, pc);
+		else if (reason == JIT_LEAVE_MISS)
+			reason = 0;
+		else if (reason == JIT_LEAVE_HOT)
+			promote(jit, frame, *pc), reason = 0;
+		if (reason == JIT_STOP_INTERRUPT && !is_interrupted(jit, state))
+			reason = 0;
+		if (reason)
+			return reason;
+	}
+}

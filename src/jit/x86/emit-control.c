@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * emit-control.c - ways out of a block, calls and returns, and the parts out of the straight line.
+ *
+ * A jump to a block that exists leads there; one that does not leads to a stub of its own, which
+ * has the target translated and the jump set (host_link). Calls use the host's: below the address
+ * the host returns to lies the one the guest will return to, and a return whose target is not that
+ * one looks its target up. Backward jumps look whether somebody wants the thread to stop, and
+ * outside of regions count, so that what turns often is translated as a region.
+ */
+#include "jit/x86/emit.h"
+
+#define MISS_MASK ((JIT_LOOKUP_SIZE - 1) << 4)
+
+/* --- cold parts ------------------------------------------------------------------------------ */
+
+struct cold *cold_part(struct emitter *e, int kind, const struct ir *ir)
+{
+	struct cold *cold = &e->cold[e->nr_cold];
+
+	if (e->nr_cold == COLD_MAX - 1)
+		e->failed = true;
+	else
+		e->nr_cold++;
+	*cold = (struct cold){ .ir = ir };
+	cold->kind = (unsigned)kind;
+	return cold;
+}
+
+void also_if(struct emitter *e, struct cold *cold, enum x86_condition condition)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		if (cold->places[i])
+			continue;
+		cold->places[i] = x86_jump_if(&e->code, condition, NULL);
+		return;
+	}
+	e->failed = true;
+}
+
+struct cold *helper_if(struct emitter *e, const struct ir *ir, enum x86_condition condition)
+{
+	struct cold *cold = cold_part(e, COLD_HELPER, ir);
+
+	also_if(e, cold, condition);
+	return cold;
+}
+
+/* --- the two maps ---------------------------------------------------------------------------- */
+
+bool map_is_global(const struct emitter *e)
+{
+	return e->map == x86_global_map(e->jit->guest);
+}
+
+static void move_slot(struct emitter *e, unsigned slot, uint8_t reg, bool is_store)
+{
+	if (is_float_slot(e, slot)) /* vmovsd */
+		x86_vex(&e->code, false, X86_PP_F2, X86_MAP_0F, is_store ? 0x11 : 0x10, reg, 0,
+			slot_memory(e, slot));
+	else if (is_store)
+		x86_store(&e->code, 8, slot_memory(e, slot), reg);
+	else
+		x86_load(&e->code, 8, reg, slot_memory(e, slot));
+}
+
+/* What lies elsewhere in the other map goes through memory. */
+static void change_map(struct emitter *e, const int8_t *from, const int8_t *to)
+{
+	for (unsigned slot = 0; slot < e->jit->guest->nr_slots; slot++)
+		if (from[slot] >= 0 && from[slot] != to[slot])
+			move_slot(e, slot, (uint8_t)from[slot], true);
+	for (unsigned slot = 0; slot < e->jit->guest->nr_slots; slot++)
+		if (to[slot] >= 0 && from[slot] != to[slot])
+			move_slot(e, slot, (uint8_t)to[slot], false);
+}
+
+void map_to_global(struct emitter *e)
+{
+	if (!map_is_global(e))
+		change_map(e, e->map, x86_global_map(e->jit->guest));
+}
+
+void map_from_global(struct emitter *e)
+{
+	if (!map_is_global(e))
+		change_map(e, x86_global_map(e->jit->guest), e->map);
+}
+
+/* --- going elsewhere ------------------------------------------------------------------------- */
+
+static uint8_t *label(const struct emitter *e, uint64_t pc)
+{
+	for (unsigned i = 0; i < e->nr_labels; i++)
+		if (e->labels[i].pc == pc)
+			return e->labels[i].code;
+	return NULL;
+}
+
+static bool is_label(const struct emitter *e, uint64_t pc)
+{
+	if (label(e, pc))
+		return true;
+	for (unsigned i = 0; i < e->in->nr; i++)
+		if (e->in->ops[i].op == IR_LABEL && e->in->ops[i].pc == pc)
+			return true;
+	return false;
+}
+
+static uint8_t *code_of(const struct emitter *e, uint64_t pc)
+{
+	const struct jit_block *block = jit_find(e->jit, pc);
+
+	return block ? e->jit->writable + block->code : NULL;
+}
+
+static uint32_t add_exit(struct emitter *e, uint64_t pc, const uint8_t *place)
+{
+	struct jit_exit *exit = jit_append(&e->jit->exits, 1);
+
+	if (!exit) {
+		e->failed = true;
+		return 0;
+	}
+	*exit = (struct jit_exit){ pc, (uint32_t)(place - e->jit->writable) };
+	return (uint32_t)(e->jit->exits.nr - 1);
+}
+
+/* The stub that the jump at `place` leads to until it is linked. */
+static void emit_link_stub(struct emitter *e, uint64_t pc, uint8_t *place)
+{
+	uint32_t exit = add_exit(e, pc, place);
+
+	x86_set_target(place, e->code.p);
+	x86_store_immediate(
+		&e->code, 4, frame_memory(e->jit, offsetof(struct jit_frame, exit)), (int32_t)exit);
+	x86_jump(&e->code, e->jit->stubs.link);
+}
+
+/* The jump at `place` goes to guest code at pc, in this block or elsewhere. */
+static void lead(struct emitter *e, const struct ir *ir, uint8_t *place, uint64_t pc)
+{
+	uint8_t *code = label(e, pc);
+	struct cold *cold;
+
+	if (!code && is_label(e, pc)) {
+		if (e->nr_jumps == JUMPS_MAX) {
+			e->failed = true;
+			return;
+		}
+		e->jumps[e->nr_jumps].pc = pc;
+		e->jumps[e->nr_jumps++].place = place;
+		return;
+	}
+	if (!code && map_is_global(e))
+		code = code_of(e, pc);
+	if (code && !x86_is_full(&e->code)) {
+		x86_set_target(place, code);
+		return;
+	}
+	cold = cold_part(e, COLD_EXIT, ir);
+	cold->places[0] = place;
+	cold->target = pc;
+}
+
+/* Before a backward jump; the state is that before the instruction. */
+static void check_interrupt(struct emitter *e, const struct ir *ir)
+{
+	x86_arithmetic_immediate(&e->code, 4, X86_CMP, state_memory(e->jit->guest->interrupt), 0);
+	also_if(e, cold_part(e, COLD_INTERRUPT, ir), X86_NE);
+}
+
+static void count_turn(struct emitter *e, const struct ir *ir)
+{
+	uint32_t *counter;
+	struct cold *cold;
+
+	if (e->out->is_region || e->jit->no_regions)
+		return;
+	counter = jit_append(&e->jit->counters, 1);
+	if (!counter)
+		return;
+	*counter = JIT_LOOP_HOT;
+	x86_load(&e->code, 8, RCX, frame_memory(e->jit, offsetof(struct jit_frame, counters)));
+	x86_arithmetic_immediate(
+		&e->code, 4, X86_SUB, x86_m(RCX, (int32_t)(4 * (e->jit->counters.nr - 1))), 1);
+	cold = cold_part(e, COLD_HOT, ir);
+	cold->counter = (int)(e->jit->counters.nr - 1);
+	also_if(e, cold, X86_S);
+}
+
+static void before_jump(struct emitter *e, const struct ir *ir)
+{
+	if ((uint64_t)ir->imm > ir->pc)
+		return;
+	count_turn(e, ir);
+	check_interrupt(e, ir);
+}
+
+void emit_branch(struct emitter *e, const struct ir *ir)
+{
+	struct ir compare = *ir;
+
+	before_jump(e, ir);
+	compare.flags &= (uint8_t)~IR_IMMEDIATE; /* imm is the target */
+	lead(e, ir, x86_jump_if(&e->code, emit_compare(e, &compare), NULL), (uint64_t)ir->imm);
+}
+
+void emit_jump(struct emitter *e, const struct ir *ir)
+{
+	before_jump(e, ir);
+	lead(e, ir, x86_jump(&e->code, NULL), (uint64_t)ir->imm);
+}
+
+/* --- calls and returns -------------------------------------------------------------------------
+ */
+
+static uint64_t behind(const struct ir *ir)
+{
+	return ir->pc + ir->length;
+}
+
+/* Onto the shadow stack: where the guest comes back to. */
+static void push_way_back(struct emitter *e, const struct ir *ir)
+{
+	uint64_t pc = behind(ir);
+
+	if ((int64_t)pc == (int32_t)pc) {
+		x86_byte(&e->code, 0x68);
+		x86_dword(&e->code, (uint32_t)pc);
+	} else {
+		x86_constant(&e->code, RCX, pc);
+		x86_byte(&e->code, 0x51);
+	}
+}
+
+static void write_way_back(struct emitter *e, const struct ir *ir)
+{
+	if (ir->d == IR_ZERO)
+		return;
+	if (e->map[ir->d] >= 0) {
+		x86_constant(&e->code, (uint8_t)e->map[ir->d], behind(ir));
+	} else if ((int64_t)behind(ir) == (int32_t)behind(ir)) {
+		x86_store_immediate(&e->code, 8, slot_memory(e, ir->d), (int32_t)behind(ir));
+	} else {
+		x86_constant(&e->code, RCX, behind(ir));
+		x86_store(&e->code, 8, slot_memory(e, ir->d), RCX);
+	}
+}
+
+/* Space so that what comes behind a call of `bytes` can be replaced by one write of 8 bytes. */
+static void align_landing(struct emitter *e, unsigned bytes)
+{
+	while (((uintptr_t)(e->code.p + bytes) & 7) > 3 ||
+		((uintptr_t)(e->code.p + bytes - 4) & 63) > 60)
+		x86_byte(&e->code, 0x90);
+}
+
+static void emit_landing(struct emitter *e, const struct ir *ir)
+{
+	struct jit_landing *landing = jit_append(&e->jit->landings, 1);
+
+	if (!landing) {
+		e->failed = true;
+		return;
+	}
+	landing->pc = behind(ir);
+	landing->code = (uint32_t)(e->code.p - e->jit->writable);
+	e->out->nr_landings++;
+	x86_lea(&e->code, 8, RSP, x86_m(RSP, 8));
+	map_from_global(e);
+	e->boxed = 0;
+}
+
+void emit_call(struct emitter *e, const struct ir *ir)
+{
+	write_way_back(e, ir);
+	map_to_global(e);
+	push_way_back(e, ir);
+	align_landing(e, 5);
+	{
+		uint8_t *place = x86_call(&e->code, NULL), *code = code_of(e, (uint64_t)ir->imm);
+
+		if (code && !x86_is_full(&e->code)) {
+			x86_set_target(place, code);
+		} else {
+			struct cold *cold = cold_part(e, COLD_EXIT, NULL);
+
+			cold->places[0] = place;
+			cold->target = (uint64_t)ir->imm;
+		}
+	}
+	emit_landing(e, ir);
+}
+
+/* rax = (a + imm) & ~1 */
+static void load_target(struct emitter *e, const struct ir *ir)
+{
+	if (ir->a == IR_ZERO)
+		x86_constant(&e->code, RAX, (uint64_t)ir->imm);
+	else
+		x86_load(&e->code, 8, RAX, where(e, ir->a));
+	if (ir->imm && ir->a != IR_ZERO)
+		x86_arithmetic_immediate(&e->code, 8, X86_ADD, x86_r(RAX), (int32_t)ir->imm);
+	x86_arithmetic_immediate(&e->code, 8, X86_AND, x86_r(RAX), -2);
+}
+
+/* rcx = the entry for rax in the thread's table; flags: is it? */
+static void look_up(struct emitter *e)
+{
+	x86_lea(&e->code, 4, RCX, (struct x86_operand){ true, X86_NO_REG, RAX, 3, 0 });
+	x86_arithmetic_immediate(&e->code, 4, X86_AND, x86_r(RCX), MISS_MASK);
+	x86_arithmetic(&e->code, 8, X86_ADD, RCX,
+		frame_memory(e->jit, offsetof(struct jit_frame, lookup)));
+	x86_arithmetic_store(&e->code, 8, X86_CMP, x86_m(RCX, offsetof(struct jit_entry, pc)), RAX);
+}
+
+/* jmp (4) or call (2) through the entry */
+static void go(struct emitter *e, uint8_t digit)
+{
+	x86_legacy(&e->code, 4, X86_PP_NONE, X86_MAP_ONE, 0xff, digit,
+		x86_m(RCX, offsetof(struct jit_entry, code)));
+}
+
+void emit_jump_register(struct emitter *e, const struct ir *ir)
+{
+	check_interrupt(e, ir);
+	load_target(e, ir);
+	write_way_back(e, ir);
+	map_to_global(e);
+	look_up(e);
+	also_if(e, cold_part(e, COLD_MISS, ir), X86_NE);
+	go(e, 4);
+}
+
+void emit_call_register(struct emitter *e, const struct ir *ir)
+{
+	struct cold *cold;
+
+	load_target(e, ir);
+	write_way_back(e, ir);
+	map_to_global(e);
+	push_way_back(e, ir);
+	look_up(e);
+	cold = cold_part(e, COLD_CALL_MISS, ir);
+	also_if(e, cold, X86_NE);
+	align_landing(e, 3);
+	go(e, 2);
+	cold->resume = e->code.p;
+	emit_landing(e, ir);
+}
+
+void emit_return(struct emitter *e, const struct ir *ir)
+{
+	struct cold *cold;
+
+	x86_load(&e->code, 8, RAX, where(e, ir->a));
+	map_to_global(e);
+	x86_arithmetic(&e->code, 8, X86_CMP, RAX, x86_m(RSP, 8));
+	cold = cold_part(e, COLD_MISS, ir);
+	also_if(e, cold, X86_NE);
+	x86_byte(&e->code, 0xc3);
+}
+
+/* --- leaving -----------------------------------------------------------------------------------
+ */
+
+static void emit_leave(struct emitter *e, uint64_t pc, int reason)
+{
+	map_to_global(e);
+	store_constant(e, state_memory(e->jit->guest->pc), pc);
+	x86_constant(&e->code, RAX, (uint64_t)reason);
+	x86_jump(&e->code, e->jit->stubs.leave);
+}
+
+void emit_stop(struct emitter *e, const struct ir *ir)
+{
+	emit_leave(e, ir->pc + (uint64_t)ir->imm, ir->size);
+}
+
+/* `data` is found when the block is done (emit_helper_data). */
+static void call_helper(struct emitter *e, uint64_t pc, int helper)
+{
+	struct cold *cold = cold_part(e, COLD_HELPER, NULL);
+
+	map_to_global(e);
+	store_constant(e, state_memory(e->jit->guest->pc), pc);
+	x86_byte(&e->code, 0x48); /* lea rax, [rip + data] */
+	x86_byte(&e->code, 0x8d);
+	x86_byte(&e->code, 0x05);
+	cold->data = e->code.p;
+	cold->counter = helper;
+	x86_dword(&e->code, 0);
+	x86_call(&e->code, e->jit->stubs.helper);
+	map_from_global(e);
+}
+
+void emit_helper(struct emitter *e, const struct ir *ir)
+{
+	call_helper(e, ir->pc, (int)ir->imm);
+	e->boxed = 0;
+}
+
+void emit_helper_data(struct emitter *e)
+{
+	for (unsigned i = 0; i < e->nr_cold; i++) {
+		const struct cold *cold = &e->cold[i];
+
+		if (!cold->data)
+			continue;
+		while ((uintptr_t)e->code.p & 7)
+			x86_byte(&e->code, 0xcc);
+		if (e->code.end - e->code.p < IR_HELPER_BYTES + X86_INSN_MAX) {
+			e->code.p = e->code.end; /* full */
+			return;
+		}
+		x86_set_target(cold->data, e->code.p);
+		memcpy(e->code.p, e->in->helpers[cold->counter], IR_HELPER_BYTES);
+		e->code.p += IR_HELPER_BYTES;
+	}
+}
+
+static void emit_exit_part(struct emitter *e, const struct cold *cold)
+{
+	/* With the global map the jump itself is what will be linked. */
+	if (!cold->ir || map_is_global(e)) {
+		emit_link_stub(e, cold->target, cold->places[0]);
+		return;
+	}
+	map_to_global(e);
+	{
+		uint8_t *place = x86_jump(&e->code, NULL), *code = code_of(e, cold->target);
+
+		if (x86_is_full(&e->code))
+			return;
+		if (code)
+			x86_set_target(place, code);
+		else
+			emit_link_stub(e, cold->target, place);
+	}
+}
+
+static void emit_cold_part(struct emitter *e, struct cold *cold)
+{
+	switch (cold->kind) {
+	case COLD_HELPER:
+		call_helper(e, cold->ir->pc, cold->ir->helper);
+		x86_jump(&e->code, cold->resume);
+		break;
+	case COLD_EXIT:
+		emit_exit_part(e, cold);
+		break;
+	case COLD_INTERRUPT:
+		emit_leave(e, cold->ir->pc, JIT_STOP_INTERRUPT);
+		break;
+	case COLD_HOT:
+		store_constant(e, frame_memory(e->jit, offsetof(struct jit_frame, hot)),
+			(uint64_t)cold->ir->imm);
+		x86_store_immediate(&e->code, 4,
+			frame_memory(e->jit, offsetof(struct jit_frame, exit)), cold->counter);
+		emit_leave(e, cold->ir->pc, JIT_LEAVE_HOT);
+		break;
+	case COLD_MISS: /* of a return: the lowest bit does not count */
+		x86_arithmetic_immediate(&e->code, 8, X86_AND, x86_r(RAX), -2);
+		x86_jump(&e->code, e->jit->stubs.miss);
+		break;
+	case COLD_CALL_MISS:
+		x86_byte(&e->code, 0x48); /* lea rcx, [rip + landing]; push rcx */
+		x86_byte(&e->code, 0x8d);
+		x86_byte(&e->code, 0x0d);
+		x86_dword(&e->code, 0);
+		if (!x86_is_full(&e->code))
+			x86_set_target(e->code.p - 4, cold->resume);
+		x86_byte(&e->code, 0x51);
+		x86_jump(&e->code, e->jit->stubs.miss);
+		break;
+	}
+}
+
+/* More may be added on the way. */
+void emit_cold_parts(struct emitter *e)
+{
+	for (unsigned i = 0; i < e->nr_cold && !e->failed && !x86_is_full(&e->code); i++) {
+		struct cold *cold = &e->cold[i];
+
+		if (cold->data && !cold->ir)
+			continue; /* helper's data only */
+		for (unsigned n = 0; n < 4 && cold->places[n]; n++)
+			x86_set_target(cold->places[n], e->code.p);
+		emit_cold_part(e, cold);
+	}
+}

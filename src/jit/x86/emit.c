@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * emit.c - from IR to machine code: which slots live in registers, and one operation after another.
+ */
+#include "jit/x86/emit.h"
+
+#include <assert.h>
+#include <errno.h>
+
+const uint8_t x86_integer_registers[NR_INTEGER_REGISTERS] = { RBX, RSI, RDI, R8, R9, R10, R11, R12,
+	R13, R14, R15, RDX };
+
+/* jmp to code just behind it. */
+static void emit_label(struct emitter *e, const struct ir *ir)
+{
+	if (e->nr_labels == LABELS_MAX) {
+		e->failed = true;
+		return;
+	}
+	e->labels[e->nr_labels].pc = ir->pc;
+	e->labels[e->nr_labels++].code = e->code.p;
+	e->boxed = 0;
+	for (unsigned i = 0; i < e->nr_jumps; i++)
+		if (e->jumps[i].pc == ir->pc && e->jumps[i].place) {
+			x86_set_target(e->jumps[i].place, e->code.p);
+			e->jumps[i].place = NULL;
+		}
+}
+
+static emit_function *const emitters[] = {
+	[IR_CONSTANT] = emit_constant,
+	[IR_MOVE] = emit_move,
+	[IR_ADD] = emit_binary,
+	[IR_SUB] = emit_binary,
+	[IR_AND] = emit_binary,
+	[IR_OR] = emit_binary,
+	[IR_XOR] = emit_binary,
+	[IR_AND_NOT] = emit_and_not,
+	[IR_OR_NOT] = emit_and_not,
+	[IR_XOR_NOT] = emit_and_not,
+	[IR_SHIFT_LEFT] = emit_shift,
+	[IR_SHIFT_RIGHT] = emit_shift,
+	[IR_SHIFT_ARITHMETIC] = emit_shift,
+	[IR_ROTATE_RIGHT] = emit_shift,
+	[IR_ROTATE_LEFT] = emit_shift,
+	[IR_MULTIPLY] = emit_multiply,
+	[IR_MULTIPLY_HIGH] = emit_multiply_high,
+	[IR_MULTIPLY_HIGH_UNSIGNED] = emit_multiply_high,
+	[IR_DIVIDE] = emit_divide,
+	[IR_DIVIDE_UNSIGNED] = emit_divide,
+	[IR_REMAINDER] = emit_divide,
+	[IR_REMAINDER_UNSIGNED] = emit_divide,
+	[IR_MINIMUM] = emit_pick,
+	[IR_MAXIMUM] = emit_pick,
+	[IR_MINIMUM_UNSIGNED] = emit_pick,
+	[IR_MAXIMUM_UNSIGNED] = emit_pick,
+	[IR_SHIFT_ADD] = emit_shift_add,
+	[IR_SET] = emit_set,
+	[IR_ZERO_IF] = emit_zero_if,
+	[IR_BIT_CLEAR] = emit_bit,
+	[IR_BIT_SET] = emit_bit,
+	[IR_BIT_INVERT] = emit_bit,
+	[IR_BIT_EXTRACT] = emit_bit,
+	[IR_EXTEND] = emit_extend,
+	[IR_COUNT_LEADING] = emit_count,
+	[IR_COUNT_TRAILING] = emit_count,
+	[IR_COUNT_ONES] = emit_count,
+	[IR_REVERSE_BYTES] = emit_reverse_bytes,
+	[IR_LOAD] = emit_load,
+	[IR_STORE] = emit_store,
+	[IR_FENCE] = emit_fence,
+	[IR_ATOMIC_SWAP] = emit_atomic,
+	[IR_ATOMIC_ADD] = emit_atomic,
+	[IR_ATOMIC_AND] = emit_atomic,
+	[IR_ATOMIC_OR] = emit_atomic,
+	[IR_ATOMIC_XOR] = emit_atomic,
+	[IR_LOAD_RESERVED] = emit_load_reserved,
+	[IR_STORE_CONDITIONAL] = emit_store_conditional,
+	[IR_FLOAT_ADD] = emit_float_binary,
+	[IR_FLOAT_SUBTRACT] = emit_float_binary,
+	[IR_FLOAT_MULTIPLY] = emit_float_binary,
+	[IR_FLOAT_DIVIDE] = emit_float_binary,
+	[IR_FLOAT_SQUARE_ROOT] = emit_float_square_root,
+	[IR_FLOAT_FUSED] = emit_float_fused,
+	[IR_FLOAT_MINIMUM] = emit_float_pick,
+	[IR_FLOAT_MAXIMUM] = emit_float_pick,
+	[IR_FLOAT_SIGN] = emit_float_sign,
+	[IR_FLOAT_SET] = emit_float_set,
+	[IR_FLOAT_TO_INTEGER] = emit_float_to_integer,
+	[IR_FLOAT_FROM_INTEGER] = emit_float_from_integer,
+	[IR_FLOAT_CONVERT] = emit_float_convert,
+	[IR_FLOAT_TO_BITS] = emit_float_to_bits,
+	[IR_FLOAT_FROM_BITS] = emit_float_from_bits,
+	[IR_LABEL] = emit_label,
+	[IR_BRANCH] = emit_branch,
+	[IR_JUMP] = emit_jump,
+	[IR_CALL] = emit_call,
+	[IR_JUMP_REGISTER] = emit_jump_register,
+	[IR_CALL_REGISTER] = emit_call_register,
+	[IR_RETURN] = emit_return,
+	[IR_STOP] = emit_stop,
+	[IR_HELPER] = emit_helper,
+};
+static_assert(sizeof(emitters) / sizeof(emitters[0]) == IR_OP_COUNT, "a function for each");
+
+/* --- which slot lives where ------------------------------------------------------------------ */
+
+/* The first slots of `order` get registers, each the one it has in `preferred` if that is free. */
+static void assign(
+	const struct jit_guest *guest, const uint8_t *order, const int8_t *preferred, int8_t *map)
+{
+	const uint8_t *chosen[2][16];
+	unsigned nr[2] = { 0 }, limits[2] = { NR_INTEGER_REGISTERS, NR_FLOAT_REGISTERS };
+	uint32_t taken[2] = { 0 };
+
+	memset(map, -1, JIT_SLOTS_MAX);
+	for (unsigned i = 0; i < guest->nr_slots; i++) {
+		unsigned kind = order[i] >= guest->first_float;
+
+		if (nr[kind] < limits[kind])
+			chosen[kind][nr[kind]++] = &order[i];
+	}
+	for (unsigned kind = 0; kind < 2; kind++) {
+		for (unsigned i = 0; preferred && i < nr[kind]; i++) {
+			int8_t reg = preferred[*chosen[kind][i]];
+
+			map[*chosen[kind][i]] = reg;
+			if (reg >= 0)
+				taken[kind] |= 1u << reg;
+		}
+		for (unsigned i = 0, next = 0; i < nr[kind]; i++) {
+			uint8_t reg;
+
+			if (map[*chosen[kind][i]] >= 0)
+				continue;
+			do {
+				reg = kind ? (uint8_t)(FIRST_FLOAT_REGISTER + next)
+					   : x86_integer_registers[next];
+				next++;
+			} while (taken[kind] >> reg & 1);
+			map[*chosen[kind][i]] = (int8_t)reg;
+		}
+	}
+}
+
+/* One guest so far; a second one makes this a table. */
+const int8_t *x86_global_map(const struct jit_guest *guest)
+{
+	static int8_t map[JIT_SLOTS_MAX];
+	static const struct jit_guest *made_for;
+
+	if (__atomic_load_n(&made_for, __ATOMIC_ACQUIRE) != guest) {
+		assign(guest, guest->hot, NULL, map);
+		__atomic_store_n(&made_for, guest, __ATOMIC_RELEASE);
+	}
+	return map;
+}
+
+/* How often each slot is used, a turn of a loop counted eight times. */
+static void weigh(const struct ir_block *block, uint32_t *weights)
+{
+	static const uint32_t of_depth[] = { 1, 8, 64, 512 };
+	uint8_t depth[IR_BLOCK_MAX] = { 0 };
+
+	for (unsigned i = 0; i < block->nr; i++) {
+		const struct ir *ir = &block->ops[i];
+
+		if ((ir->op != IR_BRANCH && ir->op != IR_JUMP) || (uint64_t)ir->imm > ir->pc)
+			continue;
+		for (unsigned n = i + 1; n-- > 0;) {
+			if (block->ops[n].pc < (uint64_t)ir->imm)
+				break;
+			if (depth[n] < 3)
+				depth[n]++;
+		}
+	}
+	for (unsigned i = 0; i < block->nr; i++) {
+		const struct ir *ir = &block->ops[i];
+		const uint8_t used[] = { ir->d, ir->a, ir->b, ir->c };
+
+		if (ir->op == IR_LABEL)
+			continue;
+		for (unsigned n = 0; n < sizeof(used); n++)
+			if (used[n] < JIT_SLOTS_MAX)
+				weights[used[n]] += of_depth[depth[i]];
+	}
+}
+
+static void choose_map(struct emitter *e)
+{
+	const struct jit_guest *guest = e->jit->guest;
+	uint32_t weights[JIT_SLOTS_MAX] = { 0 };
+	uint8_t order[JIT_SLOTS_MAX];
+
+	e->map = x86_global_map(guest);
+	if (!e->out->is_region) {
+		memcpy(e->out->map, e->map, JIT_SLOTS_MAX);
+		return;
+	}
+	weigh(e->in, weights);
+	/* Equal ones stay where they are. */
+	memcpy(order, guest->hot, guest->nr_slots);
+	for (unsigned i = 1; i < guest->nr_slots; i++) {
+		uint8_t slot = order[i];
+		unsigned n = i;
+
+		for (; n > 0 && weights[order[n - 1]] < weights[slot]; n--)
+			order[n] = order[n - 1];
+		order[n] = slot;
+	}
+	assign(guest, order, x86_global_map(guest), e->out->map);
+	if (memcmp(e->out->map, e->map, JIT_SLOTS_MAX) != 0)
+		e->map = e->out->map;
+}
+
+/* --- a block --------------------------------------------------------------------------------- */
+
+static void note_place(struct emitter *e, const struct ir *ir)
+{
+	struct jit_place *place = jit_append(&e->jit->places, 1);
+
+	if (!place) {
+		e->failed = true;
+		return;
+	}
+	place->code = (uint32_t)(e->code.p - e->code.start);
+	place->pc = (uint32_t)(ir->pc - e->out->lowest);
+	e->out->nr_places++;
+}
+
+static void emit_all(struct emitter *e)
+{
+	map_from_global(e);
+	e->labels[0].pc = e->in->pc;
+	e->labels[0].code = e->code.p;
+	e->nr_labels = 1;
+	for (unsigned i = 0; i < e->in->nr && !e->failed && !x86_is_full(&e->code); i++) {
+		const struct ir *ir = &e->in->ops[i];
+
+		if (ir->is_first)
+			note_place(e, ir);
+		emitters[ir->op](e, ir);
+	}
+	for (unsigned i = 0; i < e->nr_jumps; i++)
+		if (e->jumps[i].place)
+			e->failed = true; /* a label in the middle of an instruction */
+	emit_cold_parts(e);
+	emit_helper_data(e);
+}
+
+size_t host_emitter_bytes(void)
+{
+	return sizeof(struct emitter);
+}
+
+int host_emit(struct jit *jit, struct jit_block *block)
+{
+	struct emitter *e = jit->emitter.items;
+	uint8_t *start = jit->writable + ((jit->used + 15) & ~(size_t)15);
+
+	memset(e, 0, offsetof(struct emitter, cold));
+	e->jit = jit;
+	e->out = block;
+	e->in = &jit->ir;
+	e->code = (struct x86_code){ start, start, jit->writable + jit->size };
+	block->code = (uint32_t)(start - jit->writable);
+	block->first_landing = (uint32_t)jit->landings.nr;
+	block->first_place = (uint32_t)jit->places.nr;
+	choose_map(e);
+	emit_all(e);
+	if (e->failed)
+		return -E2BIG;
+	if (x86_is_full(&e->code))
+		return -ENOSPC;
+	block->code_end = (uint32_t)(e->code.p - jit->writable);
+	jit->used = block->code_end;
+	return 0;
+}
+
+void host_link(struct jit *jit, uint32_t place, uint32_t target)
+{
+	x86_set_target(jit->writable + place, jit->writable + target);
+}
+
+/* jmp over the first bytes, in one write. */
+void host_replace(struct jit *jit, uint32_t code, uint32_t by)
+{
+	uint8_t *old = jit->writable + code;
+	uint64_t *word = (uint64_t *)((uintptr_t)old & ~(uintptr_t)7), value = *word;
+	unsigned shift = (unsigned)((uintptr_t)old & 7);
+	int32_t distance = (int32_t)(by - (code + 5));
+
+	((uint8_t *)&value)[shift] = 0xe9;
+	memcpy((uint8_t *)&value + shift + 1, &distance, sizeof(distance));
+	__atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+int host_redirect(struct jit *jit, uint32_t code, uint64_t pc, bool is_landing)
+{
+	uint8_t *start = jit->writable + jit->used;
+	struct x86_code c = { start, start, jit->writable + jit->size };
+
+	if (is_landing)
+		x86_lea(&c, 8, RSP, x86_m(RSP, 8));
+	x86_constant(&c, RAX, pc);
+	x86_jump(&c, jit->stubs.miss);
+	if (x86_is_full(&c))
+		return -ENOSPC;
+	host_replace(jit, code, (uint32_t)jit->used);
+	jit->used = (size_t)(c.p - jit->writable);
+	return 0;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * emit.h - what the files that turn IR into x86-64 share.
+ *
+ * In translated code rbp points into the guest's state (STATE_BIAS behind its start, so that the
+ * hottest slots have displacements of one byte), rsp is the shadow stack, rax, rcx, xmm0 and xmm1
+ * are scratch. All other registers hold slots, by a map: between blocks the global one (the same
+ * for a guest for ever), in a region one of its own. A slot without a register is used in memory.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "jit/internal.h"
+#include "jit/x86/assemble.h"
+
+#define STATE_BIAS 128
+#define XMM0	   0
+#define XMM1	   1
+
+#define NR_INTEGER_REGISTERS 12
+#define NR_FLOAT_REGISTERS   14
+extern const uint8_t x86_integer_registers[NR_INTEGER_REGISTERS];
+#define FIRST_FLOAT_REGISTER 2
+
+/* struct jit_frame's constants. */
+enum {
+	CONSTANT_BOX_SINGLE, /* all bits of a slot above a single */
+	CONSTANT_SIGN_SINGLE,
+	CONSTANT_SIGN_DOUBLE,
+	CONSTANT_ABSOLUTE_SINGLE, /* everything but the sign, in 64 bits */
+	CONSTANT_ABSOLUTE_DOUBLE,
+};
+
+#define MXCSR_MASKS 0x1f80u
+
+/* A part out of the straight line, made after it. */
+struct cold {
+	enum { COLD_HELPER, COLD_EXIT, COLD_INTERRUPT, COLD_HOT, COLD_MISS, COLD_CALL_MISS } kind;
+	const struct ir *ir;
+	uint8_t *places[4]; /* jumps to it */
+	uint8_t *resume; /* where it comes back to */
+	uint8_t *data; /* its address is wanted here */
+	uint64_t target;
+	int counter;
+};
+
+#define COLD_MAX   1024
+#define LABELS_MAX 512
+#define JUMPS_MAX  1024
+
+struct emitter {
+	struct x86_code code;
+	struct jit *jit;
+	struct jit_block *out;
+	const struct ir_block *in;
+	const int8_t *map;
+	uint64_t boxed; /* floating-point slots that are known to hold a boxed single */
+	bool failed; /* too much of something */
+	unsigned nr_cold, nr_labels, nr_jumps;
+	struct cold cold[COLD_MAX];
+	struct {
+		uint64_t pc;
+		uint8_t *code;
+	} labels[LABELS_MAX];
+	struct {
+		uint64_t pc;
+		uint8_t *place;
+	} jumps[JUMPS_MAX]; /* to labels that are still to come */
+};
+
+typedef void emit_function(struct emitter *e, const struct ir *ir);
+
+/* --- operands -------------------------------------------------------------------------------- */
+
+static inline struct x86_operand slot_memory(const struct emitter *e, unsigned slot)
+{
+	return x86_m(RBP, (int32_t)e->jit->guest->slot_offsets[slot] - STATE_BIAS);
+}
+
+static inline struct x86_operand state_memory(size_t offset)
+{
+	return x86_m(RBP, (int32_t)offset - STATE_BIAS);
+}
+
+static inline struct x86_operand frame_memory(const struct jit *jit, size_t offset)
+{
+	return state_memory(jit->guest->frame + offset);
+}
+
+static inline struct x86_operand constant_memory(const struct emitter *e, unsigned n)
+{
+	return frame_memory(e->jit, offsetof(struct jit_frame, constants) + 16 * n);
+}
+
+static inline bool is_float_slot(const struct emitter *e, unsigned slot)
+{
+	return slot != IR_ZERO && slot >= e->jit->guest->first_float;
+}
+
+/* Register or memory, wherever the slot is; not for IR_ZERO. */
+static inline struct x86_operand where(const struct emitter *e, unsigned slot)
+{
+	return e->map[slot] >= 0 ? x86_r((uint8_t)e->map[slot]) : slot_memory(e, slot);
+}
+
+/* A register that holds the slot; `scratch` is loaded with it when it has none. */
+uint8_t in(struct emitter *e, unsigned slot, uint8_t scratch);
+/* The register to compute d in: its own, or `scratch`; out() puts it where it belongs. */
+uint8_t target(const struct emitter *e, unsigned slot, uint8_t scratch);
+void out(struct emitter *e, unsigned slot, uint8_t reg);
+uint8_t float_in(struct emitter *e, unsigned slot, uint8_t scratch);
+uint8_t float_target(const struct emitter *e, unsigned slot, uint8_t scratch);
+void float_out(struct emitter *e, unsigned slot, uint8_t reg);
+/* The slot has been given a value of this width. */
+void note_width(struct emitter *e, unsigned slot, unsigned size);
+/* a + imm as an operand; may use `scratch`. */
+struct x86_operand guest_memory(struct emitter *e, const struct ir *ir, uint8_t scratch);
+/* mov qword at memory, any value; may use rax. */
+void store_constant(struct emitter *e, struct x86_operand memory, uint64_t value);
+
+/* --- cold parts ------------------------------------------------------------------------------ */
+
+struct cold *cold_part(struct emitter *e, int kind, const struct ir *ir);
+/* Go to the helper for this operation when the condition holds; it comes back at resume_here(). */
+struct cold *helper_if(struct emitter *e, const struct ir *ir, enum x86_condition condition);
+void also_if(struct emitter *e, struct cold *cold, enum x86_condition condition);
+static inline void resume_here(struct emitter *e, struct cold *cold)
+{
+	if (cold)
+		cold->resume = e->code.p;
+}
+/* The helper's data, at their end. */
+void emit_helper_data(struct emitter *e);
+/* All of them, at the end of the block. */
+void emit_cold_parts(struct emitter *e);
+
+/* From the block's map to the global one, and back. Flags and scratch registers stay. */
+void map_to_global(struct emitter *e);
+void map_from_global(struct emitter *e);
+bool map_is_global(const struct emitter *e);
+
+/* --- operations ------------------------------------------------------------------------------ */
+
+emit_function emit_constant, emit_move, emit_binary, emit_and_not, emit_shift, emit_multiply,
+	emit_multiply_high, emit_divide, emit_pick, emit_shift_add, emit_set, emit_zero_if,
+	emit_bit, emit_extend, emit_count, emit_reverse_bytes;
+emit_function emit_load, emit_store, emit_fence, emit_atomic, emit_load_reserved,
+	emit_store_conditional;
+emit_function emit_float_binary, emit_float_square_root, emit_float_fused, emit_float_pick,
+	emit_float_sign, emit_float_set, emit_float_to_integer, emit_float_from_integer,
+	emit_float_convert, emit_float_to_bits, emit_float_from_bits;
+emit_function emit_branch, emit_jump, emit_call, emit_jump_register, emit_call_register,
+	emit_return, emit_stop, emit_helper;
+
+/* cmp for a condition; the host's code for it. */
+enum x86_condition emit_compare(struct emitter *e, const struct ir *ir);
+/* The global map of a guest. */
+const int8_t *x86_global_map(const struct jit_guest *guest);

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * stubs.c - the ways into translated code and out of it.
+ *
+ *   enter(state, code)  from C: the host's callee-saved registers are put away, the guest's loaded
+ *   leave               the guest's registers to its state, back to C; eax says why
+ *   leave_spilled       likewise, when they are in the state already
+ *   link, miss          leave because of a jump that is not set, or a target (rax) not in the table
+ *   helper              a C function with the state whole; rax is what it is told
+ */
+#include "jit/x86/emit.h"
+
+#include <cpuid.h>
+
+static const uint8_t saved[] = { RBX, RBP, R12, R13, R14, R15 };
+
+static void push(struct x86_code *c, uint8_t reg)
+{
+	if (reg & 8)
+		x86_byte(c, 0x41);
+	x86_byte(c, 0x50 | (reg & 7));
+}
+
+static void pop(struct x86_code *c, uint8_t reg)
+{
+	if (reg & 8)
+		x86_byte(c, 0x41);
+	x86_byte(c, 0x58 | (reg & 7));
+}
+
+static void move_all(struct emitter *e, bool is_store)
+{
+	const int8_t *map = x86_global_map(e->jit->guest);
+
+	for (unsigned slot = 0; slot < e->jit->guest->nr_slots; slot++) {
+		uint8_t reg = (uint8_t)map[slot];
+
+		if (map[slot] < 0)
+			continue;
+		if (is_float_slot(e, slot))
+			x86_vex(&e->code, false, X86_PP_F2, X86_MAP_0F, is_store ? 0x11 : 0x10, reg,
+				0, slot_memory(e, slot));
+		else if (is_store)
+			x86_store(&e->code, 8, slot_memory(e, slot), reg);
+		else
+			x86_load(&e->code, 8, reg, slot_memory(e, slot));
+	}
+}
+
+/* ldmxcsr (2) or stmxcsr (3) */
+static void float_control(struct emitter *e, uint8_t digit, size_t member)
+{
+	x86_legacy(&e->code, 4, X86_PP_NONE, X86_MAP_0F, 0xae, digit, frame_memory(e->jit, member));
+}
+
+static void emit_enter(struct emitter *e)
+{
+	struct x86_code *c = &e->code;
+
+	for (unsigned i = 0; i < sizeof(saved); i++)
+		push(c, saved[i]);
+	x86_arithmetic_immediate(c, 8, X86_SUB, x86_r(RSP), 8); /* a multiple of 16 */
+	x86_lea(c, 8, RBP, x86_m(RDI, STATE_BIAS));
+	x86_load(c, 8, RAX, x86_r(RSI));
+	float_control(e, 3, offsetof(struct jit_frame, host_float_control));
+	float_control(e, 2, offsetof(struct jit_frame, float_control));
+	x86_store(c, 8, frame_memory(e->jit, offsetof(struct jit_frame, host_stack)), RSP);
+	x86_load(c, 8, RSP, frame_memory(e->jit, offsetof(struct jit_frame, shadow_stack)));
+	move_all(e, false);
+	x86_legacy(c, 4, X86_PP_NONE, X86_MAP_ONE, 0xff, 4, x86_r(RAX)); /* jmp rax */
+}
+
+static void emit_leave_spilled(struct emitter *e)
+{
+	struct x86_code *c = &e->code;
+
+	x86_store(c, 8, frame_memory(e->jit, offsetof(struct jit_frame, shadow_stack)), RSP);
+	x86_load(c, 8, RSP, frame_memory(e->jit, offsetof(struct jit_frame, host_stack)));
+	float_control(e, 3, offsetof(struct jit_frame, float_control));
+	float_control(e, 2, offsetof(struct jit_frame, host_float_control));
+	x86_arithmetic_immediate(c, 8, X86_ADD, x86_r(RSP), 8);
+	for (unsigned i = sizeof(saved); i-- > 0;)
+		pop(c, saved[i]);
+	x86_byte(c, 0xc3);
+}
+
+static void emit_helper_stub(struct emitter *e)
+{
+	struct x86_code *c = &e->code;
+	struct x86_operand shadow = frame_memory(e->jit, offsetof(struct jit_frame, shadow_stack));
+	uint8_t *stops;
+
+	move_all(e, true);
+	x86_store(c, 8, shadow, RSP);
+	x86_load(c, 8, RSP, frame_memory(e->jit, offsetof(struct jit_frame, host_stack)));
+	x86_lea(c, 8, RDI, x86_m(RBP, -STATE_BIAS));
+	x86_load(c, 8, RSI, x86_r(RAX));
+	x86_legacy(c, 4, X86_PP_NONE, X86_MAP_ONE, 0xff, 2,
+		frame_memory(e->jit, offsetof(struct jit_frame, helper)));
+	x86_load(c, 8, RSP, shadow);
+	x86_test(c, 4, RAX, RAX);
+	stops = x86_jump_if(c, X86_NE, NULL);
+	move_all(e, false);
+	x86_byte(c, 0xc3);
+	x86_set_target(stops, c->p);
+	x86_arithmetic_immediate(c, 8, X86_ADD, x86_r(RSP), 8); /* not back there */
+	x86_jump(c, e->jit->stubs.leave_spilled);
+}
+
+static void emit_miss(struct emitter *e)
+{
+	struct x86_code *c = &e->code;
+	uint8_t *unknown;
+
+	x86_lea(c, 4, RCX, (struct x86_operand){ true, X86_NO_REG, RAX, 3, 0 });
+	x86_arithmetic_immediate(c, 4, X86_AND, x86_r(RCX), (JIT_LOOKUP_SIZE - 1) << 4);
+	x86_arithmetic(
+		c, 8, X86_ADD, RCX, frame_memory(e->jit, offsetof(struct jit_frame, lookup)));
+	x86_arithmetic_store(c, 8, X86_CMP, x86_m(RCX, offsetof(struct jit_entry, pc)), RAX);
+	unknown = x86_jump_short_if(c, X86_NE);
+	x86_legacy(c, 4, X86_PP_NONE, X86_MAP_ONE, 0xff, 4,
+		x86_m(RCX, offsetof(struct jit_entry, code)));
+	x86_set_short_target(c, unknown);
+	x86_store(c, 8, state_memory(e->jit->guest->pc), RAX);
+	x86_constant(c, RAX, JIT_LEAVE_MISS);
+	x86_jump(c, e->jit->stubs.leave);
+}
+
+/* Where the code that comes next will be, as translated code jumps to it: distances do not differ
+ * between the two views. */
+static const uint8_t *begin(struct emitter *e)
+{
+	while ((uintptr_t)e->code.p & 15)
+		x86_byte(&e->code, 0xcc);
+	return e->code.p;
+}
+
+void host_emit_stubs(struct jit *jit)
+{
+	struct emitter *e = jit->emitter.items;
+
+	memset(e, 0, offsetof(struct emitter, cold));
+	e->jit = jit;
+	e->map = x86_global_map(jit->guest);
+	e->code = (struct x86_code){ jit->writable, jit->writable, jit->writable + jit->size };
+	jit->stubs.enter = jit->executable + (begin(e) - jit->writable);
+	emit_enter(e);
+	jit->stubs.leave = begin(e);
+	move_all(e, true);
+	jit->stubs.leave_spilled = begin(e);
+	emit_leave_spilled(e);
+	jit->stubs.link = begin(e);
+	x86_constant(&e->code, RAX, JIT_LEAVE_LINK);
+	x86_jump(&e->code, jit->stubs.leave);
+	jit->stubs.miss = begin(e);
+	emit_miss(e);
+	jit->stubs.helper = begin(e);
+	emit_helper_stub(e);
+	jit->used = jit->stubs_end = (size_t)(e->code.p - jit->writable);
+}
+
+void host_prepare(struct jit_frame *frame)
+{
+	static const uint64_t constants[][2] = {
+		[CONSTANT_BOX_SINGLE] = { UINT64_C(0xffffffff00000000) },
+		[CONSTANT_SIGN_SINGLE] = { UINT64_C(0x80000000) },
+		[CONSTANT_SIGN_DOUBLE] = { UINT64_C(1) << 63 },
+		[CONSTANT_ABSOLUTE_SINGLE] = { ~UINT64_C(0x80000000) },
+		[CONSTANT_ABSOLUTE_DOUBLE] = { ~(UINT64_C(1) << 63) },
+	};
+
+	memcpy(frame->constants, constants, sizeof(constants));
+}
+
+/* x86-64-v3, as far as emit-*.c use it; popcnt and lzcnt are in it. */
+bool host_is_supported(void)
+{
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+		__builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma") &&
+		__builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("popcnt");
+}
