@@ -37,12 +37,13 @@ def mark(result, number):
     return int.from_bytes(result[at:at + 8], "little")
 
 
+@pytest.mark.parametrize("how", ("interpret", "translate"))
 @pytest.mark.parametrize("seed", range(4))
-def test_every_vector_instruction(tmp_path, reference, seed):
+def test_every_vector_instruction(tmp_path, reference, seed, how):
     rng = random.Random(seed)
     cases = vectors.random_cases(rng, TABLE + vectors.csr_instructions(), CASES)
     path = write_program(tmp_path / "program", rng, cases)
-    ours, theirs = output(RUNNER, path), output(reference, "-cpu", "max", path)
+    ours, theirs = output(RUNNER, how, path), output(reference, "-cpu", "max", path)
     assert len(theirs) == vectors.CASE_BYTES * len(cases) + vectors.SCRATCH_BYTES
     found = list(vectors.differences(cases, ours, theirs))
     assert not found, found[0]
@@ -56,7 +57,7 @@ def test_registers_read_in_two_widths_are_refused(tmp_path):
     """Where QEMU 10.0.2 is lenient and the specification is not."""
     rng = random.Random(1)
     cases = vectors.cases_beyond_qemu(rng, TABLE, CASES // 4)
-    ours = output(RUNNER, write_program(tmp_path / "program", rng, cases))
+    ours = output(RUNNER, "interpret", write_program(tmp_path / "program", rng, cases))
     accepted = [case.name for number, case in enumerate(cases)
                 if mark(ours, number) != vectors.MARK_ILLEGAL]
     assert accepted == []
