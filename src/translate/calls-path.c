@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 
 #include "translate/calls.h"
+#include "translate/proc.h"
 
 struct path_argument {
 	const char *text; /* to give to the host; NULL when the guest has given NULL */
@@ -35,23 +36,21 @@ static int path_read(const struct thread *t, uint64_t address, struct path_argum
 	return 0;
 }
 
-/* The same for a call that follows links: /proc/self/exe is the guest's program. */
-static int path_read_following(
-	const struct thread *t, uint64_t dir, uint64_t address, struct path_argument *path)
-{
-	int r = path_read(t, address, path);
-
-	if (r == 0 && path->text && proc_is_program(t, (int)dir, path->guest))
-		path->text = t->process->executable;
-	return r;
-}
-
-/* For the calls whose flags can forbid it. */
+/* The same for a call that may follow links: /proc/self/exe is the guest's program. */
 static int path_read_by_flags(const struct thread *t, uint64_t dir, uint64_t address,
 	uint64_t flags, struct path_argument *path)
 {
-	return flags & AT_SYMLINK_NOFOLLOW ? path_read(t, address, path)
-					   : path_read_following(t, dir, address, path);
+	int r = path_read(t, address, path);
+	enum proc_file file;
+
+	if (r < 0 || !path->text)
+		return r;
+	file = proc_find(t, (int)dir, path->guest);
+	if (file == PROC_HIDDEN)
+		return -ENOENT;
+	if (file == PROC_PROGRAM && !(flags & AT_SYMLINK_NOFOLLOW))
+		path->text = t->process->executable;
+	return 0;
 }
 
 int64_t call_openat(struct thread *t, const uint64_t a[6])
@@ -107,7 +106,7 @@ int64_t call_readlinkat(struct thread *t, const uint64_t a[6])
 int64_t call_faccessat(struct thread *t, const uint64_t a[6])
 {
 	struct path_argument path;
-	int64_t r = path_read_following(t, a[0], a[1], &path);
+	int64_t r = path_read_by_flags(t, a[0], a[1], 0, &path);
 
 	return r < 0 ? r : host_call(SYS_faccessat, a[0], path.text, a[2]);
 }
@@ -143,7 +142,7 @@ int64_t call_statx(struct thread *t, const uint64_t a[6])
 int64_t call_statfs(struct thread *t, const uint64_t a[6])
 {
 	struct path_argument path;
-	int64_t r = path_read_following(t, (uint64_t)AT_FDCWD, a[0], &path);
+	int64_t r = path_read_by_flags(t, (uint64_t)AT_FDCWD, a[0], 0, &path);
 
 	return r < 0 ? r : host_call(SYS_statfs, path.text, a[1]);
 }

@@ -1,112 +1,272 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proc.c - files of /proc that describe the translator where the guest must find itself.
+ * proc.c - files of proc(5) that describe the translator where the guest expects itself.
+ *
+ * A process's command line, environment and auxiliary vector are the guest's in the kernel's own
+ * eyes (exec.c tells it where they lie), for everybody. What is left is answered here, for the
+ * process that asks about itself: its program, its map, its CPU. A path is taken for such a file by
+ * its text, links other than self and thread-self not followed: whoever takes detours finds what
+ * the host has.
  */
-#include "translate/internal.h"
+#include "translate/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/limits.h>
+#include <linux/memfd.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "translate/hwprobe.h"
-#include "translate/memory.h"
+#include "base/cleanup.h"
 
-/* The rest of an absolute path behind /proc/self/, /proc/thread-self/, /proc/PID/ of ours; NULL. */
-static const char *in_own_folder(const struct thread *t, const char *path)
+#define DIRECTORY "/proc/"
+
+/* --- which file ------------------------------------------------------------------------------- */
+
+/* The first component of *path, which goes behind it; its length. */
+static size_t next_component(const char **path, const char **ret)
 {
-	const char *rest = path;
+	size_t length;
+
+	while (**path == '/')
+		++*path;
+	*ret = *path;
+	length = strcspn(*path, "/");
+	*path += length;
+	return length;
+}
+
+static bool component_is(const char *component, size_t length, const char *name)
+{
+	return length == strlen(name) && memcmp(component, name, length) == 0;
+}
+
+/* A decimal number without leading zeros, or -1. */
+static int64_t component_number(const char *component, size_t length)
+{
 	int64_t number = 0;
 
-	if (strncmp(rest, "/proc/", 6) != 0)
-		return NULL;
-	rest += 6;
-	while (*rest == '/')
-		rest++;
-	if (strncmp(rest, "self/", 5) == 0)
-		return rest + 5;
-	if (strncmp(rest, "thread-self/", 12) == 0)
-		return rest + 12;
-	for (; *rest >= '0' && *rest <= '9' && number < INT32_MAX; rest++)
-		number = number * 10 + *rest - '0';
-	return *rest == '/' && (number == t->process->pid || number == t->tid) ? rest + 1 : NULL;
+	if (length == 0 || length > 9 || (component[0] == '0' && length > 1))
+		return -1;
+	for (size_t i = 0; i < length; i++) {
+		if (component[i] < '0' || component[i] > '9')
+			return -1;
+		number = 10 * number + component[i] - '0';
+	}
+	return number;
+}
+
+static bool component_is_number_of_ours(
+	const struct thread *t, const char *component, size_t length)
+{
+	int64_t number = component_number(component, length);
+
+	return number >= 0 && descriptor_is_ours(t, (uint64_t)number);
+}
+
+static const struct {
+	const char *name;
+	enum proc_file file;
+} process_files[] = {
+	{ "exe", PROC_PROGRAM },
+	{ "maps", PROC_MAPS },
+	{ "smaps", PROC_SMAPS },
+};
+
+/* Could the path end in a file of ours? So that nearly all are done with at once. */
+static bool may_be_ours(const struct thread *t, const char *path)
+{
+	const char *slash = strrchr(path, '/'), *last = slash ? slash + 1 : path;
+
+	if (strcmp(last, "cpuinfo") == 0 || strcmp(last, "arch") == 0)
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(process_files); i++)
+		if (strcmp(last, process_files[i].name) == 0)
+			return true;
+	return component_is_number_of_ours(t, last, strlen(last));
+}
+
+/* What is below /proc/PID/, for this process. */
+static enum proc_file find_in_process(const struct thread *t, const char *path)
+{
+	const char *name;
+	size_t length = next_component(&path, &name);
+
+	if (component_is(name, length, "task")) {
+		length = next_component(&path, &name);
+		if (component_number(name, length) < 0)
+			return PROC_OTHER;
+		length = next_component(&path, &name);
+	}
+	if (component_is(name, length, "fd") || component_is(name, length, "fdinfo")) {
+		length = next_component(&path, &name);
+		return component_is_number_of_ours(t, name, length) ? PROC_HIDDEN : PROC_OTHER;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(process_files); i++)
+		if (component_is(name, length, process_files[i].name) && *path == '\0')
+			return process_files[i].file;
+	return PROC_OTHER;
+}
+
+/* What is below /proc/. */
+static enum proc_file find_in_proc(const struct thread *t, const char *path)
+{
+	const char *name;
+	size_t length = next_component(&path, &name);
+
+	if (component_is(name, length, "cpuinfo") && *path == '\0')
+		return PROC_CPUINFO;
+	if (component_is(name, length, "sys"))
+		return strcmp(path, "/kernel/arch") == 0 ? PROC_ARCH : PROC_OTHER;
+	if (component_is(name, length, "self") || component_is(name, length, "thread-self") ||
+		component_number(name, length) == t->process->pid ||
+		component_number(name, length) == t->tid)
+		return find_in_process(t, path);
+	return PROC_OTHER;
+}
+
+/* Put the path of the directory that `dir` names in front: 0 or a negative errno. */
+static int make_absolute(int dir, const char *path, char *buffer, size_t size)
+{
+	char link[64];
+	int64_t length;
+
+	snprintf(link, sizeof(link), dir == AT_FDCWD ? "/proc/self/cwd" : "/proc/self/fd/%d", dir);
+	length = host_call(SYS_readlinkat, AT_FDCWD, link, buffer, size);
+	if (length < 0)
+		return (int)length;
+	if ((size_t)length + 1 + strlen(path) >= size)
+		return -ENAMETOOLONG;
+	buffer[length] = '/';
+	memcpy(buffer + length + 1, path, strlen(path) + 1);
+	return 0;
+}
+
+enum proc_file proc_find(const struct thread *t, int dir, const char *path)
+{
+	char absolute[PATH_MAX + 64];
+
+	if (!may_be_ours(t, path))
+		return PROC_OTHER;
+	if (path[0] != '/') {
+		if (make_absolute(dir, path, absolute, sizeof(absolute)) < 0)
+			return PROC_OTHER;
+		path = absolute;
+	}
+	if (strncmp(path, DIRECTORY, strlen(DIRECTORY)) != 0)
+		return PROC_OTHER;
+	return find_in_proc(t, path + strlen(DIRECTORY));
 }
 
 bool proc_is_program(const struct thread *t, int dir, const char *path)
 {
-	const char *rest = in_own_folder(t, path);
-
-	return rest && strcmp(rest, "exe") == 0;
+	return proc_find(t, dir, path) == PROC_PROGRAM;
 }
 
-int64_t proc_read_link(struct thread *t, int dir, const char *path, uint64_t buffer, uint64_t size)
-{
-	size_t length;
+/* --- content ---------------------------------------------------------------------------------- */
 
-	if (!proc_is_program(t, dir, path))
-		return PROC_NOT_OURS;
-	if ((int32_t)size <= 0)
-		return -EINVAL;
-	length = strlen(t->process->executable);
-	if (length > size)
-		length = size;
-	return guest_copy_out(buffer, t->process->executable, length) < 0 ? -EFAULT
-									  : (int64_t)length;
+static void flush(struct proc_text *text)
+{
+	size_t done = 0;
+
+	while (done < text->used && !text->error) {
+		int64_t n = host_call(SYS_write, text->fd, text->buffer + done, text->used - done);
+
+		if (n < 0)
+			text->error = (int)n;
+		else
+			done += (size_t)n;
+	}
+	text->used = 0;
 }
 
-/* --- content --------------------------------------------------------------------------------- */
-
-static int64_t make_file(uint64_t flags)
+void proc_write(struct proc_text *text, const char *bytes, size_t size)
 {
-	return host_call(SYS_memfd_create, "proc", flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
-}
+	while (size > 0) {
+		size_t part = sizeof(text->buffer) - text->used;
 
-static void write_text(int64_t fd, const char *text, size_t size)
-{
-	while (size) {
-		int64_t r = host_call(SYS_write, fd, text, size);
-
-		if (r <= 0)
-			return;
-		text += r;
-		size -= (size_t)r;
+		part = size < part ? size : part;
+		memcpy(text->buffer + text->used, bytes, part);
+		text->used += part;
+		bytes += part;
+		size -= part;
+		if (text->used == sizeof(text->buffer))
+			flush(text);
 	}
 }
 
-static void write_cpuinfo(struct thread *t, int64_t fd)
+void proc_print(struct proc_text *text, const char *format, ...)
 {
-	uint8_t cpus[1024] = { 0 };
-	int64_t size = host_call(SYS_sched_getaffinity, 0, sizeof(cpus), cpus);
-	char text[640];
+	char line[256];
+	va_list args;
+	int n;
 
-	for (int64_t i = 0; i < size * 8; i++)
-		if (cpus[i / 8] >> i % 8 & 1)
-			write_text(fd, text,
-				(size_t)snprintf(text, sizeof(text),
-					"processor\t: %d\nhart\t\t: %d\nisa\t\t: %s\n"
-					"mmu\t\t: sv39\nmvendorid\t: 0x0\nmarchid\t\t: 0x0\n"
-					"mimpid\t\t: 0x0\nhart isa\t: %s\n\n",
-					(int)i, (int)i, hwprobe_isa(), hwprobe_isa()));
+	va_start(args, format);
+	n = vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	if (n > 0)
+		proc_write(text, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
+}
+
+/* A descriptor to read the file from, at its start. */
+static int64_t open_content(struct thread *t, enum proc_file file, uint64_t flags)
+{
+	struct proc_text text = { 0 };
+	int64_t fd = host_call(SYS_memfd_create, "proc", flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
+
+	if (fd < 0)
+		return fd;
+	text.fd = (int)fd;
+	if (file == PROC_CPUINFO)
+		proc_write_cpuinfo(&text);
+	else if (file == PROC_ARCH)
+		proc_print(&text, "riscv64\n");
+	else
+		proc_write_maps(t, &text, file == PROC_SMAPS);
+	flush(&text);
+	if (text.error) {
+		host_call(SYS_close, fd);
+		return text.error;
+	}
+	host_call(SYS_lseek, fd, 0, SEEK_SET);
+	return fd;
 }
 
 int64_t proc_open(struct thread *t, int dir, const char *path, uint64_t flags)
 {
-	const char *rest = in_own_folder(t, path);
-	int64_t fd;
+	enum proc_file file = proc_find(t, dir, path);
 
-	if (rest && strcmp(rest, "exe") == 0 && !(flags & O_NOFOLLOW))
-		return host_call(SYS_openat, AT_FDCWD, t->process->executable, flags);
-	if (strcmp(path, "/proc/cpuinfo") != 0 || (flags & O_ACCMODE) != O_RDONLY)
+	if (file == PROC_OTHER)
 		return PROC_NOT_OURS;
-	fd = make_file(flags);
-	if (fd < 0)
-		return fd;
-	write_cpuinfo(t, fd);
-	host_call(SYS_lseek, fd, 0, SEEK_SET);
-	return fd;
+	if (file == PROC_HIDDEN)
+		return -ENOENT;
+	if (file == PROC_PROGRAM)
+		return flags & O_NOFOLLOW ? PROC_NOT_OURS
+					  : host_call(SYS_openat, AT_FDCWD, t->process->executable,
+						    flags & ~(uint64_t)(O_CREAT | O_EXCL), 0);
+	/* To write to, a directory, or only to be named: what the kernel says of its own. */
+	if ((flags & O_ACCMODE) != O_RDONLY || flags & (O_DIRECTORY | O_PATH | O_EXCL))
+		return PROC_NOT_OURS;
+	return open_content(t, file, flags);
+}
+
+int64_t proc_read_link(struct thread *t, int dir, const char *path, uint64_t buffer, uint64_t size)
+{
+	enum proc_file file = proc_find(t, dir, path);
+	size_t length = strlen(t->process->executable);
+
+	if (file == PROC_HIDDEN)
+		return -ENOENT;
+	if (file != PROC_PROGRAM)
+		return PROC_NOT_OURS;
+	if ((int)size <= 0)
+		return -EINVAL;
+	if (length > (uint32_t)size)
+		length = (uint32_t)size;
+	return guest_copy_out(buffer, t->process->executable, length) < 0 ? -EFAULT
+									  : (int64_t)length;
 }
 
 /* --- -L -------------------------------------------------------------------------------------- */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * proc.h - files of proc(5) as the guest must see them: which there are, and what they hold.
+ * Private to translate/proc*.c.
+ */
+#pragma once
+
+#include <linux/limits.h>
+
+#include "translate/internal.h"
+
+enum proc_file {
+	PROC_OTHER, /* the host's will do, or it is no such file */
+	PROC_PROGRAM, /* PID/exe */
+	PROC_MAPS, /* PID/maps */
+	PROC_SMAPS, /* PID/smaps */
+	PROC_CPUINFO,
+	PROC_ARCH, /* sys/kernel/arch */
+	PROC_HIDDEN, /* PID/fd/N and its like of our own descriptor */
+};
+
+/* Which one does this path name, looked at from `dir`? PID is this process. */
+enum proc_file proc_find(const struct thread *t, int dir, const char *path);
+
+/* Text for a guest, collected in a memfd. */
+struct proc_text {
+	int fd;
+	int error; /* the first failure, negative */
+	size_t used;
+	char buffer[4096];
+};
+
+void proc_print(struct proc_text *text, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void proc_write(struct proc_text *text, const char *bytes, size_t size);
+
+/* proc-maps.c, proc-cpuinfo.c: the whole content. */
+void proc_write_maps(struct thread *t, struct proc_text *text, bool with_statistics);
+void proc_write_cpuinfo(struct proc_text *text);
