@@ -154,8 +154,15 @@ def multiplier(vtype):
     return ((vtype & 7) ^ 4) - 4
 
 
-def random_type(rng):
-    """A vtype that is none of the reserved ones: most often."""
+# They want groups of four elements, most of them of 32 bits.
+CRYPTO = ("vaes", "vghsh", "vgmul", "vsha2")
+
+
+def random_type(rng, name=""):
+    """A vtype that is none of the reserved ones, and mostly one for an instruction of this name."""
+    if name.startswith(CRYPTO) and rng.randrange(8):
+        return rng.getrandbits(2) << 6 | (2 + ("sha" in name and rng.randrange(2))) << 3 | \
+            rng.randrange(4)
     while True:
         sew, lmul = rng.randrange(4), rng.choice((0, 0, 1, 1, 2, 3, 5, 6, 7))
         if lmul < 4 or 8 << sew <= 8 * VLEN_BYTES >> (8 - lmul):
@@ -279,7 +286,7 @@ def spare_qemu(rng, instruction, word, x, vstart, layout):
 
 
 def random_case(rng, instruction, layout, beyond_qemu=False):
-    vtype = random_type(rng)
+    vtype = random_type(rng, instruction.name)
     word = encode(rng, instruction, vtype)
     while is_beyond_qemu(instruction.name, instruction.form, word, vtype) != beyond_qemu:
         vtype = random_type(rng)
@@ -310,8 +317,10 @@ def random_case(rng, instruction, layout, beyond_qemu=False):
     f = [programs.float_value(rng, float_width) for _ in range(NR_F)]
     fcsr = (rng.randrange(5) if rng.randrange(16) else rng.randrange(8)) << 5
     fcsr |= rng.getrandbits(5) * (rng.randrange(4) == 0)
-    return Case(instruction.name, word, x, f, fcsr,
-                rng.choice((longest, rng.randrange(longest + 1))), vtype,
+    length = rng.choice((longest, rng.randrange(longest + 1)))
+    if instruction.name.startswith(CRYPTO) and rng.randrange(8):
+        length, vstart = length & ~3, vstart & ~3
+    return Case(instruction.name, word, x, f, fcsr, length, vtype,
                 vstart, rng.randrange(8), v)
 
 

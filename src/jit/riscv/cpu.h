@@ -53,8 +53,8 @@ void riscv_cpu_release(struct riscv_cpu *cpu);
 
 /*
  * Execute up to `limit` instructions, one at a time: the reference that translated code is held
- * against. Knows RVA22's user-level extensions, V with Zvfh, Zvbb and Zvbc, and Zfa, Zicond, Zcb,
- * Zimop, Zcmop, Zkn.
+ * against. Knows RVA22's user-level extensions, V with Zvfh, Zvbb, Zvbc, Zvkng, and Zfa, Zicond,
+ * Zcb, Zimop, Zcmop, Zkn.
  */
 enum jit_stop riscv_interpret(struct riscv_cpu *cpu, uint64_t limit);
 

@@ -49,7 +49,8 @@ static const struct {
 	[0x18] = { RISCV_BEQ, RISCV_JALR },
 	[0x19] = { RISCV_JALR, RISCV_JAL },
 	[0x1b] = { RISCV_JAL, RISCV_ECALL },
-	[0x1c] = { RISCV_ECALL, RISCV_OP_COUNT },
+	[0x1c] = { RISCV_ECALL, RISCV_VAESDM_VV },
+	[0x1d] = { RISCV_VAESDM_VV, RISCV_OP_COUNT },
 };
 
 const char *riscv_mnemonic(enum riscv_op op)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * instructions-vector.h - the rows of instructions.h for the vector extension: V 1.0 with Zvfh,
- * Zvbb and Zvbc.
+ * Zvbb, Zvbc, Zvkned, Zvknhb and Zvkg.
  *
  * One list for each major opcode. The rows of OP-V stand in groups whose operands have the same
  * widths: interpret-vector-legal.c and the interpreter name a group by its first and last row. The
@@ -22,7 +22,10 @@
 #define RV_V1(f6, f3, vs1) 0xfc0ff07f, (0x57 | (f3) << 12 | (vs1) << 15 | (uint32_t)(f6) << 26)
 #define RV_V1U(f6, f3, vs1)                                                                        \
 	0xfe0ff07f, (0x57 | (f3) << 12 | (vs1) << 15 | 1u << 25 | (uint32_t)(f6) << 26)
-#define RV_V2U(f6, f3) 0xfff0707f, (0x57 | (f3) << 12 | 1u << 25 | (uint32_t)(f6) << 26)
+/* OP-VE, always OPMVV and not masked. */
+#define RV_VE(f6)	0xfe00707f, (0x77 | 2 << 12 | 1u << 25 | (uint32_t)(f6) << 26)
+#define RV_VE1(f6, vs1) 0xfe0ff07f, (0x77 | 2 << 12 | (vs1) << 15 | 1u << 25 | (uint32_t)(f6) << 26)
+#define RV_V2U(f6, f3)	0xfff0707f, (0x57 | (f3) << 12 | 1u << 25 | (uint32_t)(f6) << 26)
 
 /* --- the forms of an operation ------------------------------------------------------------- */
 
@@ -370,3 +373,23 @@
 	RISCV_VECTOR_MASK(X)                                                                       \
 	RISCV_VECTOR_PERMUTATION(X)                                                                \
 	RISCV_VECTOR_FLOAT(X)
+
+#define RISCV_VECTOR_CRYPTO(X)                                                                     \
+	X(VAESDM_VV, "vaesdm.vv", VV, RV_VE1(0x28, 0))                                             \
+	X(VAESDF_VV, "vaesdf.vv", VV, RV_VE1(0x28, 1))                                             \
+	X(VAESEM_VV, "vaesem.vv", VV, RV_VE1(0x28, 2))                                             \
+	X(VAESEF_VV, "vaesef.vv", VV, RV_VE1(0x28, 3))                                             \
+	X(VAESKF1_VI, "vaeskf1.vi", VVU, RV_VE(0x22))                                              \
+	X(VAESKF2_VI, "vaeskf2.vi", VVU, RV_VE(0x2a))                                              \
+	X(VGMUL_VV, "vgmul.vv", VV, RV_VE1(0x28, 17))                                              \
+	X(VGHSH_VV, "vghsh.vv", VVV, RV_VE(0x2c))                                                  \
+	/* vs2 is one group of elements for all */                                                 \
+	X(VAESDM_VS, "vaesdm.vs", VV, RV_VE1(0x29, 0))                                             \
+	X(VAESDF_VS, "vaesdf.vs", VV, RV_VE1(0x29, 1))                                             \
+	X(VAESEM_VS, "vaesem.vs", VV, RV_VE1(0x29, 2))                                             \
+	X(VAESEF_VS, "vaesef.vs", VV, RV_VE1(0x29, 3))                                             \
+	X(VAESZ_VS, "vaesz.vs", VV, RV_VE1(0x29, 7))                                               \
+	/* of 64 bits too */                                                                       \
+	X(VSHA2MS_VV, "vsha2ms.vv", VVV, RV_VE(0x2d))                                              \
+	X(VSHA2CH_VV, "vsha2ch.vv", VVV, RV_VE(0x2e))                                              \
+	X(VSHA2CL_VV, "vsha2cl.vv", VVV, RV_VE(0x2f))

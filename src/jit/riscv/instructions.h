@@ -277,4 +277,6 @@
 	X(CSRRSI, "csrrsi", CSRI, RV_F3(0x73, 6))                                                  \
 	X(CSRRCI, "csrrci", CSRI, RV_F3(0x73, 7))                                                  \
 	X(MOP_R, "mop.r", MOP, 0xb3c0707f, 0x81c04073)                                             \
-	X(MOP_RR, "mop.rr", MOP, 0xb200707f, 0x82004073)
+	X(MOP_RR, "mop.rr", MOP, 0xb200707f, 0x82004073)                                           \
+	/* OP-VE */                                                                                \
+	RISCV_VECTOR_CRYPTO(X)

@@ -17,6 +17,7 @@ enum operand {
 	QUARTER,
 	EIGHTH,
 	BITS16,
+	FOUR, /* of SEW, in one register for all groups of four */
 	ELEMENT, /* the first of one register, of SEW */
 	WIDE_ELEMENT,
 	REGISTERS, /* as many as the instruction's name says */
@@ -30,13 +31,15 @@ enum {
 	MASK_APART = 1 << 4, /* vd is a mask, but not v0 when that masks */
 	FLOAT = 1 << 5, /* SEW, and what is twice as wide, are widths of floating point */
 	FLOAT_WIDE = 1 << 6, /* only what is twice SEW is */
-	ONLY_64 = 1 << 7,
+	ONLY_32 = 1 << 7, /* of SEW */
+	ONLY_64 = 1 << 8,
+	BY_FOUR = 1 << 9, /* whole groups of four elements, of 32 bits or more */
 };
 
 struct shape {
 	enum riscv_op first, last;
 	uint8_t vd, vs2, vs1; /* enum operand; vs1 where it is a vector */
-	uint8_t flags;
+	uint16_t flags;
 };
 
 /* Every row behind the configuration, in their order. */
@@ -93,6 +96,9 @@ static const struct shape shapes[] = {
 		FLOAT | FROM_START | ANY_OVERLAP },
 	{ RISCV_VFWREDUSUM_VS, RISCV_VFWREDOSUM_VS, WIDE_ELEMENT, SEW, WIDE_ELEMENT,
 		FLOAT | FROM_START | ANY_OVERLAP },
+	{ RISCV_VAESDM_VV, RISCV_VGHSH_VV, SEW, SEW, SEW, BY_FOUR | ONLY_32 },
+	{ RISCV_VAESDM_VS, RISCV_VAESZ_VS, SEW, FOUR, NONE, BY_FOUR | ONLY_32 | NO_OVERLAP },
+	{ RISCV_VSHA2MS_VV, RISCV_VSHA2CL_VV, SEW, SEW, SEW, BY_FOUR | NO_OVERLAP },
 };
 
 static const struct shape *find_shape(enum riscv_op op)
@@ -161,6 +167,9 @@ static bool find_operand(const struct riscv_cpu *cpu, const struct riscv_insn *i
 		return find_group(cpu, reg, sew - 3, 1, ret);
 	case BITS16:
 		return find_group(cpu, reg, 4, 1, ret);
+	case FOUR:
+		*ret = (struct group){ reg, 1, sew, 0 };
+		return true;
 	case ELEMENT:
 	case WIDE_ELEMENT:
 		*ret = (struct group){ reg, 1, sew + (operand == WIDE_ELEMENT), 0 };
@@ -197,6 +206,17 @@ static bool is_float_legal(const struct riscv_cpu *cpu, unsigned flags)
 	return cpu->fcsr >> 5 <= 4 && (flags & FLOAT_WIDE || riscv_vector_sew(cpu) > 0);
 }
 
+static bool is_width_legal(const struct riscv_cpu *cpu, unsigned flags)
+{
+	unsigned sew = riscv_vector_sew(cpu);
+
+	if ((flags & ONLY_32 && sew != 2) || (flags & ONLY_64 && sew != 3))
+		return false;
+	return !(flags & BY_FOUR) ||
+		(sew >= 2 && riscv_vector_length_max(cpu) >= 4 && cpu->vl % 4 == 0 &&
+			cpu->vstart % 4 == 0);
+}
+
 static bool is_shape_legal(
 	const struct riscv_cpu *cpu, const struct riscv_insn *insn, const struct shape *shape)
 {
@@ -204,8 +224,7 @@ static bool is_shape_legal(
 	enum operand vs1_operand = riscv_vector_has_vs1(insn) ? shape->vs1 : NONE;
 	struct group vd, vs2, vs1;
 
-	if ((shape->flags & FROM_START && cpu->vstart) ||
-		(shape->flags & ONLY_64 && riscv_vector_sew(cpu) != 3) ||
+	if ((shape->flags & FROM_START && cpu->vstart) || !is_width_legal(cpu, shape->flags) ||
 		!is_float_legal(cpu, shape->flags))
 		return false;
 	if (!find_operand(cpu, insn, shape->vd, insn->rd, &vd) ||

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * interpret-vector.c - V 1.0, Zvfh, Zvbb and Zvbc (RISC-V Unprivileged ISA, chapters "V" and
+ * interpret-vector.c - V 1.0, Zvfh, Zvbb, Zvbc and Zvkng (RISC-V Unprivileged ISA, chapters "V" and
  * "Vector Cryptography"): the way to the groups, and what sets the vector type.
  *
  * VLEN is 128, ELEN 64. Where the type leaves us the choice, elements are left undisturbed.
@@ -101,6 +101,9 @@ static void execute_group(struct riscv_cpu *cpu, const struct riscv_insn *insn)
 	case RISCV_VFADD_VV ... RISCV_VMFGE_VF:
 	case RISCV_VFWADD_VV ... RISCV_VFNCVT_RTZ_X_F_W:
 		riscv_execute_vector_float(cpu, insn);
+		break;
+	case RISCV_VAESDM_VV ... RISCV_VSHA2CL_VV:
+		riscv_execute_vector_crypto(cpu, insn);
 		break;
 	default:
 		riscv_execute_vector_memory(cpu, insn);

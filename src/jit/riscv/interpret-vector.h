@@ -163,5 +163,7 @@ void riscv_execute_vector_reduction(struct riscv_cpu *cpu, const struct riscv_in
 void riscv_execute_vector_mask(struct riscv_cpu *cpu, const struct riscv_insn *insn);
 /* interpret-vector-permute.c: RISCV_VECTOR_PERMUTATION, and moves and slides of others. */
 void riscv_execute_vector_permutation(struct riscv_cpu *cpu, const struct riscv_insn *insn);
+/* interpret-vector-crypto.c: RISCV_VECTOR_CRYPTO. */
+void riscv_execute_vector_crypto(struct riscv_cpu *cpu, const struct riscv_insn *insn);
 /* interpret-vector-float.c: RISCV_VECTOR_FLOAT but for moves and slides. */
 void riscv_execute_vector_float(struct riscv_cpu *cpu, const struct riscv_insn *insn);

@@ -148,6 +148,7 @@ enum jit_stop riscv_execute(struct riscv_cpu *cpu, const struct riscv_insn *insn
 	case RISCV_VLE8_V ... RISCV_VLM_V:
 	case RISCV_VSE8_V ... RISCV_VSM_V:
 	case RISCV_VSETVLI ... RISCV_VFWREDOSUM_VS:
+	case RISCV_VAESDM_VV ... RISCV_VSHA2CL_VV:
 		return riscv_execute_vector(cpu, insn) ? JIT_STOP_LIMIT : JIT_STOP_ILLEGAL;
 	case RISCV_ADDI ... RISCV_RORIW:
 	case RISCV_ADD ... RISCV_PACKW:

@@ -35,7 +35,7 @@ bool riscv_execute_float(struct riscv_cpu *cpu, const struct riscv_insn *insn);
 uint64_t riscv_get_float(const struct riscv_cpu *cpu, unsigned reg, const struct float_format *f);
 void riscv_set_float(
 	struct riscv_cpu *cpu, unsigned reg, const struct float_format *f, uint64_t bits);
-/* interpret-vector.c: V, Zvfh, Zvbb, Zvbc; false for what is reserved. */
+/* interpret-vector.c: V, Zvfh, Zvbb, Zvbc, Zvkned, Zvknhb, Zvkg; false for what is reserved. */
 bool riscv_execute_vector(struct riscv_cpu *cpu, const struct riscv_insn *insn);
 /* interpret-csr.c: false when there is no such register, or it cannot be written. */
 bool riscv_execute_csr(struct riscv_cpu *cpu, const struct riscv_insn *insn);

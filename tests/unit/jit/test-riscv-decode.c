@@ -83,6 +83,10 @@ static const struct {
 	{ 0x482720d7, "vcpop.v v1,v2,v0.t" },
 	{ 0x362660d7, "vclmulh.vx v1,v2,a2" },
 	{ 0xd641b157, "vwsll.vi v2,v4,3" },
+	{ 0xa22120f7, "vaesem.vv v1,v2" },
+	{ 0x8a22a0f7, "vaeskf1.vi v1,v2,5" },
+	{ 0xba21a0f7, "vsha2ch.vv v1,v2,v3" },
+	{ 0xb221a0f7, "vghsh.vv v1,v2,v3" },
 	{ 0x0605f557, "vsetvli a0,a1,96" },
 	/* 16 bits: what they stand for */
 	{ 0x0001, "addi zero,zero,0" },
