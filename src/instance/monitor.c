@@ -389,14 +389,16 @@ static void end(struct monitor *monitor)
 	instance->state.status = INSTANCE_EXITED;
 	instance->state.pid = 0;
 	instance->state.monitor_pid = 0;
-	monitor_unlisten(monitor);
 	if (remove && instance_discard(instance, &why) < 0)
 		remove = false;
-	if (!remove)
+	if (!remove) {
+		monitor_unlisten(monitor);
 		monitor_save_state(monitor, false);
+	}
 	write_end_events(monitor, remove);
 	monitor_clients_tell_exit(monitor, instance->state.exit_code, true);
 	reply_to_stoppers(monitor);
+	monitor_unlisten(monitor); /* of what is invisible nobody looks for the socket */
 	release_host(monitor);
 	scope_wait(monitor);
 	if (!remove) {
