@@ -4,10 +4,10 @@
  *
  * This is on the path of every `run`. While the directory is called .new-ID nobody looks into it,
  * so its files are simply written; the name's symbolic link comes before the rename, so that an
- * instance is never visible without its name. A --rm instance that is started at once is renamed
- * without its documents, and stays invisible until its monitor has written them. The lock on the
- * directory is kept in ret->dir_fd: a monitor that is started right away inherits it without
- * another system call.
+ * instance is never visible without its name. A --rm instance that is started at once has its own
+ * name from the beginning, and is invisible for want of its documents: the monitor writes them, and
+ * takes the name, while the child works (instance_complete()). The lock on the directory is kept in
+ * ret->dir_fd: a monitor that is started right away has it without another system call.
  */
 #include "instance/internal.h"
 
@@ -66,7 +66,7 @@ static int write_document(
 	return r < 0 ? error_errno(err, r, "cannot write %s", name) : 0;
 }
 
-int instance_write_documents(const struct instance *instance, struct error *err)
+static int write_documents(const struct instance *instance, struct error *err)
 {
 	_cleanup_free_ char *config = container_config_write(&instance->config);
 	_cleanup_free_ char *spec = instance_spec_write(&instance->spec);
@@ -119,7 +119,7 @@ static int fill(struct instance *instance, const char *final_path, struct error 
 	if (r == 0 && instance->spec.layers)
 		r = instance_etc_create(instance->dir_fd, final_path, &instance->spec, config, err);
 	if (r == 0 && !instance->documents_due)
-		r = instance_write_documents(instance, err);
+		r = write_documents(instance, err);
 	if (r == 0 && durable && fsync(instance->dir_fd) < 0)
 		r = error_errno(err, errno, "cannot sync %s", final_path);
 	return r;
@@ -171,36 +171,55 @@ static int publish(const struct instance *instance, const char *private_path,
 	return 0;
 }
 
+int instance_complete(struct instance *instance, struct error *err)
+{
+	int r;
+
+	if (!instance->documents_due)
+		return 0;
+	r = take_name(instance, err);
+	if (r == 0)
+		r = write_documents(instance, err);
+	if (r < 0)
+		return r;
+	instance->documents_due = false;
+	instance_event(instance, "create", NULL);
+	return 0;
+}
+
 static int create(struct instance *instance, struct error *err)
 {
-	char private_path[PATH_MAX], final_path[PATH_MAX];
-	bool named;
+	char new_path[PATH_MAX], final_path[PATH_MAX];
+	const char *path = instance->documents_due ? final_path : new_path;
+	bool named = false;
 	int r;
 
 	if (instance->spec.id)
 		memcpy(instance->id, instance->spec.id, sizeof(instance->id));
 	else
 		io_random_hex(instance->id, INSTANCE_ID_LEN / 2);
-	r = instance_path(&instance->roots, private_path, sizeof(private_path), INSTANCE_NEW_PREFIX,
+	r = instance_path(&instance->roots, new_path, sizeof(new_path), INSTANCE_NEW_PREFIX,
 		instance->id, NULL);
 	if (r == 0)
 		r = instance_path(
 			&instance->roots, final_path, sizeof(final_path), "", instance->id, NULL);
 	if (r < 0)
 		return error_set(err, ENAMETOOLONG, "the state root's path is too long");
-	r = make_directory(&instance->roots, instance->id, private_path, &instance->dir_fd, err);
+	r = make_directory(&instance->roots, instance->id, path, &instance->dir_fd, err);
 	if (r < 0)
 		return r;
-	r = take_name(instance, err);
-	named = r == 0;
+	if (!instance->documents_due) {
+		r = take_name(instance, err);
+		named = r == 0;
+	}
 	if (r == 0)
 		r = fill(instance, final_path, err);
-	if (r == 0)
-		r = publish(instance, private_path, final_path, err);
+	if (r == 0 && !instance->documents_due)
+		r = publish(instance, new_path, final_path, err);
 	if (r < 0) {
 		if (named)
 			instance_name_drop(&instance->roots, instance->spec.name, instance->id);
-		io_remove_tree(AT_FDCWD, private_path, NULL);
+		io_remove_tree(AT_FDCWD, path, NULL);
 	}
 	return r;
 }
@@ -228,7 +247,8 @@ int instance_create(const struct instance_roots *roots, struct instance_spec *sp
 	instance.spec.id = NULL;
 	if (r < 0)
 		return r;
-	instance_event(&instance, "create", NULL);
+	if (!instance.documents_due)
+		instance_event(&instance, "create", NULL);
 	*ret = instance;
 	instance = (struct instance){ .dir_fd = -1 };
 	return 0;

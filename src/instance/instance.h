@@ -107,8 +107,8 @@ struct instance_spec {
 	char *hosts, *resolv_conf;
 	const char *id; /* likewise, and borrowed: its ID; NULL = a random one */
 	/*
-	 * Likewise: it is started at once. The documents of a --rm instance, which
-	 * nobody else needs before it runs, are then left to its monitor, which writes them while
+	 * Likewise: it is started at once. The name and the documents of a --rm instance, which
+	 * nobody else needs before it runs, are then left to its monitor, which sees to them while
 	 * the container's first process does its own work.
 	 */
 	bool starts_at_once;
@@ -142,8 +142,8 @@ struct instance {
 	bool has_config;
 	/* For the next start: a network namespace made ahead (container.h); 0 = none. */
 	int network_fd;
-	/* The monitor has yet to write the documents, and until then keeps this lock on the image
-	 * store, which it closes (0 = none). */
+	/* The monitor has yet to see to name and documents, and until then keeps this lock on the
+	 * image store, which it closes (0 = none). */
 	bool documents_due;
 	int image_lock_fd;
 };

@@ -62,9 +62,10 @@ int instance_state_save(
 
 /* --- create.c --- */
 
-/* config.json and instance.json. Without the second the instance is not there: nobody lists it, and
- * whoever finds it unlocked sweeps it. */
-int instance_write_documents(const struct instance *instance, struct error *err);
+/* What is still due of an instance that was made to be started at once: its name, config.json and
+ * instance.json. Without the last it is not there: nobody lists it, and whoever finds it unlocked
+ * sweeps it. Nothing for any other. */
+int instance_complete(struct instance *instance, struct error *err);
 
 /* --- load.c --- */
 

@@ -232,11 +232,10 @@ static void fill_running_state(struct monitor *monitor, pid_t pid)
  * mounts: the state is on disk, so that whoever finds us killed knows what to look for, and the
  * control socket answers.
  */
-static int write_due_documents(struct instance *instance, struct error *err)
+static int complete(struct instance *instance, struct error *err)
 {
-	int r = instance->documents_due ? instance_write_documents(instance, err) : 0;
+	int r = instance_complete(instance, err);
 
-	instance->documents_due = false;
 	if (instance->image_lock_fd > 0)
 		close(instance->image_lock_fd);
 	instance->image_lock_fd = 0;
@@ -246,7 +245,7 @@ static int write_due_documents(struct instance *instance, struct error *err)
 static int get_ready(void *context, pid_t pid, struct error *err)
 {
 	struct monitor *monitor = context;
-	int r = write_due_documents(monitor->instance, err);
+	int r = complete(monitor->instance, err);
 
 	if (r < 0)
 		return r;
@@ -662,7 +661,9 @@ static void first_start_failed(struct monitor *monitor, int exit_code, const str
 	tell_starter(monitor, exit_code, why);
 	if (!removed)
 		return;
-	instance_event(instance, "destroy", NULL);
+	/* Of what was never whole nobody has heard. */
+	if (!instance->documents_due)
+		instance_event(instance, "destroy", NULL);
 	instance_remove_volumes(instance);
 	instance_discard_tree(&instance->roots, instance->dir_fd, instance->id, &ignored);
 }
