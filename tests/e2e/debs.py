@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import io
 import os
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -20,7 +21,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "strata
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 LEFT_OUT = ("usr/share/man/", "usr/share/doc/", "usr/share/locale/", "usr/share/info/",
             "usr/share/lintian/")
-ALIASED = ("bin", "lib", "sbin")  # symbolic links to usr/…, from base-files
+ALIASED = ("bin", "lib", "lib64", "sbin")  # symbolic links to usr/…, from base-files
 ALTERNATIVES = {  # name in /usr/bin: what a postinst would choose, and what is there if it would
     "awk": ("/usr/bin/mawk", "usr/bin/mawk"),
     "cc": ("/usr/bin/gcc", "usr/bin/gcc"),
@@ -250,3 +251,21 @@ def layers(folder, cpu, suite, *lists):
                 below.package(deb)
             made.append(below.close())
     return made
+
+
+def root(cpu, suite, names):
+    """A folder in the cache with these packages unpacked, made once."""
+    key = hashlib.sha256(" ".join([suite, *names, Path(__file__).read_text()]).encode()).hexdigest()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    target, stamp = CACHE / f"root-{cpu}", CACHE / f".root-{cpu}.key"
+    with open(CACHE / f".root-{cpu}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (target.is_dir() and stamp.exists() and stamp.read_text() == key):
+            with tempfile.TemporaryDirectory(dir=CACHE) as tmp:
+                Path(tmp, "root").mkdir()
+                for tar in layers(tmp, cpu, suite, names):
+                    subprocess.run(["tar", "-C", f"{tmp}/root", "-xf", tar], check=True)
+                shutil.rmtree(target, ignore_errors=True)
+                Path(tmp, "root").rename(target)
+            stamp.write_text(key)
+    return target
