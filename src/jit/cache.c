@@ -129,36 +129,26 @@ static int parse_debug(struct jit *jit, const char *text, struct error *err)
 	return 0;
 }
 
-/* Both views, at addresses of the kernel's choice or in place of those there are. */
-static int map_views(struct jit *jit, int fd)
-{
-	int fixed = jit->writable ? MAP_FIXED : 0;
-	void *writable, *executable;
-
-	if (ftruncate(fd, (off_t)jit->size) < 0)
-		return -errno;
-	writable = mmap(
-		jit->writable, jit->size, PROT_READ | PROT_WRITE, MAP_SHARED | fixed, fd, 0);
-	if (writable == MAP_FAILED)
-		return -errno;
-	executable = mmap(
-		jit->executable, jit->size, PROT_READ | PROT_EXEC, MAP_SHARED | fixed, fd, 0);
-	if (executable == MAP_FAILED)
-		return -errno;
-	jit->writable = writable;
-	jit->executable = executable;
-	return 0;
-}
-
+/* Both views, at addresses of the kernel's choice or in place of those there are: memory that is
+ * shared with nobody but its second mapping. There is no file, so no limit of the guest's on files
+ * and their size is in the way. */
 static int make_views(struct jit *jit)
 {
-	int fd = memfd_create("strata-jit", MFD_CLOEXEC), r;
+	int fixed = jit->writable ? MAP_FIXED : 0;
+	void *writable = mmap(jit->writable, jit->size, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | fixed, -1, 0);
+	void *executable;
 
-	if (fd < 0)
+	if (writable == MAP_FAILED)
 		return -errno;
-	r = map_views(jit, fd);
-	close(fd);
-	return r;
+	jit->writable = writable;
+	/* With an old size of 0 another mapping of the same pages is made (mremap(2)). */
+	executable = mremap(writable, 0, jit->size, MREMAP_MAYMOVE | (fixed ? MREMAP_FIXED : 0),
+		jit->executable);
+	if (executable == MAP_FAILED)
+		return -errno;
+	jit->executable = executable;
+	return mprotect(executable, jit->size, PROT_READ | PROT_EXEC) < 0 ? -errno : 0;
 }
 
 static void perf_open(struct jit *jit)
@@ -379,38 +369,46 @@ void jit_invalidate(struct jit *jit, uint64_t start, uint64_t size)
 /* --- fork --------------------------------------------------------------------------------------
  */
 
+/* What the child begins with is copied by the parent, while nobody changes it: the views are shared
+ * memory, and the parent goes on with them at once. */
 void jit_before_fork(struct jit *jit)
 {
+	void *copy;
+
 	jit_lock(jit, NULL);
+	if (jit->interpret)
+		return;
+	copy = mmap(NULL, jit->used, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	jit->fork_bytes = jit->used;
+	jit->fork_copy = copy == MAP_FAILED ? NULL : copy;
+	if (jit->fork_copy)
+		memcpy(jit->fork_copy, jit->writable, jit->used);
 }
 
-/* The child's views are of the parent's memory until they are replaced by a copy. The threads that
- * are not there any more are forgotten. */
-static int copy_views(struct jit *jit)
+/* The threads that are not there any more are forgotten. */
+static int enter_child(struct jit *jit)
 {
-	uint8_t *copy = mmap(
-		NULL, jit->used, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int r;
 
-	if (copy == MAP_FAILED)
-		return -errno;
-	memcpy(copy, jit->writable, jit->used);
+	jit->frames = NULL;
+	jit->epoch++; /* so that the one thread there is adds itself again */
+	if (jit->interpret)
+		return 0;
+	if (!jit->fork_copy)
+		return -ENOMEM;
 	r = make_views(jit);
-	if (r >= 0)
-		memcpy(jit->writable, copy, jit->used);
-	munmap(copy, jit->used);
+	if (r == 0)
+		memcpy(jit->writable, jit->fork_copy, jit->used);
 	return r;
 }
 
 int jit_after_fork(struct jit *jit, bool is_child)
 {
-	int r = 0;
+	int r = is_child ? enter_child(jit) : 0;
 
-	if (is_child) {
-		r = jit->interpret ? 0 : copy_views(jit);
-		jit->frames = NULL;
-		jit->epoch++; /* so that the one thread there is adds itself again */
-	}
+	if (jit->fork_copy)
+		munmap(jit->fork_copy, jit->fork_bytes);
+	jit->fork_copy = NULL;
 	jit_unlock(jit, NULL);
 	return r;
 }

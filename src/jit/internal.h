@@ -103,6 +103,8 @@ struct jit {
 	bool print_ir, print_asm, print_stats, interpret, perf, no_regions, trace;
 	uint32_t lock; /* a futex; all below is under it */
 	uint8_t *writable, *executable; /* the same memory, twice */
+	void *fork_copy; /* of it, while a fork(2) goes on */
+	size_t fork_bytes;
 	int fd; /* of it */
 	size_t size, used, stubs_end;
 	struct host_stubs {

@@ -73,7 +73,7 @@ struct jit_options {
 struct jit;
 
 /* Make an empty code cache. Errors: -EINVAL for an unknown word in `debug`, -ENOMEM, or what
- * memfd_create(2) and mmap(2) say. */
+ * mmap(2) and mremap(2) say. */
 int jit_open(const struct jit_options *options, struct jit **ret, struct error *err);
 struct jit *jit_free(struct jit *jit);
 
