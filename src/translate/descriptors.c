@@ -10,6 +10,7 @@
 #include <linux/close_range.h>
 #include <linux/magic.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -21,6 +22,26 @@ bool descriptor_is_ours(const struct thread *t, uint64_t fd)
 {
 	/* The kernel looks at 32 bits of it. */
 	return t->process->program_fd >= 0 && (uint32_t)fd == (uint32_t)t->process->program_fd;
+}
+
+uint64_t descriptor_limit_raise(void)
+{
+	struct rlimit limit = { 0 }, raised;
+
+	host_call(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
+	raised = limit;
+	raised.rlim_cur = limit.rlim_max;
+	host_call(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, NULL);
+	return limit.rlim_cur;
+}
+
+void descriptor_limit_restore(uint64_t soft)
+{
+	struct rlimit limit = { 0 };
+
+	host_call(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
+	limit.rlim_cur = soft;
+	host_call(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, NULL);
 }
 
 int64_t call_close_range(struct thread *t, const uint64_t a[6])

@@ -304,6 +304,7 @@ static int64_t execute(struct thread *t, struct exec_target *target, uint64_t *e
 	if (filter_fd >= 0)
 		set_close_on_exec(filter_fd, false);
 	signal_before_exec(t);
+	descriptor_limit_restore(target->descriptor_limit);
 	r = host_call(SYS_execveat, process->program_fd, "", argv, envp, AT_EMPTY_PATH);
 	signal_after_failed_exec(t);
 	set_close_on_exec(process->program_fd, true);
@@ -326,6 +327,7 @@ static int64_t execute_natively(struct thread *t, const struct exec_target *targ
 		return -EACCES;
 	}
 	signal_before_exec(t);
+	descriptor_limit_restore(target->descriptor_limit);
 	r = host_call(SYS_execveat, target->fd, "", target->argv + target->front, envp + 1,
 		AT_EMPTY_PATH);
 	signal_after_failed_exec(t);
@@ -405,6 +407,7 @@ static int64_t execve_at(struct thread *t, int dir, uint64_t path_address, uint6
 	target = map_private(t, sizeof(*target));
 	if (!target)
 		return -ENOMEM;
+	target->descriptor_limit = descriptor_limit_raise();
 	target->fd = open_target(t, dir, path, flags, target);
 	r = target->fd;
 	if (r >= 0) {
@@ -412,6 +415,7 @@ static int64_t execve_at(struct thread *t, int dir, uint64_t path_address, uint6
 		r = execute_target(t, target, argv, envp);
 		host_call(SYS_close, target->fd);
 	}
+	descriptor_limit_restore(target->descriptor_limit);
 	exec_unmap(t);
 	return r;
 }

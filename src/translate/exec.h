@@ -16,6 +16,7 @@
 /* What is to be executed. The strings of argv that are not the guest's lie in here. Large. */
 struct exec_target {
 	int fd;
+	uint64_t descriptor_limit; /* the guest's, while ours is higher */
 	char path[PATH_MAX]; /* of fd, as execve(2) was given it, or a script its interpreter */
 	char name[PATH_MAX]; /* the first one: AT_EXECFN, and the script itself */
 	uint64_t *argv; /* from argv + front on; pointers */

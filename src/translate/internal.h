@@ -156,7 +156,10 @@ static inline void *guest_pointer(uint64_t address)
 
 /* Ours: to the guest it is not open (EBADF), and close_range(2) leaves it out. */
 bool descriptor_is_ours(const struct thread *t, uint64_t fd);
-/* Close `fd` for the guest if it is not ours, and so on; for dup2, close_range, fcntl(F_DUPFD). */
+/* While we open files to execute something, the guest's own limit is not in the way: as much as may
+ * be. What it was, to give back. */
+uint64_t descriptor_limit_raise(void);
+void descriptor_limit_restore(uint64_t limit);
 
 /* --- the guest's filters: seccomp.c, seccomp-filters.c --------------------------------------- */
 

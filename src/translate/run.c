@@ -309,6 +309,7 @@ int translate_run(const struct translate_options *options, struct error *err)
 	struct process *process = NULL;
 	struct thread *t;
 	struct jit_options jit = { .code_end = memory_code_end, .debug = getenv("STRATA_JIT") };
+	uint64_t descriptor_limit = descriptor_limit_raise();
 	int r = make_process(options, &process, err);
 
 	if (r == 0)
@@ -338,6 +339,7 @@ int translate_run(const struct translate_options *options, struct error *err)
 	close(target->fd);
 	free(target->argv);
 	free(target);
+	descriptor_limit_restore(descriptor_limit);
 	thread_run(t);
 }
 
