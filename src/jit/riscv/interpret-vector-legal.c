@@ -37,84 +37,70 @@ enum {
 };
 
 struct shape {
-	enum riscv_op first, last;
 	uint8_t vd, vs2, vs1; /* enum operand; vs1 where it is a vector */
 	uint16_t flags;
 };
 
-/* Every row behind the configuration, in their order. */
+/* From one row of instructions to another, both included. */
+#define SHAPE(first, last, ...)                                                                    \
+	[RISCV_##first - RISCV_VADD_VV... RISCV_##last - RISCV_VADD_VV] = { __VA_ARGS__ }
+
+/* Every row behind the configuration. */
 static const struct shape shapes[] = {
-	{ RISCV_VADD_VV, RISCV_VREM_VX, SEW, SEW, SEW, 0 },
-	{ RISCV_VCLMUL_VV, RISCV_VCLMULH_VX, SEW, SEW, SEW, ONLY_64 },
-	{ RISCV_VSADDU_VV, RISCV_VSSRA_VI, SEW, SEW, SEW, 0 },
-	{ RISCV_VBREV8_V, RISCV_VCPOP_V, SEW, SEW, NONE, 0 },
-	{ RISCV_VMACC_VV, RISCV_VNMSUB_VX, SEW, SEW, SEW, VD_IS_SOURCE },
-	{ RISCV_VZEXT_VF2, RISCV_VSEXT_VF2, SEW, HALF, NONE, 0 },
-	{ RISCV_VZEXT_VF4, RISCV_VSEXT_VF4, SEW, QUARTER, NONE, 0 },
-	{ RISCV_VZEXT_VF8, RISCV_VSEXT_VF8, SEW, EIGHTH, NONE, 0 },
-	{ RISCV_VWADDU_VV, RISCV_VWSLL_VI, WIDE, SEW, SEW, 0 },
-	{ RISCV_VWMACCU_VV, RISCV_VWMACCUS_VX, WIDE, SEW, SEW, VD_IS_SOURCE },
-	{ RISCV_VWADDU_WV, RISCV_VWSUB_WX, WIDE, WIDE, SEW, 0 },
-	{ RISCV_VNSRL_WV, RISCV_VNCLIP_WI, SEW, WIDE, SEW, 0 },
-	{ RISCV_VADC_VVM, RISCV_VMERGE_VIM, SEW, SEW, SEW, 0 },
-	{ RISCV_VMADC_VVM, RISCV_VMSGT_VI, MASK, SEW, SEW, 0 },
-	{ RISCV_VMV_V_V, RISCV_VMV_V_I, SEW, NONE, SEW, 0 },
-	{ RISCV_VMV_S_X, RISCV_VMV_S_X, ELEMENT, NONE, NONE, 0 },
-	{ RISCV_VMV_X_S, RISCV_VMV_X_S, NONE, ELEMENT, NONE, 0 },
-	{ RISCV_VREDSUM_VS, RISCV_VREDMAX_VS, ELEMENT, SEW, ELEMENT, FROM_START | ANY_OVERLAP },
-	{ RISCV_VWREDSUMU_VS, RISCV_VWREDSUM_VS, WIDE_ELEMENT, SEW, WIDE_ELEMENT,
-		FROM_START | ANY_OVERLAP },
-	{ RISCV_VMANDN_MM, RISCV_VMXNOR_MM, MASK, MASK, MASK, 0 },
-	{ RISCV_VCPOP_M, RISCV_VFIRST_M, NONE, MASK, NONE, FROM_START },
-	{ RISCV_VMSBF_M, RISCV_VMSIF_M, MASK, MASK, NONE, FROM_START | NO_OVERLAP | MASK_APART },
-	{ RISCV_VIOTA_M, RISCV_VIOTA_M, SEW, MASK, NONE, FROM_START | NO_OVERLAP },
-	{ RISCV_VID_V, RISCV_VID_V, SEW, NONE, NONE, 0 },
-	{ RISCV_VSLIDEUP_VX, RISCV_VSLIDE1UP_VX, SEW, SEW, NONE, NO_OVERLAP },
-	{ RISCV_VSLIDEDOWN_VX, RISCV_VSLIDE1DOWN_VX, SEW, SEW, NONE, 0 },
-	{ RISCV_VRGATHER_VV, RISCV_VRGATHER_VI, SEW, SEW, SEW, NO_OVERLAP },
-	{ RISCV_VRGATHEREI16_VV, RISCV_VRGATHEREI16_VV, SEW, SEW, BITS16, NO_OVERLAP },
-	{ RISCV_VCOMPRESS_VM, RISCV_VCOMPRESS_VM, SEW, SEW, MASK, FROM_START | NO_OVERLAP },
-	{ RISCV_VMV1R_V, RISCV_VMV8R_V, REGISTERS, REGISTERS, NONE, 0 },
-	{ RISCV_VFADD_VV, RISCV_VFSGNJX_VF, SEW, SEW, SEW, FLOAT },
-	{ RISCV_VFSQRT_V, RISCV_VFCVT_RTZ_X_F_V, SEW, SEW, NONE, FLOAT },
-	{ RISCV_VFMACC_VV, RISCV_VFNMSUB_VF, SEW, SEW, SEW, FLOAT | VD_IS_SOURCE },
-	{ RISCV_VMFEQ_VV, RISCV_VMFGE_VF, MASK, SEW, SEW, FLOAT },
-	{ RISCV_VFMERGE_VFM, RISCV_VFMERGE_VFM, SEW, SEW, NONE, FLOAT },
-	{ RISCV_VFMV_V_F, RISCV_VFMV_V_F, SEW, NONE, NONE, FLOAT },
-	{ RISCV_VFMV_S_F, RISCV_VFMV_S_F, ELEMENT, NONE, NONE, FLOAT },
-	{ RISCV_VFMV_F_S, RISCV_VFMV_F_S, NONE, ELEMENT, NONE, FLOAT },
-	{ RISCV_VFSLIDE1UP_VF, RISCV_VFSLIDE1UP_VF, SEW, SEW, NONE, FLOAT | NO_OVERLAP },
-	{ RISCV_VFSLIDE1DOWN_VF, RISCV_VFSLIDE1DOWN_VF, SEW, SEW, NONE, FLOAT },
-	{ RISCV_VFWADD_VV, RISCV_VFWMUL_VF, WIDE, SEW, SEW, FLOAT },
-	{ RISCV_VFWCVT_XU_F_V, RISCV_VFWCVT_RTZ_X_F_V, WIDE, SEW, NONE, FLOAT },
-	{ RISCV_VFWCVT_F_XU_V, RISCV_VFWCVT_F_X_V, WIDE, SEW, NONE, FLOAT_WIDE },
-	{ RISCV_VFWMACC_VV, RISCV_VFWNMSAC_VF, WIDE, SEW, SEW, FLOAT | VD_IS_SOURCE },
-	{ RISCV_VFWADD_WV, RISCV_VFWSUB_WF, WIDE, WIDE, SEW, FLOAT },
-	{ RISCV_VFNCVT_F_XU_W, RISCV_VFNCVT_ROD_F_F_W, SEW, WIDE, NONE, FLOAT },
-	{ RISCV_VFNCVT_XU_F_W, RISCV_VFNCVT_RTZ_X_F_W, SEW, WIDE, NONE, FLOAT_WIDE },
-	{ RISCV_VFREDUSUM_VS, RISCV_VFREDMAX_VS, ELEMENT, SEW, ELEMENT,
-		FLOAT | FROM_START | ANY_OVERLAP },
-	{ RISCV_VFWREDUSUM_VS, RISCV_VFWREDOSUM_VS, WIDE_ELEMENT, SEW, WIDE_ELEMENT,
-		FLOAT | FROM_START | ANY_OVERLAP },
-	{ RISCV_VAESDM_VV, RISCV_VGHSH_VV, SEW, SEW, SEW, BY_FOUR | ONLY_32 },
-	{ RISCV_VAESDM_VS, RISCV_VAESZ_VS, SEW, FOUR, NONE, BY_FOUR | ONLY_32 | NO_OVERLAP },
-	{ RISCV_VSHA2MS_VV, RISCV_VSHA2CL_VV, SEW, SEW, SEW, BY_FOUR | NO_OVERLAP },
+	SHAPE(VADD_VV, VREM_VX, SEW, SEW, SEW, 0),
+	SHAPE(VCLMUL_VV, VCLMULH_VX, SEW, SEW, SEW, ONLY_64),
+	SHAPE(VSADDU_VV, VSSRA_VI, SEW, SEW, SEW, 0),
+	SHAPE(VBREV8_V, VCPOP_V, SEW, SEW, NONE, 0),
+	SHAPE(VMACC_VV, VNMSUB_VX, SEW, SEW, SEW, VD_IS_SOURCE),
+	SHAPE(VZEXT_VF2, VSEXT_VF2, SEW, HALF, NONE, 0),
+	SHAPE(VZEXT_VF4, VSEXT_VF4, SEW, QUARTER, NONE, 0),
+	SHAPE(VZEXT_VF8, VSEXT_VF8, SEW, EIGHTH, NONE, 0),
+	SHAPE(VWADDU_VV, VWSLL_VI, WIDE, SEW, SEW, 0),
+	SHAPE(VWMACCU_VV, VWMACCUS_VX, WIDE, SEW, SEW, VD_IS_SOURCE),
+	SHAPE(VWADDU_WV, VWSUB_WX, WIDE, WIDE, SEW, 0),
+	SHAPE(VNSRL_WV, VNCLIP_WI, SEW, WIDE, SEW, 0),
+	SHAPE(VADC_VVM, VMERGE_VIM, SEW, SEW, SEW, 0),
+	SHAPE(VMADC_VVM, VMSGT_VI, MASK, SEW, SEW, 0),
+	SHAPE(VMV_V_V, VMV_V_I, SEW, NONE, SEW, 0),
+	SHAPE(VMV_S_X, VMV_S_X, ELEMENT, NONE, NONE, 0),
+	SHAPE(VMV_X_S, VMV_X_S, NONE, ELEMENT, NONE, 0),
+	SHAPE(VREDSUM_VS, VREDMAX_VS, ELEMENT, SEW, ELEMENT, FROM_START | ANY_OVERLAP),
+	SHAPE(VWREDSUMU_VS, VWREDSUM_VS, WIDE_ELEMENT, SEW, WIDE_ELEMENT, FROM_START | ANY_OVERLAP),
+	SHAPE(VMANDN_MM, VMXNOR_MM, MASK, MASK, MASK, 0),
+	SHAPE(VCPOP_M, VFIRST_M, NONE, MASK, NONE, FROM_START),
+	SHAPE(VMSBF_M, VMSIF_M, MASK, MASK, NONE, FROM_START | NO_OVERLAP | MASK_APART),
+	SHAPE(VIOTA_M, VIOTA_M, SEW, MASK, NONE, FROM_START | NO_OVERLAP),
+	SHAPE(VID_V, VID_V, SEW, NONE, NONE, 0),
+	SHAPE(VSLIDEUP_VX, VSLIDE1UP_VX, SEW, SEW, NONE, NO_OVERLAP),
+	SHAPE(VSLIDEDOWN_VX, VSLIDE1DOWN_VX, SEW, SEW, NONE, 0),
+	SHAPE(VRGATHER_VV, VRGATHER_VI, SEW, SEW, SEW, NO_OVERLAP),
+	SHAPE(VRGATHEREI16_VV, VRGATHEREI16_VV, SEW, SEW, BITS16, NO_OVERLAP),
+	SHAPE(VCOMPRESS_VM, VCOMPRESS_VM, SEW, SEW, MASK, FROM_START | NO_OVERLAP),
+	SHAPE(VMV1R_V, VMV8R_V, REGISTERS, REGISTERS, NONE, 0),
+	SHAPE(VFADD_VV, VFSGNJX_VF, SEW, SEW, SEW, FLOAT),
+	SHAPE(VFSQRT_V, VFCVT_RTZ_X_F_V, SEW, SEW, NONE, FLOAT),
+	SHAPE(VFMACC_VV, VFNMSUB_VF, SEW, SEW, SEW, FLOAT | VD_IS_SOURCE),
+	SHAPE(VMFEQ_VV, VMFGE_VF, MASK, SEW, SEW, FLOAT),
+	SHAPE(VFMERGE_VFM, VFMERGE_VFM, SEW, SEW, NONE, FLOAT),
+	SHAPE(VFMV_V_F, VFMV_V_F, SEW, NONE, NONE, FLOAT),
+	SHAPE(VFMV_S_F, VFMV_S_F, ELEMENT, NONE, NONE, FLOAT),
+	SHAPE(VFMV_F_S, VFMV_F_S, NONE, ELEMENT, NONE, FLOAT),
+	SHAPE(VFSLIDE1UP_VF, VFSLIDE1UP_VF, SEW, SEW, NONE, FLOAT | NO_OVERLAP),
+	SHAPE(VFSLIDE1DOWN_VF, VFSLIDE1DOWN_VF, SEW, SEW, NONE, FLOAT),
+	SHAPE(VFWADD_VV, VFWMUL_VF, WIDE, SEW, SEW, FLOAT),
+	SHAPE(VFWCVT_XU_F_V, VFWCVT_RTZ_X_F_V, WIDE, SEW, NONE, FLOAT),
+	SHAPE(VFWCVT_F_XU_V, VFWCVT_F_X_V, WIDE, SEW, NONE, FLOAT_WIDE),
+	SHAPE(VFWMACC_VV, VFWNMSAC_VF, WIDE, SEW, SEW, FLOAT | VD_IS_SOURCE),
+	SHAPE(VFWADD_WV, VFWSUB_WF, WIDE, WIDE, SEW, FLOAT),
+	SHAPE(VFNCVT_F_XU_W, VFNCVT_ROD_F_F_W, SEW, WIDE, NONE, FLOAT),
+	SHAPE(VFNCVT_XU_F_W, VFNCVT_RTZ_X_F_W, SEW, WIDE, NONE, FLOAT_WIDE),
+	SHAPE(VFREDUSUM_VS, VFREDMAX_VS, ELEMENT, SEW, ELEMENT, FLOAT | FROM_START | ANY_OVERLAP),
+	SHAPE(VFWREDUSUM_VS, VFWREDOSUM_VS, WIDE_ELEMENT, SEW, WIDE_ELEMENT,
+		FLOAT | FROM_START | ANY_OVERLAP),
+	SHAPE(VAESDM_VV, VGHSH_VV, SEW, SEW, SEW, BY_FOUR | ONLY_32),
+	SHAPE(VAESDM_VS, VAESZ_VS, SEW, FOUR, NONE, BY_FOUR | ONLY_32 | NO_OVERLAP),
+	SHAPE(VSHA2MS_VV, VSHA2CL_VV, SEW, SEW, SEW, BY_FOUR | NO_OVERLAP),
 };
-
-static const struct shape *find_shape(enum riscv_op op)
-{
-	size_t low = 0, high = sizeof(shapes) / sizeof(shapes[0]) - 1;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (op > shapes[middle].last)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return &shapes[low];
-}
 
 /* The registers an operand is in. */
 struct group {
@@ -217,6 +203,33 @@ static bool is_width_legal(const struct riscv_cpu *cpu, unsigned flags)
 			cpu->vstart % 4 == 0);
 }
 
+/* Are all operands, but for numbers, as wide as SEW? Then they may overlap as they like. */
+static bool is_plain(const struct shape *shape)
+{
+	return shape->vd == SEW && (shape->vs2 == SEW || shape->vs2 == NONE) &&
+		(shape->vs1 == SEW || shape->vs1 == NONE) &&
+		!(shape->flags & ~(FLOAT | VD_IS_SOURCE));
+}
+
+/* is_shape_legal() for these. */
+static bool is_plain_legal(
+	const struct riscv_cpu *cpu, const struct riscv_insn *insn, const struct shape *shape)
+{
+	int lmul = riscv_vector_lmul(cpu);
+	unsigned registers = lmul > 0 ? 1u << lmul : 1, used = insn->rd, lowest = insn->rd;
+
+	if (shape->vs2 == SEW) {
+		used |= insn->rs2;
+		lowest = insn->rs2 < lowest ? insn->rs2 : lowest;
+	}
+	if (shape->vs1 == SEW && riscv_vector_has_vs1(insn)) {
+		used |= insn->rs1;
+		lowest = insn->rs1 < lowest ? insn->rs1 : lowest;
+	}
+	return used % registers == 0 && (insn->vm || lowest > 0) &&
+		is_float_legal(cpu, shape->flags);
+}
+
 static bool is_shape_legal(
 	const struct riscv_cpu *cpu, const struct riscv_insn *insn, const struct shape *shape)
 {
@@ -224,6 +237,8 @@ static bool is_shape_legal(
 	enum operand vs1_operand = riscv_vector_has_vs1(insn) ? shape->vs1 : NONE;
 	struct group vd, vs2, vs1;
 
+	if (is_plain(shape))
+		return is_plain_legal(cpu, insn, shape);
 	if ((shape->flags & FROM_START && cpu->vstart) || !is_width_legal(cpu, shape->flags) ||
 		!is_float_legal(cpu, shape->flags))
 		return false;
@@ -294,5 +309,5 @@ bool riscv_vector_is_legal(const struct riscv_cpu *cpu, const struct riscv_insn 
 		return true;
 	if (cpu->vtype & RISCV_VILL)
 		return false;
-	return is_shape_legal(cpu, insn, find_shape(insn->op));
+	return is_shape_legal(cpu, insn, &shapes[insn->op - RISCV_VADD_VV]);
 }

@@ -5,61 +5,81 @@
  */
 #include "jit/riscv/interpret-vector.h"
 
-static bool combine(enum riscv_op op, bool a, bool b)
+/* Masks are two words of 64 bits. */
+#define WORDS	  (RISCV_VLEN_BYTES / 8)
+#define WORD_BITS 64u
+
+static uint64_t combine(enum riscv_op op, uint64_t a, uint64_t b)
 {
 	switch (op) {
 	case RISCV_VMANDN_MM:
-		return a && !b;
+		return a & ~b;
 	case RISCV_VMAND_MM:
-		return a && b;
+		return a & b;
 	case RISCV_VMOR_MM:
-		return a || b;
+		return a | b;
 	case RISCV_VMXOR_MM:
-		return a != b;
+		return a ^ b;
 	case RISCV_VMORN_MM:
-		return a || !b;
+		return a | ~b;
 	case RISCV_VMNAND_MM:
-		return !(a && b);
+		return ~(a & b);
 	case RISCV_VMNOR_MM:
-		return !(a || b);
+		return ~(a | b);
 	default: /* VMXNOR */
-		return a == b;
+		return ~(a ^ b);
 	}
+}
+
+/* The bits of a word whose elements are before `end`. */
+static uint64_t bits_before(uint64_t end, unsigned word)
+{
+	uint64_t first = word * WORD_BITS;
+
+	if (end <= first)
+		return 0;
+	return end - first >= WORD_BITS ? UINT64_MAX : (UINT64_C(1) << (end - first)) - 1;
 }
 
 static void combine_masks(struct riscv_cpu *cpu, const struct riscv_insn *insn)
 {
-	for (unsigned i = cpu->vstart; i < cpu->vl; i++) {
-		bool a = riscv_vector_get_bit(cpu, insn->rs2, i);
-		bool b = riscv_vector_get_bit(cpu, insn->rs1, i);
+	for (unsigned word = 0; word < WORDS; word++) {
+		uint64_t body = bits_before(cpu->vl, word) & ~bits_before(cpu->vstart, word);
+		uint64_t result = combine(insn->op, riscv_vector_get(cpu, insn->rs2, word, 3),
+			riscv_vector_get(cpu, insn->rs1, word, 3));
+		uint64_t old = riscv_vector_get(cpu, insn->rd, word, 3);
 
-		riscv_vector_set_bit(cpu, insn->rd, i, combine(insn->op, a, b));
+		riscv_vector_set(cpu, insn->rd, word, 3, (old & ~body) | (result & body));
 	}
 }
 
-/* An active element that is set. */
-static bool is_set(const struct riscv_cpu *cpu, const struct riscv_insn *insn, unsigned i)
+/* The active elements of a word that are set. */
+static uint64_t set_bits(const struct riscv_cpu *cpu, const struct riscv_insn *insn, unsigned word)
 {
-	return riscv_vector_is_active(cpu, insn, i) && riscv_vector_get_bit(cpu, insn->rs2, i);
+	uint64_t active = insn->vm ? UINT64_MAX : riscv_vector_get(cpu, 0, word, 3);
+
+	return riscv_vector_get(cpu, insn->rs2, word, 3) & active & bits_before(cpu->vl, word);
 }
 
 static uint64_t count(const struct riscv_cpu *cpu, const struct riscv_insn *insn)
 {
 	uint64_t found = 0;
 
-	for (unsigned i = 0; i < cpu->vl; i++)
-		found += is_set(cpu, insn, i);
+	for (unsigned word = 0; word < WORDS; word++)
+		found += (uint64_t)__builtin_popcountll(set_bits(cpu, insn, word));
 	return found;
 }
 
 /* vl when there is none. */
 static uint64_t find_first(const struct riscv_cpu *cpu, const struct riscv_insn *insn)
 {
-	unsigned i = 0;
+	for (unsigned word = 0; word < WORDS; word++) {
+		uint64_t bits = set_bits(cpu, insn, word);
 
-	while (i < cpu->vl && !is_set(cpu, insn, i))
-		i++;
-	return i;
+		if (bits)
+			return word * WORD_BITS + (unsigned)__builtin_ctzll(bits);
+	}
+	return cpu->vl;
 }
 
 static void mark_first(struct riscv_cpu *cpu, const struct riscv_insn *insn)
@@ -90,7 +110,7 @@ static void number_set(struct riscv_cpu *cpu, const struct riscv_insn *insn)
 		if (!riscv_vector_is_active(cpu, insn, i))
 			continue;
 		riscv_vector_set(cpu, insn->rd, i, riscv_vector_sew(cpu), found);
-		found += is_set(cpu, insn, i);
+		found += riscv_vector_get_bit(cpu, insn->rs2, i);
 	}
 }
 
