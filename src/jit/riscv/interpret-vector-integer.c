@@ -393,6 +393,8 @@ static void execute_elements(struct riscv_cpu *cpu, const struct riscv_insn *ins
 
 void riscv_execute_vector_integer(struct riscv_cpu *cpu, const struct riscv_insn *insn)
 {
+	if (riscv_execute_vector_blocks(cpu, insn))
+		return;
 	switch (insn->op) {
 	case RISCV_VADC_VVM ... RISCV_VMSBC_VXM:
 		execute_with_mask(cpu, insn);

@@ -153,6 +153,14 @@ bool riscv_vector_is_legal(const struct riscv_cpu *cpu, const struct riscv_insn 
 void riscv_execute_vector_memory(struct riscv_cpu *cpu, const struct riscv_insn *insn);
 /* interpret-vector-integer.c: RISCV_VECTOR_INTEGER but for what the two below have. */
 void riscv_execute_vector_integer(struct riscv_cpu *cpu, const struct riscv_insn *insn);
+/* interpret-vector-blocks.c: many of them, when vstart is 0; false for the others. */
+bool riscv_execute_vector_blocks(struct riscv_cpu *cpu, const struct riscv_insn *insn);
+/* The active elements of `from`, vl of them, to vd. */
+void riscv_vector_move_active(
+	struct riscv_cpu *cpu, const struct riscv_insn *insn, const void *from, unsigned w);
+/* The operand as blocks of 16 bytes: its group, or `block`, filled with the number. */
+const void *riscv_vector_spread(const struct riscv_cpu *cpu,
+	const struct riscv_vector_operand *operand, unsigned w, void *block, size_t *ret_step);
 /* interpret-vector-fixed.c: vsaddu ... vssra and vnclip of one element; may set vxsat. `a` is an
  * element of vs2 (of vnclip twice as wide), b of vs1, both zero-extended. */
 uint64_t riscv_vector_compute_fixed(
