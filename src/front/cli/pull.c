@@ -16,7 +16,7 @@
 
 struct pull_options {
 	struct registry_options registry;
-	const char *platform;
+	const char *platform, *or_platform;
 	bool all_platforms, all_tags, quiet;
 	int64_t parallel;
 };
@@ -30,6 +30,10 @@ static const struct option pull_rows[] = {
 		"Layers to fetch at once (default 4)" },
 	{ OPTION_STRING, 0, "platform", offsetof(struct pull_options, platform), "OS/ARCH",
 		"Choose the platform (default: this machine's)" },
+	/* For run. */
+	{ OPTION_STRING, 0, "or-platform", offsetof(struct pull_options, or_platform), "OS/ARCH",
+		"The platform to pull where the image is not there for this machine's",
+		.hidden = true },
 	{ OPTION_FLAG, 'q', "quiet", offsetof(struct pull_options, quiet), NULL,
 		"Print only the image's name" },
 	REGISTRY_OPTIONS(struct pull_options, registry),
@@ -75,6 +79,11 @@ static int pull_one(const struct pull_request *request, const struct image_store
 	progress_open(&progress, STDERR_FILENO, quiet);
 	transfer.progress = &progress.image;
 	r = image_pull(store, name, &transfer, &pulled, err);
+	if (r == -ENOEXEC && !transfer.platform && request->options->or_platform) {
+		error_clear(err);
+		transfer.platform = request->options->or_platform;
+		r = image_pull(store, name, &transfer, &pulled, err);
+	}
 	progress_close(&progress);
 	if (r < 0)
 		return r;

@@ -61,7 +61,9 @@ static void run_end(struct run *run)
 /* `pull` or `__unpack`, with what the user said about where and for what. */
 static int ask_helper(struct run *run, const char *verb, const char *name, struct error *err)
 {
-	const char *argv[8];
+	struct image_platform other;
+	const char *argv[10];
+	char or_platform[64];
 	size_t n = 0;
 
 	argv[n++] = run->cli->program;
@@ -73,6 +75,10 @@ static int ask_helper(struct run *run, const char *verb, const char *name, struc
 	if (run->options->platform || *run->platform) {
 		argv[n++] = "--platform";
 		argv[n++] = *run->platform ? run->platform : run->options->platform;
+	} else if (streq(verb, "pull") && run_platform_translated(0, &other) == 0) {
+		image_platform_format(&other, or_platform, sizeof(or_platform));
+		argv[n++] = "--or-platform";
+		argv[n++] = or_platform;
 	}
 	argv[n++] = name;
 	argv[n] = NULL;
@@ -91,6 +97,55 @@ static int resolve(
 	if (r < 0)
 		release_image(run);
 	return r;
+}
+
+/* Stored for a platform only whose programs are translated: that is what is meant, where none was
+ * asked for. -ENOEXEC: it is not. */
+static int resolve_translated(
+	struct run *run, const char *name, struct image_platform *platform, struct error *err)
+{
+	struct image_platform host = *platform, other;
+	struct error ignored = { 0 };
+	char wanted[64];
+
+	for (size_t i = 0; run_platform_translated(i, &other) == 0; i++) {
+		if (resolve(run, name, &other, &ignored) < 0)
+			continue;
+		error_clear(err);
+		*platform = other;
+		image_platform_format(&host, wanted, sizeof(wanted));
+		image_platform_format(&other, run->platform, sizeof(run->platform));
+		fprintf(stderr, "%s: %s has no %s, running %s by translation\n", run->cli->program,
+			name, wanted, run->platform);
+		return 0;
+	}
+	return -ENOEXEC;
+}
+
+static int resolve_any(
+	struct run *run, const char *name, struct image_platform *platform, struct error *err)
+{
+	int r = resolve(run, name, platform, err);
+
+	return r == -ENOEXEC && !run->options->platform
+		? resolve_translated(run, name, platform, err)
+		: r;
+}
+
+/* Not stored for what was asked for: can that be run here at all? */
+static int explain_missing(const char *asked, int why, struct error *err)
+{
+	_cleanup_free_ char *runnable = NULL;
+	struct image_platform host, wanted;
+	struct error had = *err;
+
+	if (!asked || image_platform_parse(asked, &wanted, NULL) < 0 ||
+		image_platform_parse(NULL, &host, NULL) < 0 ||
+		image_platform_matches(&host, &wanted) || run_platform_needs_translation(&wanted))
+		return why;
+	runnable = run_platform_describe_all();
+	return error_set(
+		err, -why, "%s; this machine runs %s", had.message, runnable ? runnable : "others");
 }
 
 /* An image that another tool put into the store has no unpacked layers yet. */
@@ -135,29 +190,6 @@ static int pull_missing(struct run *run, const char *name, int why, struct error
 	return ask_helper(run, "pull", name, err);
 }
 
-/* Stored for a platform only whose programs are translated: that is what is meant, where none was
- * asked for. -ENOEXEC: it is not. */
-static int resolve_translated(
-	struct run *run, const char *name, struct image_platform *platform, struct error *err)
-{
-	struct image_platform host = *platform, other;
-	struct error ignored = { 0 };
-	char wanted[64];
-
-	for (size_t i = 0; run_platform_translated(i, &other) == 0; i++) {
-		if (resolve(run, name, &other, &ignored) < 0)
-			continue;
-		error_clear(err);
-		*platform = other;
-		image_platform_format(&host, wanted, sizeof(wanted));
-		image_platform_format(&other, run->platform, sizeof(run->platform));
-		fprintf(stderr, "%s: %s has no %s, running %s by translation\n", run->cli->program,
-			name, wanted, run->platform);
-		return 0;
-	}
-	return -ENOEXEC;
-}
-
 static int find_image(struct run *run, const char *name, struct error *err)
 {
 	const struct run_options *o = run->options;
@@ -173,13 +205,13 @@ static int find_image(struct run *run, const char *name, struct error *err)
 		if (r < 0)
 			return r;
 	}
-	r = resolve(run, name, &platform, err);
-	if (r == -ENOEXEC && !o->platform)
-		r = resolve_translated(run, name, &platform, err);
+	r = resolve_any(run, name, &platform, err);
 	if (streq(o->pull, "missing") && (r == -ENOENT || (r == -ENOEXEC && !is_id(name)))) {
 		r = pull_missing(run, name, r, err);
 		if (r == 0)
-			r = resolve(run, name, &platform, err);
+			r = resolve_any(run, name, &platform, err);
+	} else if (r == -ENOEXEC) {
+		r = explain_missing(o->platform, r, err);
 	}
 	return r == 0 ? unpack(run, name, &platform, err) : r;
 }
