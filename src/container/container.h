@@ -267,6 +267,8 @@ uint64_t container_capabilities_all(void);
 
 /* The architectures that `translate` may name: the first, the second, ...; then NULL. */
 const char *container_translated(size_t index);
+/* The one of them that a file which begins with these bytes is a program for, or NULL. */
+const char *container_translated_file(const void *head, size_t len);
 
 /* --- life ---------------------------------------------------------------------------------- */
 

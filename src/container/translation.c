@@ -46,6 +46,25 @@ const char *container_translated(size_t index)
 	return index < ARRAY_SIZE(cpus) ? cpus[index].architecture : NULL;
 }
 
+static bool is_elf_for(const Elf64_Ehdr *elf, const struct cpu *cpu)
+{
+	return elf->e_ident[EI_CLASS] == ELFCLASS64 && elf->e_ident[EI_DATA] == ELFDATA2LSB &&
+		elf->e_machine == cpu->machine;
+}
+
+const char *container_translated_file(const void *head, size_t len)
+{
+	Elf64_Ehdr elf;
+
+	if (len < sizeof(elf) || memcmp(head, ELFMAG, SELFMAG) != 0)
+		return NULL;
+	memcpy(&elf, head, sizeof(elf));
+	for (size_t i = 0; i < ARRAY_SIZE(cpus); i++)
+		if (is_elf_for(&elf, &cpus[i]))
+			return cpus[i].architecture;
+	return NULL;
+}
+
 /* --- the parent ----------------------------------------------------------------------------- */
 
 static int write_filter(const struct seccomp_program *program, struct error *err)
@@ -183,8 +202,7 @@ int translation_check(const struct child *child, int fd, const char *command, st
 	if (pread(fd, &elf, sizeof(elf), 0) != (ssize_t)sizeof(elf) ||
 		memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0)
 		return not_executable(command, err);
-	if (elf.e_ident[EI_CLASS] != ELFCLASS64 || elf.e_ident[EI_DATA] != ELFDATA2LSB ||
-		elf.e_machine != cpu->machine)
+	if (!is_elf_for(&elf, cpu))
 		return error_set(err, ENOEXEC,
 			"exec: \"%s\": exec format error: it is not for %s, which this container runs",
 			command, cpu->architecture);

@@ -81,13 +81,13 @@ class Bundle:
         return self
 
 
-def make_rootfs(root):
-    """A root filesystem with busybox."""
+def make_rootfs(root, busybox="/usr/bin/busybox"):
+    """A root filesystem with busybox, maybe one for another CPU."""
     root.mkdir(exist_ok=True)
     root.chmod(0o755)
     for name in ("bin", "etc", "tmp", "proc", "dev", "sys"):
         (root / name).mkdir()
-    subprocess.run(["cp", "/usr/bin/busybox", root / "bin/busybox"], check=True)
+    subprocess.run(["cp", busybox, root / "bin/busybox"], check=True)
     names = subprocess.run(["/usr/bin/busybox", "--list"], capture_output=True, text=True,
                            check=True).stdout.split()
     for name in names:

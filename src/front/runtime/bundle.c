@@ -83,6 +83,8 @@ int bundle_load(int dir_fd, const char *bundle, struct container_config *ret, ch
 		r = resolve_paths(&config, bundle, err);
 	if (r == 0)
 		r = container_config_allow_default_devices(&config, err);
+	if (r == 0)
+		r = bundle_find_foreign(&config, err);
 	if (r < 0) {
 		container_config_free(&config);
 		return r;

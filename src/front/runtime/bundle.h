@@ -15,6 +15,10 @@
 int bundle_load(int dir_fd, const char *bundle, struct container_config *ret, char **ret_text,
 	struct error *err);
 
+/* foreign.c: set config->translate, if the command's file is for a CPU that needs it. What cannot
+ * be told is left to execve(2). */
+int bundle_find_foreign(struct container_config *config, struct error *err);
+
 /* Decide config->cgroup_path and cgroup_unit: what "cgroupsPath" means to the chosen manager, or a
  * name by the ID where it is missing. No path where there is to be no cgroup. *ret_given: it was
  * the document's. */
