@@ -219,7 +219,7 @@ int translation_check(const struct child *child, int fd, const char *command, st
 int translation_make_environment(struct child *child, const char *path, struct error *err)
 {
 	_cleanup_free_ char *filter = NULL, *first = NULL;
-	size_t count = strv_length(child->env);
+	size_t count = strv_length(child->env), kept = 0;
 	char **env;
 
 	if (child->translator_fd < 0)
@@ -234,9 +234,16 @@ int translation_make_environment(struct child *child, const char *path, struct e
 	env = first ? reallocarray(child->env, count + 2, sizeof(*env)) : NULL;
 	if (!env)
 		return error_oom(err);
-	memmove(env + 1, env, count * sizeof(*env));
+	/* One of that name is nobody else's to set. */
+	for (size_t i = 0; i < count; i++) {
+		if (str_after_prefix(env[i], TRANSLATOR_VARIABLE "="))
+			free(env[i]);
+		else
+			env[kept++] = env[i];
+	}
+	memmove(env + 1, env, kept * sizeof(*env));
 	env[0] = steal_ptr(&first);
-	env[count + 1] = NULL;
+	env[kept + 1] = NULL;
 	child->env = env;
 	return 0;
 }
