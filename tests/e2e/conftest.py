@@ -6,11 +6,14 @@
                     process or a name is left behind
     busybox_image   the name of a busybox image that is stored in that root
     debian_image    the same of a Debian with bash, apt and python3 (made once, kept in a cache)
+    both_image      busybox for linux/amd64 and for linux/riscv64, whose programs are translated
+    foreign_image   busybox for linux/riscv64 alone
     rootless        strata as a temporary ordinary user who has subordinate ids
     rootless_single the same for one who has none
     runtime         the OCI runtime for engines (engines.py)
 
-STRATA_BIN names the program (default: build/src/front/strata); it is copied together with its
+STRATA_TEST_PLATFORM=linux/riscv64 makes busybox_image that of foreign_image, and every test one of
+translation. STRATA_BIN names the program (default: build/src/front/strata); it is copied together with its
 helper programs, so that other users can read it and a rebuild does not disturb a test.
 """
 
@@ -255,9 +258,41 @@ def strata(make_strata):
 # --- images ----------------------------------------------------------------------------------
 
 
+def _made(kind, what):
+    """The OCI layout folder of scripts/make-test-image, made once and then cached."""
+    path = CACHE / f"{kind}-oci"
+    done = subprocess.run([str(REPO / "scripts/make-test-image"), kind, str(path)],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        pytest.fail(f"{what} could not be made: {done.stdout[-2000:]}")
+    return path
+
+
 @pytest.fixture(scope="session")
-def busybox_layout():
+def both_layout():
+    return _made("busybox-both", "the busybox image for two platforms")
+
+
+@pytest.fixture(scope="session")
+def foreign_layout(both_layout):
+    """An OCI layout folder with busybox:latest for linux/riscv64 alone."""
+    folder = Path(tempfile.mkdtemp(prefix="strata-e2e-foreign-"))
+    layout = oci.Layout(shutil.copytree(both_layout, folder / "oci"))
+    both = json.loads((both_layout / "index.json").read_text())["manifests"][0]
+    listed = json.loads(layout.blob_path(both["digest"]).read_text())["manifests"]
+    layout.name(next(m for m in listed if m["platform"]["architecture"] == "riscv64"),
+                "busybox:latest")
+    subprocess.run(["chmod", "-R", "a+rX", str(folder)], check=True)
+    yield layout.path
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def busybox_layout(request):
     """An OCI layout folder with one image, busybox:latest, that every user may read."""
+    if os.environ.get("STRATA_TEST_PLATFORM", "linux/amd64") == "linux/riscv64":
+        yield request.getfixturevalue("foreign_layout")
+        return
     folder = Path(tempfile.mkdtemp(prefix="strata-e2e-busybox-"))
     path = folder / "oci"
     layout = oci.Layout(path)
@@ -313,14 +348,31 @@ def busybox_image(strata, busybox_store):
 
 
 @pytest.fixture(scope="session")
+def both_store(strata_binary, both_layout, tmp_path_factory):
+    return _store(strata_binary, both_layout, tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture
+def both_image(strata, both_store):
+    give_image(strata, both_store)
+    return "busybox"
+
+
+@pytest.fixture(scope="session")
+def foreign_store(strata_binary, foreign_layout, tmp_path_factory):
+    return _store(strata_binary, foreign_layout, tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture
+def foreign_image(strata, foreign_store):
+    give_image(strata, foreign_store)
+    return "busybox"
+
+
+@pytest.fixture(scope="session")
 def debian_layout():
-    """An OCI layout folder with debian:test; made by scripts/make-test-image, then cached."""
-    path = CACHE / "debian-oci"
-    done = subprocess.run([str(REPO / "scripts/make-test-image"), "debian", str(path)],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if done.returncode:
-        pytest.fail(f"the Debian image could not be made: {done.stdout[-2000:]}")
-    return path
+    """An OCI layout folder with debian:test."""
+    return _made("debian", "the Debian image")
 
 
 @pytest.fixture(scope="session")
@@ -407,6 +459,14 @@ def _rootless(strata_binary, user, layout):
 def rootless(strata_binary, rootless_user, busybox_layout):
     """strata as an ordinary user, with the image "busybox" in the store."""
     one = _rootless(strata_binary, rootless_user, busybox_layout)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def rootless_foreign(strata_binary, rootless_user, foreign_layout):
+    """The same with the image for linux/riscv64."""
+    one = _rootless(strata_binary, rootless_user, foreign_layout)
     yield one
     one.close()
 
