@@ -79,6 +79,7 @@ void thread_free(struct thread *t)
 {
 	exec_unmap(t);
 	seccomp_thread_end(t);
+	riscv_cpu_release(&t->cpu);
 	host_call(SYS_munmap, t->block, BLOCK_BYTES);
 }
 
@@ -180,10 +181,7 @@ static struct thread *copy(const struct thread *parent, uint64_t flags)
 	memcpy(control, guest_pointer(pointer), CONTROL_HEAD_BYTES);
 	((void **)(void *)control)[0] = control; /* tcb */
 	((void **)(void *)control)[2] = control; /* self */
-	t->cpu = parent->cpu;
-	t->cpu.run = NULL;
-	t->cpu.interrupt = 0;
-	t->cpu.reserved_address = RISCV_NO_RESERVATION;
+	riscv_cpu_copy(&t->cpu, &parent->cpu);
 	t->mask = parent->mask;
 	t->block = block;
 	if (!(flags & CLONE_VFORK) || !(flags & CLONE_VM)) {
@@ -236,12 +234,14 @@ static int64_t clone_sharing(struct thread *parent, const struct clone_request *
 {
 	uint64_t flags = request->flags;
 	struct thread *t = copy(parent, flags);
+	bool is_vforked;
 	void *control;
 	int64_t r;
 
 	if (!t)
 		return -EAGAIN;
 	control = (char *)t - CONTROL_BYTES;
+	is_vforked = t->is_vforked;
 	enter(&t->cpu, flags, request->stack, request->tls);
 	signal_block();
 	if (request->arguments) {
@@ -257,7 +257,8 @@ static int64_t clone_sharing(struct thread *parent, const struct clone_request *
 			request->child_tid, (uint64_t)(uintptr_t)control, start, t);
 	}
 	signal_unblock(parent);
-	if (r < 0 || t->is_vforked)
+	/* Another thread may have ended by now, and its block with it. */
+	if (r < 0 || is_vforked)
 		thread_free(t);
 	return r;
 }
@@ -352,8 +353,10 @@ int64_t call_clone3(struct thread *t, const uint64_t a[6])
 int64_t call_exit(struct thread *t, const uint64_t a[6])
 {
 	signal_block();
-	if (!t->is_vforked) /* that its parent does */
+	if (!t->is_vforked) { /* that its parent does */
 		seccomp_thread_end(t);
+		riscv_cpu_release(&t->cpu);
+	}
 	if (t->is_first || t->is_vforked)
 		for (;;)
 			host_call(SYS_exit, a[0]);
