@@ -179,6 +179,21 @@ static int64_t map_fixed(struct memory *memory, const struct request *request)
 	return r;
 }
 
+/* Some files (io_uring's rings) are mapped where the kernel wants or not at all. Below 2 GiB that
+ * is inside what the guest can have. Lock held. */
+static int64_t map_anywhere(struct memory *memory, const struct request *request)
+{
+	int64_t r = host_call(SYS_mmap, 0, request->size, host_prot(request->prot),
+		request->flags | MAP_32BIT_, request->fd, request->offset);
+	struct region region;
+
+	if (is_error(r))
+		return r;
+	region = describe(request, (uint64_t)r);
+	region_insert(&memory->map, &region);
+	return r;
+}
+
 /* Map where there is room; lock held. */
 static int64_t map_free(struct memory *memory, const struct request *request)
 {
@@ -194,6 +209,8 @@ static int64_t map_free(struct memory *memory, const struct request *request)
 		region = describe(request, place);
 		r = host_call(SYS_mmap, place, request->size, host_prot(request->prot), flags,
 			request->fd, request->offset);
+		if (r == -EINVAL && !request->address && !(request->flags & MAP_ANONYMOUS))
+			return map_anywhere(memory, request);
 		if (r != -EEXIST) {
 			if (!is_error(r))
 				region_insert(&memory->map, &region);

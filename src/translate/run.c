@@ -33,6 +33,8 @@
 #define STACK_MAX	(UINT64_C(1) << 30)
 #define STACK_MIN	(UINT64_C(128) << 10)
 #define STACK_GAP	(UINT64_C(1) << 20) /* free below the stack */
+#define PROGRAM_FD	1021 /* of a table that has 1024 places */
+#define PROGRAM_FD_MAX	4096
 #define NAME_MAX_BYTES	16 /* TASK_COMM_LEN */
 
 /* Where things come to lie. */
@@ -195,19 +197,23 @@ static int map_stack(struct memory *memory, const struct layout *layout, bool is
 	return r < 0 ? (int)r : 0;
 }
 
-/* The file that execve(2) starts this program from again, at a number that is out of the way. */
-static int keep_program(struct process *process, int fd, struct error *err)
+/*
+ * The file that execve(2) starts this program from again, at a number that is out of the way: the
+ * first that the guest's limit does not let it have, unless that is far away (the kernel's table is
+ * as long as the highest number, and every fork copies it).
+ */
+static int keep_program(
+	struct process *process, int fd, uint64_t descriptor_limit, struct error *err)
 {
-	struct rlimit limit = { .rlim_cur = TRANSLATOR_FD_FIRST + 1 };
-	int high, place = TRANSLATOR_FD_FIRST;
+	int high,
+		place = descriptor_limit <= PROGRAM_FD_MAX && descriptor_limit > TRANSLATOR_FD_FIRST
+		? (int)descriptor_limit
+		: PROGRAM_FD;
 
 	if (fd < 0)
 		fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
 	if (fd < 0)
 		return error_errno(err, errno, "cannot open /proc/self/exe");
-	getrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_cur <= TRANSLATOR_FD_FIRST)
-		place = limit.rlim_cur > 8 ? (int)limit.rlim_cur - 8 : 0;
 	if (fd < place) {
 		high = fcntl(fd, F_DUPFD_CLOEXEC, place);
 		if (high >= 0) {
@@ -220,7 +226,8 @@ static int keep_program(struct process *process, int fd, struct error *err)
 	return 0;
 }
 
-static int make_process(const struct translate_options *o, struct process **ret, struct error *err)
+static int make_process(const struct translate_options *o, uint64_t descriptor_limit,
+	struct process **ret, struct error *err)
 {
 	struct process *process = calloc(1, sizeof(*process));
 	int r;
@@ -235,7 +242,7 @@ static int make_process(const struct translate_options *o, struct process **ret,
 	process->is_contained = o->is_contained;
 	process->is_traced = o->is_traced;
 	process->prefix = o->prefix;
-	r = keep_program(process, o->program_fd, err);
+	r = keep_program(process, o->program_fd, descriptor_limit, err);
 	if (r < 0)
 		return r;
 	*ret = process;
@@ -310,7 +317,7 @@ int translate_run(const struct translate_options *options, struct error *err)
 	struct thread *t;
 	struct jit_options jit = { .code_end = memory_code_end, .debug = getenv("STRATA_JIT") };
 	uint64_t descriptor_limit = descriptor_limit_raise();
-	int r = make_process(options, &process, err);
+	int r = make_process(options, descriptor_limit, &process, err);
 
 	if (r == 0)
 		r = open_target(options, &target, err);
