@@ -108,7 +108,7 @@ struct jit {
 	int fd; /* of it */
 	size_t size, used, stubs_end;
 	struct host_stubs {
-		const uint8_t *enter, *leave, *leave_spilled, *link, *miss, *helper;
+		const uint8_t *enter, *leave, *leave_spilled, *link, *miss, *unknown, *helper;
 	} stubs; /* in the executable view; link in the writable one */
 	struct jit_array blocks, exits, landings, places;
 	struct jit_array index; /* uint32_t: blocks by pc, open addressing, 0 is empty, else + 1 */

@@ -232,8 +232,8 @@ int jit_execute(struct jit *jit, void *state)
 		reason = enter(jit, frame, state, entry->code);
 		if (reason == JIT_LEAVE_LINK)
 			reason = link_exit(jit, frame, pc);
-		else if (reason == JIT_LEAVE_MISS)
-			reason = 0;
+		else if (reason == JIT_LEAVE_MISS) /* or the entry's block has been forgotten */
+			reason = look_up(jit, frame, *pc);
 		else if (reason == JIT_LEAVE_HOT)
 			promote(jit, frame, *pc), reason = 0;
 		if (reason == JIT_STOP_INTERRUPT && !is_interrupted(jit, state))

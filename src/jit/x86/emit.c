@@ -303,7 +303,8 @@ int host_redirect(struct jit *jit, uint32_t code, uint64_t pc, bool is_landing)
 	if (is_landing)
 		x86_lea(&c, 8, RSP, x86_m(RSP, 8));
 	x86_constant(&c, RAX, pc);
-	x86_jump(&c, jit->stubs.miss);
+	/* The table may still lead to the code that is not to be entered. */
+	x86_jump(&c, is_landing ? jit->stubs.miss : jit->stubs.unknown);
 	if (x86_is_full(&c))
 		return -ENOSPC;
 	host_replace(jit, code, (uint32_t)jit->used);

@@ -6,6 +6,7 @@
  *   leave               the guest's registers to its state, back to C; eax says why
  *   leave_spilled       likewise, when they are in the state already
  *   link, miss          leave because of a jump that is not set, or a target (rax) not in the table
+ *   unknown             likewise, without a look at the table
  *   helper              a C function with the state whole; rax is what it is told
  */
 #include "jit/x86/emit.h"
@@ -121,6 +122,7 @@ static void emit_miss(struct emitter *e)
 	x86_legacy(c, 4, X86_PP_NONE, X86_MAP_ONE, 0xff, 4,
 		x86_m(RCX, offsetof(struct jit_entry, code)));
 	x86_set_short_target(c, unknown);
+	e->jit->stubs.unknown = c->p;
 	x86_store(c, 8, state_memory(e->jit->guest->pc), RAX);
 	x86_constant(c, RAX, JIT_LEAVE_MISS);
 	x86_jump(c, e->jit->stubs.leave);
