@@ -79,7 +79,6 @@ void thread_free(struct thread *t)
 {
 	exec_unmap(t);
 	seccomp_thread_end(t);
-	riscv_cpu_release(&t->cpu);
 	host_call(SYS_munmap, t->block, BLOCK_BYTES);
 }
 
@@ -119,14 +118,20 @@ struct thread *thread_make_first(struct process *process)
 
 /* --- the loop -------------------------------------------------------------------------------- */
 
-/* Code that may not be executed looks like any other fault from here. */
 static void fault(struct thread *t)
 {
 	const struct riscv_cpu *cpu = &t->cpu;
+	struct region region;
 	int code = cpu->fault_code;
 
 	if (code == SI_KERNEL) /* an address that x86 knows none of */
 		code = SEGV_MAPERR;
+	/* Code: the host's map, which has no PROT_EXEC, does not tell what was wrong with it. */
+	if (cpu->fault_signal == SIGSEGV && cpu->fault_address == cpu->pc)
+		code = memory_region_at(t->process->memory, cpu->pc, &region) &&
+				region.start <= cpu->pc
+			? SEGV_ACCERR
+			: SEGV_MAPERR;
 	signal_fault(t, cpu->fault_signal, code, cpu->fault_address);
 }
 
@@ -181,7 +186,10 @@ static struct thread *copy(const struct thread *parent, uint64_t flags)
 	memcpy(control, guest_pointer(pointer), CONTROL_HEAD_BYTES);
 	((void **)(void *)control)[0] = control; /* tcb */
 	((void **)(void *)control)[2] = control; /* self */
-	riscv_cpu_copy(&t->cpu, &parent->cpu);
+	t->cpu = parent->cpu;
+	t->cpu.run = NULL;
+	t->cpu.interrupt = 0;
+	t->cpu.reserved_address = RISCV_NO_RESERVATION;
 	t->mask = parent->mask;
 	t->block = block;
 	if (!(flags & CLONE_VFORK) || !(flags & CLONE_VM)) {
@@ -234,14 +242,14 @@ static int64_t clone_sharing(struct thread *parent, const struct clone_request *
 {
 	uint64_t flags = request->flags;
 	struct thread *t = copy(parent, flags);
-	bool is_vforked;
 	void *control;
+	bool is_ours; /* to free: any other may be gone with its block when we come back */
 	int64_t r;
 
 	if (!t)
 		return -EAGAIN;
+	is_ours = t->is_vforked;
 	control = (char *)t - CONTROL_BYTES;
-	is_vforked = t->is_vforked;
 	enter(&t->cpu, flags, request->stack, request->tls);
 	signal_block();
 	if (request->arguments) {
@@ -257,8 +265,7 @@ static int64_t clone_sharing(struct thread *parent, const struct clone_request *
 			request->child_tid, (uint64_t)(uintptr_t)control, start, t);
 	}
 	signal_unblock(parent);
-	/* Another thread may have ended by now, and its block with it. */
-	if (r < 0 || is_vforked)
+	if (r < 0 || is_ours)
 		thread_free(t);
 	return r;
 }
@@ -353,10 +360,8 @@ int64_t call_clone3(struct thread *t, const uint64_t a[6])
 int64_t call_exit(struct thread *t, const uint64_t a[6])
 {
 	signal_block();
-	if (!t->is_vforked) { /* that its parent does */
+	if (!t->is_vforked) /* that its parent does */
 		seccomp_thread_end(t);
-		riscv_cpu_release(&t->cpu);
-	}
 	if (t->is_first || t->is_vforked)
 		for (;;)
 			host_call(SYS_exit, a[0]);
