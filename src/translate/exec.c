@@ -367,9 +367,9 @@ static int open_target(
 		length = 14;
 		append_number(link, &length, "", dir);
 		link[length - 1] = '\0';
-		return descriptor_is_ours(t, (uint64_t)dir)
-			? -EBADF
-			: load_open_executable(AT_FDCWD, link, 0);
+		if (descriptor_is_ours(t, (uint64_t)dir) || host_call(SYS_fcntl, dir, F_GETFD) < 0)
+			return -EBADF;
+		return load_open_executable(AT_FDCWD, link, 0);
 	}
 	/* As the kernel would call it: a name below a directory that is not the current one. */
 	if (dir == AT_FDCWD || path[0] == '/') {
