@@ -65,6 +65,7 @@ static int reserve(struct jit_array *array, size_t item_bytes, size_t limit)
 
 	if (items == MAP_FAILED)
 		return -errno;
+	madvise(items, item_bytes * limit, MADV_DONTDUMP);
 	*array = (struct jit_array){ items, item_bytes, 0, limit };
 	return 0;
 }
@@ -148,6 +149,9 @@ static int make_views(struct jit *jit)
 	if (executable == MAP_FAILED)
 		return -errno;
 	jit->executable = executable;
+	/* A core of the guest's has the guest's memory: ours would make it many times larger. */
+	madvise(writable, jit->size, MADV_DONTDUMP);
+	madvise(executable, jit->size, MADV_DONTDUMP);
 	return mprotect(executable, jit->size, PROT_READ | PROT_EXEC) < 0 ? -errno : 0;
 }
 
