@@ -273,10 +273,11 @@ static int64_t clone_sharing(struct thread *parent, const struct clone_request *
 static int64_t clone_copying(struct thread *t, const struct clone_request *request)
 {
 	struct process *process = t->process;
-	uint64_t flags = request->flags & ~(uint64_t)CLONE_SETTLS;
+	uint64_t flags = request->flags & ~(uint64_t)CLONE_SETTLS, held;
 	int64_t r;
 
 	signal_block();
+	held = t->held;
 	/* In this order: who translates asks for the map. */
 	jit_before_fork(process->jit);
 	lock_take(&process->memory->lock);
@@ -296,7 +297,7 @@ static int64_t clone_copying(struct thread *t, const struct clone_request *reque
 	if (r == 0) {
 		process->pid = (int)host_call(SYS_getpid);
 		t->tid = (int)host_call(SYS_gettid);
-		t->held = 0;
+		t->held &= ~held; /* the parent's; one that has come to us since is ours */
 		if (jit_after_fork(process->jit, true) < 0)
 			signal_die(SIGKILL);
 		enter(&t->cpu, request->flags, request->stack, request->tls);
