@@ -159,17 +159,15 @@ static int look_up(struct jit *jit, struct jit_frame *frame, uint64_t pc)
 }
 
 /* An exit was taken that leads nowhere yet. */
-static int link_exit(struct jit *jit, struct jit_frame *frame, uint64_t *pc)
+static int link_exit(struct jit *jit, struct jit_frame *frame, const struct jit_exit *exit)
 {
-	struct jit_exit exit = ((struct jit_exit *)jit->exits.items)[frame->exit];
 	struct jit_block *block;
 	int r;
 
 	jit_lock(jit, frame);
-	*pc = exit.target;
-	r = find_or_make(jit, frame, exit.target, &block);
+	r = find_or_make(jit, frame, exit->target, &block);
 	if (r >= 0 && frame->epoch == jit->epoch) {
-		host_link(jit, exit.place, block->code);
+		host_link(jit, exit->place, block->code);
 		jit->stats.links++;
 	}
 	refresh_if_old(jit, frame);
@@ -201,13 +199,19 @@ static bool is_interrupted(const struct jit *jit, void *state)
 	return __atomic_exchange_n(interrupt, 0, __ATOMIC_SEQ_CST) & ~JIT_INTERRUPT_OWN;
 }
 
-static int enter(struct jit *jit, struct jit_frame *frame, void *state, const uint8_t *code)
+/* `exit` is read while the table of exits cannot be emptied yet. */
+static int enter(struct jit *jit, struct jit_frame *frame, void *state, const uint8_t *code,
+	struct jit_exit *exit)
 {
 	int reason = 0;
 
 	__atomic_store_n(&frame->in_code, true, __ATOMIC_SEQ_CST);
 	if (frame->epoch == __atomic_load_n(&jit->epoch, __ATOMIC_SEQ_CST))
 		reason = ((enter_function *)(uintptr_t)jit->stubs.enter)(state, code);
+	if (reason == JIT_LEAVE_LINK) {
+		*exit = ((struct jit_exit *)jit->exits.items)[frame->exit];
+		*pc_of(jit, state) = exit->target;
+	}
 	__atomic_store_n(&frame->in_code, false, __ATOMIC_RELEASE);
 	return reason;
 }
@@ -217,6 +221,7 @@ int jit_execute(struct jit *jit, void *state)
 	struct jit_frame *frame = frame_of(jit, state);
 	uint64_t *pc = pc_of(jit, state);
 	int reason = jit_prepare(jit, frame);
+	struct jit_exit exit;
 
 	if (reason < 0)
 		return JIT_LEAVE_INTERPRET;
@@ -229,9 +234,9 @@ int jit_execute(struct jit *jit, void *state)
 			if (reason)
 				return reason;
 		}
-		reason = enter(jit, frame, state, entry->code);
+		reason = enter(jit, frame, state, entry->code, &exit);
 		if (reason == JIT_LEAVE_LINK)
-			reason = link_exit(jit, frame, pc);
+			reason = link_exit(jit, frame, &exit);
 		else if (reason == JIT_LEAVE_MISS) /* or the entry's block has been forgotten */
 			reason = look_up(jit, frame, *pc);
 		else if (reason == JIT_LEAVE_HOT)
