@@ -5,8 +5,9 @@
  * A jump to a block that exists leads there; one that does not leads to a stub of its own, which
  * has the target translated and the jump set (host_link). Calls use the host's: below the address
  * the host returns to lies the one the guest will return to, and a return whose target is not that
- * one looks its target up. Backward jumps look whether somebody wants the thread to stop, and
- * outside of regions count, so that what turns often is translated as a region.
+ * one looks its target up. Whatever code could go round by for ever looks whether somebody wants
+ * the thread to stop: jumps and calls backward or by a register, and returns that are looked up.
+ * Backward jumps outside of regions count, so that what turns often is translated as a region.
  */
 #include "jit/x86/emit.h"
 
@@ -274,6 +275,8 @@ static void emit_landing(struct emitter *e, const struct ir *ir)
 
 void emit_call(struct emitter *e, const struct ir *ir)
 {
+	if ((uint64_t)ir->imm <= ir->pc) /* a recursion, perhaps */
+		check_interrupt(e, ir);
 	write_way_back(e, ir);
 	map_to_global(e);
 	push_way_back(e, ir);
@@ -337,6 +340,7 @@ void emit_call_register(struct emitter *e, const struct ir *ir)
 {
 	struct cold *cold;
 
+	check_interrupt(e, ir);
 	load_target(e, ir);
 	write_way_back(e, ir);
 	map_to_global(e);

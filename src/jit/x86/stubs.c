@@ -111,8 +111,10 @@ static void emit_helper_stub(struct emitter *e)
 static void emit_miss(struct emitter *e)
 {
 	struct x86_code *c = &e->code;
-	uint8_t *unknown;
+	uint8_t *unknown, *interrupted;
 
+	x86_arithmetic_immediate(c, 4, X86_CMP, state_memory(e->jit->guest->interrupt), 0);
+	interrupted = x86_jump_short_if(c, X86_NE);
 	x86_lea(c, 4, RCX, (struct x86_operand){ true, X86_NO_REG, RAX, 3, 0 });
 	x86_arithmetic_immediate(c, 4, X86_AND, x86_r(RCX), (JIT_LOOKUP_SIZE - 1) << 4);
 	x86_arithmetic(
@@ -125,6 +127,10 @@ static void emit_miss(struct emitter *e)
 	e->jit->stubs.unknown = c->p;
 	x86_store(c, 8, state_memory(e->jit->guest->pc), RAX);
 	x86_constant(c, RAX, JIT_LEAVE_MISS);
+	x86_jump(c, e->jit->stubs.leave);
+	x86_set_short_target(c, interrupted);
+	x86_store(c, 8, state_memory(e->jit->guest->pc), RAX);
+	x86_constant(c, RAX, JIT_STOP_INTERRUPT);
 	x86_jump(c, e->jit->stubs.leave);
 }
 
