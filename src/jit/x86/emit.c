@@ -228,11 +228,25 @@ static void note_place(struct emitter *e, const struct ir *ir)
 	e->out->nr_places++;
 }
 
+/* host_replace() puts a jump of 5 bytes here while others run: none may be in the middle of it, so
+ * these are one instruction (nop). */
+static void emit_entry(struct emitter *e)
+{
+	static const uint8_t nop[] = { 0x0f, 0x1f, 0x44, 0x00, 0x00 };
+
+	for (unsigned i = 0; i < sizeof(nop); i++)
+		x86_byte(&e->code, nop[i]);
+}
+
+/* The label of a line is its entry, so that its own jumps notice when it is replaced. */
 static void emit_all(struct emitter *e)
 {
+	uint8_t *entry = e->code.p;
+
+	emit_entry(e);
 	map_from_global(e);
 	e->labels[0].pc = e->in->pc;
-	e->labels[0].code = e->code.p;
+	e->labels[0].code = e->out->is_region ? e->code.p : entry;
 	e->nr_labels = 1;
 	for (unsigned i = 0; i < e->in->nr && !e->failed && !x86_is_full(&e->code); i++) {
 		const struct ir *ir = &e->in->ops[i];
