@@ -301,17 +301,22 @@ static void *state_of(const struct jit *jit, const struct jit_frame *frame)
 	return (char *)(uintptr_t)frame - jit->guest->frame;
 }
 
+/* Out of translated code at its next jump, and in again. */
+static void send_out(struct jit *jit, struct jit_frame *frame)
+{
+	uint32_t *interrupt = (void *)((char *)state_of(jit, frame) + jit->guest->interrupt);
+
+	__atomic_or_fetch(interrupt, JIT_INTERRUPT_OWN, __ATOMIC_SEQ_CST);
+}
+
 void jit_flush(struct jit *jit, struct jit_frame *frame)
 {
 	__atomic_add_fetch(&jit->epoch, 1, __ATOMIC_SEQ_CST);
 	for (struct jit_frame *other = jit->frames; other; other = other->next) {
-		uint32_t *interrupt = (void *)((char *)state_of(jit, other) +
-			jit->guest->interrupt);
-
 		if (other == frame)
 			continue;
 		while (__atomic_load_n(&other->in_code, __ATOMIC_SEQ_CST)) {
-			__atomic_or_fetch(interrupt, JIT_INTERRUPT_OWN, __ATOMIC_SEQ_CST);
+			send_out(jit, other);
 			sched_yield();
 		}
 	}
@@ -354,18 +359,28 @@ void jit_invalidate(struct jit *jit, uint64_t start, uint64_t size)
 {
 	struct jit_block *blocks = jit->blocks.items;
 	uint64_t end = start + size < start ? UINT64_MAX : start + size;
-	bool is_full = false;
+	bool is_full = false, in_loops = false;
 
 	if (!size || jit->interpret)
 		return;
 	jit_lock(jit, NULL);
 	if (start < jit->highest && end > jit->lowest) {
-		for (size_t i = 0; i < jit->blocks.nr; i++)
-			if (!blocks[i].is_dead && overlaps(&blocks[i], start, end))
-				is_full |= forget(jit, &blocks[i]) < 0;
-		/* Places of dead blocks may be used again: nothing of them is known any more. */
-		if (is_full)
+		for (size_t i = 0; i < jit->blocks.nr; i++) {
+			if (blocks[i].is_dead || !overlaps(&blocks[i], start, end))
+				continue;
+			is_full |= forget(jit, &blocks[i]) < 0;
+			in_loops |= blocks[i].is_region;
+		}
+		/* Something of the old code can still be entered: nobody goes in again before it
+		 * is all gone. */
+		if (is_full) {
 			jit->wants_flush = true;
+			__atomic_add_fetch(&jit->epoch, 1, __ATOMIC_SEQ_CST);
+		}
+		/* The jumps of a region do not pass by its entry. */
+		for (struct jit_frame *frame = jit->frames; frame && (is_full || in_loops);
+			frame = frame->next)
+			send_out(jit, frame);
 	}
 	jit_unlock(jit, NULL);
 }

@@ -120,7 +120,7 @@ static uint32_t add_exit(struct emitter *e, uint64_t pc, const uint8_t *place)
 	struct jit_exit *exit = jit_append(&e->jit->exits, 1);
 
 	if (!exit) {
-		e->failed = true;
+		no_room(e);
 		return 0;
 	}
 	*exit = (struct jit_exit){ pc, (uint32_t)(place - e->jit->writable) };
@@ -262,7 +262,7 @@ static void emit_landing(struct emitter *e, const struct ir *ir)
 	struct jit_landing *landing = jit_append(&e->jit->landings, 1);
 
 	if (!landing) {
-		e->failed = true;
+		no_room(e);
 		return;
 	}
 	landing->pc = behind(ir);

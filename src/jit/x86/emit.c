@@ -220,7 +220,7 @@ static void note_place(struct emitter *e, const struct ir *ir)
 	struct jit_place *place = jit_append(&e->jit->places, 1);
 
 	if (!place) {
-		e->failed = true;
+		no_room(e);
 		return;
 	}
 	place->code = (uint32_t)(e->code.p - e->code.start);

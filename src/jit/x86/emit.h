@@ -112,6 +112,11 @@ void out(struct emitter *e, unsigned slot, uint8_t reg);
 uint8_t float_in(struct emitter *e, unsigned slot, uint8_t scratch);
 uint8_t float_target(const struct emitter *e, unsigned slot, uint8_t scratch);
 void float_out(struct emitter *e, unsigned slot, uint8_t reg);
+/* Some table of the cache is full: as if the cache were. */
+static inline void no_room(struct emitter *e)
+{
+	e->code.end = e->code.p;
+}
 /* The slot has been given a value of this width. */
 void note_width(struct emitter *e, unsigned slot, unsigned size);
 /* a + imm as an operand; may use `scratch`. */
