@@ -108,8 +108,9 @@ struct jit {
 	int fd; /* of it */
 	size_t size, used, stubs_end;
 	struct host_stubs {
-		const uint8_t *enter, *leave, *leave_spilled, *link, *miss, *unknown, *helper;
-	} stubs; /* in the executable view; link in the writable one */
+		const uint8_t *enter, *leave, *leave_spilled, *link, *miss, *unknown, *bottom,
+			*helper;
+	} stubs; /* enter and bottom in the executable view, the others in the writable one */
 	struct jit_array blocks, exits, landings, places;
 	struct jit_array index; /* uint32_t: blocks by pc, open addressing, 0 is empty, else + 1 */
 	struct jit_array counters; /* uint32_t */

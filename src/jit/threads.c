@@ -25,12 +25,12 @@ bool jit_is_shadow_guard(const struct jit_frame *frame, uint64_t address)
 	return frame->memory && address - (uint64_t)(uintptr_t)frame->memory < GUARD_BYTES;
 }
 
-/* Below the bottom no return finds what it looks for. */
+/* At the bottom a return finds what it looks for only when the guest wants to go to NO_PC. */
 static void empty_shadow(struct jit_frame *frame)
 {
 	uint64_t *bottom = jit_shadow_bottom(frame);
 
-	bottom[0] = 0;
+	bottom[0] = (uint64_t)(uintptr_t)frame->jit->stubs.bottom;
 	bottom[1] = NO_PC;
 	frame->shadow_stack = bottom;
 }

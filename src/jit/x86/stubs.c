@@ -7,6 +7,7 @@
  *   leave_spilled       likewise, when they are in the state already
  *   link, miss          leave because of a jump that is not set, or a target (rax) not in the table
  *   unknown             likewise, without a look at the table
+ *   bottom              a return to the odd address at the shadow stack's bottom: a miss
  *   helper              a C function with the state whole; rax is what it is told
  */
 #include "jit/x86/emit.h"
@@ -162,6 +163,10 @@ void host_emit_stubs(struct jit *jit)
 	x86_jump(&e->code, jit->stubs.leave);
 	jit->stubs.miss = begin(e);
 	emit_miss(e);
+	jit->stubs.bottom = jit->executable + (begin(e) - jit->writable);
+	x86_lea(&e->code, 8, RSP, x86_m(RSP, -8));
+	x86_arithmetic_immediate(&e->code, 8, X86_AND, x86_r(RAX), -2);
+	x86_jump(&e->code, jit->stubs.miss);
 	jit->stubs.helper = begin(e);
 	emit_helper_stub(e);
 	jit->used = jit->stubs_end = (size_t)(e->code.p - jit->writable);
