@@ -162,6 +162,8 @@ static void use_immediate(const struct facts *f, struct ir *ir)
 	ir->b = IR_ZERO;
 	ir->imm = value;
 	ir->flags |= IR_IMMEDIATE;
+	if (ir->op >= IR_SHIFT_LEFT && ir->op <= IR_ROTATE_LEFT)
+		ir->imm &= ir->flags & IR_WORD ? 31 : 63;
 }
 
 static void fold(const struct facts *f, struct ir *ir)
@@ -183,28 +185,29 @@ static void fold(const struct facts *f, struct ir *ir)
 /* Addresses and targets. */
 static void fold_address(const struct facts *f, struct ir *ir)
 {
-	int64_t a;
+	int64_t a, sum;
 
 	if (!known(f, ir->a, &a))
 		return;
+	sum = (int64_t)((uint64_t)a + (uint64_t)ir->imm);
 	switch (ir->op) {
 	case IR_LOAD:
 	case IR_STORE:
-		if (!fits(a + ir->imm) || a + ir->imm < 0)
+		if (!fits(sum) || sum < 0)
 			return;
-		ir->imm += a;
+		ir->imm = sum;
 		ir->a = IR_ZERO;
 		break;
 	case IR_CALL_REGISTER:
 		ir->op = IR_CALL;
-		ir->imm = (a + ir->imm) & ~INT64_C(1);
+		ir->imm = sum & ~INT64_C(1);
 		ir->a = IR_ZERO;
 		break;
 	case IR_JUMP_REGISTER:
 		if (ir->d != IR_ZERO)
 			return;
 		ir->op = IR_JUMP;
-		ir->imm = (a + ir->imm) & ~INT64_C(1);
+		ir->imm = sum & ~INT64_C(1);
 		ir->a = IR_ZERO;
 		break;
 	}

@@ -68,7 +68,10 @@ int jit_prepare(struct jit *jit, struct jit_frame *frame)
 		NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		return -errno;
-	mprotect(memory, GUARD_BYTES, PROT_NONE);
+	if (mprotect(memory, GUARD_BYTES, PROT_NONE) < 0) {
+		munmap(memory, MEMORY_BYTES);
+		return -errno;
+	}
 	frame->memory = memory;
 	frame->lookup = memory + GUARD_BYTES + JIT_SHADOW_BYTES;
 	frame->jit = jit;

@@ -497,6 +497,9 @@ static bool find_labels(struct lift *lift, uint64_t start, uint64_t end)
 	unsigned nr = 0;
 
 	lift->nr_labels = 0;
+	/* What lies between is not looked at: it may not even be there. */
+	if (end - start > 4 * REGION_MAX)
+		return false;
 	for (lift->pc = start; lift->pc < end; lift->pc += lift->insn.length) {
 		uint64_t target;
 
