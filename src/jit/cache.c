@@ -180,6 +180,9 @@ int jit_open_guest(const struct jit_options *options, const struct jit_guest *gu
 	jit->epoch = 1;
 	jit->size = options->cache_bytes ? options->cache_bytes : CACHE_BYTES;
 	r = parse_debug(jit, options->debug, err);
+	if (r == 0 && (jit->size < JIT_CACHE_BYTES_MIN || jit->size > JIT_CACHE_BYTES_MAX))
+		r = error_set(err, EINVAL, "a code cache has %u to %u bytes, not %zu",
+			JIT_CACHE_BYTES_MIN, JIT_CACHE_BYTES_MAX, jit->size);
 	if (r < 0) {
 		jit_free(jit);
 		return r;
@@ -194,8 +197,9 @@ int jit_open_guest(const struct jit_options *options, const struct jit_guest *gu
 		(r = reserve(&jit->counters, sizeof(uint32_t), COUNTERS_MAX)) < 0 ||
 		(r = reserve(&jit->index, sizeof(uint32_t), INDEX_SIZE)) < 0 ||
 		(r = reserve(&jit->emitter, host_emitter_bytes(), 1)) < 0) {
+		error_errno(err, r, "no memory for a code cache of %zu bytes", jit->size);
 		jit_free(jit);
-		return error_errno(err, r, "no memory for a code cache of %zu bytes", jit->size);
+		return r;
 	}
 	host_emit_stubs(jit);
 	perf_open(jit);

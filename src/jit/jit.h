@@ -61,19 +61,22 @@ struct jit_frame {
 	struct jit_frame *next; /* of the same cache */
 };
 
+#define JIT_CACHE_BYTES_MIN (16u << 10)
+#define JIT_CACHE_BYTES_MAX (1u << 30) /* jumps reach 2 GiB */
+
 struct jit_options {
 	/* How far code may be fetched from pc: an end behind pc, or pc itself where nothing is
 	 * executable. Called while a block is translated, by any thread. NULL: everywhere. */
 	uint64_t (*code_end)(void *context, uint64_t pc);
 	void *context;
-	size_t cache_bytes; /* bound of the code cache; 0: the default */
+	size_t cache_bytes; /* bound of the code cache, from _MIN to _MAX; 0: the default */
 	const char *debug; /* words of STRATA_JIT: "trace,ir,asm,stats,interpret"; NULL: none */
 };
 
 struct jit;
 
-/* Make an empty code cache. Errors: -EINVAL for an unknown word in `debug`, -ENOMEM, or what
- * mmap(2) and mremap(2) say. */
+/* Make an empty code cache. Errors: -EINVAL for an unknown word in `debug` or a size that it cannot
+ * have, -ENOMEM, or what mmap(2) and mremap(2) say. */
 int jit_open(const struct jit_options *options, struct jit **ret, struct error *err);
 struct jit *jit_free(struct jit *jit);
 
