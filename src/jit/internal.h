@@ -41,6 +41,7 @@ struct jit_guest {
 	unsigned nr_slots, first_float;
 	uint16_t slot_offsets[JIT_SLOTS_MAX];
 	uint16_t pc, interrupt, frame, reserved_address, reserved_value;
+	uint16_t float_flags; /* 32 bits, of which the lower five are flags */
 	/* Slots in the order in which they want to be in registers of the host. */
 	uint8_t hot[JIT_SLOTS_MAX];
 	/* Fill `block` (empty but for pc). */

@@ -98,6 +98,9 @@
 	X(FLOAT_CONVERT, "float_convert") /* imm bytes to `size` */                                \
 	X(FLOAT_TO_BITS, "float_to_bits") /* integer d = bits of a, size 4 sign extended */        \
 	X(FLOAT_FROM_BITS, "float_from_bits")                                                      \
+	/* the flags that floating point has raised since they were last written */                \
+	X(FLOAT_READ_FLAGS, "float_read_flags")                                                    \
+	X(FLOAT_WRITE_FLAGS, "float_write_flags") /* = a */                                        \
 	/* jumps of the same block come here: nothing is known of what slots hold */               \
 	X(LABEL, "label")                                                                          \
 	/* ways out; pc is where the guest goes on */                                              \
@@ -136,6 +139,8 @@ enum ir_flags {
 	IR_NEGATE_ADDEND = 1 << 5,
 	IR_NEGATE_SIGN = 1 << 6, /* FLOAT_SIGN: the inverse of b's */
 	IR_XOR_SIGN = 1 << 7, /* FLOAT_SIGN: a's and b's */
+	/* FLOAT_SET: the flags are written back behind it to what they were; imm is that helper. */
+	IR_KEEPS_FLAGS = 1 << 4,
 };
 
 struct ir {

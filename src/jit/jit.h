@@ -51,6 +51,7 @@ struct jit_frame {
 	void *helper;
 	uint32_t *counters; /* how often loops may still run before they are worth more */
 	uint32_t float_control, host_float_control;
+	uint8_t float_flags[64]; /* the host's, to the guest's */
 	uint32_t exit; /* which one was taken */
 	uint64_t hot; /* the loop that was */
 	bool in_code; /* translated code or a helper runs */

@@ -298,6 +298,38 @@ static void find_rotation(const struct facts *f, const struct ir_block *block,
 	ir->b = IR_ZERO;
 }
 
+/* Flags read, two numbers compared, and the flags written back, as compilers do for comparisons
+ * that must not raise any: then only a NaN can have raised one, and only then they need be written.
+ */
+static void find_quiet_comparison(struct ir_block *block, unsigned index)
+{
+	struct ir *write = &block->ops[index], *set = NULL;
+
+	if (write->op != IR_FLOAT_WRITE_FLAGS)
+		return;
+	for (unsigned i = index; i-- > 0;) {
+		struct ir *ir = &block->ops[i];
+
+		if (ir->op == IR_FLOAT_READ_FLAGS && set && ir->d == write->a) {
+			set->flags |= IR_KEEPS_FLAGS;
+			set->imm = write->helper;
+			*write = (struct ir){ .op = IR_MOVE,
+				.d = IR_ZERO,
+				.a = IR_ZERO,
+				.b = IR_ZERO,
+				.c = IR_ZERO };
+			return;
+		}
+		if ((ir->op != IR_FLOAT_SET || set || ir->condition == IR_EQUAL) &&
+			!(is_pure(ir) && ir->op < IR_LOAD))
+			return;
+		if (ir->d == write->a)
+			return;
+		if (ir->op == IR_FLOAT_SET)
+			set = ir;
+	}
+}
+
 /* Additions of nothing, extensions of what is extended. */
 static void simplify(const struct facts *f, struct ir *ir)
 {
@@ -377,6 +409,7 @@ static void go_down(struct ir_block *block)
 		simplify(&f, ir);
 		find_extension(&f, block, ir);
 		find_rotation(&f, block, versions, ir);
+		find_quiet_comparison(block, i);
 		ir->version = ir->a < NR_SLOTS ? f.version[ir->a] : 0;
 		versions[i] = ir->version;
 		note(&f, ir, (int)i);

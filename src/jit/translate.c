@@ -38,7 +38,8 @@ static void print(struct jit *jit, const struct jit_block *block)
 		ir_print(&jit->ir, jit->guest->slot_names, STDERR_FILENO);
 	}
 	if (jit->print_asm) {
-		dprintf(STDERR_FILENO, "code %#llx:", (unsigned long long)block->pc);
+		dprintf(STDERR_FILENO, "code %#llx at %#x:", (unsigned long long)block->pc,
+			block->code);
 		for (uint32_t i = block->code; i < block->code_end; i++)
 			dprintf(STDERR_FILENO, " %02x", jit->writable[i]);
 		dprintf(STDERR_FILENO, "\n");

@@ -363,6 +363,30 @@ static void lift_jalr(struct lift *lift)
 		lift->is_over = true;
 }
 
+/* frflags and fsflags, as compilers have them around comparisons. */
+static bool lift_float_flags(struct lift *lift)
+{
+	const struct riscv_insn *insn = &lift->insn;
+	struct ir *ir;
+
+	if (insn->imm != RISCV_CSR_FFLAGS)
+		return false;
+	if (insn->op == RISCV_CSRRS && !insn->rs1) {
+		add(lift, IR_FLOAT_READ_FLAGS)->d = integer_slot(insn->rd);
+		return true;
+	}
+	if (insn->op != RISCV_CSRRW || insn->rd)
+		return false;
+	{
+		int16_t helper = keep(lift);
+
+		ir = add(lift, IR_FLOAT_WRITE_FLAGS);
+		ir->helper = helper;
+		ir->a = integer_slot(insn->rs1);
+	}
+	return true;
+}
+
 void riscv_lift_one(struct lift *lift)
 {
 	const struct row *row = &rows[lift->insn.op];
@@ -399,6 +423,11 @@ void riscv_lift_one(struct lift *lift)
 		break;
 	case RISCV_ILLEGAL:
 		lift_stop(lift, JIT_STOP_ILLEGAL, 0);
+		break;
+	case RISCV_CSRRW:
+	case RISCV_CSRRS:
+		if (!lift_float_flags(lift))
+			lift_helper(lift);
 		break;
 	default:
 		if (row->shape == SHAPE_HELPER)

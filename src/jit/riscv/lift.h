@@ -11,6 +11,7 @@
 
 #define RISCV_FIRST_FLOAT_SLOT 32
 #define RISCV_LABELS_MAX       128
+#define RISCV_CSR_FFLAGS       1
 
 struct lift {
 	struct ir_block *block;

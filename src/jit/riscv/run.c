@@ -88,6 +88,7 @@ static const struct jit_guest guest = {
 	.frame = offsetof(struct riscv_cpu, frame),
 	.reserved_address = offsetof(struct riscv_cpu, reserved_address),
 	.reserved_value = offsetof(struct riscv_cpu, reserved_value),
+	.float_flags = offsetof(struct riscv_cpu, fcsr),
 	/* What compilers use most: arguments and their temporaries, sp, the first saved ones; and
 	 * those that compressed instructions reach. x0 comes last: it is never used. */
 	.hot = { 15, 14, 10, 11, 13, 12, 2, 8, 9, 16, 17, 6, 18, 28, 19, 29, 20, 7, 30, 31, 21, 5,

@@ -449,6 +449,8 @@ static void emit_cold_part(struct emitter *e, struct cold *cold)
 	switch (cold->kind) {
 	case COLD_HELPER:
 		call_helper(e, cold->ir->pc, cold->ir->helper);
+		if (cold->ir->op == IR_FLOAT_SET && cold->ir->flags & IR_KEEPS_FLAGS)
+			call_helper(e, cold->ir->pc, (int)cold->ir->imm);
 		x86_jump(&e->code, cold->resume);
 		break;
 	case COLD_EXIT:

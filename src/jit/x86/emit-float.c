@@ -235,6 +235,10 @@ void emit_float_set(struct emitter *e, const struct ir *ir)
 		x86_set(&e->code, X86_NP, RCX);
 		x86_set(&e->code, X86_E, RAX);
 		x86_arithmetic(&e->code, 4, X86_AND, RAX, x86_r(RCX));
+	} else if (ir->flags & IR_KEEPS_FLAGS) {
+		x86_vex(&e->code, false, packed(ir->size), X86_MAP_0F, 0x2e, b, 0, x86_r(a));
+		slow_if(e, ir, &slow, X86_P);
+		x86_set(&e->code, ir->condition == IR_LESS ? X86_A : X86_AE, RAX);
 	} else { /* b above a, or not below */
 		x86_vex(&e->code, false, packed(ir->size), X86_MAP_0F, 0x2f, b, 0, x86_r(a));
 		x86_set(&e->code, ir->condition == IR_LESS ? X86_A : X86_AE, RAX);
@@ -355,4 +359,51 @@ void emit_float_from_bits(struct emitter *e, const struct ir *ir)
 			constant_memory(e, CONSTANT_BOX_SINGLE));
 	float_out(e, ir->d, reg);
 	note_width(e, ir->d, ir->size);
+}
+
+/* --- flags -------------------------------------------------------------------------------------
+ */
+
+/* rax = what the control word has gathered, as the guest numbers it. */
+static void gather_flags(struct emitter *e)
+{
+	struct x86_operand control = frame_memory(
+		e->jit, offsetof(struct jit_frame, float_control));
+	struct x86_operand table = frame_memory(e->jit, offsetof(struct jit_frame, float_flags));
+
+	x86_legacy(&e->code, 4, X86_PP_NONE, X86_MAP_0F, 0xae, 3, control); /* stmxcsr */
+	x86_load(&e->code, 4, RAX, control);
+	x86_arithmetic_immediate(&e->code, 4, X86_AND, x86_r(RAX), MXCSR_FLAGS);
+	table.index = RAX;
+	x86_extend(&e->code, 1, false, RAX, table);
+}
+
+void emit_float_read_flags(struct emitter *e, const struct ir *ir)
+{
+	gather_flags(e);
+	x86_arithmetic(&e->code, 4, X86_OR, RAX, state_memory(e->jit->guest->float_flags));
+	x86_arithmetic_immediate(&e->code, 4, X86_AND, x86_r(RAX), FLOAT_FLAGS);
+	out(e, ir->d, RAX);
+}
+
+/* The control word keeps its own while they are among those written: a program that saves and
+ * restores flags around a comparison does not pay for loading it. Else the helper clears them. */
+void emit_float_write_flags(struct emitter *e, const struct ir *ir)
+{
+	struct x86_operand flags = state_memory(e->jit->guest->float_flags);
+	struct cold *slow;
+
+	gather_flags(e);
+	if (ir->a == IR_ZERO)
+		x86_constant(&e->code, RCX, 0);
+	else
+		x86_load(&e->code, 4, RCX, where(e, ir->a));
+	/* andn: what was gathered, and not written */
+	x86_vex(&e->code, false, X86_PP_NONE, X86_MAP_0F38, 0xf2, RAX, RCX, x86_r(RAX));
+	x86_test(&e->code, 4, RAX, RAX);
+	slow = helper_if(e, ir, X86_NE);
+	x86_arithmetic_immediate(&e->code, 4, X86_AND, x86_r(RCX), FLOAT_FLAGS);
+	x86_arithmetic_immediate(&e->code, 4, X86_AND, flags, ~FLOAT_FLAGS);
+	x86_arithmetic_store(&e->code, 4, X86_OR, flags, RCX);
+	resume_here(e, slow);
 }

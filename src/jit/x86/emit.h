@@ -33,6 +33,8 @@ enum {
 };
 
 #define MXCSR_MASKS 0x1f80u
+#define MXCSR_FLAGS 0x3f
+#define FLOAT_FLAGS 0x1f /* the guest's */
 
 /* A part out of the straight line, made after it. */
 struct cold {
@@ -154,7 +156,8 @@ emit_function emit_load, emit_store, emit_fence, emit_atomic, emit_load_reserved
 	emit_store_conditional;
 emit_function emit_float_binary, emit_float_square_root, emit_float_fused, emit_float_pick,
 	emit_float_sign, emit_float_set, emit_float_to_integer, emit_float_from_integer,
-	emit_float_convert, emit_float_to_bits, emit_float_from_bits;
+	emit_float_convert, emit_float_to_bits, emit_float_from_bits, emit_float_read_flags,
+	emit_float_write_flags;
 emit_function emit_branch, emit_jump, emit_call, emit_jump_register, emit_call_register,
 	emit_return, emit_stop, emit_helper;
 

@@ -183,6 +183,8 @@ void host_prepare(struct jit_frame *frame)
 	};
 
 	memcpy(frame->constants, constants, sizeof(constants));
+	for (unsigned i = 0; i < sizeof(frame->float_flags); i++)
+		frame->float_flags[i] = (uint8_t)host_float_flags(i);
 }
 
 /* x86-64-v3, as far as emit-*.c use it; popcnt and lzcnt are in it. */
