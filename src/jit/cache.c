@@ -195,7 +195,7 @@ int jit_open_guest(const struct jit_options *options, const struct jit_guest *gu
 		(r = reserve(&jit->landings, sizeof(struct jit_landing), LANDINGS_MAX)) < 0 ||
 		(r = reserve(&jit->places, sizeof(struct jit_place), PLACES_MAX)) < 0 ||
 		(r = reserve(&jit->counters, sizeof(uint32_t), COUNTERS_MAX)) < 0 ||
-		(r = reserve(&jit->index, sizeof(uint32_t), INDEX_SIZE)) < 0 ||
+		(r = reserve(&jit->index, sizeof(struct jit_slot), INDEX_SIZE)) < 0 ||
 		(r = reserve(&jit->emitter, host_emitter_bytes(), 1)) < 0) {
 		error_errno(err, r, "no memory for a code cache of %zu bytes", jit->size);
 		jit_free(jit);
@@ -232,32 +232,29 @@ struct jit *jit_free(struct jit *jit)
  */
 
 /* Where pc is, or would be. */
-static uint32_t *slot_of(struct jit *jit, uint64_t pc)
+static struct jit_slot *slot_of(struct jit *jit, uint64_t pc)
 {
-	uint32_t *index = jit->index.items;
-	const struct jit_block *blocks = jit->blocks.items;
+	struct jit_slot *index = jit->index.items;
 	uint64_t hash = (pc >> 1) * UINT64_C(0x9e3779b97f4a7c15) >> 40;
 
 	for (;; hash++) {
-		uint32_t *slot = &index[hash % INDEX_SIZE];
+		struct jit_slot *slot = &index[hash % INDEX_SIZE];
 
-		if (!*slot || blocks[*slot - 1].pc == pc)
+		if (!slot->block || slot->pc == pc)
 			return slot;
 	}
 }
 
 struct jit_block *jit_find(struct jit *jit, uint64_t pc)
 {
-	uint32_t slot = *slot_of(jit, pc);
-	struct jit_block *block = slot ? (struct jit_block *)jit->blocks.items + (slot - 1) : NULL;
+	struct jit_block *block = slot_of(jit, pc)->block;
 
 	return block && !block->is_dead ? block : NULL;
 }
 
-void jit_index(struct jit *jit, const struct jit_block *block)
+void jit_index(struct jit *jit, struct jit_block *block)
 {
-	*slot_of(jit, block->pc) = (uint32_t)(block - (const struct jit_block *)jit->blocks.items) +
-		1;
+	*slot_of(jit, block->pc) = (struct jit_slot){ block->pc, block };
 }
 
 const struct jit_block *jit_block_at(const struct jit *jit, uint64_t host_pc)

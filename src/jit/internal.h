@@ -86,6 +86,11 @@ struct jit_block {
 	int8_t map[JIT_SLOTS_MAX]; /* slot to register of the host; -1: in memory */
 };
 
+struct jit_slot {
+	uint64_t pc;
+	struct jit_block *block; /* NULL: the slot is empty */
+};
+
 /* Address space is taken for `limit` items at once, so that they never move; memory as they come.
  */
 struct jit_array {
@@ -113,7 +118,7 @@ struct jit {
 			*helper;
 	} stubs; /* enter and bottom in the executable view, the others in the writable one */
 	struct jit_array blocks, exits, landings, places;
-	struct jit_array index; /* uint32_t: blocks by pc, open addressing, 0 is empty, else + 1 */
+	struct jit_array index; /* struct jit_slot: open addressing by pc */
 	struct jit_array counters; /* uint32_t */
 	struct jit_frame *frames;
 	uint32_t epoch;
@@ -133,7 +138,7 @@ void jit_unlock(struct jit *jit, struct jit_frame *frame);
 /* The block that begins at pc, or NULL. */
 struct jit_block *jit_find(struct jit *jit, uint64_t pc);
 /* From now on jit_find() gives this one for its pc. */
-void jit_index(struct jit *jit, const struct jit_block *block);
+void jit_index(struct jit *jit, struct jit_block *block);
 /* The block whose code this address (of the executable view) is in, or NULL. Any thread, no lock.
  */
 const struct jit_block *jit_block_at(const struct jit *jit, uint64_t host_pc);

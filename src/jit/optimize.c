@@ -230,40 +230,75 @@ static const struct ir *maker(const struct facts *f, const struct ir_block *bloc
 	return made;
 }
 
-/* A shift left and one right by as much: an extension. The first stays for who else may want it. */
-static void find_extension(const struct facts *f, const struct ir_block *block, struct ir *ir)
+/* The shift left by an immediate that made slot a of a shift right, if what it shifted can still be
+ * had: it is in its place, or was shifted where it stood just before. */
+static const struct ir *shifted_left(
+	const struct facts *f, const struct ir_block *block, const struct ir *ir)
 {
-	unsigned width = ir->flags & IR_WORD ? 32 : 64, bytes;
 	const struct ir *left;
-	unsigned count = (unsigned)ir->imm & (width - 1);
 
 	if ((ir->op != IR_SHIFT_RIGHT && ir->op != IR_SHIFT_ARITHMETIC) ||
 		!(ir->flags & IR_IMMEDIATE) || ir->a >= NR_SLOTS || f->made_by[ir->a] < 0)
-		return;
+		return NULL;
 	left = &block->ops[f->made_by[ir->a]];
-	if (left->op != IR_SHIFT_LEFT || !(left->flags & IR_IMMEDIATE) ||
-		(left->flags & IR_WORD) != (ir->flags & IR_WORD) ||
-		((unsigned)left->imm & (width - 1)) != count || left->a >= NR_SLOTS ||
-		(width - count != 8 && width - count != 16 && width - count != 32) ||
-		width == width - count)
+	if (left->op != IR_SHIFT_LEFT || !(left->flags & IR_IMMEDIATE) || left->a >= NR_SLOTS ||
+		(left->flags & IR_WORD) != (ir->flags & IR_WORD))
+		return NULL;
+	if (left->a != left->d)
+		return f->version[left->a] == left->version ? left : NULL;
+	return left == ir - 1 && ir->d == left->d ? left : NULL;
+}
+
+/* A shift left and one right by as much are an extension; a word to the upper half and partly back
+ * is an unsigned word, shifted. The first stays for who else may want it. */
+static void find_extension(const struct facts *f, const struct ir_block *block, struct ir *ir)
+{
+	unsigned width = ir->flags & IR_WORD ? 32 : 64, count = (unsigned)ir->imm & (width - 1);
+	const struct ir *left = shifted_left(f, block, ir);
+	unsigned left_count;
+
+	if (!left)
 		return;
-	/* The value that was shifted must be there still, or have been shifted in place. */
-	if (left->a == left->d) {
-		if (left != ir - 1)
-			return;
-	} else if (f->version[left->a] != left->version) {
+	left_count = (unsigned)left->imm & (width - 1);
+	if (left_count == count &&
+		(width - count == 8 || width - count == 16 || (width == 64 && count == 32))) {
+		ir->flags = ir->op == IR_SHIFT_ARITHMETIC ? IR_SIGNED : 0;
+		ir->op = IR_EXTEND;
+		ir->size = (uint8_t)((width - count) / 8);
+		ir->imm = 0;
+	} else if (width == 64 && left_count == 32 && count < 32 && ir->op == IR_SHIFT_RIGHT) {
+		ir->op = IR_SHIFT_ADD;
+		ir->flags = IR_UNSIGNED_WORD;
+		ir->b = IR_ZERO;
+		ir->imm = 32 - (int)count;
+	} else {
 		return;
 	}
-	bytes = (width - count) / 8;
-	if (left->a == left->d && left->d != ir->d)
-		return; /* somebody may want what it was shifted to */
-	ir->flags = ir->op == IR_SHIFT_ARITHMETIC ? IR_SIGNED : 0;
-	ir->op = IR_EXTEND;
-	ir->size = (uint8_t)bytes;
 	ir->a = left->a;
-	ir->imm = 0;
-	if (left->a == left->d)
-		ir->merges_previous = true;
+	ir->merges_previous = left->a == left->d;
+}
+
+/* An unsigned word, shifted by 1 to 3, plus something: one operation. */
+static void find_shift_add(const struct facts *f, const struct ir_block *block,
+	const uint32_t *versions, struct ir *ir)
+{
+	const struct ir *shift;
+	uint8_t other = ir->b;
+
+	if (ir->op != IR_ADD || ir->flags & (IR_IMMEDIATE | IR_WORD) || ir->b == IR_ZERO)
+		return;
+	shift = maker(f, block, versions, ir->a);
+	if (!shift || shift->op != IR_SHIFT_ADD) {
+		shift = maker(f, block, versions, ir->b);
+		other = ir->a;
+	}
+	if (!shift || shift->op != IR_SHIFT_ADD || shift->b != IR_ZERO || shift->imm > 3)
+		return;
+	ir->op = IR_SHIFT_ADD;
+	ir->flags = shift->flags;
+	ir->a = shift->a;
+	ir->b = other;
+	ir->imm = shift->imm;
 }
 
 /* (a << n) | (a >> width - n), by or, add or xor: a rotation. */
@@ -409,6 +444,7 @@ static void go_down(struct ir_block *block)
 		simplify(&f, ir);
 		find_extension(&f, block, ir);
 		find_rotation(&f, block, versions, ir);
+		find_shift_add(&f, block, versions, ir);
 		find_quiet_comparison(block, i);
 		ir->version = ir->a < NR_SLOTS ? f.version[ir->a] : 0;
 		versions[i] = ir->version;
@@ -424,37 +460,85 @@ static void go_down(struct ir_block *block)
 /* --- the pass up ---------------------------------------------------------------------------------
  */
 
-static void use(bool *is_live, unsigned slot)
+/* How much of a slot somebody further down looks at. */
+enum demand { DEMAND_NONE, DEMAND_LOW, DEMAND_ALL };
+
+static void want(uint8_t *demand, unsigned slot, enum demand how_much)
 {
-	if (slot < NR_SLOTS)
-		is_live[slot] = true;
+	if (slot < NR_SLOTS && demand[slot] < how_much)
+		demand[slot] = (uint8_t)how_much;
+}
+
+/* How much an operation looks at of its operands, when `result` is what is wanted of its own. */
+static enum demand operand_demand(const struct ir *ir, enum demand result)
+{
+	switch (ir->op) {
+	case IR_ADD:
+	case IR_SUB:
+	case IR_MULTIPLY:
+	case IR_AND:
+	case IR_OR:
+	case IR_XOR:
+	case IR_MOVE:
+		if (result == DEMAND_LOW || ir->flags & IR_WORD)
+			return DEMAND_LOW;
+		return ir->op == IR_AND && ir->flags & IR_IMMEDIATE && ir->imm >= 0 ? DEMAND_LOW
+										    : DEMAND_ALL;
+	case IR_SHIFT_LEFT:
+	case IR_SHIFT_RIGHT:
+	case IR_SHIFT_ARITHMETIC:
+	case IR_ROTATE_RIGHT:
+	case IR_ROTATE_LEFT:
+		return ir->flags & IR_WORD ? DEMAND_LOW : DEMAND_ALL;
+	case IR_EXTEND:
+		return DEMAND_LOW;
+	default:
+		return DEMAND_ALL;
+	}
+}
+
+/* Sign extensions that nobody sees. */
+static void drop_upper_half(struct ir *ir)
+{
+	if (ir->flags & IR_WORD && ir->op <= IR_MULTIPLY)
+		ir->flags |= IR_LOW_ONLY;
+	else if (ir->op == IR_EXTEND && ir->size == 4)
+		become_move(ir, ir->a);
 }
 
 static void go_up(struct ir_block *block)
 {
-	bool is_live[NR_SLOTS], is_gone[IR_BLOCK_MAX] = { 0 };
+	uint8_t demand[NR_SLOTS];
+	bool is_gone[IR_BLOCK_MAX] = { 0 };
 	unsigned kept = 0;
 
-	memset(is_live, true, sizeof(is_live));
+	memset(demand, DEMAND_ALL, sizeof(demand));
 	for (unsigned i = block->nr; i-- > 0;) {
-		const struct ir *ir = &block->ops[i];
+		struct ir *ir = &block->ops[i];
+		enum demand result, operands;
 
 		if (!is_pure(ir)) {
-			memset(is_live, true, sizeof(is_live));
+			memset(demand, DEMAND_ALL, sizeof(demand));
 			continue;
 		}
-		if (ir->d >= NR_SLOTS || !is_live[ir->d] || (ir->op == IR_MOVE && ir->d == ir->a)) {
-			is_gone[i] = true;
+		if (is_gone[i])
 			continue;
-		}
-		is_live[ir->d] = false;
-		use(is_live, ir->a);
-		if (!(ir->flags & IR_IMMEDIATE))
-			use(is_live, ir->b);
-		use(is_live, ir->c);
+		result = ir->d < NR_SLOTS ? (enum demand)demand[ir->d] : DEMAND_NONE;
 		/* It does what the one before it did, too. */
 		if (ir->merges_previous)
 			is_gone[i - 1] = true;
+		if (result == DEMAND_LOW)
+			drop_upper_half(ir);
+		if (result == DEMAND_NONE || (ir->op == IR_MOVE && ir->d == ir->a)) {
+			is_gone[i] = true;
+			continue;
+		}
+		demand[ir->d] = DEMAND_NONE;
+		operands = operand_demand(ir, result);
+		want(demand, ir->a, operands);
+		if (!(ir->flags & IR_IMMEDIATE))
+			want(demand, ir->b, operands);
+		want(demand, ir->c, DEMAND_ALL);
 	}
 	for (unsigned i = 0; i < block->nr; i++)
 		if (!is_gone[i])

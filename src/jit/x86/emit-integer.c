@@ -53,9 +53,11 @@ static void move_to(struct emitter *e, uint8_t reg, unsigned slot, unsigned size
 		x86_load(&e->code, size, reg, where(e, slot));
 }
 
-static void sign_extend_word(struct emitter *e, uint8_t reg)
+/* What is 32 bits wide ends so, unless nobody will see it. */
+static void finish_word(struct emitter *e, const struct ir *ir, uint8_t reg)
 {
-	x86_extend(&e->code, 4, true, reg, x86_r(reg));
+	if (ir->flags & IR_WORD && !(ir->flags & IR_LOW_ONLY))
+		x86_extend(&e->code, 4, true, reg, x86_r(reg));
 }
 
 /* Is b (a slot) kept in this register? */
@@ -189,8 +191,7 @@ void emit_binary(struct emitter *e, const struct ir *ir)
 			x86_constant(&e->code, reg, 0);
 		}
 	}
-	if (ir->flags & IR_WORD)
-		sign_extend_word(e, reg);
+	finish_word(e, ir, reg);
 	out(e, ir->d, reg);
 }
 
@@ -230,8 +231,7 @@ static void emit_shift_by_number(struct emitter *e, const struct ir *ir)
 	move_to(e, reg, ir->a, size);
 	if (count)
 		x86_shift_immediate(&e->code, size, (enum x86_shift)codes[ir->op], reg, count);
-	if (ir->flags & IR_WORD)
-		sign_extend_word(e, reg);
+	finish_word(e, ir, reg);
 	out(e, ir->d, reg);
 }
 
@@ -261,8 +261,7 @@ void emit_shift(struct emitter *e, const struct ir *ir)
 		x86_vex(&e->code, !is_word, prefixes[ir->op], X86_MAP_0F38, 0xf7, reg, count,
 			ir->a == IR_ZERO ? x86_r(in(e, ir->a, RAX)) : where(e, ir->a));
 	}
-	if (is_word)
-		sign_extend_word(e, reg);
+	finish_word(e, ir, reg);
 	out(e, ir->d, reg);
 }
 
@@ -278,8 +277,7 @@ void emit_multiply(struct emitter *e, const struct ir *ir)
 		reg = RAX;
 	move_to(e, reg, ir->a, size);
 	x86_legacy(&e->code, size, X86_PP_NONE, X86_MAP_0F, 0xaf, reg, operand_b(e, ir, RCX));
-	if (ir->flags & IR_WORD)
-		sign_extend_word(e, reg);
+	finish_word(e, ir, reg);
 	out(e, ir->d, reg);
 }
 
@@ -359,8 +357,7 @@ void emit_divide(struct emitter *e, const struct ir *ir)
 	x86_set_short_target(&e->code, done[0]);
 	if (done[1])
 		x86_set_short_target(&e->code, done[1]);
-	if (ir->flags & IR_WORD)
-		sign_extend_word(e, RAX);
+	finish_word(e, ir, RAX);
 	out(e, ir->d, RAX);
 }
 
@@ -445,6 +442,12 @@ void emit_shift_add(struct emitter *e, const struct ir *ir)
 	uint8_t reg = target(e, ir->d, RAX), a = in(e, ir->a, RAX), b;
 
 	if (ir->flags & IR_UNSIGNED_WORD) {
+		if (ir->b == IR_ZERO && ir->d != IR_ZERO) {
+			x86_load(&e->code, 4, reg, x86_r(a));
+			x86_shift_immediate(&e->code, 8, X86_SHL, reg, (uint8_t)ir->imm);
+			out(e, ir->d, reg);
+			return;
+		}
 		x86_load(&e->code, 4, RAX, x86_r(a));
 		a = RAX;
 	}
