@@ -82,13 +82,20 @@ void note_width(struct emitter *e, unsigned slot, unsigned size)
 		e->boxed &= ~bit(slot);
 }
 
-/* The result is in xmm0: the helper when it is NaN, else to its place. */
-static void finish(struct emitter *e, const struct ir *ir, struct cold *slow)
+/* Where to compute: the helper wants the operands as they were, so only in a place that is none. */
+static uint8_t result_register(const struct emitter *e, const struct ir *ir)
+{
+	return ir->d == ir->a || ir->d == ir->b || ir->d == ir->c ? XMM0
+								  : float_target(e, ir->d, XMM0);
+}
+
+/* The result is in reg: the helper when it is NaN, else to its place. */
+static void finish(struct emitter *e, const struct ir *ir, struct cold *slow, uint8_t reg)
 {
 	/* vucomiss, vucomisd */
-	x86_vex(&e->code, false, packed(ir->size), X86_MAP_0F, 0x2e, XMM0, 0, x86_r(XMM0));
+	x86_vex(&e->code, false, packed(ir->size), X86_MAP_0F, 0x2e, reg, 0, x86_r(reg));
 	slow_if(e, ir, &slow, X86_P);
-	float_out(e, ir->d, XMM0);
+	float_out(e, ir->d, reg);
 	resume_here(e, slow);
 	note_width(e, ir->d, ir->size);
 }
@@ -101,32 +108,32 @@ void emit_float_binary(struct emitter *e, const struct ir *ir)
 		[IR_FLOAT_MULTIPLY] = 0x59,
 		[IR_FLOAT_DIVIDE] = 0x5e };
 	struct cold *slow = NULL;
-	uint8_t a = float_in(e, ir->a, XMM0), b;
+	uint8_t a = float_in(e, ir->a, XMM0), b, reg = result_register(e, ir);
 
 	check_boxed(e, ir, &slow, ir->a, a);
 	b = float_in(e, ir->b, XMM1);
 	check_boxed(e, ir, &slow, ir->b, b);
-	x86_vex(&e->code, false, scalar(ir->size), X86_MAP_0F, opcodes[ir->op], XMM0, a, x86_r(b));
-	finish(e, ir, slow);
+	x86_vex(&e->code, false, scalar(ir->size), X86_MAP_0F, opcodes[ir->op], reg, a, x86_r(b));
+	finish(e, ir, slow, reg);
 }
 
 void emit_float_square_root(struct emitter *e, const struct ir *ir)
 {
 	struct cold *slow = NULL;
-	uint8_t a = float_in(e, ir->a, XMM1);
+	uint8_t a = float_in(e, ir->a, XMM1), reg = result_register(e, ir);
 
 	check_boxed(e, ir, &slow, ir->a, a);
-	x86_vex(&e->code, false, scalar(ir->size), X86_MAP_0F, 0x51, XMM0, a, x86_r(a));
-	finish(e, ir, slow);
+	x86_vex(&e->code, false, scalar(ir->size), X86_MAP_0F, 0x51, reg, a, x86_r(a));
+	finish(e, ir, slow, reg);
 }
 
-/* vfmadd231 and its kin: xmm0 = +-(a * b) +- xmm0. */
+/* vfmadd231 and its kin: reg = +-(a * b) +- reg. */
 void emit_float_fused(struct emitter *e, const struct ir *ir)
 {
 	bool product = ir->flags & IR_NEGATE_PRODUCT, addend = ir->flags & IR_NEGATE_ADDEND;
 	uint8_t opcode = product ? (addend ? 0xbf : 0xbd) : (addend ? 0xbb : 0xb9);
 	struct cold *slow = NULL;
-	uint8_t a = float_in(e, ir->a, XMM0), c;
+	uint8_t a = float_in(e, ir->a, XMM0), c, reg = result_register(e, ir);
 	struct x86_operand b;
 
 	check_boxed(e, ir, &slow, ir->a, a);
@@ -137,17 +144,17 @@ void emit_float_fused(struct emitter *e, const struct ir *ir)
 	} else {
 		b = x86_r(c);
 	}
-	/* xmm0 must become the addend: a, if it is there, moves to xmm1, which b then leaves. */
+	/* The addend may want xmm0: a, if it is there, moves to xmm1, which b then leaves. */
 	if (a == XMM0) {
 		x86_vex(&e->code, false, X86_PP_NONE, X86_MAP_0F, 0x28, XMM1, 0, x86_r(XMM0));
 		a = XMM1;
 	}
 	c = float_in(e, ir->c, XMM0);
 	check_boxed(e, ir, &slow, ir->c, c);
-	if (c != XMM0)
-		x86_vex(&e->code, false, X86_PP_NONE, X86_MAP_0F, 0x28, XMM0, 0, x86_r(c));
-	x86_vex(&e->code, ir->size == 8, X86_PP_66, X86_MAP_0F38, opcode, XMM0, a, b);
-	finish(e, ir, slow);
+	if (c != reg)
+		x86_vex(&e->code, false, X86_PP_NONE, X86_MAP_0F, 0x28, reg, 0, x86_r(c));
+	x86_vex(&e->code, ir->size == 8, X86_PP_66, X86_MAP_0F38, opcode, reg, a, b);
+	finish(e, ir, slow, reg);
 }
 
 /* Equal ones differ at most in the sign of 0: the minimum has it if either does. */
@@ -320,7 +327,7 @@ void emit_float_convert(struct emitter *e, const struct ir *ir)
 {
 	struct ir from = *ir;
 	struct cold *slow = NULL;
-	uint8_t a = float_in(e, ir->a, XMM1);
+	uint8_t a = float_in(e, ir->a, XMM1), reg = result_register(e, ir);
 
 	from.size = (uint8_t)ir->imm;
 	if (from.size == 4 && !(e->boxed & bit(ir->a))) {
@@ -333,9 +340,9 @@ void emit_float_convert(struct emitter *e, const struct ir *ir)
 		x86_vex(&e->code, false, X86_PP_F3, X86_MAP_0F, 0x7e, XMM0, 0,
 			constant_memory(e, CONSTANT_BOX_SINGLE));
 	/* vcvtss2sd, vcvtsd2ss */
-	x86_vex(&e->code, false, scalar(from.size), X86_MAP_0F, 0x5a, XMM0,
-		ir->size == 4 ? XMM0 : a, x86_r(a));
-	finish(e, ir, slow);
+	x86_vex(&e->code, false, scalar(from.size), X86_MAP_0F, 0x5a, reg, ir->size == 4 ? XMM0 : a,
+		x86_r(a));
+	finish(e, ir, slow, reg);
 }
 
 void emit_float_to_bits(struct emitter *e, const struct ir *ir)
