@@ -237,7 +237,6 @@ void x86_move_if(struct x86_code *c, unsigned size, enum x86_condition condition
 
 /* --- jumps ----------------------------------------------------------------------------------- */
 
-/* Others may run through the distance while it is changed: it must lie in one cache line. */
 static uint8_t *distance(struct x86_code *c, const uint8_t *target)
 {
 	uint8_t *place = c->p;
@@ -248,10 +247,11 @@ static uint8_t *distance(struct x86_code *c, const uint8_t *target)
 	return place;
 }
 
-static void align_distance(struct x86_code *c, unsigned opcode_bytes)
+unsigned x86_padding(const struct x86_code *c, unsigned opcode_bytes)
 {
-	while (((uintptr_t)(c->p + opcode_bytes) & 63) > 60)
-		x86_byte(c, 0x90);
+	unsigned place = (unsigned)(uintptr_t)(c->p + opcode_bytes) & 63;
+
+	return place > 60 ? 64 - place : 0;
 }
 
 void x86_set_target(uint8_t *place, const uint8_t *target)
@@ -263,21 +263,18 @@ void x86_set_target(uint8_t *place, const uint8_t *target)
 
 uint8_t *x86_jump(struct x86_code *c, const uint8_t *target)
 {
-	align_distance(c, 1);
 	x86_byte(c, 0xe9);
 	return distance(c, target);
 }
 
 uint8_t *x86_call(struct x86_code *c, const uint8_t *target)
 {
-	align_distance(c, 1);
 	x86_byte(c, 0xe8);
 	return distance(c, target);
 }
 
 uint8_t *x86_jump_if(struct x86_code *c, enum x86_condition condition, const uint8_t *target)
 {
-	align_distance(c, 2);
 	x86_byte(c, 0x0f);
 	x86_byte(c, (uint8_t)(0x80 + condition));
 	return distance(c, target);

@@ -140,7 +140,10 @@ void x86_set(struct x86_code *c, enum x86_condition condition, uint8_t reg); /* 
 void x86_move_if(struct x86_code *c, unsigned size, enum x86_condition condition, uint8_t reg,
 	struct x86_operand rm);
 
-/* Jumps to where there is code already, or to be set later: the place of the 32-bit distance. */
+/* Jumps to where there is code already, or to be set later: the place of the 32-bit distance. What
+ * is set while others run through it must lie in one cache line: x86_padding() says how many bytes
+ * are wanted before a jump with so many of opcode. */
+unsigned x86_padding(const struct x86_code *c, unsigned opcode_bytes);
 uint8_t *x86_jump(struct x86_code *c, const uint8_t *target);
 uint8_t *x86_call(struct x86_code *c, const uint8_t *target);
 uint8_t *x86_jump_if(struct x86_code *c, enum x86_condition condition, const uint8_t *target);

@@ -138,6 +138,19 @@ static void emit_link_stub(struct emitter *e, uint64_t pc, uint8_t *place)
 	x86_jump(&e->code, e->jit->stubs.link);
 }
 
+static void pad(struct emitter *e, unsigned bytes)
+{
+	while (bytes--)
+		x86_byte(&e->code, 0x90);
+}
+
+/* jmp whose distance may be set at any time. */
+static uint8_t *jump_out(struct emitter *e)
+{
+	pad(e, x86_padding(&e->code, 1));
+	return x86_jump(&e->code, NULL);
+}
+
 /* The jump at `place` goes to guest code at pc, in this block or elsewhere. */
 static void lead(struct emitter *e, const struct ir *ir, uint8_t *place, uint64_t pc)
 {
@@ -190,27 +203,41 @@ static void count_turn(struct emitter *e, const struct ir *ir)
 	also_if(e, cold, X86_S);
 }
 
+/* Backward jumps can be taken for ever: look whether the thread shall stop. One that leaves a
+ * region does so on its way out (emit_exit_part). */
 static void before_jump(struct emitter *e, const struct ir *ir)
 {
-	if ((uint64_t)ir->imm > ir->pc)
+	if ((uint64_t)ir->imm > ir->pc || (!map_is_global(e) && !is_label(e, (uint64_t)ir->imm)))
 		return;
 	count_turn(e, ir);
 	check_interrupt(e, ir);
 }
 
+/* cmp and jcc want to stand together; what is to be aligned is so before both. */
 void emit_branch(struct emitter *e, const struct ir *ir)
 {
 	struct ir compare = *ir;
+	enum x86_condition condition;
+	uint8_t *start;
+	unsigned padding;
 
 	before_jump(e, ir);
 	compare.flags &= (uint8_t)~IR_IMMEDIATE; /* imm is the target */
-	lead(e, ir, x86_jump_if(&e->code, emit_compare(e, &compare), NULL), (uint64_t)ir->imm);
+	start = e->code.p;
+	condition = emit_compare(e, &compare);
+	padding = is_label(e, (uint64_t)ir->imm) ? 0 : x86_padding(&e->code, 2);
+	if (padding) {
+		e->code.p = start;
+		pad(e, padding);
+		emit_compare(e, &compare);
+	}
+	lead(e, ir, x86_jump_if(&e->code, condition, NULL), (uint64_t)ir->imm);
 }
 
 void emit_jump(struct emitter *e, const struct ir *ir)
 {
 	before_jump(e, ir);
-	lead(e, ir, x86_jump(&e->code, NULL), (uint64_t)ir->imm);
+	lead(e, ir, jump_out(e), (uint64_t)ir->imm);
 }
 
 /* --- calls and returns -------------------------------------------------------------------------
@@ -252,9 +279,8 @@ static void write_way_back(struct emitter *e, const struct ir *ir)
 /* Space so that what comes behind a call of `bytes` can be replaced by one write of 8 bytes. */
 static void align_landing(struct emitter *e, unsigned bytes)
 {
-	while (((uintptr_t)(e->code.p + bytes) & 7) > 3 ||
-		((uintptr_t)(e->code.p + bytes - 4) & 63) > 60)
-		x86_byte(&e->code, 0x90);
+	while (((uintptr_t)(e->code.p + bytes) & 7) > 3 || x86_padding(&e->code, bytes - 4))
+		pad(e, 1);
 }
 
 static void emit_landing(struct emitter *e, const struct ir *ir)
@@ -432,8 +458,13 @@ static void emit_exit_part(struct emitter *e, const struct cold *cold)
 		return;
 	}
 	map_to_global(e);
+	if (cold->target <= cold->ir->pc) {
+		x86_arithmetic_immediate(
+			&e->code, 4, X86_CMP, state_memory(e->jit->guest->interrupt), 0);
+		also_if(e, cold_part(e, COLD_STOP, cold->ir), X86_NE);
+	}
 	{
-		uint8_t *place = x86_jump(&e->code, NULL), *code = code_of(e, cold->target);
+		uint8_t *place = jump_out(e), *code = code_of(e, cold->target);
 
 		if (x86_is_full(&e->code))
 			return;
@@ -458,6 +489,11 @@ static void emit_cold_part(struct emitter *e, struct cold *cold)
 		break;
 	case COLD_INTERRUPT:
 		emit_leave(e, cold->ir->pc, JIT_STOP_INTERRUPT);
+		break;
+	case COLD_STOP: /* registers are where they belong already */
+		store_constant(e, state_memory(e->jit->guest->pc), (uint64_t)cold->ir->imm);
+		x86_constant(&e->code, RAX, JIT_STOP_INTERRUPT);
+		x86_jump(&e->code, e->jit->stubs.leave);
 		break;
 	case COLD_HOT:
 		store_constant(e, frame_memory(e->jit, offsetof(struct jit_frame, hot)),

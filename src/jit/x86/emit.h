@@ -38,7 +38,15 @@ enum {
 
 /* A part out of the straight line, made after it. */
 struct cold {
-	enum { COLD_HELPER, COLD_EXIT, COLD_INTERRUPT, COLD_HOT, COLD_MISS, COLD_CALL_MISS } kind;
+	enum {
+		COLD_HELPER,
+		COLD_EXIT,
+		COLD_INTERRUPT,
+		COLD_STOP,
+		COLD_HOT,
+		COLD_MISS,
+		COLD_CALL_MISS
+	} kind;
 	const struct ir *ir;
 	uint8_t *places[4]; /* jumps to it */
 	uint8_t *resume; /* where it comes back to */
