@@ -130,10 +130,18 @@ def program(rng, cases):
 # --- cases -----------------------------------------------------------------------------------
 
 
-def element(rng, width, is_float):
-    """A value of `width` bits."""
-    if is_float and width > 8:
-        return programs.float_bits(rng, width)
+def is_finite(bits, width):
+    exponent_bits, fraction_bits = programs.EXPONENTS[width]
+    return bits >> fraction_bits & (1 << exponent_bits) - 1 != (1 << exponent_bits) - 1
+
+
+def element(rng, width, kind):
+    """A value of `width` bits; kind: "", "float" or "finite"."""
+    if kind and width > 8:
+        bits = programs.float_bits(rng, width)
+        while kind == "finite" and not is_finite(bits, width):
+            bits = programs.float_bits(rng, width)
+        return bits
     kind = rng.randrange(4)
     if kind == 0:
         return rng.choice((0, 1, 2, (1 << width) - 1, (1 << width) - 2, 1 << (width - 1),
@@ -143,9 +151,9 @@ def element(rng, width, is_float):
     return rng.getrandbits(width)
 
 
-def registers(rng, width, is_float):
+def registers(rng, width, kind):
     count = 32 * VLEN_BYTES * 8 // width
-    return b"".join(element(rng, width, is_float).to_bytes(width // 8, "little")
+    return b"".join(element(rng, width, kind).to_bytes(width // 8, "little")
                     for _ in range(count))
 
 
@@ -164,7 +172,8 @@ def random_type(rng, name=""):
         return rng.getrandbits(2) << 6 | (2 + ("sha" in name and rng.randrange(2))) << 3 | \
             rng.randrange(4)
     while True:
-        sew, lmul = rng.randrange(4), rng.choice((0, 0, 1, 1, 2, 3, 5, 6, 7))
+        sew = rng.randrange(name.startswith(("vf", "vmf")) and rng.randrange(8) > 0, 4)
+        lmul = rng.choice((0, 0, 1, 1, 2, 3, 5, 6, 7))
         if lmul < 4 or 8 << sew <= 8 * VLEN_BYTES >> (8 - lmul):
             return rng.getrandbits(2) << 6 | sew << 3 | lmul
 
@@ -295,7 +304,8 @@ def random_case(rng, instruction, layout, beyond_qemu=False):
     longest = (8 * VLEN_BYTES << 3 + multiplier(vtype)) // 8 // sew
     is_float = instruction.name.startswith(("vf", "vmf"))
     width = rng.choice((sew, sew, sew, min(2 * sew, 64), 64))
-    v = registers(rng, width, is_float and rng.randrange(8))
+    v = registers(rng, width, rng.choice(("float", "float", "finite", "finite", "")) if is_float
+                  else "")
     x = [programs.integer_value(rng) for _ in range(NR_X)]
     x[29 - 1] = layout.base + rng.randrange(-16, 16) * rng.choice((1, 8))
     if instruction.form == "VLSV":

@@ -8,8 +8,8 @@
  */
 #include "jit/riscv/interpret-vector.h"
 
-#define BLOCK_BYTES 16u
-#define GROUP_BYTES (8u * RISCV_VLEN_BYTES)
+#define BLOCK_BYTES RISCV_VECTOR_BLOCK_BYTES
+#define GROUP_BYTES RISCV_VECTOR_GROUP_BYTES
 
 /* b_step: from one block of b to the next; 0 where it is the same for all. */
 typedef void kernel(

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * interpret-vector-float.c - floating point, element by element (RISC-V Unprivileged ISA, chapter
- * "V", "Vector Floating-Point Instructions"; Zvfh), computed in integers (softfloat.h).
+ * "V", "Vector Floating-Point Instructions"; Zvfh), computed in integers (softfloat.h),
+ * and what programs compute most by the host (float-blocks.h).
  *
  * As with integers: a is an element of vs2, b what stands in the place of vs1, d an element of vd.
  */
+#include "jit/float-blocks.h"
 #include "jit/riscv/interpret-vector.h"
+
+#define BLOCK_BYTES RISCV_VECTOR_BLOCK_BYTES
+#define GROUP_BYTES RISCV_VECTOR_GROUP_BYTES
 
 static uint64_t sign_bit(unsigned w)
 {
@@ -270,11 +275,111 @@ static void execute_elements(
 	}
 }
 
+/* --- by the host ------------------------------------------------------------------------------ */
+
+/* Which of its operations, and where its operands come from. */
+struct host_operation {
+	enum host_float_op op;
+	char operands[4]; /* of a, b, d, the letters */
+};
+
+static bool find_host_operation(enum riscv_op op, struct host_operation *ret)
+{
+	switch (op) {
+	case RISCV_VFADD_VV ... RISCV_VFADD_VF:
+		*ret = (struct host_operation){ HOST_ADD, "aba" };
+		return true;
+	case RISCV_VFSUB_VV ... RISCV_VFSUB_VF:
+		*ret = (struct host_operation){ HOST_SUBTRACT, "aba" };
+		return true;
+	case RISCV_VFRSUB_VF:
+		*ret = (struct host_operation){ HOST_SUBTRACT, "baa" };
+		return true;
+	case RISCV_VFMUL_VV ... RISCV_VFMUL_VF:
+		*ret = (struct host_operation){ HOST_MULTIPLY, "aba" };
+		return true;
+	case RISCV_VFDIV_VV ... RISCV_VFDIV_VF:
+		*ret = (struct host_operation){ HOST_DIVIDE, "aba" };
+		return true;
+	case RISCV_VFRDIV_VF:
+		*ret = (struct host_operation){ HOST_DIVIDE, "baa" };
+		return true;
+	case RISCV_VFSQRT_V:
+		*ret = (struct host_operation){ HOST_SQUARE_ROOT, "aaa" };
+		return true;
+	case RISCV_VFMACC_VV ... RISCV_VFNMSAC_VF:
+		ret->op = (enum host_float_op)(HOST_FUSE + (op - RISCV_VFMACC_VV) / 2);
+		memcpy(ret->operands, "abd", sizeof(ret->operands));
+		return true;
+	case RISCV_VFMADD_VV ... RISCV_VFNMSUB_VF:
+		ret->op = (enum host_float_op)(HOST_FUSE + (op - RISCV_VFMADD_VV) / 2);
+		memcpy(ret->operands, "dba", sizeof(ret->operands));
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* A copy of an operand with 1 in the place of every element that is not active: no operation on
+ * ones raises a flag. */
+static struct host_blocks copy_active(const struct riscv_cpu *cpu, const struct riscv_insn *insn,
+	struct host_blocks from, unsigned w, uint8_t copy[GROUP_BYTES])
+{
+	uint64_t one = w == 2 ? 0x3f800000 : 0x3ff0000000000000;
+	size_t bytes = (size_t)1 << w;
+
+	for (unsigned i = 0; i < GROUP_BYTES >> w; i++) {
+		size_t at = i * bytes;
+		const uint8_t *element = (const uint8_t *)from.first +
+			at / BLOCK_BYTES * from.step + at % BLOCK_BYTES;
+		bool is_active = i < cpu->vl && riscv_vector_is_active(cpu, insn, i);
+
+		memcpy(copy + at, is_active ? element : (const uint8_t *)&one, bytes);
+	}
+	return (struct host_blocks){ copy, BLOCK_BYTES };
+}
+
+/* Singles and doubles from element 0 on, where no NaN comes out; false: nothing was done. */
+static bool execute_on_host(struct riscv_cpu *cpu, const struct riscv_insn *insn)
+{
+	_Alignas(16) uint8_t result[GROUP_BYTES], block[BLOCK_BYTES], copies[3][GROUP_BYTES];
+	unsigned w = riscv_vector_sew(cpu), rounding = cpu->fcsr >> 5;
+	unsigned bytes = (unsigned)cpu->vl << w;
+	struct riscv_vector_operand first;
+	struct host_operation operation;
+	struct host_blocks a, b, d, operands[3];
+	uint32_t flags;
+
+	if (w < 2 || cpu->vstart || rounding > FLOAT_UP ||
+		!find_host_operation(insn->op, &operation))
+		return false;
+	first = riscv_vector_first_operand(cpu, insn, w);
+	a = (struct host_blocks){ cpu->v + insn->rs2 * RISCV_VLEN_BYTES, BLOCK_BYTES };
+	d = (struct host_blocks){ cpu->v + insn->rd * RISCV_VLEN_BYTES, BLOCK_BYTES };
+	b.first = riscv_vector_spread(cpu, &first, w, block, &b.step);
+	for (unsigned i = 0; i < 3; i++) {
+		char which = operation.operands[i];
+
+		operands[i] = which == 'a' ? a : which == 'b' ? b : d;
+		if (!insn->vm || bytes % BLOCK_BYTES)
+			operands[i] = copy_active(cpu, insn, operands[i], w, copies[i]);
+	}
+	if (!host_compute_floats(operation.op, w == 3, result, operands,
+		    (bytes + BLOCK_BYTES - 1) / BLOCK_BYTES, rounding, &flags))
+		return false;
+	riscv_vector_move_active(cpu, insn, result, w);
+	cpu->fcsr |= flags;
+	return true;
+}
+
 void riscv_execute_vector_float(struct riscv_cpu *cpu, const struct riscv_insn *insn)
 {
 	struct float_status status = { .rounding = (enum float_rounding)(cpu->fcsr >> 5) };
-	const struct conversion *conversion = find_conversion(insn->op);
+	const struct conversion *conversion;
 
+	if (execute_on_host(cpu, insn))
+		return;
+	conversion = find_conversion(insn->op);
 	if (conversion)
 		execute_conversion(cpu, insn, conversion, &status);
 	else if (insn->op >= RISCV_VMFEQ_VV && insn->op <= RISCV_VMFGE_VF)

@@ -15,6 +15,9 @@
 
 #include "jit/riscv/interpret.h"
 
+#define RISCV_VECTOR_GROUP_BYTES (8u * RISCV_VLEN_BYTES) /* the largest */
+#define RISCV_VECTOR_BLOCK_BYTES 16u /* what is computed at once; registers are whole blocks */
+
 /* Of vtype. */
 static inline unsigned riscv_vector_sew(const struct riscv_cpu *cpu)
 {
