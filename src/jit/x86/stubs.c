@@ -187,10 +187,19 @@ void host_prepare(struct jit_frame *frame)
 		frame->float_flags[i] = (uint8_t)host_float_flags(i);
 }
 
+/* clang 14's __builtin_cpu_supports() does not know it. */
+static bool has_lzcnt(void)
+{
+	const unsigned leaf = 0x80000001, in_ecx = 1u << 5; /* APM volume 3, E.4.2: ABM */
+	unsigned eax, ebx, ecx, edx;
+
+	return __get_cpuid(leaf, &eax, &ebx, &ecx, &edx) && ecx & in_ecx;
+}
+
 /* x86-64-v3, as far as emit-*.c use it; popcnt and lzcnt are in it. */
 bool host_is_supported(void)
 {
 	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
 		__builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma") &&
-		__builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("popcnt");
+		__builtin_cpu_supports("popcnt") && has_lzcnt();
 }
