@@ -30,6 +30,9 @@ static const char translator_needs[] =
 	"mmap munmap mprotect mremap madvise memfd_create ftruncate "
 	/* the guest's program and loader; what /proc says of ourselves */
 	"openat read pread64 write lseek close fstat newfstatat readlinkat getcwd fcntl "
+	"faccessat fstatfs "
+	/* the guest's own filters, handed on in a file */
+	"capget pwrite64 "
 	/* faults of the guest's, and locks between its threads */
 	"rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack futex gettid getpid tgkill "
 	/* the guest's execve(2), its name, its end */
