@@ -248,7 +248,9 @@ static int64_t map(struct memory *memory, struct request *request)
 	int64_t r;
 
 	request->flags &= ~(MAP_32BIT_ | MAP_GROWSDOWN);
-	if (!request->size || (request->address % GUEST_PAGE && is_fixed))
+	if (!request->size) /* an error, and whose the kernel says: EBADF comes first */
+		return host_call(SYS_mmap, 0, 0, 0, request->flags, request->fd, 0);
+	if (request->address % GUEST_PAGE && is_fixed)
 		return -EINVAL;
 	if (request->size > GUEST_END)
 		return -ENOMEM;
