@@ -36,20 +36,25 @@ static int path_read(const struct thread *t, uint64_t address, struct path_argum
 	return 0;
 }
 
-/* The same for a call that may follow links: /proc/self/exe is the guest's program. */
+/* The same for a call that may follow links: /proc/PID/exe is the guest's program. */
 static int path_read_by_flags(const struct thread *t, uint64_t dir, uint64_t address,
 	uint64_t flags, struct path_argument *path)
 {
 	int r = path_read(t, address, path);
 	enum proc_file file;
+	const char *program;
+	int pid;
 
 	if (r < 0 || !path->text)
 		return r;
-	file = proc_find(t, (int)dir, path->guest);
+	file = proc_find(t, (int)dir, path->guest, &pid);
 	if (file == PROC_HIDDEN)
 		return -ENOENT;
-	if (file == PROC_PROGRAM && !(flags & AT_SYMLINK_NOFOLLOW))
-		path->text = t->process->executable;
+	if (file != PROC_PROGRAM || flags & AT_SYMLINK_NOFOLLOW)
+		return 0;
+	program = proc_program(t, pid, path->host);
+	if (program)
+		path->text = program;
 	return 0;
 }
 

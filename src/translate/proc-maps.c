@@ -171,3 +171,24 @@ void proc_write_maps(struct thread *t, struct proc_text *text, bool with_statist
 	}
 	host_call(SYS_close, reader.fd);
 }
+
+int proc_first_file(int pid, char buffer[PATH_MAX])
+{
+	struct line_reader reader = { 0 };
+	struct host_line line;
+	char path[32], *next;
+	size_t length = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	reader.fd = (int)host_call(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	if (reader.fd < 0)
+		return reader.fd;
+	while (!length && (next = read_line(&reader)) && parse_line(next, &line) &&
+		line.start < GUEST_END)
+		if (line.name[0] == '/' && strlen(line.name) < PATH_MAX) {
+			length = strlen(line.name);
+			memcpy(buffer, line.name, length + 1);
+		}
+	host_call(SYS_close, reader.fd);
+	return length ? (int)length : -ENOENT;
+}

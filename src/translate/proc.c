@@ -16,7 +16,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "base/cleanup.h"
@@ -111,20 +111,23 @@ static enum proc_file find_in_process(const struct thread *t, const char *path)
 }
 
 /* What is below /proc/. */
-static enum proc_file find_in_proc(const struct thread *t, const char *path)
+static enum proc_file find_in_proc(const struct thread *t, const char *path, int *ret_pid)
 {
 	const char *name;
 	size_t length = next_component(&path, &name);
+	int64_t number = component_number(name, length);
 
 	if (component_is(name, length, "cpuinfo") && *path == '\0')
 		return PROC_CPUINFO;
 	if (component_is(name, length, "sys"))
 		return strcmp(path, "/kernel/arch") == 0 ? PROC_ARCH : PROC_OTHER;
 	if (component_is(name, length, "self") || component_is(name, length, "thread-self") ||
-		component_number(name, length) == t->process->pid ||
-		component_number(name, length) == t->tid)
+		number == t->process->pid || number == t->tid)
 		return find_in_process(t, path);
-	return PROC_OTHER;
+	if (number <= 0 || strcmp(path, "/exe") != 0)
+		return PROC_OTHER;
+	*ret_pid = (int)number;
+	return PROC_PROGRAM;
 }
 
 /* Put the path of the directory that `dir` names in front: 0 or a negative errno. */
@@ -144,10 +147,11 @@ static int make_absolute(int dir, const char *path, char *buffer, size_t size)
 	return 0;
 }
 
-enum proc_file proc_find(const struct thread *t, int dir, const char *path)
+enum proc_file proc_find(const struct thread *t, int dir, const char *path, int *ret_pid)
 {
 	char absolute[PATH_MAX + 64];
 
+	*ret_pid = 0;
 	if (!may_be_ours(t, path))
 		return PROC_OTHER;
 	if (path[0] != '/') {
@@ -157,12 +161,31 @@ enum proc_file proc_find(const struct thread *t, int dir, const char *path)
 	}
 	if (strncmp(path, DIRECTORY, strlen(DIRECTORY)) != 0)
 		return PROC_OTHER;
-	return find_in_proc(t, path + strlen(DIRECTORY));
+	return find_in_proc(t, path + strlen(DIRECTORY), ret_pid);
 }
 
 bool proc_is_program(const struct thread *t, int dir, const char *path)
 {
-	return proc_find(t, dir, path) == PROC_PROGRAM;
+	int pid;
+
+	return proc_find(t, dir, path, &pid) == PROC_PROGRAM && !pid;
+}
+
+/* To the host, the program of another process like this one is the translator, too. What it has
+ * mapped lowest is its program, as a rule: those that can move are put below all else. */
+const char *proc_program(const struct thread *t, int pid, char *buffer)
+{
+	struct stat ours, theirs;
+	char link[32];
+
+	if (!pid)
+		return t->process->executable;
+	snprintf(link, sizeof(link), DIRECTORY "%d/exe", pid);
+	if (host_call(SYS_fstat, t->process->program_fd, &ours) < 0 ||
+		host_call(SYS_newfstatat, AT_FDCWD, link, &theirs, 0) < 0 ||
+		ours.st_ino != theirs.st_ino || ours.st_dev != theirs.st_dev)
+		return NULL;
+	return proc_first_file(pid, buffer) > 0 ? buffer : NULL;
 }
 
 /* --- content ---------------------------------------------------------------------------------- */
@@ -234,18 +257,27 @@ static int64_t open_content(struct thread *t, enum proc_file file, uint64_t flag
 	return fd;
 }
 
+static int64_t open_program(const struct thread *t, int pid, uint64_t flags)
+{
+	char buffer[PATH_MAX];
+	const char *program = flags & O_NOFOLLOW ? NULL : proc_program(t, pid, buffer);
+
+	return program
+		? host_call(SYS_openat, AT_FDCWD, program, flags & ~(uint64_t)(O_CREAT | O_EXCL), 0)
+		: PROC_NOT_OURS;
+}
+
 int64_t proc_open(struct thread *t, int dir, const char *path, uint64_t flags)
 {
-	enum proc_file file = proc_find(t, dir, path);
+	int pid;
+	enum proc_file file = proc_find(t, dir, path, &pid);
 
 	if (file == PROC_OTHER)
 		return PROC_NOT_OURS;
 	if (file == PROC_HIDDEN)
 		return -ENOENT;
 	if (file == PROC_PROGRAM)
-		return flags & O_NOFOLLOW ? PROC_NOT_OURS
-					  : host_call(SYS_openat, AT_FDCWD, t->process->executable,
-						    flags & ~(uint64_t)(O_CREAT | O_EXCL), 0);
+		return open_program(t, pid, flags);
 	/* To write to, a directory, or only to be named: what the kernel says of its own. */
 	if ((flags & O_ACCMODE) != O_RDONLY || flags & (O_DIRECTORY | O_PATH | O_EXCL))
 		return PROC_NOT_OURS;
@@ -254,19 +286,22 @@ int64_t proc_open(struct thread *t, int dir, const char *path, uint64_t flags)
 
 int64_t proc_read_link(struct thread *t, int dir, const char *path, uint64_t buffer, uint64_t size)
 {
-	enum proc_file file = proc_find(t, dir, path);
-	size_t length = strlen(t->process->executable);
+	char name[PATH_MAX];
+	int pid;
+	enum proc_file file = proc_find(t, dir, path, &pid);
+	const char *program = file == PROC_PROGRAM ? proc_program(t, pid, name) : NULL;
+	size_t length;
 
 	if (file == PROC_HIDDEN)
 		return -ENOENT;
-	if (file != PROC_PROGRAM)
+	if (!program)
 		return PROC_NOT_OURS;
 	if ((int)size <= 0)
 		return -EINVAL;
+	length = strlen(program);
 	if (length > (uint32_t)size)
 		length = (uint32_t)size;
-	return guest_copy_out(buffer, t->process->executable, length) < 0 ? -EFAULT
-									  : (int64_t)length;
+	return guest_copy_out(buffer, program, length) < 0 ? -EFAULT : (int64_t)length;
 }
 
 /* --- -L -------------------------------------------------------------------------------------- */

@@ -11,7 +11,7 @@
 
 enum proc_file {
 	PROC_OTHER, /* the host's will do, or it is no such file */
-	PROC_PROGRAM, /* PID/exe */
+	PROC_PROGRAM, /* PID/exe, of any process */
 	PROC_MAPS, /* PID/maps */
 	PROC_SMAPS, /* PID/smaps */
 	PROC_CPUINFO,
@@ -19,8 +19,13 @@ enum proc_file {
 	PROC_HIDDEN, /* PID/fd/N and its like of our own descriptor */
 };
 
-/* Which one does this path name, looked at from `dir`? PID is this process. */
-enum proc_file proc_find(const struct thread *t, int dir, const char *path);
+/* Which one does this path name, looked at from `dir`? Of other processes than this one only the
+ * program is of interest: *ret_pid; else it is 0. */
+enum proc_file proc_find(const struct thread *t, int dir, const char *path, int *ret_pid);
+
+/* The path of that process's program, in `buffer` (PATH_MAX) or where it is; NULL when the host's
+ * idea of it is right. */
+const char *proc_program(const struct thread *t, int pid, char *buffer);
 
 /* Text for a guest, collected in a memfd. */
 struct proc_text {
@@ -37,3 +42,7 @@ void proc_write(struct proc_text *text, const char *bytes, size_t size);
 /* proc-maps.c, proc-cpuinfo.c: the whole content. */
 void proc_write_maps(struct thread *t, struct proc_text *text, bool with_statistics);
 void proc_write_cpuinfo(struct proc_text *text);
+
+/* proc-maps.c: the name of the first file that a process has mapped where guests are. Its length,
+ * or a negative errno. */
+int proc_first_file(int pid, char buffer[PATH_MAX]);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 
 #include "show.h"
 
@@ -160,6 +161,32 @@ static void machine(void)
 	SHOW(syscall(SYS_close_range, 10L, 2000L, 77L));
 }
 
+/* The same of a child that runs this program, too. */
+static void others(const char *self)
+{
+	char path[64], link[PATH_MAX] = { 0 }, expected[PATH_MAX];
+	struct stat a, b;
+	int pipes[2];
+	pid_t pid;
+
+	SHOW(pipe(pipes));
+	pid = fork();
+	if (pid == 0) {
+		close(pipes[1]);
+		if (read(pipes[0], link, 1) < 0)
+			_exit(1);
+		_exit(0);
+	}
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	VALUE(readlink(path, link, sizeof(link) - 1) > 0);
+	VALUE(strcmp(link, realpath(self, expected)));
+	VALUE(stat(path, &a) == 0 && stat(self, &b) == 0 && a.st_ino == b.st_ino);
+	VALUE(open(path, O_RDONLY) >= 0);
+	SHOW(close(pipes[1]));
+	SHOW(waitpid(pid, NULL, 0) == pid);
+	SHOW(readlink(path, link, sizeof(link) - 1));
+}
+
 extern const char __ehdr_start[];
 
 int main(int argc, char **argv)
@@ -176,5 +203,6 @@ int main(int argc, char **argv)
 	map();
 	arguments();
 	machine();
+	others(argv[0]);
 	return 0;
 }
