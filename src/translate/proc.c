@@ -310,7 +310,8 @@ const char *path_with_prefix(const struct process *process, const char *path, ch
 {
 	size_t prefix = process->prefix ? strlen(process->prefix) : 0, size = strlen(path) + 1;
 
-	if (!prefix || path[0] != '/' || prefix + size > PATH_MAX)
+	/* The root directory is everybody's. */
+	if (!prefix || path[0] != '/' || !path[strspn(path, "/")] || prefix + size > PATH_MAX)
 		return path;
 	memcpy(buffer, process->prefix, prefix);
 	memcpy(buffer + prefix, path, size);
