@@ -74,9 +74,12 @@ static int write_documents(const struct instance *instance, struct error *err)
 	int r;
 
 	r = write_document(instance->dir_fd, INSTANCE_CONFIG_FILE, config, durable, err);
-	if (r == 0)
-		r = write_document(instance->dir_fd, INSTANCE_SPEC_FILE, spec, durable, err);
-	return r;
+	/* Where the directory has its own name already, this one makes it visible: whole or not. */
+	if (r == 0 && spec && instance->documents_due)
+		return io_replace_file(instance->dir_fd, INSTANCE_SPEC_FILE, 0600, spec,
+			strlen(spec), IO_VOLATILE, err);
+	return r == 0 ? write_document(instance->dir_fd, INSTANCE_SPEC_FILE, spec, durable, err)
+		      : r;
 }
 
 /* The host name is the ID's beginning unless somebody chose one; $HOSTNAME says it, as in Docker.

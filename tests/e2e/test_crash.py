@@ -4,9 +4,11 @@
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import time
+from collections import Counter
 
 import pytest
 
@@ -107,6 +109,41 @@ def test_killed_at_any_moment(box):
         return not box.instance_dirs()
 
     wait_until(settled, what=f"nothing left in {box.root}/instances")
+
+
+# Calls that change nothing outside of their process: it may as well die at the next one.
+PRIVATE_CALLS = {"brk", "close", "fstat", "geteuid", "lseek", "mmap", "mprotect", "munmap",
+                 "newfstatat", "prctl", "read", "rt_sigaction", "rt_sigprocmask"}
+
+
+def calls_of(argv, log):
+    """[(system call, how often the process that makes the most of it does)] of a program."""
+    subprocess.run(["strace", "-f", "-o", log, *argv], stdin=subprocess.DEVNULL, check=True,
+                   timeout=60)
+    counts = Counter(re.findall(r"^(\d+) +(\w+)\(", log.read_text(), re.M))
+    most = Counter()
+    for (_, call), count in counts.items():
+        most[call] = max(most[call], count)
+    return [(call, count) for call, count in most.items()
+            if call not in PRIVATE_CALLS and not call.startswith("exit")]
+
+
+@pytest.mark.slow
+def test_killed_at_every_call_of_a_run(box, tmp_path):
+    """Whichever of its processes dies, and wherever: the next command tells the truth, and `rm -f`
+    leaves nothing."""
+    argv = box.argv("run", "--rm", "--network", "none", "busybox", "true")
+    calls = calls_of(argv, tmp_path / "strace")
+    assert len(calls) > 30
+    for call, count in calls:
+        for number in range(1, count + 1):
+            subprocess.run(["strace", "-f", "-o", "/dev/null", "-e",
+                            f"inject={call}:signal=KILL:when={number}", *argv],
+                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, timeout=60)
+        for identity in box.ok("ps", "-aq").split():
+            box.ok("rm", "-f", identity)
+        assert not box.instance_dirs(), call
 
 
 def test_an_instance_without_documents_is_not_there(box):
