@@ -5,8 +5,8 @@
  * A scheduler that likes to fill one CPU before it wakes another puts a new process into its
  * maker's queue, where it begins when the maker first sleeps: 0.3 ms later where the two have
  * something to do for each other. So the maker makes room: the new process begins where it was
- * made, at once, and the old one goes on elsewhere as soon as that CPU is awake. With one CPU, or
- * where we may not ask for any, all of this does nothing.
+ * made, at once, and the old one goes on elsewhere as soon as that CPU is awake. With one CPU, on a
+ * busy machine, or where we may not ask for any, all of this does nothing.
  */
 #pragma once
 
