@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import random
+import secrets
 import shutil
 import statistics
 import subprocess
@@ -77,7 +78,9 @@ class Bench:
     """A folder with everything the peers need; a context manager that ends what it started."""
 
     def __enter__(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="strata-bench-"))
+        # Also a part of image names, in which "-_" may not be.
+        self.folder = Path(tempfile.gettempdir(), f"strata-bench-{secrets.token_hex(4)}")
+        self.folder.mkdir(mode=0o700)
         self._use_a_file_system_of_its_own()
         self.root = self.folder / "rootfs"
         self.layout = self.folder / "oci"
