@@ -111,7 +111,7 @@ struct system_call_row {
 	system_call *handle; /* NULL: the host's call `host` with the same arguments */
 	int host;
 	bool blocks; /* may wait long: passed through by host_call_blocking() */
-	uint8_t descriptors; /* a bit for each argument that is one */
+	const char *arguments; /* a letter for each (system-call-table.c) */
 };
 
 extern const struct system_call_row system_calls[SYSTEM_CALLS];

@@ -17,8 +17,8 @@ static int64_t not_there(struct thread *t, const uint64_t a[6])
 static bool names_ours(
 	const struct thread *t, const struct system_call_row *row, const uint64_t a[6])
 {
-	for (unsigned left = row->descriptors; left; left &= left - 1)
-		if (descriptor_is_ours(t, a[__builtin_ctz(left)]))
+	for (size_t i = 0; row->arguments[i]; i++)
+		if (row->arguments[i] == 'f' && descriptor_is_ours(t, a[i]))
 			return true;
 	return false;
 }
@@ -51,7 +51,7 @@ static void finish(struct thread *t, int64_t result)
 
 void system_call_dispatch(struct thread *t)
 {
-	static const struct system_call_row unknown = { NULL, not_there, 0, false, 0 };
+	static const struct system_call_row unknown = { NULL, not_there, 0, false, "xxxxxx" };
 	uint64_t number = t->cpu.x[17];
 	const struct system_call_row *row = number < SYSTEM_CALLS ? &system_calls[number]
 								  : &unknown;

@@ -65,6 +65,9 @@ static void rows_are_whole(void **state)
 
 		if (!row->name)
 			continue;
+		assert_non_null(row->arguments);
+		assert_true(strlen(row->arguments) <= 6);
+		assert_int_equal(strspn(row->arguments, "fsbpduxo"), strlen(row->arguments));
 		/* read(2) has number 0 on x86-64. */
 		assert_true(row->handle || row->host || i == CALL_read);
 		if (row->handle)
