@@ -104,12 +104,11 @@ static struct block multiply(struct block a, struct block b)
 	a = reverse_in_bytes(a);
 	b = reverse_in_bytes(b);
 	for (unsigned i = 0; i < 128; i++) {
-		uint64_t bit = (i < 64 ? a.low : a.high) >> i % 64 & 1, carry = b.high >> 63;
+		uint64_t bit = -((i < 64 ? a.low : a.high) >> i % 64 & 1), carry = -(b.high >> 63);
 
-		if (bit)
-			product = add(product, b);
+		product = add(product, (struct block){ b.low & bit, b.high & bit });
 		b.high = b.high << 1 | b.low >> 63;
-		b.low = b.low << 1 ^ (carry ? 0x87 : 0);
+		b.low = b.low << 1 ^ (carry & 0x87);
 	}
 	return reverse_in_bytes(product);
 }

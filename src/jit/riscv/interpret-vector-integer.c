@@ -5,7 +5,8 @@
  * Instructions"; Zvbb, Zvbc).
  *
  * An operation is a function of the elements of vs2 (a), of what stands in the place of vs1 (b) and
- * of vd (d), zero-extended. What its result has above the element's width does not count.
+ * of vd (d), zero-extended. What its result has above the element's width does not count. What Zvkt
+ * lists neither branches on elements nor looks them up.
  */
 #include "jit/riscv/interpret-vector.h"
 
@@ -42,8 +43,7 @@ static u128 carryless_product(uint64_t a, uint64_t b)
 	u128 product = 0;
 
 	for (unsigned i = 0; i < 64; i++)
-		if (b >> i & 1)
-			product ^= (u128)a << i;
+		product ^= (u128)(a & -(b >> i & 1)) << i;
 	return product;
 }
 
@@ -127,6 +127,22 @@ static uint64_t reverse_in_bytes(uint64_t a)
 	return (a >> 4 & 0x0f0f0f0f0f0f0f0f) | (a & 0x0f0f0f0f0f0f0f0f) << 4;
 }
 
+static uint64_t count_bits(uint64_t a)
+{
+	a -= a >> 1 & 0x5555555555555555;
+	a = (a & 0x3333333333333333) + (a >> 2 & 0x3333333333333333);
+	a = (a + (a >> 4)) & 0x0f0f0f0f0f0f0f0f;
+	return a * 0x0101010101010101 >> 56;
+}
+
+/* All bits below the highest that is set, and it. */
+static uint64_t fill_down(uint64_t a)
+{
+	for (unsigned i = 1; i < 64; i *= 2)
+		a |= a >> i;
+	return a;
+}
+
 static uint64_t compute_unary(enum riscv_op op, uint64_t a, unsigned w)
 {
 	unsigned bits = 8u << w;
@@ -139,11 +155,11 @@ static uint64_t compute_unary(enum riscv_op op, uint64_t a, unsigned w)
 	case RISCV_VBREV_V:
 		return __builtin_bswap64(reverse_in_bytes(a)) >> (64 - bits);
 	case RISCV_VCLZ_V:
-		return a ? (uint64_t)__builtin_clzll(a) - (64 - bits) : bits;
+		return bits - count_bits(fill_down(a));
 	case RISCV_VCTZ_V:
-		return a ? (uint64_t)__builtin_ctzll(a) : bits;
+		return count_bits(riscv_vector_truncate(~a & (a - 1), w));
 	default: /* VCPOP */
-		return (uint64_t)__builtin_popcountll(a);
+		return count_bits(a);
 	}
 }
 
@@ -252,7 +268,7 @@ static uint64_t compute_with_mask(enum riscv_op op, uint64_t a, uint64_t b, bool
 	case RISCV_VSBC_VVM ... RISCV_VSBC_VXM:
 		return a - b - mask;
 	default: /* VMERGE */
-		return mask ? b : a;
+		return a ^ ((a ^ b) & -(uint64_t)mask);
 	}
 }
 
