@@ -38,6 +38,9 @@ struct guest_vectors {
 	uint32_t end_magic, end_size;
 };
 
+/* From one header to the next. */
+#define VECTOR_BYTES (2 * sizeof(uint32_t) + offsetof(struct guest_vectors, end_magic))
+
 struct guest_frame {
 	uint8_t info[128];
 	struct guest_context context;
@@ -51,7 +54,37 @@ _Static_assert(sizeof(struct guest_frame) == 1088, "struct rt_sigframe");
 
 uint64_t signal_frame_size(void)
 {
-	return sizeof(struct guest_frame);
+	return (sizeof(struct guest_frame) + sizeof(struct guest_vectors) + 15) & ~UINT64_C(15);
+}
+
+static int push_vectors(const struct riscv_cpu *cpu, uint64_t at)
+{
+	struct guest_vectors vectors = {
+		.vstart = cpu->vstart,
+		.vl = cpu->vl,
+		.vtype = cpu->vtype,
+		.vcsr = cpu->vxsat | (unsigned)cpu->vxrm << 1,
+		.vlenb = RISCV_VLEN_BYTES,
+		.data = at + offsetof(struct guest_vectors, v),
+	};
+
+	memcpy(vectors.v, cpu->v, sizeof(vectors.v));
+	return guest_copy_out(at, &vectors, sizeof(vectors));
+}
+
+/* The kernel takes the registers from where the record says that they are. */
+static int pop_vectors(struct riscv_cpu *cpu, uint64_t at)
+{
+	struct guest_vectors vectors;
+
+	if (guest_copy_in(&vectors, at, sizeof(vectors)) < 0 || vectors.end_magic ||
+		vectors.end_size || guest_copy_in(cpu->v, vectors.data, sizeof(cpu->v)) < 0)
+		return -EFAULT;
+	riscv_set_vector_type(cpu, vectors.vtype, vectors.vl);
+	cpu->vstart = vectors.vstart & (8 * RISCV_VLEN_BYTES - 1);
+	cpu->vxsat = vectors.vcsr & 1;
+	cpu->vxrm = vectors.vcsr >> 1 & 3;
+	return 0;
 }
 
 int signal_frame_push(struct thread *t, uint64_t top, int signal, const uint8_t info[128],
@@ -59,7 +92,9 @@ int signal_frame_push(struct thread *t, uint64_t top, int signal, const uint8_t 
 {
 	struct riscv_cpu *cpu = &t->cpu;
 	struct guest_frame frame = { 0 };
-	uint64_t at = (top - sizeof(frame)) & ~UINT64_C(15);
+	bool has_vectors = cpu->vtype != RISCV_VILL; /* as long as it has not set one */
+	uint64_t at = (top - sizeof(frame) - (has_vectors ? sizeof(struct guest_vectors) : 0)) &
+		~UINT64_C(15);
 
 	memcpy(frame.info, info, sizeof(frame.info));
 	frame.context.stack[0] = t->alternate_stack;
@@ -70,6 +105,12 @@ int signal_frame_push(struct thread *t, uint64_t top, int signal, const uint8_t 
 	memcpy(frame.context.machine.x, cpu->x + 1, sizeof(frame.context.machine.x));
 	memcpy(frame.context.machine.f, cpu->f, sizeof(cpu->f));
 	frame.context.machine.fcsr = cpu->fcsr;
+	if (has_vectors) {
+		frame.context.machine.magic = VECTOR_MAGIC;
+		frame.context.machine.size = VECTOR_BYTES;
+		if (push_vectors(cpu, at + sizeof(frame)) < 0)
+			return -EFAULT;
+	}
 	if (guest_copy_out(at, &frame, sizeof(frame)) < 0)
 		return -EFAULT;
 	cpu->x[1] = t->process->signal_return;
@@ -89,6 +130,13 @@ int signal_frame_pop(const struct thread *t, struct riscv_cpu *ret_cpu, uint64_t
 
 	if (guest_copy_in(&frame, t->cpu.x[2], sizeof(frame)) < 0)
 		return -EFAULT;
+	if (frame.context.machine.magic == VECTOR_MAGIC &&
+		frame.context.machine.size == VECTOR_BYTES) {
+		if (pop_vectors(ret_cpu, t->cpu.x[2] + sizeof(frame)) < 0)
+			return -EFAULT;
+	} else if (frame.context.machine.magic || frame.context.machine.size) {
+		return -EFAULT;
+	}
 	ret_cpu->pc = frame.context.machine.pc;
 	memcpy(ret_cpu->x + 1, frame.context.machine.x, sizeof(frame.context.machine.x));
 	memcpy(ret_cpu->f, frame.context.machine.f, sizeof(ret_cpu->f));

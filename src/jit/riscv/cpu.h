@@ -51,6 +51,9 @@ void riscv_cpu_copy(struct riscv_cpu *cpu, const struct riscv_cpu *from);
 /* Give back what riscv_run() has acquired for a thread that ends. */
 void riscv_cpu_release(struct riscv_cpu *cpu);
 
+/* As vsetvl does it: vl is `length`, or as much of it as the type allows for. */
+void riscv_set_vector_type(struct riscv_cpu *cpu, uint64_t type, uint64_t length);
+
 /*
  * Execute up to `limit` instructions, one at a time: the reference that translated code is held
  * against. Knows RVA22's user-level extensions, V with Zvfh, Zvbb, Zvbc, Zvkng, and Zfa, Zicond,

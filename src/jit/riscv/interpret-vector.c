@@ -22,10 +22,24 @@ static bool is_type(uint64_t type)
 	return multiplier < 4 || width_bits <= 8u * RISCV_VLEN_BYTES >> (8 - multiplier);
 }
 
+void riscv_set_vector_type(struct riscv_cpu *cpu, uint64_t type, uint64_t length)
+{
+	uint64_t longest;
+
+	if (!is_type(type)) {
+		cpu->vtype = RISCV_VILL;
+		cpu->vl = 0;
+		return;
+	}
+	cpu->vtype = type;
+	longest = riscv_vector_length_max(cpu);
+	cpu->vl = length < longest ? length : longest;
+}
+
 static void set_type(struct riscv_cpu *cpu, const struct riscv_insn *insn)
 {
 	uint64_t type = insn->op == RISCV_VSETVL ? cpu->x[insn->rs2] : (uint64_t)insn->imm;
-	uint64_t length = UINT64_MAX, longest;
+	uint64_t length = UINT64_MAX;
 
 	if (insn->op == RISCV_VSETIVLI)
 		length = insn->rs1;
@@ -33,14 +47,7 @@ static void set_type(struct riscv_cpu *cpu, const struct riscv_insn *insn)
 		length = cpu->x[insn->rs1];
 	else if (!insn->rd)
 		length = cpu->vl;
-	if (is_type(type)) {
-		cpu->vtype = type;
-		longest = riscv_vector_length_max(cpu);
-		cpu->vl = length < longest ? length : longest;
-	} else {
-		cpu->vtype = RISCV_VILL;
-		cpu->vl = 0;
-	}
+	riscv_set_vector_type(cpu, type, length);
 	cpu->x[insn->rd] = cpu->vl;
 }
 

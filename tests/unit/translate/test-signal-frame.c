@@ -5,6 +5,7 @@
  */
 #include "unit/test.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -112,11 +113,51 @@ static void what_comes_back(void **state)
 	assert_int_equal(cpu.reserved_address, RISCV_NO_RESERVATION);
 }
 
+/* Vector registers are there when the program has set a type, and only then. */
+static void vectors(void **state)
+{
+	struct thread t = make_thread();
+	struct riscv_cpu cpu = { 0 };
+	uint8_t info[128] = { 0 }, *frame;
+	uint64_t mask, alternate[3], length = 1000;
+	uint32_t magic, bytes;
+
+	t.cpu.vtype = RISCV_VILL;
+	signal_frame_push(&t, (uint64_t)(uintptr_t)stack + STACK_BYTES, 11, info, 0, 0x6000);
+	assert_int_equal(word(guest_pointer(t.cpu.x[2] + MAGIC)), 0);
+
+	t = make_thread();
+	riscv_set_vector_type(&t.cpu, 2 << 3 | 1, 5);
+	memset(t.cpu.v, 0x3c, sizeof(t.cpu.v));
+	t.cpu.vstart = 4;
+	t.cpu.vxrm = 2;
+	signal_frame_push(&t, (uint64_t)(uintptr_t)stack + STACK_BYTES, 11, info, 0, 0x6000);
+	frame = guest_pointer(t.cpu.x[2]);
+	memcpy(&magic, frame + MAGIC, sizeof(magic));
+	memcpy(&bytes, frame + MAGIC + 4, sizeof(bytes));
+	assert_int_equal(magic, 0x53465457);
+	assert_int_equal(bytes, 8 + 48 + 512);
+	assert_int_equal(word(frame + FRAME + 40), t.cpu.x[2] + FRAME + 48);
+	assert_memory_equal(frame + FRAME + 48, t.cpu.v, sizeof(t.cpu.v));
+	assert_int_equal(word(frame + MAGIC + bytes), 0);
+	/* A vl that the type has no room for does not come back. */
+	memcpy(frame + FRAME + 8, &length, sizeof(length));
+	assert_int_equal(signal_frame_pop(&t, &cpu, &mask, alternate), 0);
+	assert_int_equal(cpu.vl, 8);
+	assert_int_equal(cpu.vstart, 4);
+	assert_int_equal(cpu.vxrm, 2);
+	assert_memory_equal(cpu.v, t.cpu.v, sizeof(cpu.v));
+	/* Nor does a frame with another record. */
+	frame[MAGIC] ^= 1;
+	assert_int_equal(signal_frame_pop(&t, &cpu, &mask, alternate), -EFAULT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_layout),
 		cmocka_unit_test(what_comes_back),
+		cmocka_unit_test(vectors),
 	};
 
 	return cmocka_run_group_tests(tests, map_stack, NULL);
