@@ -233,11 +233,30 @@ void proc_print(struct proc_text *text, const char *format, ...)
 		proc_write(text, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
 }
 
-/* A descriptor to read the file from, at its start. */
+/* Make a descriptor one that can only be read from, at the start, with these flags. */
+static int64_t make_readable_only(int fd, uint64_t flags)
+{
+	uint64_t limit = descriptor_limit_raise();
+	char link[32];
+	int64_t readable, r;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	readable = host_call(SYS_openat, AT_FDCWD, link, (flags & O_NONBLOCK) | O_CLOEXEC);
+	r = readable;
+	if (readable >= 0) {
+		/* The number is the lowest that was free, as it must be. */
+		r = host_call(SYS_dup3, readable, fd, flags & O_CLOEXEC);
+		host_call(SYS_close, readable);
+	}
+	descriptor_limit_restore(limit);
+	return r;
+}
+
+/* A descriptor to read the file from. */
 static int64_t open_content(struct thread *t, enum proc_file file, uint64_t flags)
 {
 	struct proc_text text = { 0 };
-	int64_t fd = host_call(SYS_memfd_create, "proc", flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
+	int64_t fd = host_call(SYS_memfd_create, "proc", MFD_CLOEXEC), r;
 
 	if (fd < 0)
 		return fd;
@@ -249,12 +268,10 @@ static int64_t open_content(struct thread *t, enum proc_file file, uint64_t flag
 	else
 		proc_write_maps(t, &text, file == PROC_SMAPS);
 	flush(&text);
-	if (text.error) {
+	r = text.error ? text.error : make_readable_only((int)fd, flags);
+	if (r < 0)
 		host_call(SYS_close, fd);
-		return text.error;
-	}
-	host_call(SYS_lseek, fd, 0, SEEK_SET);
-	return fd;
+	return r;
 }
 
 static int64_t open_program(const struct thread *t, int pid, uint64_t flags)

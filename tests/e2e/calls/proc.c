@@ -146,6 +146,8 @@ static void machine(void)
 	n = slurp("/proc/cpuinfo", data, sizeof(data));
 	VALUE(n > 50 && strncmp(data, "processor\t: 0\n", 14) == 0);
 	SHOW(open("/proc/cpuinfo", O_RDONLY | O_DIRECTORY));
+	SHOW(write(open("/proc/cpuinfo", O_RDONLY | O_TRUNC), "x", 1));
+	SHOW(fcntl(open("/proc/self/maps", O_RDONLY | O_CLOEXEC), F_GETFD));
 	SHOW(access("/proc/self/fd/1024", F_OK));
 	SHOW(open("/proc/self/fd/1024", O_RDONLY));
 	SHOW(readlink("/proc/self/fd/1024", data, 10));
