@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 
 #include "translate/hwprobe.h"
@@ -15,10 +16,15 @@
 
 static void write_hart(struct proc_text *text, unsigned long hart)
 {
+	const char *isa = hwprobe_isa();
+
 	proc_print(text, "processor\t: %lu\nhart\t\t: %lu\nisa\t\t: ", hart, hart);
-	proc_print(text, "%s\nmmu\t\t: sv39\nmvendorid\t: 0x0\nmarchid\t\t: 0x0\nmimpid\t\t: 0x0\n",
-		hwprobe_isa());
-	proc_print(text, "hart isa\t: %s\n\n", hwprobe_isa());
+	/* Longer than proc_print() takes. */
+	proc_write(text, isa, strlen(isa));
+	proc_print(text, "\nmmu\t\t: sv39\nmvendorid\t: 0x0\nmarchid\t\t: 0x0\nmimpid\t\t: 0x0\n");
+	proc_print(text, "hart isa\t: ");
+	proc_write(text, isa, strlen(isa));
+	proc_print(text, "\n\n");
 }
 
 /* Every number of a list like "0-3,8". */
