@@ -31,6 +31,8 @@
 #define LANDINGS_MAX (1u << 18)
 #define PLACES_MAX   (1u << 22)
 #define COUNTERS_MAX (1u << 16)
+#define SEGMENTS_MAX (1u << 17)
+#define MAPS_MAX     (1u << 12)
 #define PAGE_BYTES   4096u
 
 /* --- lock and arrays ---------------------------------------------------------------------------
@@ -90,6 +92,14 @@ void *jit_append(struct jit_array *array, size_t nr)
 		return NULL;
 	array->nr += nr;
 	return item;
+}
+
+/* An empty cache: no code but the stubs, no map but the global one. */
+static void begin(struct jit *jit)
+{
+	jit->used = jit->stubs_end;
+	host_global_map(jit, jit_append(&jit->maps, 1));
+	jit_append(&jit->counters, JIT_COUNTERS_FIRST);
 }
 
 /* --- open and close -------------------------------------------------------------------------- */
@@ -193,6 +203,8 @@ int jit_open_guest(const struct jit_options *options, const struct jit_guest *gu
 		(r = reserve(&jit->blocks, sizeof(struct jit_block), BLOCKS_MAX)) < 0 ||
 		(r = reserve(&jit->exits, sizeof(struct jit_exit), EXITS_MAX)) < 0 ||
 		(r = reserve(&jit->landings, sizeof(struct jit_landing), LANDINGS_MAX)) < 0 ||
+		(r = reserve(&jit->segments, sizeof(struct ir_segment), SEGMENTS_MAX)) < 0 ||
+		(r = reserve(&jit->maps, sizeof(struct jit_map), MAPS_MAX)) < 0 ||
 		(r = reserve(&jit->places, sizeof(struct jit_place), PLACES_MAX)) < 0 ||
 		(r = reserve(&jit->counters, sizeof(uint32_t), COUNTERS_MAX)) < 0 ||
 		(r = reserve(&jit->index, sizeof(struct jit_slot), INDEX_SIZE)) < 0 ||
@@ -202,6 +214,7 @@ int jit_open_guest(const struct jit_options *options, const struct jit_guest *gu
 		return r;
 	}
 	host_emit_stubs(jit);
+	begin(jit);
 	perf_open(jit);
 	*ret = jit;
 	return 0;
@@ -218,7 +231,10 @@ struct jit *jit_free(struct jit *jit)
 	give_back(&jit->blocks);
 	give_back(&jit->exits);
 	give_back(&jit->landings);
+	give_back(&jit->segments);
+	give_back(&jit->maps);
 	give_back(&jit->places);
+	give_back(&jit->relocations);
 	give_back(&jit->counters);
 	give_back(&jit->index);
 	give_back(&jit->emitter);
@@ -324,18 +340,24 @@ void jit_flush(struct jit *jit, struct jit_frame *frame)
 	empty(&jit->blocks);
 	empty(&jit->exits);
 	empty(&jit->landings);
+	empty(&jit->segments);
+	empty(&jit->maps);
 	empty(&jit->places);
 	empty(&jit->counters);
 	empty(&jit->index);
-	jit->used = jit->stubs_end;
+	begin(jit);
 	jit->lowest = jit->highest = 0;
 	jit->stats.flushes++;
 }
 
-static bool overlaps(const struct jit_block *block, uint64_t start, uint64_t end)
+static bool overlaps(
+	const struct jit *jit, const struct jit_block *block, uint64_t start, uint64_t end)
 {
+	const struct ir_segment *segments =
+		(struct ir_segment *)jit->segments.items + block->first_segment;
+
 	for (unsigned i = 0; i < block->nr_segments; i++)
-		if (block->segments[i].start < end && start < block->segments[i].end)
+		if (segments[i].start < end && start < segments[i].end)
 			return true;
 	return false;
 }
@@ -367,10 +389,10 @@ void jit_invalidate(struct jit *jit, uint64_t start, uint64_t size)
 	jit_lock(jit, NULL);
 	if (start < jit->highest && end > jit->lowest) {
 		for (size_t i = 0; i < jit->blocks.nr; i++) {
-			if (blocks[i].is_dead || !overlaps(&blocks[i], start, end))
+			if (blocks[i].is_dead || !overlaps(jit, &blocks[i], start, end))
 				continue;
 			is_full |= forget(jit, &blocks[i]) < 0;
-			in_loops |= blocks[i].is_region;
+			in_loops |= blocks[i].loop_bytes != 0;
 		}
 		/* Something of the old code can still be entered: nobody goes in again before it
 		 * is all gone. */

@@ -10,6 +10,7 @@
 #define JIT_SLOTS_MAX	 64
 #define JIT_LOOKUP_SIZE	 4096 /* entries; a power of two */
 #define JIT_SHADOW_BYTES (64u << 10)
+#define JIT_COUNTERS_FIRST 64 /* whose offset takes more than a byte */
 #define JIT_LOOP_HOT	 1000 /* turns after which a loop is translated again, as a whole */
 
 /* In `interrupt`: not for the one who runs us, but for us. */
@@ -76,14 +77,32 @@ struct jit_place {
 };
 
 struct jit_block {
-	uint64_t pc;
+	uint64_t pc, lowest;
 	uint32_t code, code_end;
-	uint32_t first_landing, nr_landings, first_place, nr_places;
-	uint64_t lowest;
-	uint16_t nr_segments;
-	bool is_dead, is_region;
-	struct ir_segment segments[IR_SEGMENTS_MAX];
-	int8_t map[JIT_SLOTS_MAX]; /* slot to register of the host; -1: in memory */
+	uint32_t first_landing, nr_landings, first_place, nr_places, first_segment;
+	uint32_t map; /* which of jit->maps */
+	uint32_t loop_bytes; /* of a region; 0: it is a line */
+	uint8_t nr_segments;
+	bool is_dead;
+};
+
+/* Slot to register of the host; -1: in memory. */
+struct jit_map {
+	int8_t host[JIT_SLOTS_MAX];
+};
+
+/* What must be changed in a block's code when it is at another place, or its guest code is. */
+enum jit_relocation_kind {
+	JIT_MOVES_GUEST, /* 8 bytes: an address of the guest's */
+	JIT_MOVES_STUB, /* 4 bytes: the distance to something at the start of the cache */
+	JIT_MOVES_EXIT, /* 4 bytes: the number of an exit */
+	JIT_MOVES_COUNTER, /* 4 bytes: the number of a counter */
+	JIT_MOVES_COUNTER_BYTES, /* 4 bytes: four times that */
+};
+
+struct jit_relocation {
+	uint32_t place; /* an offset in the cache */
+	uint32_t kind;
 };
 
 struct jit_slot {
@@ -118,6 +137,9 @@ struct jit {
 			*helper;
 	} stubs; /* enter and bottom in the executable view, the others in the writable one */
 	struct jit_array blocks, exits, landings, places;
+	struct jit_array segments; /* struct ir_segment */
+	struct jit_array maps; /* struct jit_map; the first is the global one */
+	struct jit_array relocations; /* kept when the code is to be saved: items is not NULL */
 	struct jit_array index; /* struct jit_slot: open addressing by pc */
 	struct jit_array counters; /* uint32_t */
 	struct jit_frame *frames;
@@ -168,6 +190,8 @@ bool host_is_supported(void);
 size_t host_emitter_bytes(void);
 /* The ways in and out, at the start of an empty cache. */
 void host_emit_stubs(struct jit *jit);
+/* Where slots are between blocks. */
+void host_global_map(const struct jit *jit, struct jit_map *map);
 /* Machine code for jit->ir at jit->used, told to `block`. -ENOSPC: the cache is full. */
 int host_emit(struct jit *jit, struct jit_block *block);
 /* Let the jump at `place` (an offset in the cache) lead to the code at offset `target`. */

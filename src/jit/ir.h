@@ -141,6 +141,8 @@ enum ir_flags {
 	IR_XOR_SIGN = 1 << 7, /* FLOAT_SIGN: a's and b's */
 	/* FLOAT_SET: the flags are written back behind it to what they were; imm is that helper. */
 	IR_KEEPS_FLAGS = 1 << 4,
+	/* CONSTANT: an address in guest code or from there on; it moves with the code. */
+	IR_RELATIVE = 1 << 3,
 	/* With IR_WORD: nobody looks at the upper half of the result, it need not be extended. */
 	IR_LOW_ONLY = 1 << 2,
 };

@@ -13,7 +13,9 @@
 #define NR_SLOTS 64
 
 struct facts {
+	bool moves; /* the code may be kept for another address */
 	bool is_known[NR_SLOTS];
+	bool is_relative[NR_SLOTS]; /* a known one that moves with the code */
 	int64_t value[NR_SLOTS];
 	bool is_word[NR_SLOTS]; /* equals its lower half, sign extended */
 	int16_t made_by[NR_SLOTS]; /* the operation, or -1 */
@@ -86,6 +88,11 @@ static bool known(const struct facts *f, unsigned slot, int64_t *ret)
 	return true;
 }
 
+static bool is_relative(const struct facts *f, unsigned slot)
+{
+	return slot < NR_SLOTS && f->is_known[slot] && f->is_relative[slot];
+}
+
 static bool compute(const struct ir *ir, int64_t a, int64_t b, int64_t *ret)
 {
 	bool is_word = ir->flags & IR_WORD;
@@ -151,13 +158,14 @@ static void use_immediate(const struct facts *f, struct ir *ir)
 
 	if (ir->flags & IR_IMMEDIATE || !takes_immediate((enum ir_op)ir->op))
 		return;
-	if (known(f, ir->a, &value) && fits(value) && is_commutative((enum ir_op)ir->op)) {
+	if (known(f, ir->a, &value) && fits(value) && !is_relative(f, ir->a) &&
+		is_commutative((enum ir_op)ir->op)) {
 		uint8_t a = ir->a;
 
 		ir->a = ir->b;
 		ir->b = a;
 	}
-	if (!known(f, ir->b, &value) || !fits(value))
+	if (!known(f, ir->b, &value) || !fits(value) || is_relative(f, ir->b))
 		return;
 	ir->b = IR_ZERO;
 	ir->imm = value;
@@ -169,7 +177,7 @@ static void use_immediate(const struct facts *f, struct ir *ir)
 static void fold(const struct facts *f, struct ir *ir)
 {
 	int64_t a, b = ir->imm, result;
-	bool is_unary = ir->op == IR_MOVE;
+	bool is_unary = ir->op == IR_MOVE, relative;
 
 	use_immediate(f, ir);
 	if (!known(f, ir->a, &a))
@@ -178,8 +186,17 @@ static void fold(const struct facts *f, struct ir *ir)
 		return;
 	if (ir->flags & IR_IMMEDIATE)
 		b = ir->imm;
-	if (ir->op <= IR_SHIFT_ARITHMETIC && ir->op != IR_CONSTANT && compute(ir, a, b, &result))
+	/* What moves with the code stays so when it is copied or added to. */
+	relative = is_relative(f, ir->a);
+	if (relative && !is_unary &&
+		(ir->op != IR_ADD || !(ir->flags & IR_IMMEDIATE) || ir->flags & IR_WORD))
+		return;
+	if (!is_unary && !(ir->flags & IR_IMMEDIATE) && is_relative(f, ir->b))
+		return;
+	if (ir->op <= IR_SHIFT_ARITHMETIC && ir->op != IR_CONSTANT && compute(ir, a, b, &result)) {
 		become_constant(ir, result);
+		ir->flags = relative ? IR_RELATIVE : 0;
+	}
 }
 
 /* Addresses and targets. */
@@ -187,7 +204,8 @@ static void fold_address(const struct facts *f, struct ir *ir)
 {
 	int64_t a, sum;
 
-	if (!known(f, ir->a, &a))
+	/* Targets move with the code; those that would not are left alone where it does. */
+	if (!known(f, ir->a, &a) || (f->moves && !is_relative(f, ir->a)))
 		return;
 	sum = (int64_t)((uint64_t)a + (uint64_t)ir->imm);
 	switch (ir->op) {
@@ -425,6 +443,7 @@ static void note(struct facts *f, const struct ir *ir, int index)
 		return;
 	f->is_word[ir->d] = gives_word(f, ir);
 	f->is_known[ir->d] = ir->op == IR_CONSTANT;
+	f->is_relative[ir->d] = ir->op == IR_CONSTANT && ir->flags & IR_RELATIVE;
 	f->value[ir->d] = ir->imm;
 	f->version[ir->d]++;
 	f->made_by[ir->d] = is_pure(ir) ? (int16_t)index : -1;
@@ -432,7 +451,7 @@ static void note(struct facts *f, const struct ir *ir, int index)
 
 static void go_down(struct ir_block *block)
 {
-	struct facts f = { 0 };
+	struct facts f = { .moves = block->pc > UINT32_MAX };
 	uint32_t versions[IR_BLOCK_MAX];
 
 	forget(&f);

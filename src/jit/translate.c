@@ -33,7 +33,7 @@ static void print(struct jit *jit, const struct jit_block *block)
 {
 	if (jit->print_ir) {
 		dprintf(STDERR_FILENO, "%s %#llx: %u instructions\n",
-			block->is_region ? "region" : "line", (unsigned long long)block->pc,
+			block->loop_bytes ? "region" : "line", (unsigned long long)block->pc,
 			jit->ir.nr_guest);
 		ir_print(&jit->ir, jit->guest->slot_names, STDERR_FILENO);
 	}
@@ -47,18 +47,22 @@ static void print(struct jit *jit, const struct jit_block *block)
 	if (jit->perf_fd >= 0)
 		dprintf(jit->perf_fd, "%llx %x %s_%llx\n",
 			(unsigned long long)(uintptr_t)(jit->executable + block->code),
-			block->code_end - block->code, block->is_region ? "region" : "line",
+			block->code_end - block->code, block->loop_bytes ? "region" : "line",
 			(unsigned long long)block->pc);
 }
 
-static void note_guest_code(struct jit *jit, struct jit_block *block)
+static int note_guest_code(struct jit *jit, struct jit_block *block)
 {
 	uint64_t lowest = UINT64_MAX;
 
-	block->nr_segments = (uint16_t)jit->ir.nr_segments;
-	memcpy(block->segments, jit->ir.segments, sizeof(block->segments));
+	block->first_segment = (uint32_t)jit->segments.nr;
+	block->nr_segments = (uint8_t)jit->ir.nr_segments;
 	for (unsigned i = 0; i < block->nr_segments; i++) {
-		const struct ir_segment *segment = &block->segments[i];
+		struct ir_segment *segment = jit_append(&jit->segments, 1);
+
+		if (!segment)
+			return -ENOSPC;
+		*segment = jit->ir.segments[i];
 
 		if (segment->start < lowest)
 			lowest = segment->start;
@@ -69,6 +73,7 @@ static void note_guest_code(struct jit *jit, struct jit_block *block)
 		jit->stats.guest_bytes += segment->end - segment->start;
 	}
 	block->lowest = lowest;
+	return 0;
 }
 
 /* A block for pc. -EFAULT: no code is there. -ENOSPC: flush first. -E2BIG: the loop is too large.
@@ -91,14 +96,16 @@ static int make(struct jit *jit, uint64_t pc, uint64_t loop_end, struct jit_bloc
 	if (!jit->ir.nr)
 		return loop_end ? -E2BIG : -EFAULT;
 	ir_optimize(&jit->ir);
-	*block = (struct jit_block){ .pc = pc, .is_region = loop_end != 0 };
-	note_guest_code(jit, block);
-	r = host_emit(jit, block);
+	*block = (struct jit_block){ .pc = pc,
+		.loop_bytes = loop_end ? (uint32_t)(loop_end - pc) : 0 };
+	r = note_guest_code(jit, block);
+	if (r >= 0)
+		r = host_emit(jit, block);
 	if (r < 0)
 		return r;
 	__atomic_store_n(&jit->blocks.nr, jit->blocks.nr + 1, __ATOMIC_RELEASE);
 	jit_index(jit, block);
-	if (block->is_region)
+	if (block->loop_bytes)
 		jit->stats.regions++;
 	else
 		jit->stats.blocks++;

@@ -337,6 +337,7 @@ static void lift_jal(struct lift *lift)
 		ir = add(lift, IR_CONSTANT);
 		ir->d = lift->insn.rd;
 		ir->imm = (int64_t)(lift->pc + lift->insn.length);
+		ir->flags = IR_RELATIVE;
 	}
 	ir = add(lift, is_link(lift->insn.rd) ? IR_CALL : IR_JUMP);
 	ir->imm = (int64_t)target;
@@ -399,8 +400,11 @@ void riscv_lift_one(struct lift *lift)
 			break;
 		ir = add(lift, IR_CONSTANT);
 		ir->d = lift->insn.rd;
-		ir->imm = lift->insn.imm +
-			(lift->insn.op == RISCV_AUIPC ? (int64_t)lift->pc : INT64_C(0));
+		ir->imm = lift->insn.imm;
+		if (lift->insn.op == RISCV_AUIPC) {
+			ir->imm += (int64_t)lift->pc;
+			ir->flags = IR_RELATIVE;
+		}
 		break;
 	case RISCV_JAL:
 		lift_jal(lift);

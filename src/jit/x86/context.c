@@ -46,9 +46,10 @@ void host_recover(
 	struct jit *jit, const struct jit_block *block, void *state, const ucontext_t *context)
 {
 	const struct jit_guest *guest = jit->guest;
+	const struct jit_map *map = (struct jit_map *)jit->maps.items + block->map;
 
 	for (unsigned slot = 0; slot < guest->nr_slots; slot++) {
-		int8_t reg = block->map[slot];
+		int8_t reg = map->host[slot];
 		uint64_t *value = (void *)((char *)state + guest->slot_offsets[slot]);
 
 		if (reg < 0)

@@ -13,6 +13,47 @@
 
 #define MISS_MASK ((JIT_LOOKUP_SIZE - 1) << 4)
 
+/* --- what moves ------------------------------------------------------------------------------ */
+
+void moves(struct emitter *e, unsigned bytes, enum jit_relocation_kind kind)
+{
+	struct jit_relocation *relocation;
+
+	if (!e->jit->relocations.items || x86_is_full(&e->code))
+		return;
+	relocation = jit_append(&e->jit->relocations, 1);
+	if (!relocation)
+		no_room(e);
+	else
+		*relocation = (struct jit_relocation){
+			(uint32_t)(e->code.p - e->jit->writable) - bytes, kind
+		};
+}
+
+/* Guest code below 2 GiB stays where it is (modules.h): only what takes 64 bits moves. */
+void guest_constant(struct emitter *e, uint8_t reg, uint64_t address)
+{
+	x86_constant(&e->code, reg, address);
+	if (address != (uint32_t)address)
+		moves(e, 8, JIT_MOVES_GUEST);
+}
+
+void store_guest_constant(struct emitter *e, struct x86_operand memory, uint64_t address)
+{
+	if ((int64_t)address == (int32_t)address) {
+		x86_store_immediate(&e->code, 8, memory, (int32_t)address);
+		return;
+	}
+	guest_constant(e, RAX, address);
+	x86_store(&e->code, 8, memory, RAX);
+}
+
+void jump_to_stub(struct emitter *e, const uint8_t *stub)
+{
+	x86_jump(&e->code, stub);
+	moves(e, 4, JIT_MOVES_STUB);
+}
+
 /* --- cold parts ------------------------------------------------------------------------------ */
 
 struct cold *cold_part(struct emitter *e, int kind, const struct ir *ir)
@@ -135,7 +176,8 @@ static void emit_link_stub(struct emitter *e, uint64_t pc, uint8_t *place)
 	x86_set_target(place, e->code.p);
 	x86_store_immediate(
 		&e->code, 4, frame_memory(e->jit, offsetof(struct jit_frame, exit)), (int32_t)exit);
-	x86_jump(&e->code, e->jit->stubs.link);
+	moves(e, 4, JIT_MOVES_EXIT);
+	jump_to_stub(e, e->jit->stubs.link);
 }
 
 static void pad(struct emitter *e, unsigned bytes)
@@ -189,7 +231,7 @@ static void count_turn(struct emitter *e, const struct ir *ir)
 	uint32_t *counter;
 	struct cold *cold;
 
-	if (e->out->is_region || e->jit->no_regions)
+	if (e->out->loop_bytes || e->jit->no_regions)
 		return;
 	counter = jit_append(&e->jit->counters, 1);
 	if (!counter)
@@ -198,6 +240,7 @@ static void count_turn(struct emitter *e, const struct ir *ir)
 	x86_load(&e->code, 8, RCX, frame_memory(e->jit, offsetof(struct jit_frame, counters)));
 	x86_arithmetic_immediate(
 		&e->code, 4, X86_SUB, x86_m(RCX, (int32_t)(4 * (e->jit->counters.nr - 1))), 1);
+	moves(e, 5, JIT_MOVES_COUNTER_BYTES);
 	cold = cold_part(e, COLD_HOT, ir);
 	cold->counter = (int)(e->jit->counters.nr - 1);
 	also_if(e, cold, X86_S);
@@ -257,7 +300,7 @@ static void push_way_back(struct emitter *e, const struct ir *ir)
 		x86_byte(&e->code, 0x68);
 		x86_dword(&e->code, (uint32_t)pc);
 	} else {
-		x86_constant(&e->code, RCX, pc);
+		guest_constant(e, RCX, pc);
 		x86_byte(&e->code, 0x51);
 	}
 }
@@ -267,11 +310,11 @@ static void write_way_back(struct emitter *e, const struct ir *ir)
 	if (ir->d == IR_ZERO)
 		return;
 	if (e->map[ir->d] >= 0) {
-		x86_constant(&e->code, (uint8_t)e->map[ir->d], behind(ir));
+		guest_constant(e, (uint8_t)e->map[ir->d], behind(ir));
 	} else if ((int64_t)behind(ir) == (int32_t)behind(ir)) {
 		x86_store_immediate(&e->code, 8, slot_memory(e, ir->d), (int32_t)behind(ir));
 	} else {
-		x86_constant(&e->code, RCX, behind(ir));
+		guest_constant(e, RCX, behind(ir));
 		x86_store(&e->code, 8, slot_memory(e, ir->d), RCX);
 	}
 }
@@ -398,9 +441,9 @@ void emit_return(struct emitter *e, const struct ir *ir)
 static void emit_leave(struct emitter *e, uint64_t pc, int reason)
 {
 	map_to_global(e);
-	store_constant(e, state_memory(e->jit->guest->pc), pc);
+	store_guest_constant(e, state_memory(e->jit->guest->pc), pc);
 	x86_constant(&e->code, RAX, (uint64_t)reason);
-	x86_jump(&e->code, e->jit->stubs.leave);
+	jump_to_stub(e, e->jit->stubs.leave);
 }
 
 void emit_stop(struct emitter *e, const struct ir *ir)
@@ -414,7 +457,7 @@ static void call_helper(struct emitter *e, uint64_t pc, int helper)
 	struct cold *cold = cold_part(e, COLD_HELPER, NULL);
 
 	map_to_global(e);
-	store_constant(e, state_memory(e->jit->guest->pc), pc);
+	store_guest_constant(e, state_memory(e->jit->guest->pc), pc);
 	x86_byte(&e->code, 0x48); /* lea rax, [rip + data] */
 	x86_byte(&e->code, 0x8d);
 	x86_byte(&e->code, 0x05);
@@ -422,6 +465,7 @@ static void call_helper(struct emitter *e, uint64_t pc, int helper)
 	cold->counter = helper;
 	x86_dword(&e->code, 0);
 	x86_call(&e->code, e->jit->stubs.helper);
+	moves(e, 4, JIT_MOVES_STUB);
 	map_from_global(e);
 }
 
@@ -491,20 +535,21 @@ static void emit_cold_part(struct emitter *e, struct cold *cold)
 		emit_leave(e, cold->ir->pc, JIT_STOP_INTERRUPT);
 		break;
 	case COLD_STOP: /* registers are where they belong already */
-		store_constant(e, state_memory(e->jit->guest->pc), (uint64_t)cold->ir->imm);
+		store_guest_constant(e, state_memory(e->jit->guest->pc), (uint64_t)cold->ir->imm);
 		x86_constant(&e->code, RAX, JIT_STOP_INTERRUPT);
-		x86_jump(&e->code, e->jit->stubs.leave);
+		jump_to_stub(e, e->jit->stubs.leave);
 		break;
 	case COLD_HOT:
-		store_constant(e, frame_memory(e->jit, offsetof(struct jit_frame, hot)),
+		store_guest_constant(e, frame_memory(e->jit, offsetof(struct jit_frame, hot)),
 			(uint64_t)cold->ir->imm);
 		x86_store_immediate(&e->code, 4,
 			frame_memory(e->jit, offsetof(struct jit_frame, exit)), cold->counter);
+		moves(e, 4, JIT_MOVES_COUNTER);
 		emit_leave(e, cold->ir->pc, JIT_LEAVE_HOT);
 		break;
 	case COLD_MISS: /* of a return: the lowest bit does not count */
 		x86_arithmetic_immediate(&e->code, 8, X86_AND, x86_r(RAX), -2);
-		x86_jump(&e->code, e->jit->stubs.miss);
+		jump_to_stub(e, e->jit->stubs.miss);
 		break;
 	case COLD_CALL_MISS:
 		x86_byte(&e->code, 0x48); /* lea rcx, [rip + landing]; push rcx */
@@ -514,7 +559,7 @@ static void emit_cold_part(struct emitter *e, struct cold *cold)
 		if (!x86_is_full(&e->code))
 			x86_set_target(e->code.p - 4, cold->resume);
 		x86_byte(&e->code, 0x51);
-		x86_jump(&e->code, e->jit->stubs.miss);
+		jump_to_stub(e, e->jit->stubs.miss);
 		break;
 	}
 }

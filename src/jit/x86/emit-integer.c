@@ -82,6 +82,13 @@ static struct x86_operand operand_b(struct emitter *e, const struct ir *ir, uint
 
 void emit_constant(struct emitter *e, const struct ir *ir)
 {
+	if (ir->flags & IR_RELATIVE) {
+		if (e->map[ir->d] < 0)
+			store_guest_constant(e, slot_memory(e, ir->d), (uint64_t)ir->imm);
+		else
+			guest_constant(e, (uint8_t)e->map[ir->d], (uint64_t)ir->imm);
+		return;
+	}
 	if (e->map[ir->d] < 0)
 		store_constant(e, slot_memory(e, ir->d), (uint64_t)ir->imm);
 	else

@@ -158,6 +158,11 @@ const int8_t *x86_global_map(const struct jit_guest *guest)
 	return map;
 }
 
+void host_global_map(const struct jit *jit, struct jit_map *map)
+{
+	memcpy(map->host, x86_global_map(jit->guest), JIT_SLOTS_MAX);
+}
+
 /* How often each slot is used, a turn of a loop counted eight times. */
 static void weigh(const struct ir_block *block, uint32_t *weights)
 {
@@ -194,9 +199,14 @@ static void choose_map(struct emitter *e)
 	uint32_t weights[JIT_SLOTS_MAX] = { 0 };
 	uint8_t order[JIT_SLOTS_MAX];
 
+	struct jit_map *map = NULL;
+
 	e->map = x86_global_map(guest);
-	if (!e->out->is_region) {
-		memcpy(e->out->map, e->map, JIT_SLOTS_MAX);
+	if (!e->out->loop_bytes)
+		return;
+	map = jit_append(&e->jit->maps, 1);
+	if (!map) {
+		e->failed = true;
 		return;
 	}
 	weigh(e->in, weights);
@@ -210,9 +220,13 @@ static void choose_map(struct emitter *e)
 			order[n] = order[n - 1];
 		order[n] = slot;
 	}
-	assign(guest, order, x86_global_map(guest), e->out->map);
-	if (memcmp(e->out->map, e->map, JIT_SLOTS_MAX) != 0)
-		e->map = e->out->map;
+	assign(guest, order, x86_global_map(guest), map->host);
+	if (memcmp(map->host, e->map, JIT_SLOTS_MAX) == 0) {
+		e->jit->maps.nr--;
+		return;
+	}
+	e->out->map = (uint32_t)(map - (struct jit_map *)e->jit->maps.items);
+	e->map = map->host;
 }
 
 /* --- a block --------------------------------------------------------------------------------- */
@@ -248,7 +262,7 @@ static void emit_all(struct emitter *e)
 	emit_entry(e);
 	map_from_global(e);
 	e->labels[0].pc = e->in->pc;
-	e->labels[0].code = e->out->is_region ? e->code.p : entry;
+	e->labels[0].code = e->out->loop_bytes ? e->code.p : entry;
 	e->nr_labels = 1;
 	for (unsigned i = 0; i < e->in->nr && !e->failed && !x86_is_full(&e->code); i++) {
 		const struct ir *ir = &e->in->ops[i];

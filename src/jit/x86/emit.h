@@ -133,6 +133,12 @@ void note_width(struct emitter *e, unsigned slot, unsigned size);
 struct x86_operand guest_memory(struct emitter *e, const struct ir *ir, uint8_t scratch);
 /* mov qword at memory, any value; may use rax. */
 void store_constant(struct emitter *e, struct x86_operand memory, uint64_t value);
+/* An address of the guest's in a register, or at memory; may use rax. */
+void guest_constant(struct emitter *e, uint8_t reg, uint64_t address);
+void store_guest_constant(struct emitter *e, struct x86_operand memory, uint64_t address);
+/* Code that is to be saved: what lies `bytes` before here moves. */
+void moves(struct emitter *e, unsigned bytes, enum jit_relocation_kind kind);
+void jump_to_stub(struct emitter *e, const uint8_t *stub);
 
 /* --- cold parts ------------------------------------------------------------------------------ */
 
