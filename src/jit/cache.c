@@ -24,16 +24,17 @@
 #include "base/cleanup.h"
 #include "jit/internal.h"
 
-#define CACHE_BYTES  (64u << 20)
-#define INDEX_SIZE   (1u << 18) /* a power of two, four times the blocks there may be */
-#define BLOCKS_MAX   (1u << 16)
-#define EXITS_MAX    (1u << 19)
-#define LANDINGS_MAX (1u << 18)
-#define PLACES_MAX   (1u << 22)
-#define COUNTERS_MAX (1u << 16)
-#define SEGMENTS_MAX (1u << 17)
-#define MAPS_MAX     (1u << 12)
-#define PAGE_BYTES   4096u
+#define CACHE_BYTES	(64u << 20)
+#define INDEX_SIZE	(1u << 18) /* a power of two, four times the blocks there may be */
+#define BLOCKS_MAX	(1u << 16)
+#define EXITS_MAX	(1u << 19)
+#define LANDINGS_MAX	(1u << 18)
+#define PLACES_MAX	(1u << 22)
+#define COUNTERS_MAX	(1u << 16)
+#define SEGMENTS_MAX	(1u << 17)
+#define RELOCATIONS_MAX (1u << 21)
+#define MAPS_MAX	(1u << 12)
+#define PAGE_BYTES	4096u
 
 /* --- lock and arrays ---------------------------------------------------------------------------
  */
@@ -97,7 +98,8 @@ void *jit_append(struct jit_array *array, size_t nr)
 /* An empty cache: no code but the stubs, no map but the global one. */
 static void begin(struct jit *jit)
 {
-	jit->used = jit->stubs_end;
+	/* As saved code wants it (saved.c). */
+	jit->used = (jit->stubs_end + JIT_CODE_ALIGN - 1) & ~(size_t)(JIT_CODE_ALIGN - 1);
 	host_global_map(jit, jit_append(&jit->maps, 1));
 	jit_append(&jit->counters, JIT_COUNTERS_FIRST);
 }
@@ -208,6 +210,9 @@ int jit_open_guest(const struct jit_options *options, const struct jit_guest *gu
 		(r = reserve(&jit->places, sizeof(struct jit_place), PLACES_MAX)) < 0 ||
 		(r = reserve(&jit->counters, sizeof(uint32_t), COUNTERS_MAX)) < 0 ||
 		(r = reserve(&jit->index, sizeof(struct jit_slot), INDEX_SIZE)) < 0 ||
+		(options->is_saving &&
+			(r = reserve(&jit->relocations, sizeof(struct jit_relocation),
+				 RELOCATIONS_MAX)) < 0) ||
 		(r = reserve(&jit->emitter, host_emitter_bytes(), 1)) < 0) {
 		error_errno(err, r, "no memory for a code cache of %zu bytes", jit->size);
 		jit_free(jit);
@@ -353,8 +358,8 @@ void jit_flush(struct jit *jit, struct jit_frame *frame)
 static bool overlaps(
 	const struct jit *jit, const struct jit_block *block, uint64_t start, uint64_t end)
 {
-	const struct ir_segment *segments =
-		(struct ir_segment *)jit->segments.items + block->first_segment;
+	const struct ir_segment *segments = (struct ir_segment *)jit->segments.items +
+		block->first_segment;
 
 	for (unsigned i = 0; i < block->nr_segments; i++)
 		if (segments[i].start < end && start < segments[i].end)

@@ -7,11 +7,12 @@
 #include "jit/ir.h"
 #include "jit/jit.h"
 
-#define JIT_SLOTS_MAX	 64
-#define JIT_LOOKUP_SIZE	 4096 /* entries; a power of two */
-#define JIT_SHADOW_BYTES (64u << 10)
+#define JIT_SLOTS_MAX	   64
+#define JIT_LOOKUP_SIZE	   4096 /* entries; a power of two */
+#define JIT_SHADOW_BYTES   (64u << 10)
+#define JIT_CODE_ALIGN	   64 /* of code that is moved as a whole: a cache line */
 #define JIT_COUNTERS_FIRST 64 /* whose offset takes more than a byte */
-#define JIT_LOOP_HOT	 1000 /* turns after which a loop is translated again, as a whole */
+#define JIT_LOOP_HOT	   1000 /* turns after which a loop is translated again, as a whole */
 
 /* In `interrupt`: not for the one who runs us, but for us. */
 #define JIT_INTERRUPT_OWN 2u
@@ -83,7 +84,7 @@ struct jit_block {
 	uint32_t map; /* which of jit->maps */
 	uint32_t loop_bytes; /* of a region; 0: it is a line */
 	uint8_t nr_segments;
-	bool is_dead;
+	bool is_dead, is_restored;
 };
 
 /* Slot to register of the host; -1: in memory. */
@@ -180,7 +181,10 @@ void jit_release(struct jit_frame *frame);
 bool jit_is_shadow_guard(const struct jit_frame *frame, uint64_t address);
 void *jit_shadow_bottom(const struct jit_frame *frame);
 
-/* translate.c: execute with `state` until something other than links and misses comes up. */
+/* translate.c: a block for pc. -EFAULT: no code is there. -ENOSPC: flush first. -E2BIG: the loop
+ * that ends at loop_end (0: none) is too large. */
+int jit_make(struct jit *jit, uint64_t pc, uint64_t loop_end, struct jit_block **ret);
+/* Execute with `state` until something other than links and misses comes up. */
 int jit_execute(struct jit *jit, void *state);
 
 /* --- the host: x86/ ------------------------------------------------------------------------- */

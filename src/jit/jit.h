@@ -70,6 +70,7 @@ struct jit_options {
 	 * executable. Called while a block is translated, by any thread. NULL: everywhere. */
 	uint64_t (*code_end)(void *context, uint64_t pc);
 	void *context;
+	bool is_saving; /* nothing is executed: the code is for jit_save() */
 	size_t cache_bytes; /* bound of the code cache, from _MIN to _MAX; 0: the default */
 	const char *debug; /* words of STRATA_JIT: "trace,ir,asm,stats,interpret"; NULL: none */
 };
@@ -80,6 +81,29 @@ struct jit;
  * have, -ENOMEM, or what mmap(2) and mremap(2) say. */
 int jit_open(const struct jit_options *options, struct jit **ret, struct error *err);
 struct jit *jit_free(struct jit *jit);
+
+/*
+ * Translated code that is kept from one process to the next (saved.c). It is one file's, whose code
+ * the guest has, unchanged, at [start, start + size); where that is may differ from process to
+ * process, but for what lies below 4 GiB.
+ *
+ * Who saves must never have executed guest code: a guest can write to all memory of its process.
+ * So it opens a jit of its own (is_saving), has the places translated that others have told, which
+ * may be any, and saves them all.
+ */
+
+/* The code at pc, `loop_bytes` long if it is a loop. -EFAULT, -E2BIG: there is none; go on.
+ * -ENOSPC: the cache is full. */
+int jit_precompile(struct jit *jit, uint64_t pc, uint32_t loop_bytes);
+/* Write it to fd, which is empty. The jit is of no more use. */
+int jit_save(struct jit *jit, int fd, uint64_t start, uint64_t size, struct error *err);
+/* Take what jit_save() has written. -ESTALE: it is another program's, or for other memory.
+ * -EBADMSG: it is damaged. -ENOSPC: there is no room. Nothing has changed then. */
+int jit_restore(struct jit *jit, int fd, uint64_t start, uint64_t size);
+/* Each place in [start, start + size) that has been translated, by its offset, as jit_precompile()
+ * takes it. Returns how many of them have not come from jit_restore(). */
+size_t jit_list(struct jit *jit, uint64_t start, uint64_t size,
+	void (*each)(void *context, uint64_t offset, uint32_t loop_bytes), void *context);
 
 /* Code in [start, start + size) has changed or gone: forget what was translated from it. Threads
  * that are in it go on with the new code at their next jump. */

@@ -78,7 +78,7 @@ static int note_guest_code(struct jit *jit, struct jit_block *block)
 
 /* A block for pc. -EFAULT: no code is there. -ENOSPC: flush first. -E2BIG: the loop is too large.
  */
-static int make(struct jit *jit, uint64_t pc, uint64_t loop_end, struct jit_block **ret)
+int jit_make(struct jit *jit, uint64_t pc, uint64_t loop_end, struct jit_block **ret)
 {
 	struct jit_lift_options lift = { .end = UINT64_MAX, .loop_end = loop_end };
 	struct jit_block *block = (struct jit_block *)jit->blocks.items + jit->blocks.nr;
@@ -129,10 +129,10 @@ static int find_or_make(
 	*ret = jit_find(jit, pc);
 	if (*ret)
 		return 0;
-	r = make(jit, pc, 0, ret);
+	r = jit_make(jit, pc, 0, ret);
 	if (r == -ENOSPC) {
 		jit_flush(jit, frame);
-		r = make(jit, pc, 0, ret);
+		r = jit_make(jit, pc, 0, ret);
 	}
 	return r;
 }
@@ -193,7 +193,7 @@ static void promote(struct jit *jit, struct jit_frame *frame, uint64_t pc)
 	if (frame->epoch == jit->epoch) {
 		*counter = INT32_MAX;
 		old = jit_find(jit, frame->hot);
-		if (make(jit, frame->hot, pc + 1, &block) >= 0 && old)
+		if (jit_make(jit, frame->hot, pc + 1, &block) >= 0 && old)
 			host_replace(jit, old->code, block->code);
 	}
 	jit_unlock(jit, frame);
