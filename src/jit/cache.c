@@ -26,6 +26,7 @@
 
 #define CACHE_BYTES	(64u << 20)
 #define INDEX_SIZE	(1u << 18) /* a power of two, four times the blocks there may be */
+#define INDEX_FIRST	(1u << 12)
 #define BLOCKS_MAX	(1u << 16)
 #define EXITS_MAX	(1u << 19)
 #define LANDINGS_MAX	(1u << 18)
@@ -101,6 +102,8 @@ static void begin(struct jit *jit)
 	/* As saved code wants it (saved.c). */
 	jit->used = (jit->stubs_end + JIT_CODE_ALIGN - 1) & ~(size_t)(JIT_CODE_ALIGN - 1);
 	host_global_map(jit, jit_append(&jit->maps, 1));
+	jit->index.nr = INDEX_FIRST;
+	jit->nr_indexed = 0;
 	jit_append(&jit->counters, JIT_COUNTERS_FIRST);
 }
 
@@ -259,7 +262,7 @@ static struct jit_slot *slot_of(struct jit *jit, uint64_t pc)
 	uint64_t hash = (pc >> 1) * UINT64_C(0x9e3779b97f4a7c15) >> 40;
 
 	for (;; hash++) {
-		struct jit_slot *slot = &index[hash % INDEX_SIZE];
+		struct jit_slot *slot = &index[hash % jit->index.nr];
 
 		if (!slot->block || slot->pc == pc)
 			return slot;
@@ -273,9 +276,30 @@ struct jit_block *jit_find(struct jit *jit, uint64_t pc)
 	return block && !block->is_dead ? block : NULL;
 }
 
+/* Twice the slots. It is small to begin with: what is looked up at random is memory that is used.
+ */
+static void grow_index(struct jit *jit)
+{
+	struct jit_block *blocks = jit->blocks.items;
+	size_t nr = jit->index.nr * 2;
+
+	memset(jit->index.items, 0, jit->index.nr * sizeof(struct jit_slot));
+	jit->index.nr = nr;
+	jit->nr_indexed = 0;
+	for (size_t i = 0; i < jit->blocks.nr; i++)
+		jit_index(jit, &blocks[i]);
+}
+
 void jit_index(struct jit *jit, struct jit_block *block)
 {
-	*slot_of(jit, block->pc) = (struct jit_slot){ block->pc, block };
+	struct jit_slot *slot = slot_of(jit, block->pc);
+
+	if (!slot->block && ++jit->nr_indexed > jit->index.nr / 2 && jit->index.nr < INDEX_SIZE) {
+		grow_index(jit);
+		slot = slot_of(jit, block->pc);
+		jit->nr_indexed += !slot->block;
+	}
+	*slot = (struct jit_slot){ block->pc, block };
 }
 
 const struct jit_block *jit_block_at(const struct jit *jit, uint64_t host_pc)

@@ -141,7 +141,9 @@ struct jit {
 	struct jit_array segments; /* struct ir_segment */
 	struct jit_array maps; /* struct jit_map; the first is the global one */
 	struct jit_array relocations; /* kept when the code is to be saved: items is not NULL */
-	struct jit_array index; /* struct jit_slot: open addressing by pc */
+	struct jit_array
+		index; /* struct jit_slot: open addressing by pc; nr, a power of two, of them */
+	size_t nr_indexed;
 	struct jit_array counters; /* uint32_t */
 	struct jit_frame *frames;
 	uint32_t epoch;

@@ -275,8 +275,9 @@ static int relocate(const struct header *header, const struct jit_relocation *re
 {
 	for (uint64_t i = 0; i < header->nr[RELOCATIONS]; i++) {
 		uint64_t place = relocations[i].place - header->code;
+		unsigned size = relocations[i].kind == JIT_MOVES_GUEST ? 8 : 4;
 
-		if (place > header->code_bytes - 8 || header->code_bytes < 8)
+		if (place > header->code_bytes || size > header->code_bytes - place)
 			return -EBADMSG;
 		switch (relocations[i].kind) {
 		case JIT_MOVES_GUEST:
@@ -324,6 +325,15 @@ static void index_all(struct jit *jit, size_t first)
 			jit_index(jit, &blocks[i]);
 }
 
+/* Have the memory ready that will be written in a moment: one call is cheaper than a fault for each
+ * page. Where the kernel does not know it, the faults come. */
+static void populate(void *start, size_t size)
+{
+	uintptr_t first = (uintptr_t)start & ~(uintptr_t)4095;
+
+	madvise((void *)first, (uintptr_t)start + size - first, MADV_POPULATE_WRITE);
+}
+
 /* From the mapped file, which check() has found good. */
 static int take(struct jit *jit, const struct header *header, uint64_t start)
 {
@@ -340,12 +350,17 @@ static int take(struct jit *jit, const struct header *header, uint64_t start)
 			(n == RELOCATIONS ? sizeof(*relocations) : array->item_bytes);
 
 		first[n] = array->nr;
-		if (n == RELOCATIONS)
+		if (n == RELOCATIONS) {
 			relocations = (const void *)from;
-		else
-			memcpy((char *)array->items + array->nr * array->item_bytes, from, bytes);
+		} else {
+			char *to = (char *)array->items + array->nr * array->item_bytes;
+
+			populate(to, bytes);
+			memcpy(to, from, bytes);
+		}
 		from += bytes;
 	}
+	populate(jit->writable + code, header->code_bytes);
 	memcpy(jit->writable + code, from, header->code_bytes);
 	r = relocate(header, relocations, jit->writable + code, start - header->start,
 		code - header->code, first);

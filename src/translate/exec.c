@@ -20,9 +20,10 @@
 
 #include "base/translator.h"
 #include "translate/exec.h"
+#include "translate/saved-code.h"
 #include "translate/signal.h"
 
-#define WORDS_MAX (3 * PATH_MAX + 128)
+#define WORDS_MAX (4 * PATH_MAX + 128)
 
 static bool is_error(int64_t r)
 {
@@ -253,6 +254,11 @@ static void describe(
 	if (filter_fd >= 0)
 		append_number(words, &length, TRANSLATOR_WORD_FILTER, filter_fd);
 	append_number(words, &length, "open=", target->fd);
+	if (saved_code_dir(process->saved)) {
+		append(words, &length, "code=");
+		append(words, &length, saved_code_dir(process->saved));
+		append(words, &length, "\n");
+	}
 	if (process->prefix) {
 		append(words, &length, "prefix=");
 		append(words, &length, process->prefix);

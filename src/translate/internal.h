@@ -36,6 +36,7 @@
 /* All registers are already what they must be (rt_sigreturn). */
 #define NO_RESULT (-513)
 
+struct saved_code;
 struct memory; /* memory.c: the guest's map, one per address space */
 
 /* rt_sigaction(2)'s structure on riscv64: no restorer. */
@@ -54,6 +55,7 @@ struct process {
 	bool is_contained; /* no native programs, no prefix */
 	bool is_traced; /* calls are printed */
 	const char *prefix; /* of -L; NULL */
+	struct saved_code *saved; /* saved-code.h; NULL */
 	char *executable; /* path of the guest's program as /proc/self/exe shows it; PATH_MAX */
 	uint64_t vdso, signal_return; /* addresses in the guest */
 	uint64_t entry_stack; /* sp at the start, for /proc/self/stat */

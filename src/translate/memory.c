@@ -6,6 +6,7 @@
  * so. The code cache is told after the lock is released: it asks the map (memory_code_end()) with
  * its own lock held. A thread that runs what another unmaps at that moment races in the guest, too.
  */
+#include "translate/saved-code.h"
 #include "translate/memory.h"
 
 #include <errno.h>
@@ -268,6 +269,10 @@ static int64_t map(struct memory *memory, struct request *request)
 	lock_release(&memory->lock);
 	if (!is_error(r) && had_code)
 		memory_changed(memory, request->address, request->size);
+	if (!is_error(r) && request->fd >= 0 && !(request->flags & (MAP_ANONYMOUS | MAP_SHARED)) &&
+		(request->prot & (PROT_EXEC | PROT_WRITE)) == PROT_EXEC)
+		saved_code_mapped(memory->saved, memory, (int)request->fd, (uint64_t)r,
+			request->size, request->offset);
 	return r;
 }
 

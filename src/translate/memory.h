@@ -63,6 +63,7 @@ struct memory {
 	uint32_t lock;
 	struct region_map map;
 	struct jit *jit; /* told of what happens to code */
+	struct saved_code *saved; /* told of files that are mapped; NULL */
 	uint64_t top; /* maps without a place are looked for below it */
 	uint64_t brk_start, brk, brk_end; /* brk_end: of the region */
 };

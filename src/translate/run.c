@@ -23,6 +23,8 @@
 #include "base/translator.h"
 #include "translate/exec.h"
 #include "translate/hwprobe.h"
+#include "translate/saved-code-internal.h"
+#include "translate/saved-code.h"
 #include "translate/signal.h"
 #include "translate/thread.h"
 #include "translate/vdso.h"
@@ -242,6 +244,8 @@ static int make_process(const struct translate_options *o, uint64_t descriptor_l
 	process->is_contained = o->is_contained;
 	process->is_traced = o->is_traced;
 	process->prefix = o->prefix;
+	if (o->code_dir)
+		process->saved = saved_code_open(o->code_dir);
 	r = keep_program(process, o->program_fd, descriptor_limit, err);
 	if (r < 0)
 		return r;
@@ -333,6 +337,7 @@ int translate_run(const struct translate_options *options, struct error *err)
 	if (r < 0)
 		return error_prefix(err, "cannot make a code cache");
 	process->memory->jit = process->jit;
+	process->memory->saved = process->saved;
 	t = thread_make_first(process);
 	if (!t)
 		return error_oom(err);
@@ -348,6 +353,11 @@ int translate_run(const struct translate_options *options, struct error *err)
 	free(target);
 	descriptor_limit_restore(descriptor_limit);
 	thread_run(t);
+}
+
+int translate_make_saved_code(const char *dir, struct error *err)
+{
+	return saved_code_make(dir, SAVED_CODE_LIST_FD, err);
 }
 
 /* --- the variable ---------------------------------------------------------------------------- */
@@ -378,6 +388,8 @@ static int parse_word(const char *word, struct translate_options *o)
 		return parse_descriptor(rest, &o->open_fd);
 	else if ((rest = str_after_prefix(word, "name=")))
 		o->name = rest;
+	else if ((rest = str_after_prefix(word, "code=")))
+		o->code_dir = rest;
 	else if ((rest = str_after_prefix(word, "prefix=")))
 		o->prefix = rest;
 	else

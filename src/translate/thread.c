@@ -15,6 +15,7 @@
  * A child that shares our memory but is another process (vfork) has a block, too. Its parent frees
  * it when the child has gone or has executed something.
  */
+#include "translate/saved-code.h"
 #include "translate/thread.h"
 
 #include <errno.h>
@@ -371,6 +372,8 @@ int64_t call_exit(struct thread *t, const uint64_t a[6])
 
 int64_t call_exit_group(struct thread *t, const uint64_t a[6])
 {
+	if (!t->is_vforked)
+		saved_code_finish(t->process->saved, t->process);
 	for (;;)
 		host_call(SYS_exit_group, a[0]);
 }

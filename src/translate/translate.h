@@ -12,6 +12,7 @@
  *	trace		print the guest's system calls
  *	prefix=PATH	of -L
  *	open=N		the guest's program is open as descriptor N, and is what was looked at
+ *	code=DIR	where translated code is kept (saved-code.h)
  *	name=PATH	AT_EXECFN: the script that has led to the program
  *
  * The variable is removed before the guest sees its environment. One of the guest's own that has
@@ -28,6 +29,7 @@ struct translate_options {
 	const char *name; /* AT_EXECFN; NULL: program */
 	char *const *argv; /* the guest's, NULL-ended; argv[0] may be anything */
 	char *const *envp; /* likewise */
+	const char *code_dir; /* where translated code is kept, an absolute path; NULL: nowhere */
 	const char *prefix; /* of -L: where loaders and libraries are looked for first; NULL */
 	int program_fd; /* this program; -1: /proc/self/exe is opened */
 	int filter_fd, open_fd; /* -1: none */
@@ -40,6 +42,11 @@ struct translate_options {
  * the sentence.
  */
 int translate_run(const struct translate_options *options, struct error *err);
+
+/* For main(): `strata-translate SAVED_CODE_MAKE DIR` is what translates again what is to be kept.
+ */
+#define SAVED_CODE_MAKE "--keep-code"
+int translate_make_saved_code(const char *dir, struct error *err);
 
 /*
  * For main(), before anything else: when the environment begins with the variable, read it into

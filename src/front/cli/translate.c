@@ -7,7 +7,7 @@
 #include "translate/translate.h"
 
 struct translate_verb_options {
-	const char *prefix, *argv0, *gdb;
+	const char *prefix, *argv0, *gdb, *code;
 	char **set, **unset;
 	bool strace;
 };
@@ -22,6 +22,9 @@ static const struct option translate_table[] = {
 	{ OPTION_STRING, '0', "argv0", AT(argv0), "ARGV0",
 		"What the program is told that it was called by" },
 	{ OPTION_STRING, 'g', "gdb", AT(gdb), "PORT", "Wait for gdb (not there yet)" },
+	{ OPTION_STRING, 0, "code-cache", AT(code), "DIR|none",
+		"Where translated code is kept for the next time [~/.cache/strata/translations]",
+		COMPLETE_DIRECTORY },
 	{ OPTION_FLAG, 0, "strace", AT(strace), NULL,
 		"Print the program's system calls (or STRATA_DEBUG=calls)" },
 	{ OPTION_END },
@@ -63,6 +66,25 @@ static char **make_environment(const struct translate_verb_options *o)
 	return steal_ptr(&result);
 }
 
+/* An absolute path; NULL for none, or when there is no home to be had. */
+static char *find_code_dir(const char *option)
+{
+	const char *home = getenv("HOME"), *cache = getenv("XDG_CACHE_HOME");
+	_cleanup_free_ char *here = NULL;
+
+	if (option && streq(option, "none"))
+		return NULL;
+	if (option && option[0] == '/')
+		return strf("%s", option);
+	if (option) {
+		here = getcwd(NULL, 0);
+		return here ? strf("%s/%s", here, option) : NULL;
+	}
+	if (cache && cache[0] == '/')
+		return strf("%s/strata/translations", cache);
+	return home && home[0] == '/' ? strf("%s/.cache/strata/translations", home) : NULL;
+}
+
 static bool is_debugged(const char *what)
 {
 	const char *words = getenv("STRATA_DEBUG");
@@ -80,8 +102,10 @@ static int translate_main(struct cli *cli, void *options, int argc, char **argv,
 		.filter_fd = -1,
 		.open_fd = -1,
 		.is_traced = o->strace || is_debugged("calls") };
+	_cleanup_free_ char *code_dir = find_code_dir(o->code);
 	int r;
 
+	t.code_dir = code_dir;
 	if (o->gdb)
 		return error_set(
 			err, ENOSYS, "-g: waiting for gdb is not supported yet; run it without");

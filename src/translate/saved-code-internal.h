@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * saved-code-internal.h - what the process of the guest tells the one that translates again.
+ *
+ * The list is from a process that has run guest code: anything may stand in it. It can make us
+ * translate what nobody wants, of files that whoever runs us may read, and nothing else.
+ */
+#pragma once
+
+#include <limits.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#define SAVED_MODULES_MAX  64 /* of a process */
+#define SAVED_PLACES_MAX   (1u << 20) /* of a file */
+#define SAVED_NAME_BYTES   160
+#define SAVED_CODE_LIST_FD 3 /* of the process that translates again */
+
+struct saved_place {
+	uint64_t offset; /* from the start of the file's code */
+	uint32_t loop_bytes, unused;
+};
+
+/* A file's part of the list, in front of its places. */
+struct saved_module {
+	uint64_t start, size, offset;
+	uint64_t nr_places;
+	char name[SAVED_NAME_BYTES]; /* of the file in the folder */
+	char path[PATH_MAX];
+};
+
+/* The name for this state of a file, and this piece of it. */
+void saved_code_name(
+	char name[static SAVED_NAME_BYTES], const struct stat *st, uint64_t offset, uint64_t size);

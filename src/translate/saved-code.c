@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * saved-code.c - the guest's side of saved-code.h: nothing is allocated once the guest runs, and no
+ * descriptor stays open.
+ */
+#include "translate/saved-code.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/translator.h"
+#include "jit/jit.h"
+#include "translate/host.h"
+#include "translate/memory.h"
+#include "translate/saved-code-internal.h"
+#include "translate/translate.h"
+
+#define NEW_PLACES_MIN 24 /* below, it is not worth a process */
+#define NEW_PART_MIN   16 /* nor when it is less than a sixteenth of what there is */
+
+struct saved_code {
+	char dir[PATH_MAX];
+	uint32_t lock;
+	unsigned nr_modules;
+	struct saved_module modules[SAVED_MODULES_MAX];
+};
+
+struct saved_code *saved_code_open(const char *dir)
+{
+	struct saved_code *saved = strlen(dir) < PATH_MAX ? calloc(1, sizeof(*saved)) : NULL;
+
+	if (saved)
+		strcpy(saved->dir, dir);
+	return saved;
+}
+
+const char *saved_code_dir(const struct saved_code *saved)
+{
+	return saved ? saved->dir : NULL;
+}
+
+void saved_code_name(
+	char name[static SAVED_NAME_BYTES], const struct stat *st, uint64_t offset, uint64_t size)
+{
+	snprintf(name, SAVED_NAME_BYTES, "%lx-%lx-%lx-%lx.%lx-%lx.%lx-%lx-%lx", (long)st->st_dev,
+		(long)st->st_ino, (long)st->st_size, (long)st->st_mtim.tv_sec,
+		(long)st->st_mtim.tv_nsec, (long)st->st_ctim.tv_sec, (long)st->st_ctim.tv_nsec,
+		(long)offset, (long)size);
+}
+
+/* --- the guest maps a file ---------------------------------------------------------------------
+ */
+
+static struct saved_module *add_module(struct saved_code *saved, uint64_t start)
+{
+	for (unsigned i = 0; i < saved->nr_modules; i++)
+		if (saved->modules[i].start == start)
+			return &saved->modules[i];
+	return saved->nr_modules < SAVED_MODULES_MAX ? &saved->modules[saved->nr_modules++] : NULL;
+}
+
+static bool find_path(int fd, char path[static PATH_MAX])
+{
+	char link[32];
+	int64_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = host_call(SYS_readlink, link, path, PATH_MAX - 1);
+	if (n <= 0 || path[0] != '/')
+		return false;
+	path[n] = '\0';
+	return true;
+}
+
+static void restore(const struct saved_code *saved, struct jit *jit, const struct saved_module *m)
+{
+	char path[PATH_MAX + SAVED_NAME_BYTES];
+	int64_t fd;
+
+	snprintf(path, sizeof(path), "%s/%s", saved->dir, m->name);
+	fd = host_call(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+	if (fd < 0)
+		return;
+	/* What does not fit is made again when we end. */
+	jit_restore(jit, (int)fd, m->start, m->size);
+	host_call(SYS_close, fd);
+}
+
+void saved_code_mapped(struct saved_code *saved, struct memory *memory, int fd, uint64_t start,
+	uint64_t size, uint64_t offset)
+{
+	struct saved_module *m;
+	struct stat st;
+
+	if (!saved || host_call(SYS_fstat, fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return;
+	lock_take(&saved->lock);
+	m = add_module(saved, start);
+	if (m) {
+		*m = (struct saved_module){ .start = start, .size = size, .offset = offset };
+		saved_code_name(m->name, &st, offset, size);
+		if (find_path(fd, m->path))
+			restore(saved, memory->jit, m);
+		else
+			m->size = 0;
+	}
+	lock_release(&saved->lock);
+}
+
+/* --- the process ends --------------------------------------------------------------------------
+ */
+
+struct writer {
+	struct memory *memory;
+	uint64_t start;
+	struct region region; /* the last one looked at */
+	struct saved_place *places;
+	uint64_t nr;
+};
+
+/* Only what is the file's still. */
+static void add_place(void *context, uint64_t offset, uint32_t loop_bytes)
+{
+	struct writer *w = context;
+	uint64_t pc = w->start + offset;
+
+	if (pc < w->region.start || pc >= w->region.end)
+		if (!memory_region_at(w->memory, pc, &w->region))
+			w->region = (struct region){ 0 };
+	if (pc < w->region.start || !w->region.is_file || w->region.is_shared ||
+		w->region.was_writable || w->nr == SAVED_PLACES_MAX)
+		return;
+	w->places[w->nr++] = (struct saved_place){ offset, loop_bytes, 0 };
+}
+
+static bool write_list(int list, const struct process *process, const struct saved_module *m)
+{
+	struct saved_module head = *m;
+	struct writer w = { .memory = process->memory, .start = m->start };
+	size_t bytes = SAVED_PLACES_MAX * sizeof(*w.places), nr_new;
+	int64_t places = host_call(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	bool is_worth_it;
+
+	if (places < 0 && places > -4096)
+		return false;
+	w.places = (void *)(uintptr_t)places;
+	nr_new = jit_list(process->jit, m->start, m->size, add_place, &w);
+	is_worth_it = w.nr && nr_new >= NEW_PLACES_MIN && nr_new >= w.nr / NEW_PART_MIN;
+	if (is_worth_it) {
+		head.nr_places = w.nr;
+		host_call(SYS_write, list, &head, sizeof(head));
+		host_call(SYS_write, list, w.places, w.nr * sizeof(*w.places));
+	}
+	host_call(SYS_munmap, places, bytes);
+	return is_worth_it;
+}
+
+/* Nobody's child, with no descriptor but the list, of low priority. */
+static _Noreturn void execute_maker(
+	const struct saved_code *saved, const struct process *process, int list)
+{
+	char dir[PATH_MAX];
+	const char *argv[] = { TRANSLATOR_PROGRAM, SAVED_CODE_MAKE, dir, NULL }, *envp[] = { NULL };
+	int null;
+
+	strcpy(dir, saved->dir);
+	host_call(SYS_setsid);
+	if (host_call(SYS_clone, SIGCHLD, 0, 0, 0, 0) != 0)
+		host_call(SYS_exit_group, 0);
+	host_call(SYS_setpriority, PRIO_PROCESS, 0, 19);
+	null = (int)host_call(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
+	for (int fd = 0; fd <= 2; fd++)
+		host_call(SYS_dup3, null, fd, 0);
+	/* It may be this number already, and dup3(2) does not like that. */
+	if (list == SAVED_CODE_LIST_FD)
+		host_call(SYS_fcntl, list, F_SETFD, 0);
+	else
+		host_call(SYS_dup3, list, SAVED_CODE_LIST_FD, 0);
+	host_call(SYS_close_range, SAVED_CODE_LIST_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC);
+	host_call(SYS_chdir, "/");
+	host_call(SYS_execveat, process->program_fd, "", argv, envp, AT_EMPTY_PATH);
+	for (;;)
+		host_call(SYS_exit_group, 1);
+}
+
+void saved_code_finish(const struct saved_code *saved, const struct process *process)
+{
+	bool is_worth_it = false;
+	int64_t list, child;
+
+	if (!saved || !saved->nr_modules)
+		return;
+	list = host_call(SYS_memfd_create, "strata-list", MFD_CLOEXEC);
+	if (list < 0)
+		return;
+	for (unsigned i = 0; i < saved->nr_modules; i++)
+		if (saved->modules[i].size)
+			is_worth_it |= write_list((int)list, process, &saved->modules[i]);
+	if (is_worth_it) {
+		child = host_call(SYS_clone, 0, 0, 0, 0, 0);
+		if (child == 0)
+			execute_maker(saved, process, (int)list);
+		if (child > 0)
+			host_call(SYS_wait4, child, 0, __WALL, 0);
+	}
+	host_call(SYS_close, list);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * saved-code.h - translated code that outlives the process: what is looked for when the guest maps
+ * a file to execute from it, and what is told when it ends.
+ *
+ * A folder of ours holds one file for each file of code, and each place in it that is mapped
+ * (jit.h, jit_save()), named by what tells one state of a file from another: device, inode, size,
+ * times of its last changes. The guest's process only reads them. When it ends and has translated
+ * much that was not there, it leaves a list of places, and a process of its own, which never
+ * executes guest code, translates them again from the files (saved_code_make()).
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "translate/internal.h"
+
+struct saved_code;
+
+/* `dir` is an absolute path; NULL when there is none to be had, or memory is out: nothing is kept.
+ */
+struct saved_code *saved_code_open(const char *dir);
+/* The folder, for a program that is executed; NULL. */
+const char *saved_code_dir(const struct saved_code *saved);
+
+/* [start, start + size) is now the file's content from `offset` on, to be executed and not to be
+ * written. All of these take NULL for saved. */
+void saved_code_mapped(struct saved_code *saved, struct memory *memory, int fd, uint64_t start,
+	uint64_t size, uint64_t offset);
+
+/* The process is about to end. */
+void saved_code_finish(const struct saved_code *saved, const struct process *process);
+
+/* The other process: read lists from `list_fd` and make what they ask for, in `dir`. */
+int saved_code_make(const char *dir, int list_fd, struct error *err);
