@@ -117,6 +117,14 @@ void saved_code_mapped(struct saved_code *saved, struct memory *memory, int fd, 
 	lock_release(&saved->lock);
 }
 
+/* Whoever held the lock is not there. What they were writing was a file's name, which then is that
+ * of no file. */
+void saved_code_after_fork(struct saved_code *saved)
+{
+	if (saved)
+		saved->lock = 0;
+}
+
 /* --- the process ends --------------------------------------------------------------------------
  */
 

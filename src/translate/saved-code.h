@@ -29,6 +29,9 @@ const char *saved_code_dir(const struct saved_code *saved);
 void saved_code_mapped(struct saved_code *saved, struct memory *memory, int fd, uint64_t start,
 	uint64_t size, uint64_t offset);
 
+/* In the child, which has this one thread. */
+void saved_code_after_fork(struct saved_code *saved);
+
 /* The process is about to end. */
 void saved_code_finish(const struct saved_code *saved, const struct process *process);
 

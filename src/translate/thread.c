@@ -80,6 +80,7 @@ void thread_free(struct thread *t)
 {
 	exec_unmap(t);
 	seccomp_thread_end(t);
+	riscv_cpu_release(&t->cpu);
 	host_call(SYS_munmap, t->block, BLOCK_BYTES);
 }
 
@@ -187,10 +188,7 @@ static struct thread *copy(const struct thread *parent, uint64_t flags)
 	memcpy(control, guest_pointer(pointer), CONTROL_HEAD_BYTES);
 	((void **)(void *)control)[0] = control; /* tcb */
 	((void **)(void *)control)[2] = control; /* self */
-	t->cpu = parent->cpu;
-	t->cpu.run = NULL;
-	t->cpu.interrupt = 0;
-	t->cpu.reserved_address = RISCV_NO_RESERVATION;
+	riscv_cpu_copy(&t->cpu, &parent->cpu);
 	t->mask = parent->mask;
 	t->block = block;
 	if (!(flags & CLONE_VFORK) || !(flags & CLONE_VM)) {
@@ -299,6 +297,7 @@ static int64_t clone_copying(struct thread *t, const struct clone_request *reque
 		process->pid = (int)host_call(SYS_getpid);
 		t->tid = (int)host_call(SYS_gettid);
 		t->held &= ~held; /* the parent's; one that has come to us since is ours */
+		saved_code_after_fork(process->saved);
 		if (jit_after_fork(process->jit, true) < 0)
 			signal_die(SIGKILL);
 		enter(&t->cpu, request->flags, request->stack, request->tls);
@@ -367,6 +366,7 @@ int64_t call_exit(struct thread *t, const uint64_t a[6])
 	if (t->is_first || t->is_vforked)
 		for (;;)
 			host_call(SYS_exit, a[0]);
+	riscv_cpu_release(&t->cpu);
 	host_unmap_and_exit(t->block, BLOCK_BYTES, (int)a[0]);
 }
 
