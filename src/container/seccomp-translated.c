@@ -30,7 +30,9 @@ static const char translator_needs[] =
 	"mmap munmap mprotect mremap madvise memfd_create ftruncate "
 	/* the guest's program and loader; what /proc says of ourselves */
 	"openat read pread64 write lseek close fstat newfstatat readlinkat getcwd fcntl "
-	"faccessat fstatfs "
+	"faccessat faccessat2 fstatfs dup3 "
+	/* what the guest's program is told at its start */
+	"getuid geteuid getgid getegid sched_getaffinity uname "
 	/* the guest's own filters, handed on in a file */
 	"capget pwrite64 "
 	/* faults of the guest's, and locks between its threads */
