@@ -445,7 +445,8 @@ const struct verb verb_run = {
 		"  strata run --rm debian:12 cat /etc/os-release\n"
 		"  strata run -it --rm -v \"$PWD\":/src -w /src debian:12 bash\n"
 		"  strata run -d --name web --network host --memory 256m --cpus 0.5 --restart always nginx\n"
-		"  strata run --rm --read-only --cap-drop ALL --user 1000 alpine id",
+		"  strata run --rm --read-only --cap-drop ALL --user 1000 alpine id\n"
+		"  strata run --rm --platform linux/riscv64 debian:13 uname -m",
 	.options = run_option_table,
 	.options_size = sizeof(struct run_options),
 	.defaults = &run_option_defaults,

@@ -29,7 +29,9 @@ const struct run_options run_option_defaults = {
 		COMPLETE_CHOICES, "stdin|stdout|stderr|STDIN|STDOUT|STDERR" }, \
 	{ OPTION_STRING, 0, "pull", AT(pull), "WHEN", "Pull the image: always, missing (default) or never", \
 		COMPLETE_CHOICES, "always|missing|never" }, \
-	{ OPTION_STRING, 0, "platform", AT(platform), "OS/ARCH", "Take the image of this platform" }, \
+	{ OPTION_STRING, 0, "platform", AT(platform), "OS/ARCH", \
+		"Take the image of this platform; linux/riscv64 is translated", COMPLETE_SUGGESTIONS, \
+		"linux/amd64|linux/riscv64" }, \
 	{ OPTION_STRING, 0, "isolation", AT(isolation), "KIND", "Whose kernel: container is the host's", \
 		COMPLETE_CHOICES, "container" }, \
 	{ OPTION_STRING, 0, "restart", AT(restart), "POLICY", \
