@@ -13,14 +13,18 @@
 struct row {
 	uint32_t mask, match;
 	const char *mnemonic;
-	enum riscv_format format;
 };
 
-static const struct row rows[] = {
-	[RISCV_ILLEGAL] = { UINT32_MAX, 0, "illegal", RISCV_FORMAT_NONE },
-#define ROW(name, text, form, ...) [RISCV_##name] = { __VA_ARGS__, text, RISCV_FORMAT_##form },
+static const struct row rows[] = { [RISCV_ILLEGAL] = { UINT32_MAX, 0, "illegal" },
+#define ROW(name, text, form, ...) [RISCV_##name] = { __VA_ARGS__, text },
 	RISCV_INSTRUCTIONS(ROW)
 #undef ROW
+};
+
+const uint8_t riscv_formats[RISCV_OP_COUNT] = { [RISCV_ILLEGAL] = RISCV_FORMAT_NONE,
+#define FORMAT(name, text, form, ...) [RISCV_##name] = RISCV_FORMAT_##form,
+	RISCV_INSTRUCTIONS(FORMAT)
+#undef FORMAT
 };
 static_assert(sizeof(rows) / sizeof(rows[0]) == RISCV_OP_COUNT, "a row for every instruction");
 
@@ -56,11 +60,6 @@ static const struct {
 const char *riscv_mnemonic(enum riscv_op op)
 {
 	return rows[op].mnemonic;
-}
-
-enum riscv_format riscv_format(enum riscv_op op)
-{
-	return rows[op].format;
 }
 
 static uint32_t bits(uint32_t word, unsigned high, unsigned low)
@@ -171,8 +170,8 @@ static struct riscv_insn decode_word(uint32_t w)
 		insn.rs3 = (uint8_t)bits(w, 31, 27);
 		insn.rm = (uint8_t)bits(w, 14, 12);
 		insn.vm = (uint8_t)bits(w, 25, 25);
-		insn.imm = immediate(rows[i].format, w);
-		if (is_reserved(rows[i].format, &insn))
+		insn.imm = immediate(riscv_formats[i], w);
+		if (is_reserved(riscv_formats[i], &insn))
 			insn.op = RISCV_ILLEGAL;
 		break;
 	}

@@ -108,7 +108,13 @@ uint32_t riscv_expand(uint16_t half);
 
 /* "addi" and its format; for RISCV_ILLEGAL "illegal", RISCV_FORMAT_NONE. */
 const char *riscv_mnemonic(enum riscv_op op);
-enum riscv_format riscv_format(enum riscv_op op);
+
+extern const uint8_t riscv_formats[RISCV_OP_COUNT];
+
+static inline enum riscv_format riscv_format(enum riscv_op op)
+{
+	return (enum riscv_format)riscv_formats[op];
+}
 
 /* "addi a0,a1,-1": as GNU objdump -M no-aliases writes it, targets of jumps as absolute addresses.
  * Cut to `size`. */

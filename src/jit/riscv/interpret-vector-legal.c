@@ -230,15 +230,13 @@ static bool is_plain_legal(
 		is_float_legal(cpu, shape->flags);
 }
 
-static bool is_shape_legal(
+static __attribute__((noinline)) bool is_shape_legal(
 	const struct riscv_cpu *cpu, const struct riscv_insn *insn, const struct shape *shape)
 {
 	static const struct group v0 = { 0, 1, 0, 0 };
 	enum operand vs1_operand = riscv_vector_has_vs1(insn) ? shape->vs1 : NONE;
 	struct group vd, vs2, vs1;
 
-	if (is_plain(shape))
-		return is_plain_legal(cpu, insn, shape);
 	if ((shape->flags & FROM_START && cpu->vstart) || !is_width_legal(cpu, shape->flags) ||
 		!is_float_legal(cpu, shape->flags))
 		return false;
@@ -272,7 +270,8 @@ static bool is_whole(enum riscv_op op)
 		(op >= RISCV_VS1R_V && op <= RISCV_VS8R_V);
 }
 
-static bool is_memory_legal(const struct riscv_cpu *cpu, const struct riscv_insn *insn)
+static __attribute__((noinline)) bool is_memory_legal(
+	const struct riscv_cpu *cpu, const struct riscv_insn *insn)
 {
 	bool is_load = insn->op <= RISCV_VLM_V;
 	bool is_indexed = riscv_format(insn->op) == RISCV_FORMAT_VLSV;
@@ -303,11 +302,15 @@ static bool is_memory_legal(const struct riscv_cpu *cpu, const struct riscv_insn
 
 bool riscv_vector_is_legal(const struct riscv_cpu *cpu, const struct riscv_insn *insn)
 {
+	const struct shape *shape;
+
 	if (insn->op < RISCV_VSETVLI)
 		return is_memory_legal(cpu, insn);
 	if (insn->op <= RISCV_VSETVL)
 		return true;
 	if (cpu->vtype & RISCV_VILL)
 		return false;
-	return is_shape_legal(cpu, insn, &shapes[insn->op - RISCV_VADD_VV]);
+	shape = &shapes[insn->op - RISCV_VADD_VV];
+	return is_plain(shape) ? is_plain_legal(cpu, insn, shape)
+			       : is_shape_legal(cpu, insn, shape);
 }
