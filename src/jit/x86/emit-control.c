@@ -322,7 +322,8 @@ static void write_way_back(struct emitter *e, const struct ir *ir)
 /* Space so that what comes behind a call of `bytes` can be replaced by one write of 8 bytes. */
 static void align_landing(struct emitter *e, unsigned bytes)
 {
-	while (((uintptr_t)(e->code.p + bytes) & 7) > 3 || x86_padding(&e->code, bytes - 4))
+	while ((((uintptr_t)(e->code.p + bytes) & 7) > 3 || x86_padding(&e->code, bytes - 4)) &&
+		!x86_is_full(&e->code))
 		pad(e, 1);
 }
 
@@ -482,7 +483,7 @@ void emit_helper_data(struct emitter *e)
 
 		if (!cold->data)
 			continue;
-		while ((uintptr_t)e->code.p & 7)
+		while ((uintptr_t)e->code.p & 7 && !x86_is_full(&e->code))
 			x86_byte(&e->code, 0xcc);
 		if (e->code.end - e->code.p < IR_HELPER_BYTES + X86_INSN_MAX) {
 			e->code.p = e->code.end; /* full */
