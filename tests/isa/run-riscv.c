@@ -2,7 +2,9 @@
 /*
  * run-riscv.c - runs a static RISC-V program that only writes and exits (programs.py, vectors.py):
  *
- *   run-riscv interpret|translate PROGRAM
+ *   run-riscv interpret|translate|flush PROGRAM
+ *
+ * `flush` translates into so small a code cache that it is emptied all the time.
  *
  * Its memory is where it wants to be, so that translated code and the interpreter see the same. A
  * program that has installed its handlers of SIGILL and SIGSEGV (vectors.py) has what they would do
@@ -119,7 +121,9 @@ static bool open_jit(const char *how, struct jit **ret)
 	struct error err = { 0 };
 
 	*ret = NULL;
-	if (strcmp(how, "translate") != 0)
+	if (strcmp(how, "flush") == 0)
+		options.cache_bytes = 2 * JIT_CACHE_BYTES_MIN;
+	else if (strcmp(how, "translate") != 0)
 		return strcmp(how, "interpret") == 0;
 	if (jit_open(&options, ret, &err) >= 0)
 		return true;
@@ -136,7 +140,7 @@ int main(int argc, char **argv)
 	struct jit *jit;
 
 	if (argc != 3 || !open_jit(argv[1], &jit)) {
-		fprintf(stderr, "usage: run-riscv interpret|translate PROGRAM\n");
+		fprintf(stderr, "usage: run-riscv interpret|translate|flush PROGRAM\n");
 		return 2;
 	}
 	if (mmap(at(MEMORY_START), MEMORY_END - MEMORY_START, PROT_READ | PROT_WRITE,
