@@ -68,6 +68,13 @@ enum jit_stop riscv_interpret(struct riscv_cpu *cpu, uint64_t limit);
 enum jit_stop riscv_run(struct jit *jit, struct riscv_cpu *cpu);
 
 /*
+ * Execute the one instruction at pc: JIT_STOP_LIMIT when that is done, else why it is not, as
+ * riscv_run(). `instead` is the instruction that is meant, where a breakpoint has taken its place
+ * in memory; NULL: what memory holds. `interrupt` is not looked at.
+ */
+enum jit_stop riscv_step(struct jit *jit, struct riscv_cpu *cpu, const uint32_t *instead);
+
+/*
  * For the handler of SIGSEGV and SIGBUS (SA_SIGINFO, on an alternate stack) of the thread that runs
  * `cpu`. When the fault is the guest's, completes the state of cpu, and changes `context` so that
  * riscv_run() returns JIT_STOP_FAULT after the handler has; else false, and nothing is changed.

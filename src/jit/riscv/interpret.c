@@ -24,7 +24,7 @@ void riscv_cpu_init(struct riscv_cpu *cpu, struct jit_memory memory)
 }
 
 /* The 16 bits behind a 16-bit instruction may not be there to be read. */
-static uint32_t fetch(const struct riscv_cpu *cpu)
+uint32_t riscv_fetch(const struct riscv_cpu *cpu)
 {
 	uint16_t low, high;
 
@@ -164,7 +164,7 @@ enum jit_stop riscv_interpret(struct riscv_cpu *cpu, uint64_t limit)
 	struct kept kept[KEPT] = { 0 };
 
 	for (uint64_t i = 0; i < limit; i++) {
-		const struct riscv_insn *insn = decode(kept, fetch(cpu));
+		const struct riscv_insn *insn = decode(kept, riscv_fetch(cpu));
 		uint64_t next = cpu->pc + insn->length;
 		enum jit_stop stop = riscv_execute(cpu, insn, &next);
 

@@ -17,7 +17,9 @@ static inline void *riscv_host(const struct riscv_cpu *cpu, uint64_t address)
 	return (void *)(uintptr_t)(cpu->memory.offset + address);
 }
 
-/* interpret.c: one instruction, whose pc is cpu's. JIT_STOP_LIMIT: go on at *next, which is behind
+/* interpret.c: the instruction at pc, as riscv_decode() wants it. */
+uint32_t riscv_fetch(const struct riscv_cpu *cpu);
+/* One instruction, whose pc is cpu's. JIT_STOP_LIMIT: go on at *next, which is behind
  * it unless it has jumped. x[0] may have been written. */
 enum jit_stop riscv_execute(struct riscv_cpu *cpu, const struct riscv_insn *insn, uint64_t *next);
 /* interpret-integer.c: I, M, Zicond: registers and immediates. */

@@ -195,6 +195,36 @@ enum jit_stop riscv_run(struct jit *jit, struct riscv_cpu *cpu)
 	}
 }
 
+static enum jit_stop execute_one(struct riscv_cpu *cpu, uint32_t word)
+{
+	const struct riscv_insn insn = riscv_decode(word);
+	uint64_t next = cpu->pc + insn.length;
+	enum jit_stop stop = riscv_execute(cpu, &insn, &next);
+
+	cpu->x[0] = 0;
+	if (stop == JIT_STOP_LIMIT) {
+		cpu->pc = next;
+		cpu->retired++;
+	}
+	return stop;
+}
+
+enum jit_stop riscv_step(struct jit *jit, struct riscv_cpu *cpu, const uint32_t *instead)
+{
+	jmp_buf buffer;
+	volatile enum jit_stop stop = JIT_STOP_FAULT;
+
+	if (jit && jit->options.code_end &&
+		jit->options.code_end(jit->options.context, cpu->pc) <= cpu->pc)
+		return no_code(cpu);
+	if (setjmp(buffer) == 0) {
+		cpu->run = &buffer;
+		stop = execute_one(cpu, instead ? *instead : riscv_fetch(cpu));
+	}
+	cpu->run = NULL;
+	return stop;
+}
+
 /* A fault in translated code or in a helper that it has called. */
 static bool fault_in_code(struct riscv_cpu *cpu, uint64_t address, ucontext_t *context)
 {
