@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * debug.h - the target's side of gdb's remote serial protocol (GDB manual, appendix E): the
+ * contract of the folder.
+ *
+ * A `struct debug_target` is what is debugged: a translated process, or the machine of an image.
+ * It has threads that are all stopped or may all run (all-stop). A `struct debug_session` is one
+ * debugger that is connected to it. It does no I/O of its own, so it fits into any loop: what the
+ * debugger sends is given to debug_session_input(), what is for it leaves through the target's
+ * send(). Everything happens in one thread, the one that calls debug_session_*(); the operations of
+ * the target are called from there.
+ *
+ * What comes from the debugger is not trusted further than its purpose: packets are bounded, and
+ * lengths and numbers are checked before an operation sees them. Addresses are any.
+ *
+ * Nothing allocates but debug_session_open().
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define DEBUG_REGISTER_BYTES_MAX 64
+#define DEBUG_RESUMES_MAX	 128 /* actions of one vCont; more are an error to the debugger */
+
+/* As in Z packets. */
+enum debug_breakpoint_type {
+	DEBUG_BREAKPOINT_SOFTWARE,
+	DEBUG_BREAKPOINT_HARDWARE,
+	DEBUG_WATCHPOINT_WRITE,
+	DEBUG_WATCHPOINT_READ,
+	DEBUG_WATCHPOINT_ACCESS,
+	DEBUG_BREAKPOINT_TYPES
+};
+
+enum debug_stop_kind {
+	DEBUG_STOP_SIGNAL, /* also a step that is done, which is SIGTRAP */
+	DEBUG_STOP_BREAKPOINT, /* pc is at it */
+	DEBUG_STOP_HARDWARE_BREAKPOINT,
+	DEBUG_STOP_WATCHPOINT, /* behind what has written to it; `address` is the watchpoint's */
+	DEBUG_STOP_EXITED, /* with `status`: the target has ended, or does when send() returns */
+	DEBUG_STOP_KILLED, /* by `signal`: likewise */
+};
+
+/* Why the target does not run. Signals have Linux' numbers (asm-generic). */
+struct debug_stop {
+	enum debug_stop_kind kind;
+	uint64_t thread;
+	int signal, status;
+	uint64_t address;
+};
+
+#define DEBUG_ALL_THREADS UINT64_MAX
+
+/* How a thread goes on; of several that name it, the first. */
+struct debug_resume {
+	uint64_t thread; /* DEBUG_ALL_THREADS, too */
+	bool step; /* one instruction */
+	uint64_t range_start, range_end; /* and on, as long as pc is in there; none: both 0 */
+	int signal; /* to be delivered; 0: none, nor the one it has been stopped by */
+};
+
+struct debug_target;
+
+/*
+ * A NULL slot is not supported, and the debugger is told so; send, next_thread, read_register,
+ * read_memory and resume are not optional. Those that return an int: 0, or a negative errno, which
+ * the debugger shows as a number. All but send and interrupt are called only while the target is
+ * stopped.
+ */
+struct debug_target_ops {
+	const char *name;
+	const char *osabi; /* of the target description: "GNU/Linux"; NULL: none */
+	bool is_attached; /* the debugger leaves it running when it goes; else it kills it */
+	/* Bytes for the debugger, all of them; an error ends the session. */
+	int (*send)(struct debug_target *target, const void *bytes, size_t size);
+
+	/* The thread with the smallest number above `previous`, 0 to begin with; 0: no more. */
+	uint64_t (*next_thread)(struct debug_target *target, uint64_t previous);
+	/* A name in a buffer of that size. */
+	int (*name_thread)(struct debug_target *target, uint64_t thread, char *buffer, size_t size);
+
+	/* A register of the architecture's numbering, in as many bytes as it has, little-endian. */
+	int (*read_register)(
+		struct debug_target *target, uint64_t thread, unsigned number, uint8_t *value);
+	int (*write_register)(struct debug_target *target, uint64_t thread, unsigned number,
+		const uint8_t *value);
+
+	/* Without breakpoints in it. Reading may end early: how much there is, at least 1. */
+	int64_t (*read_memory)(
+		struct debug_target *target, uint64_t address, void *buffer, size_t size);
+	int (*write_memory)(
+		struct debug_target *target, uint64_t address, const void *bytes, size_t size);
+
+	/* `kind` is gdb's: bytes of the instruction, or of what is watched. -EOPNOTSUPP for a type
+	 * that there is not. Inserting one twice, or removing what is not there, is no error. */
+	int (*insert_breakpoint)(struct debug_target *target, enum debug_breakpoint_type type,
+		uint64_t address, uint64_t kind);
+	int (*remove_breakpoint)(struct debug_target *target, enum debug_breakpoint_type type,
+		uint64_t address, uint64_t kind);
+
+	/* Let those threads go on that are named, until debug_session_stopped(). */
+	void (*resume)(
+		struct debug_target *target, const struct debug_resume *resumes, size_t count);
+	/* Stop as soon as possible, and say SIGINT. */
+	void (*interrupt)(struct debug_target *target);
+	/* Not to be stopped by these signals any more: bit N-1 is signal N. */
+	void (*pass_signals)(struct debug_target *target, uint64_t signals);
+
+	/* Parts of what programs have: how many bytes there are from `offset` on; 0 at the end. */
+	int64_t (*read_auxv)(
+		struct debug_target *target, uint64_t offset, void *buffer, size_t size);
+	int64_t (*read_siginfo)(struct debug_target *target, uint64_t thread, uint64_t offset,
+		void *buffer, size_t size);
+	/* Path of the program, as the debugger can open it. */
+	const char *(*executable)(struct debug_target *target);
+
+	/* The debugger is gone: breakpoints go, and everything runs. */
+	void (*detach)(struct debug_target *target);
+	/* End it without asking. */
+	void (*kill)(struct debug_target *target);
+};
+
+struct debug_target {
+	const struct debug_target_ops *ops;
+};
+
+/* --- architectures --------------------------------------------------------------------------- */
+
+struct debug_architecture;
+
+/* RV64 with F, D and V of 128 bits: numbers of its registers. Floating-point registers are 64 bits,
+ * vector registers 128; fflags, frm, fcsr 32, and all others 64. */
+enum debug_riscv_register {
+	DEBUG_RISCV_X0 = 0,
+	DEBUG_RISCV_PC = 32,
+	DEBUG_RISCV_F0 = 33,
+	DEBUG_RISCV_FFLAGS = 65,
+	DEBUG_RISCV_FRM,
+	DEBUG_RISCV_FCSR,
+	DEBUG_RISCV_V0 = 68,
+	DEBUG_RISCV_VSTART = 100,
+	DEBUG_RISCV_VXSAT,
+	DEBUG_RISCV_VXRM,
+	DEBUG_RISCV_VCSR,
+	DEBUG_RISCV_VL,
+	DEBUG_RISCV_VTYPE,
+	DEBUG_RISCV_VLENB,
+	DEBUG_RISCV_REGISTERS
+};
+
+extern const struct debug_architecture debug_riscv64;
+
+/* --- a session ------------------------------------------------------------------------------- */
+
+struct debug_session;
+
+/* A debugger has connected to a target that is stopped as `stop` says. -ENOMEM. */
+int debug_session_open(const struct debug_architecture *architecture, struct debug_target *target,
+	const struct debug_stop *stop, struct debug_session **ret, struct error *err);
+struct debug_session *debug_session_close(struct debug_session *session);
+
+/* Bytes from the debugger. False: the session is over, the target was detached or killed. */
+bool debug_session_input(struct debug_session *session, const void *bytes, size_t size);
+
+/* A target that was resumed has stopped, all of its threads. False as above: also when it has
+ * ended. */
+bool debug_session_stopped(struct debug_session *session, const struct debug_stop *stop);
+
+/* The connection is gone: detach, unless the session is over. */
+void debug_session_lost(struct debug_session *session);
+
+/* --- where a debugger connects: listen.c ----------------------------------------------------- */
+
+#define DEBUG_ADDRESS_MAX 128
+
+/*
+ * Listen on 127.0.0.1:`where` when it is a number (0: any free port), else on a Unix socket at that
+ * path. `ret_address` is what a debugger has to be told: "127.0.0.1:1234" or the path.
+ */
+int debug_listen(
+	const char *where, int *ret_fd, char ret_address[DEBUG_ADDRESS_MAX], struct error *err);
+
+/* Wait for one debugger; closes listen_fd, and unlinks its path. */
+int debug_accept(int listen_fd, int *ret_fd, struct error *err);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * riscv.c - RV64 as gdb wants it described (GDB manual G.5, "RISC-V Features"): the names of
+ * features and registers are gdb's, the numbers debug.h's.
+ */
+#include "debug/internal.h"
+
+#define INTEGER(name)                                                                              \
+	{                                                                                          \
+		name, "int", 64                                                                    \
+	}
+#define POINTER(name)                                                                              \
+	{                                                                                          \
+		name, "data_ptr", 64                                                               \
+	}
+#define CODE(name)                                                                                 \
+	{                                                                                          \
+		name, "code_ptr", 64                                                               \
+	}
+#define DOUBLE(name)                                                                               \
+	{                                                                                          \
+		name, "ieee_double", 64                                                            \
+	}
+#define STATUS(name)                                                                               \
+	{                                                                                          \
+		name, "int", 32                                                                    \
+	}
+#define VECTOR(n) [DEBUG_RISCV_V0 + (n)] = { "v" #n, "vector", 128 }
+
+/* clang-format off */
+static const struct debug_register registers[] = {
+	[DEBUG_RISCV_X0] =
+	INTEGER("zero"), CODE("ra"), POINTER("sp"), POINTER("gp"), POINTER("tp"), INTEGER("t0"),
+	INTEGER("t1"), INTEGER("t2"), POINTER("fp"), INTEGER("s1"), INTEGER("a0"), INTEGER("a1"),
+	INTEGER("a2"), INTEGER("a3"), INTEGER("a4"), INTEGER("a5"), INTEGER("a6"), INTEGER("a7"),
+	INTEGER("s2"), INTEGER("s3"), INTEGER("s4"), INTEGER("s5"), INTEGER("s6"), INTEGER("s7"),
+	INTEGER("s8"), INTEGER("s9"), INTEGER("s10"), INTEGER("s11"), INTEGER("t3"), INTEGER("t4"),
+	INTEGER("t5"), INTEGER("t6"),
+	[DEBUG_RISCV_PC] =
+	CODE("pc"),
+	[DEBUG_RISCV_F0] =
+	DOUBLE("ft0"), DOUBLE("ft1"), DOUBLE("ft2"), DOUBLE("ft3"), DOUBLE("ft4"), DOUBLE("ft5"),
+	DOUBLE("ft6"), DOUBLE("ft7"), DOUBLE("fs0"), DOUBLE("fs1"), DOUBLE("fa0"), DOUBLE("fa1"),
+	DOUBLE("fa2"), DOUBLE("fa3"), DOUBLE("fa4"), DOUBLE("fa5"), DOUBLE("fa6"), DOUBLE("fa7"),
+	DOUBLE("fs2"), DOUBLE("fs3"), DOUBLE("fs4"), DOUBLE("fs5"), DOUBLE("fs6"), DOUBLE("fs7"),
+	DOUBLE("fs8"), DOUBLE("fs9"), DOUBLE("fs10"), DOUBLE("fs11"), DOUBLE("ft8"), DOUBLE("ft9"),
+	DOUBLE("ft10"), DOUBLE("ft11"),
+	[DEBUG_RISCV_FFLAGS] =
+	STATUS("fflags"), STATUS("frm"), STATUS("fcsr"),
+	VECTOR(0), VECTOR(1), VECTOR(2), VECTOR(3), VECTOR(4), VECTOR(5), VECTOR(6), VECTOR(7),
+	VECTOR(8), VECTOR(9), VECTOR(10), VECTOR(11), VECTOR(12), VECTOR(13), VECTOR(14),
+	VECTOR(15), VECTOR(16), VECTOR(17), VECTOR(18), VECTOR(19), VECTOR(20), VECTOR(21),
+	VECTOR(22), VECTOR(23), VECTOR(24), VECTOR(25), VECTOR(26), VECTOR(27), VECTOR(28),
+	VECTOR(29), VECTOR(30), VECTOR(31),
+	[DEBUG_RISCV_VSTART] =
+	INTEGER("vstart"), INTEGER("vxsat"), INTEGER("vxrm"), INTEGER("vcsr"), INTEGER("vl"),
+	INTEGER("vtype"), INTEGER("vlenb"),
+};
+/* clang-format on */
+
+_Static_assert(ARRAY_SIZE(registers) == DEBUG_RISCV_REGISTERS, "every register has a row");
+
+static const struct debug_feature features[] = {
+	{ "org.gnu.gdb.riscv.cpu", NULL, DEBUG_RISCV_X0, 33 },
+	{ "org.gnu.gdb.riscv.fpu", NULL, DEBUG_RISCV_F0, 35 },
+	{ "org.gnu.gdb.riscv.vector",
+		"<vector id=\"bytes\" type=\"uint8\" count=\"16\"/>\n"
+		"<vector id=\"shorts\" type=\"uint16\" count=\"8\"/>\n"
+		"<vector id=\"words\" type=\"uint32\" count=\"4\"/>\n"
+		"<vector id=\"longs\" type=\"uint64\" count=\"2\"/>\n"
+		"<vector id=\"singles\" type=\"ieee_single\" count=\"4\"/>\n"
+		"<vector id=\"doubles\" type=\"ieee_double\" count=\"2\"/>\n"
+		"<union id=\"vector\">\n"
+		"<field name=\"b\" type=\"bytes\"/>\n"
+		"<field name=\"s\" type=\"shorts\"/>\n"
+		"<field name=\"w\" type=\"words\"/>\n"
+		"<field name=\"l\" type=\"longs\"/>\n"
+		"<field name=\"f\" type=\"singles\"/>\n"
+		"<field name=\"d\" type=\"doubles\"/>\n"
+		"</union>\n",
+		DEBUG_RISCV_V0, 32 },
+	{ "org.gnu.gdb.riscv.csr", NULL, DEBUG_RISCV_VSTART, 7 },
+};
+
+/* ra, sp, fp, pc */
+static const uint16_t expedited[] = { 1, 2, 8, DEBUG_RISCV_PC };
+
+const struct debug_architecture debug_riscv64 = {
+	.name = "riscv:rv64",
+	.registers = registers,
+	.nr_registers = ARRAY_SIZE(registers),
+	.features = features,
+	.nr_features = ARRAY_SIZE(features),
+	.pc = DEBUG_RISCV_PC,
+	.expedited = expedited,
+	.nr_expedited = ARRAY_SIZE(expedited),
+};

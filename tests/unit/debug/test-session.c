@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test-session.c - what a session answers, and what it makes a target do.
+ */
+#include "unit/test.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "debug/internal.h"
+#include "unit/debug/fake-target.h"
+
+#define INPUT_MAX (2 * PACKET_MAX)
+
+static struct fake_target fake;
+static struct debug_session *session;
+static char reply[FAKE_SENT_MAX];
+
+static void open_session(bool is_poor)
+{
+	const struct debug_stop stop = {
+		.kind = DEBUG_STOP_SIGNAL, .thread = FAKE_FIRST_THREAD, .signal = SIGTRAP
+	};
+
+	debug_session_close(session);
+	fake_init(&fake, is_poor);
+	assert_int_equal(
+		debug_session_open(&debug_riscv64, &fake.target, &stop, &session, NULL), 0);
+}
+
+static int set_up(void **state)
+{
+	open_session(false);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	session = debug_session_close(session);
+	return 0;
+}
+
+/* The last packet that was sent, its runs written out; "" without one. */
+static const char *last_reply(void)
+{
+	const char *end, *at;
+	size_t n = 0;
+
+	fake.sent[fake.sent_size] = '\0';
+	at = strrchr(fake.sent, '$');
+	if (!at)
+		return "";
+	end = strchr(at, '#');
+	for (at++; at < end; at++) {
+		if (*at != '*') {
+			reply[n++] = *at;
+			continue;
+		}
+		at++;
+		memset(reply + n, reply[n - 1], (size_t)(*at - 29));
+		n += (size_t)(*at - 29);
+	}
+	reply[n] = '\0';
+	return reply;
+}
+
+static void send_packet(const char *data)
+{
+	static char packet[INPUT_MAX];
+	uint8_t sum = 0;
+
+	for (const char *c = data; *c; c++)
+		sum += (uint8_t)*c;
+	snprintf(packet, sizeof(packet), "$%s#%02x", data, sum);
+	fake.sent_size = 0;
+	debug_session_input(session, packet, strlen(packet));
+}
+
+static void expect(const char *packet, const char *answer)
+{
+	send_packet(packet);
+	assert_string_equal(last_reply(), answer);
+}
+
+static void stop(enum debug_stop_kind kind, uint64_t thread, int signal, int status)
+{
+	const struct debug_stop stop = { .kind = kind,
+		.thread = thread,
+		.signal = signal,
+		.status = status,
+		.address = 0x1234 };
+
+	fake.is_running = false;
+	fake.sent_size = 0;
+	debug_session_stopped(session, &stop);
+}
+
+static void test_features(void **state)
+{
+	send_packet("qSupported:multiprocess+;swbreak+;xmlRegisters=i386");
+	last_reply();
+	assert_non_null(strstr(reply, "PacketSize=4000"));
+	assert_non_null(strstr(reply, "QStartNoAckMode+"));
+	assert_non_null(strstr(reply, "vContSupported+"));
+	assert_non_null(strstr(reply, ";qXfer:features:read+"));
+	assert_non_null(strstr(reply, ";qXfer:auxv:read+"));
+	assert_non_null(strstr(reply, ";swbreak+"));
+	assert_null(strstr(reply, "multiprocess+"));
+	expect("qAttached", "0");
+	expect("qC", "QC10");
+	expect("vMustReplyEmpty", "");
+	expect("qUnknown", "");
+	expect("", "");
+}
+
+static void test_acks(void **state)
+{
+	send_packet("qC");
+	assert_memory_equal(fake.sent, "+$QC10#", 7);
+	/* Again, and again. */
+	fake.sent_size = 0;
+	debug_session_input(session, "--", 2);
+	assert_string_equal(last_reply(), "QC10");
+	fake.sent_size = 0;
+	debug_session_input(session, "$qC#00", 6);
+	assert_int_equal(fake.sent_size, 1);
+	assert_int_equal(fake.sent[0], '-');
+	expect("QStartNoAckMode", "OK");
+	assert_int_equal(fake.sent[0], '+');
+	send_packet("qC");
+	assert_int_equal(fake.sent[0], '$');
+	fake.sent_size = 0;
+	debug_session_input(session, "$qC#00", 6);
+	assert_int_equal(fake.sent_size, 0);
+}
+
+static void test_registers(void **state)
+{
+	expect("p1", "0101010101010101");
+	expect("p20", "2020202020202020"); /* pc */
+	expect("p41", "41414141"); /* fflags */
+	expect("p44", "44444444444444444444444444444444"); /* v0 */
+	expect("p6b", "E16");
+	expect("pffffffffffffffff", "E16");
+	expect("p", "E16");
+	expect("P5=efcdab8967452301", "OK");
+	expect("p5", "efcdab8967452301");
+	expect("P5=ef", "E16");
+	expect("P5=efcdab896745230123", "E16");
+	expect("P5", "E16");
+	expect("P6a=0000000000000000", "E01"); /* vlenb */
+	expect("Hg2a", "OK");
+	expect("p1", "0202020202020202");
+	expect("Hg0", "OK");
+	expect("p1", "0101010101010101");
+	expect("Hg77", "E03");
+	expect("Hx1", "E16");
+}
+
+static void test_all_registers(void **state)
+{
+	const size_t size = 2 * (33 * 8 + 32 * 8 + 3 * 4 + 32 * 16 + 7 * 8);
+	static char packet[FAKE_SENT_MAX + 1];
+
+	send_packet("g");
+	assert_int_equal(strlen(last_reply()), size);
+	assert_memory_equal(reply, "00000000000000000101010101010101", 32);
+	/* Written back: x1 as something else, vlenb not at all. */
+	packet[0] = 'G';
+	strcpy(packet + 1, reply);
+	memset(packet + 1 + 16, 'a', 16);
+	memset(packet + 1 + size - 16, 'x', 16);
+	expect(packet, "OK");
+	expect("p1", "aaaaaaaaaaaaaaaa");
+	expect("p2", "0202020202020202");
+	expect("G00", "E16");
+	expect("G", "E16");
+	expect("Gxx", "E16");
+}
+
+static void test_memory(void **state)
+{
+	expect("m1000,4", "01020304");
+	expect("m1ffe,10", "ff00"); /* as far as it goes */
+	expect("m0,4", "E0e");
+	expect("m1000,0", "");
+	expect("mffffffffffffffff,ffffffffffffffff", "E0e");
+	expect("m1000", "E16");
+	expect("m1000,4,", "E16");
+	send_packet("m1000,ffffffff");
+	assert_int_equal(strlen(last_reply()), 2 * 4096);
+	expect("M1001,2:abcd", "OK");
+	expect("m1000,4", "01abcd04");
+	expect("M1001,2:ab", "E16");
+	expect("M1001,2:abcdef", "E16");
+	expect("M1001,ffffffffffffffff:abcdef", "E16");
+	expect("M3001,2:abcd", "E0e");
+	expect("X1000,3:}\x03xy", "OK"); /* '#' */
+	expect("m1000,4", "23787904");
+	expect("X1000,0:", "OK");
+	expect("X1000,4:xy", "E16");
+}
+
+static void test_breakpoints(void **state)
+{
+	expect("Z0,1000,2", "OK");
+	assert_int_equal(fake.breakpoint, 0x1000);
+	expect("z0,1000,2", "OK");
+	assert_int_equal(fake.breakpoint, 0);
+	expect("Z1,1004,4", "OK");
+	assert_int_equal(fake.breakpoint_type, DEBUG_BREAKPOINT_HARDWARE);
+	expect("Z0,1000,3", "E16");
+	expect("Z2,1000,4", ""); /* not supported */
+	expect("Z5,1000,4", "");
+	expect("Zffffffff00000000,1000,4", "");
+	expect("Z0,1000", "E16");
+	expect("Z0", "E16");
+	expect("Z0,1000,4;X1,0", "E16"); /* we have not said that we know conditions */
+}
+
+static void test_going_on(void **state)
+{
+	expect("vCont?", "vCont;c;C;s;S;t;r");
+	expect("vCont;s:10;c", "");
+	assert_true(fake.is_running);
+	assert_int_equal(fake.nr_resumes, 2);
+	assert_true(fake.resumes[0].step);
+	assert_int_equal(fake.resumes[0].thread, 0x10);
+	assert_false(fake.resumes[1].step);
+	assert_true(fake.resumes[1].thread == DEBUG_ALL_THREADS);
+	/* Nothing is said or done until it stops. */
+	expect("m1000,4", "");
+	stop(DEBUG_STOP_SIGNAL, 0x2a, SIGUSR1, 0);
+	assert_string_equal(last_reply(),
+		"T1ethread:2a;01:0202020202020202;02:0303030303030303;08:0909090909090909;"
+		"20:2121212121212121;");
+	expect("p1", "0202020202020202"); /* of the one that has stopped */
+	expect("vCont;C1e:2a", "");
+	assert_int_equal(fake.resumes[0].signal, SIGUSR1);
+	stop(DEBUG_STOP_SIGNAL, 0x10, SIGTRAP, 0);
+	expect("vCont;r1000,1010:0", "");
+	assert_int_equal(fake.resumes[0].range_start, 0x1000);
+	assert_int_equal(fake.resumes[0].range_end, 0x1010);
+	assert_int_equal(fake.resumes[0].thread, 0x10);
+}
+
+static void test_going_on_badly(void **state)
+{
+	static const char *const bad[] = { "vCont;", "vCont;x", "vCont;c;", "vCont;c:", "vCont;C",
+		"vCont;Cff", "vCont;r", "vCont;r10", "vCont;c:p1.1", "vCont;c:10x", "Cff", "Sx",
+		"cz", "C05;", "C0510" };
+	static char many[4096] = "vCont";
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		expect(bad[i], "E16");
+		assert_false(fake.is_running);
+	}
+	for (unsigned i = 0; i <= DEBUG_RESUMES_MAX; i++)
+		strcat(many, ";c:10");
+	expect(many, "E07");
+	assert_false(fake.is_running);
+}
+
+static void test_stopping_the_stopped(void **state)
+{
+	send_packet("vCont;t");
+	assert_memory_equal(last_reply(), "T05thread:10;", 13);
+	assert_false(fake.is_running);
+}
+
+static void test_old_commands(void **state)
+{
+	expect("c", "");
+	assert_true(fake.is_running);
+	assert_int_equal(fake.resumes[0].thread, 0x10);
+	stop(DEBUG_STOP_SIGNAL, 0x10, SIGTRAP, 0);
+	expect("Hc2a", "OK");
+	expect("S0b", "");
+	assert_true(fake.resumes[0].step);
+	assert_int_equal(fake.resumes[0].thread, 0x2a);
+	assert_int_equal(fake.resumes[0].signal, SIGSEGV);
+	stop(DEBUG_STOP_SIGNAL, 0x10, SIGTRAP, 0);
+	expect("s1002", "");
+	stop(DEBUG_STOP_SIGNAL, 0x10, SIGTRAP, 0);
+	expect("p20", "0210000000000000");
+}
+
+static void test_reasons(void **state)
+{
+	stop(DEBUG_STOP_BREAKPOINT, 0x10, SIGTRAP, 0);
+	assert_memory_equal(last_reply(), "T05thread:10;01:", 16); /* it has not said it knows */
+	send_packet("qSupported:swbreak+;hwbreak+");
+	stop(DEBUG_STOP_BREAKPOINT, 0x10, SIGTRAP, 0);
+	assert_memory_equal(last_reply(), "T05thread:10;swbreak:;01:", 25);
+	stop(DEBUG_STOP_HARDWARE_BREAKPOINT, 0x10, SIGTRAP, 0);
+	assert_memory_equal(last_reply(), "T05thread:10;hwbreak:;01:", 25);
+	stop(DEBUG_STOP_WATCHPOINT, 0x10, SIGTRAP, 0);
+	assert_memory_equal(last_reply(), "T05thread:10;watch:1234;01:", 27);
+	send_packet("?");
+	assert_memory_equal(last_reply(), "T05thread:10;watch:1234;01:", 27);
+}
+
+static void test_interrupt(void **state)
+{
+	debug_session_input(session, "\x03", 1);
+	assert_false(fake.was_interrupted); /* it does not run */
+	expect("vCont;c", "");
+	debug_session_input(session, "\x03", 1);
+	assert_true(fake.was_interrupted);
+}
+
+static void test_ends(void **state)
+{
+	expect("vCont;c", "");
+	stop(DEBUG_STOP_EXITED, 0x10, 0, 7);
+	assert_string_equal(last_reply(), "W07");
+	expect("m1000,4", "");
+	open_session(false);
+	expect("vCont;c", "");
+	stop(DEBUG_STOP_KILLED, 0x10, SIGSEGV, 0);
+	assert_string_equal(last_reply(), "X0b");
+	open_session(false);
+	expect("vKill;10", "OK");
+	assert_true(fake.was_killed);
+	open_session(false);
+	expect("vCont;c", "");
+	expect("k", ""); /* also while it runs */
+	assert_true(fake.was_killed);
+	open_session(false);
+	expect("D", "OK");
+	assert_true(fake.was_detached);
+	expect("m1000,4", "");
+}
+
+static void test_lost_connections(void **state)
+{
+	fake.send_error = -EPIPE;
+	send_packet("qC");
+	assert_true(fake.was_detached);
+	open_session(false);
+	debug_session_lost(session);
+	assert_true(fake.was_detached);
+	assert_false(debug_session_input(session, "+", 1));
+}
+
+static void test_lists(void **state)
+{
+	expect("qfThreadInfo", "m10,2a");
+	expect("qsThreadInfo", "l");
+	expect("T2a", "OK");
+	expect("T2b", "E03");
+	expect("T0", "E03");
+	expect("T-1", "E03");
+	expect("QPassSignals:e;14;", "OK");
+	assert_int_equal(fake.passed, 1u << (SIGALRM - 1) | 1u << (SIGCHLD - 1));
+	expect("QPassSignals:", "OK");
+	assert_int_equal(fake.passed, 0);
+	expect("QPassSignals:x", "E16");
+}
+
+static void test_documents(void **state)
+{
+	expect("qXfer:exec-file:read:10:0,100", "l/bin/fake");
+	expect("qXfer:exec-file:read::0,4", "m/bin");
+	expect("qXfer:exec-file:read::4,100", "l/fake");
+	expect("qXfer:exec-file:read::100,100", "l");
+	expect("qXfer:auxv:read::0,100", "l}]}\x03}\x04}\x0a}]]\x03\n");
+	expect("qXfer:siginfo:read::0,100", "linfo");
+	expect("qXfer:siginfo:write::0:00", "");
+	expect("qXfer:features:read:other.xml:0,100", "E02");
+	expect("qXfer:features:read:target.xml", "E16");
+	expect("qXfer:features:read:target.xml:0", "E16");
+	expect("qXfer:nothing:read::0,100", "");
+	send_packet("qXfer:threads:read::0,1000");
+	assert_non_null(strstr(last_reply(),
+		"<thread id=\"2a\" name=\"&}\x03"
+		"60;2a&}\x03"
+		"62;\"/>"));
+}
+
+/* A description in pieces of any size is the same one. */
+static void test_description(void **state)
+{
+	static char whole[PACKET_MAX], parts[PACKET_MAX];
+	char packet[64];
+	size_t size = 0;
+
+	send_packet("qXfer:features:read:target.xml:0,ffffffffffffffff");
+	assert_int_equal(last_reply()[0], 'l');
+	strcpy(whole, reply + 1);
+	assert_non_null(strstr(whole, "<architecture>riscv:rv64</architecture>"));
+	assert_non_null(strstr(whole, "<osabi>GNU/Linux</osabi>"));
+	assert_non_null(strstr(whole, "<feature name=\"org.gnu.gdb.riscv.cpu\">"));
+	assert_non_null(
+		strstr(whole, "<reg name=\"pc\" bitsize=\"64\" regnum=\"32\" type=\"code_ptr\"/>"));
+	assert_non_null(
+		strstr(whole, "<reg name=\"v31\" bitsize=\"128\" regnum=\"99\" type=\"vector\"/>"));
+	do {
+		snprintf(packet, sizeof(packet), "qXfer:features:read:target.xml:%zx,1f", size);
+		send_packet(packet);
+		strcpy(parts + size, last_reply() + 1);
+		size += strlen(parts + size);
+	} while (reply[0] == 'm');
+	assert_string_equal(parts, whole);
+}
+
+/* A target that can do little is offered little, and nothing that it lacks is called. */
+static void test_poor_target(void **state)
+{
+	static const char *const commands[] = { "P1=0101010101010101", "G00", "M1000,1:00",
+		"X1000,1:x", "Z0,1000,2", "z0,1000,2", "QPassSignals:", "vKill;1", "k" };
+
+	open_session(true);
+	send_packet("qSupported:swbreak+");
+	last_reply();
+	assert_null(strstr(reply, "swbreak"));
+	assert_null(strstr(reply, "auxv"));
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		expect(commands[i], "");
+	expect("qXfer:auxv:read::0,100", "E02");
+	expect("qXfer:exec-file:read::0,100", "E02");
+	send_packet("qXfer:features:read:target.xml:0,1000");
+	assert_null(strstr(last_reply(), "osabi"));
+	expect("p1", "0101010101010101");
+	expect("c1000", "E16");
+	expect("vCont;c", "");
+	debug_session_input(session, "\x03", 1);
+	debug_session_lost(session);
+}
+
+static void test_too_long(void **state)
+{
+	static char packet[PACKET_MAX + 2];
+
+	memset(packet, 'm', sizeof(packet) - 1);
+	expect(packet, "E07");
+	expect("qC", "QC10");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_features),
+		TEST(test_acks),
+		TEST(test_registers),
+		TEST(test_all_registers),
+		TEST(test_memory),
+		TEST(test_breakpoints),
+		TEST(test_going_on),
+		TEST(test_going_on_badly),
+		TEST(test_stopping_the_stopped),
+		TEST(test_old_commands),
+		TEST(test_reasons),
+		TEST(test_interrupt),
+		TEST(test_ends),
+		TEST(test_lost_connections),
+		TEST(test_lists),
+		TEST(test_documents),
+		TEST(test_description),
+		TEST(test_poor_target),
+		TEST(test_too_long),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
