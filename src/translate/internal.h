@@ -31,7 +31,7 @@
  * as the guest's action for the signal says. Handlers pass it on. */
 #define RESTART_CALL (-512)
 /* Nothing has been done, and a signal must be delivered first: the call is done again behind its
- * handler, whatever the action says, as if the signal had come before the ecall. */
+ * handler, whatever the action says. For calls that never fail with EINTR. */
 #define RETRY_CALL (-515)
 /* All registers are already what they must be (rt_sigreturn). */
 #define NO_RESULT (-513)
@@ -59,6 +59,7 @@ struct process {
 	char *executable; /* path of the guest's program as /proc/self/exe shows it; PATH_MAX */
 	uint64_t vdso, signal_return; /* addresses in the guest */
 	uint64_t entry_stack; /* sp at the start, for /proc/self/stat */
+	struct debugger *debugger; /* debugger.h; NULL: none, or not any more */
 	/* seccomp-filters.c: its threads, linked through next_thread */
 	uint32_t threads_lock;
 	struct thread *threads;
@@ -68,6 +69,22 @@ struct process {
 
 struct mapping {
 	uint64_t start, size;
+};
+
+/* What debugger.c keeps of a thread. The first three are shared with the debugger's thread. */
+struct thread_debug {
+	uint32_t hold; /* a futex: no guest code while it is 1 */
+	uint32_t is_running; /* guest code */
+	uint32_t is_parked; /* waits for hold to become 0 */
+	/* The rest is changed by the debugger's thread only while this one is held. */
+	bool is_known; /* has been held or let go since it began */
+	bool step, step_done;
+	uint64_t range_start, range_end; /* of a step: as long as pc is in there */
+	bool in_signal; /* waits for `signal`: which one is to be delivered */
+	int signal;
+	uint64_t injected; /* signals of the debugger's own, which it need not be told of */
+	bool has_info;
+	uint8_t info[128]; /* siginfo_t of what it was stopped by */
 };
 
 struct thread {
@@ -99,6 +116,7 @@ struct thread {
 	bool is_first; /* runs on the stack of main() */
 	struct mapping exec_mappings[EXEC_MAPPINGS]; /* exec.c */
 	bool is_vforked; /* shares the memory of a parent that waits, and frees the block */
+	struct thread_debug debug;
 };
 
 /* This thread's; NULL before the first. Async-signal-safe. */
@@ -126,8 +144,8 @@ void system_call_dispatch(struct thread *t);
 /* As the kernel returns it: no errno. */
 int64_t host_call_raw(
 	long number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
-/* The same, but RETRY_CALL when a signal of the guest's came first, RESTART_CALL when the kernel
- * would restart the call behind its handler; what has been done is never lost. */
+/* The same, but RESTART_CALL when a signal of the guest's came first or the kernel would restart
+ * the call behind its handler; what has been done is never lost. */
 int64_t host_call_blocking_raw(struct thread *t, long number, uint64_t a, uint64_t b, uint64_t c,
 	uint64_t d, uint64_t e, uint64_t f);
 

@@ -21,6 +21,7 @@
 #include "base/io.h"
 #include "base/str.h"
 #include "base/translator.h"
+#include "translate/debugger.h"
 #include "translate/exec.h"
 #include "translate/hwprobe.h"
 #include "translate/saved-code-internal.h"
@@ -266,7 +267,7 @@ static void find_executable_path(struct process *process, const struct exec_targ
 }
 
 static int build(struct process *process, struct thread *t, struct exec_target *target,
-	const struct translate_options *o)
+	const struct translate_options *o, struct stack_layout *ret_stack)
 {
 	struct layout layout = choose_layout();
 	struct load_image program, loader;
@@ -301,6 +302,7 @@ static int build(struct process *process, struct thread *t, struct exec_target *
 	t->cpu.x[2] = stack.pointer;
 	show_process(process->memory, &program, &stack);
 	show_name(target->name);
+	*ret_stack = stack;
 	return 0;
 }
 
@@ -319,6 +321,7 @@ int translate_run(const struct translate_options *options, struct error *err)
 	struct exec_target *target = NULL;
 	struct process *process = NULL;
 	struct thread *t;
+	struct stack_layout stack;
 	struct jit_options jit = { .code_end = memory_code_end, .debug = getenv("STRATA_JIT") };
 	uint64_t descriptor_limit = descriptor_limit_raise();
 	int r = make_process(options, descriptor_limit, &process, err);
@@ -345,13 +348,17 @@ int translate_run(const struct translate_options *options, struct error *err)
 	r = load_filters(t, options->filter_fd, err);
 	if (r < 0)
 		return r;
-	r = build(process, t, target, options);
+	r = build(process, t, target, options, &stack);
 	if (r < 0)
 		return error_errno(err, r, "cannot load %s", target->path);
 	close(target->fd);
 	free(target->argv);
 	free(target);
 	descriptor_limit_restore(descriptor_limit);
+	if (options->debug_fd >= 0)
+		r = debugger_start(process, t, options->debug_fd, stack.auxv, stack.auxv_size, err);
+	if (r < 0)
+		return r;
 	thread_run(t);
 }
 
@@ -399,7 +406,9 @@ static int parse_word(const char *word, struct translate_options *o)
 
 int translate_from_environment(char **argv, char **envp, struct translate_options *ret)
 {
-	struct translate_options o = { .program_fd = -1, .filter_fd = -1, .open_fd = -1 };
+	struct translate_options o = {
+		.program_fd = -1, .filter_fd = -1, .open_fd = -1, .debug_fd = -1
+	};
 	const char *value = envp[0] ? str_after_prefix(envp[0], TRANSLATOR_VARIABLE "=") : NULL;
 	char *word, *end;
 

@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "translate/debugger.h"
 #include "translate/host.h"
 
 #define ACTION_DEFAULT 0
@@ -91,12 +92,26 @@ static void hold(struct thread *t, int signal, const siginfo_t *info)
 	t->cpu.interrupt = 1;
 }
 
+/* Of the debugger's: whatever the thread does, it is to come where it can be held. */
+static void leave_call(struct thread *t, ucontext_t *context)
+{
+	if (!t || !t->process->debugger)
+		return;
+	t->is_pending = 1;
+	t->cpu.interrupt = 1;
+	host_interrupt_call(context);
+}
+
 static void handle(int signal, siginfo_t *info, void *argument)
 {
 	struct thread *t = thread_current();
 	ucontext_t *context = argument;
 
 	if (BIT(signal) & FAULTS) {
+		if (info->si_code == DEBUGGER_KICK) {
+			leave_call(t, context);
+			return;
+		}
 		if (info->si_code > 0) {
 			if (!host_end_copy(context) && !(t && riscv_fault(&t->cpu, info, context)))
 				give_up(signal);
@@ -124,15 +139,26 @@ static void handle(int signal, siginfo_t *info, void *argument)
 	}
 }
 
+/* Would the signal end the process, and is there a debugger to see it first? */
+static bool is_watched(
+	const struct process *process, int signal, const struct signal_action *action)
+{
+	return action->handler == ACTION_DEFAULT &&
+		!(BIT(signal) & (HARMLESS | STOPS | UNBLOCKABLE)) &&
+		debugger_wants(process, signal);
+}
+
 /* Make the host's action what the guest's needs. */
-static int64_t install(int signal, const struct signal_action *action)
+static int64_t install(
+	const struct process *process, int signal, const struct signal_action *action)
 {
 	struct host_action host = { .handler = action->handler,
 		.flags = (action->flags & (SA_NOCLDSTOP | SA_NOCLDWAIT)) | SA_RESTORER_,
 		.restorer = host_signal_return,
 		.mask = ~FAULTS };
 
-	if (action->handler > ACTION_IGNORE || (BIT(signal) & FAULTS)) {
+	if (action->handler > ACTION_IGNORE || (BIT(signal) & FAULTS) ||
+		is_watched(process, signal, action)) {
 		host.handler = (uint64_t)(uintptr_t)handle;
 		host.flags |= SA_SIGINFO | SA_ONSTACK | SA_RESTART;
 	}
@@ -149,8 +175,17 @@ void signal_init(struct process *process)
 			host.handler == ACTION_IGNORE)
 			action->handler = ACTION_IGNORE;
 		if (BIT(signal) & FAULTS)
-			install(signal, action);
+			install(process, signal, action);
 	}
+}
+
+void signal_install_again(struct process *process, uint64_t signals)
+{
+	lock_take(&process->actions_lock);
+	for (int signal = 1; signal <= SIGNALS; signal++)
+		if (signals & BIT(signal))
+			install(process, signal, &process->actions[signal]);
+	lock_release(&process->actions_lock);
 }
 
 void signal_init_thread(struct thread *t, void *stack, size_t size)
@@ -173,8 +208,8 @@ void signal_before_exec(struct thread *t)
 
 void signal_after_failed_exec(struct thread *t)
 {
-	install(SIGBUS, &t->process->actions[SIGBUS]);
-	install(SIGSEGV, &t->process->actions[SIGSEGV]);
+	install(t->process, SIGBUS, &t->process->actions[SIGBUS]);
+	install(t->process, SIGSEGV, &t->process->actions[SIGSEGV]);
 }
 
 /* --- delivery -------------------------------------------------------------------------------- */
@@ -182,7 +217,10 @@ void signal_after_failed_exec(struct thread *t)
 void signal_die(int signal)
 {
 	uint64_t mask = ~BIT(signal);
+	struct thread *t = thread_current();
 
+	if (t && t->process->debugger)
+		debugger_die(t, signal);
 	give_up(signal);
 	host_call(SYS_tgkill, host_call(SYS_getpid), host_call(SYS_gettid), signal);
 	host_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
@@ -248,16 +286,33 @@ static struct signal_action take_action(struct process *process, int signal)
 	taken = *action;
 	if (taken.handler > ACTION_IGNORE && (taken.flags & SA_RESETHAND)) {
 		action->handler = ACTION_DEFAULT;
-		install(signal, action);
+		install(process, signal, action);
 	}
 	lock_release(&process->actions_lock);
 	return taken;
 }
 
-static void deliver(struct thread *t, int signal, const uint8_t *info)
+/* The debugger may want another signal in its place, or none: 0. */
+static int ask_debugger(struct thread *t, int signal, uint8_t info[128], bool is_fault)
 {
-	struct signal_action action = take_action(t->process, signal);
+	int chosen = debugger_signal(t, signal, info, is_fault);
 
+	if (chosen != signal) {
+		memset(info, 0, 128);
+		memcpy(info, &chosen, sizeof(chosen)); /* si_signo */
+	}
+	return chosen;
+}
+
+static void deliver(struct thread *t, int signal, uint8_t info[128])
+{
+	struct signal_action action;
+
+	if (t->process->debugger)
+		signal = ask_debugger(t, signal, info, false);
+	if (!signal)
+		return;
+	action = take_action(t->process, signal);
 	if (action.handler == ACTION_IGNORE ||
 		(action.handler == ACTION_DEFAULT && (BIT(signal) & HARMLESS)))
 		return;
@@ -312,12 +367,18 @@ void signal_force(struct thread *t, const siginfo_t *info)
 {
 	struct signal_action action;
 	int signal = info->si_signo;
+	uint8_t bytes[128];
 
 	signal_block();
-	action = take_action(t->process, signal);
-	if (action.handler <= ACTION_IGNORE || (t->mask & BIT(signal)) ||
-		push(t, signal, (const uint8_t *)info, &action) < 0)
-		signal_die(signal);
+	memcpy(bytes, info, sizeof(bytes));
+	if (t->process->debugger)
+		signal = ask_debugger(t, signal, bytes, true);
+	if (signal) {
+		action = take_action(t->process, signal);
+		if (action.handler <= ACTION_IGNORE || (t->mask & BIT(signal)) ||
+			push(t, signal, bytes, &action) < 0)
+			signal_die(signal);
+	}
 	signal_unblock(t);
 }
 
@@ -332,7 +393,7 @@ static int64_t change_action(struct process *process, int signal, const struct s
 	lock_take(&process->actions_lock);
 	*ret_old = *action;
 	if (new) {
-		r = install(signal, new);
+		r = install(process, signal, new);
 		if (r == 0) {
 			*action = *new;
 			action->mask &= ~UNBLOCKABLE;
@@ -375,8 +436,8 @@ static int64_t change_mask(struct thread *t, uint64_t mask)
 	int64_t r = host_call_blocking(
 		t, SYS_rt_sigprocmask, SIG_SETMASK, &host, NULL, sizeof(host));
 
-	if (r == RETRY_CALL)
-		return r;
+	if (r == RESTART_CALL)
+		return RETRY_CALL;
 	t->mask = mask & ~UNBLOCKABLE;
 	look_at_held(t);
 	return 0;
@@ -449,8 +510,8 @@ int64_t call_rt_sigsuspend(struct thread *t, const uint64_t a[6])
 		return -EINTR;
 	}
 	r = host_call_blocking(t, SYS_rt_sigsuspend, &mask, sizeof(mask));
-	if (r == RETRY_CALL)
-		return r;
+	if (r == RESTART_CALL)
+		return RETRY_CALL;
 	signal_set_suspended(t, mask);
 	return r;
 }

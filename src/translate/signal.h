@@ -11,6 +11,10 @@
 /* Take over: the actions that this process was started with become the guest's. */
 void signal_init(struct process *process);
 
+/* What the host does with these signals (a mask) depends on the debugger, too: it has come, changed
+ * its mind, or gone. */
+void signal_install_again(struct process *process, uint64_t signals);
+
 /* Before guest code runs on a new thread: handlers of ours get a stack, [stack, + size). */
 void signal_init_thread(struct thread *t, void *stack, size_t size);
 

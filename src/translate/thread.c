@@ -26,6 +26,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "translate/debugger.h"
 #include "translate/exec.h"
 #include "translate/host.h"
 #include "translate/memory.h"
@@ -142,7 +143,9 @@ void thread_run(struct thread *t)
 	struct riscv_cpu *cpu = &t->cpu;
 
 	for (;;) {
-		switch (riscv_run(t->process->jit, cpu)) {
+		struct process *process = t->process;
+
+		switch (process->debugger ? debugger_run(t) : riscv_run(process->jit, cpu)) {
 		case JIT_STOP_SYSTEM_CALL:
 			system_call_dispatch(t);
 			break;
@@ -172,22 +175,29 @@ void thread_run(struct thread *t)
 
 /* --- clone ----------------------------------------------------------------------------------- */
 
+/* The TLS of a new thread: its pointer. */
+static char *copy_tls(struct thread *t)
+{
+	char *control = (char *)t - CONTROL_BYTES;
+	uint64_t pointer = host_thread_pointer();
+
+	memcpy(control - tls_bytes, guest_pointer(pointer - tls_bytes), tls_bytes);
+	memcpy(control, guest_pointer(pointer), CONTROL_HEAD_BYTES);
+	((void **)(void *)control)[0] = control; /* tcb */
+	((void **)(void *)control)[2] = control; /* self */
+	return control;
+}
+
 /* A new thread that is to go on as the caller does. */
 static struct thread *copy(const struct thread *parent, uint64_t flags)
 {
 	struct thread *t = make(parent->process);
 	void *block;
-	char *control;
-	uint64_t pointer = host_thread_pointer();
 
 	if (!t)
 		return NULL;
 	block = t->block;
-	control = (char *)t - CONTROL_BYTES;
-	memcpy(control - tls_bytes, guest_pointer(pointer - tls_bytes), tls_bytes);
-	memcpy(control, guest_pointer(pointer), CONTROL_HEAD_BYTES);
-	((void **)(void *)control)[0] = control; /* tcb */
-	((void **)(void *)control)[2] = control; /* self */
+	copy_tls(t);
 	riscv_cpu_copy(&t->cpu, &parent->cpu);
 	t->mask = parent->mask;
 	t->block = block;
@@ -277,6 +287,7 @@ static int64_t clone_copying(struct thread *t, const struct clone_request *reque
 
 	signal_block();
 	held = t->held;
+	debugger_before_fork(process);
 	/* In this order: who translates asks for the map. */
 	jit_before_fork(process->jit);
 	lock_take(&process->memory->lock);
@@ -293,6 +304,7 @@ static int64_t clone_copying(struct thread *t, const struct clone_request *reque
 	seccomp_after_fork(t, r == 0);
 	lock_release(&process->actions_lock);
 	lock_release(&process->memory->lock);
+	debugger_after_fork(process);
 	if (r == 0) {
 		process->pid = (int)host_call(SYS_getpid);
 		t->tid = (int)host_call(SYS_gettid);
@@ -356,6 +368,46 @@ int64_t call_clone3(struct thread *t, const uint64_t a[6])
 	return make_child(t, &request);
 }
 
+/* --- threads of ours ------------------------------------------------------------------------- */
+
+struct own {
+	void (*run)(void *argument);
+	void *argument, *block;
+};
+
+static void start_own(void *argument)
+{
+	struct own own = *(struct own *)argument;
+
+	current = NULL;
+	own.run(own.argument);
+	host_unmap_and_exit(own.block, BLOCK_BYTES, 0);
+}
+
+int thread_start_own(
+	struct process *process, void (*run)(void *argument), void *argument, int *ret_tid)
+{
+	const uint64_t flags = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+		CLONE_SETTLS;
+	struct thread *t = make(process);
+	struct own *own;
+	int64_t r;
+
+	if (!t)
+		return -ENOMEM;
+	own = (struct own *)(void *)(t + 1);
+	*own = (struct own){ run, argument, t->block };
+	signal_block();
+	r = host_clone(flags, stack_end(t), 0, 0, (uint64_t)(uintptr_t)copy_tls(t), start_own, own);
+	signal_unblock(thread_current());
+	if (r < 0) {
+		host_call(SYS_munmap, t->block, BLOCK_BYTES);
+		return (int)r;
+	}
+	*ret_tid = (int)r;
+	return 0;
+}
+
 /* --- the end --------------------------------------------------------------------------------- */
 
 int64_t call_exit(struct thread *t, const uint64_t a[6])
@@ -363,6 +415,8 @@ int64_t call_exit(struct thread *t, const uint64_t a[6])
 	signal_block();
 	if (!t->is_vforked) /* that its parent does */
 		seccomp_thread_end(t);
+	if (t->process->debugger)
+		debugger_thread_end(t, (int)a[0]);
 	if (t->is_first || t->is_vforked)
 		for (;;)
 			host_call(SYS_exit, a[0]);
@@ -372,6 +426,8 @@ int64_t call_exit(struct thread *t, const uint64_t a[6])
 
 int64_t call_exit_group(struct thread *t, const uint64_t a[6])
 {
+	if (t->process->debugger)
+		debugger_exit(t, (int)a[0]);
 	if (!t->is_vforked)
 		saved_code_finish(t->process->saved, t->process);
 	for (;;)

@@ -147,7 +147,7 @@ def test_what_is_no_program_is_refused_in_one_sentence(translate, hello, tmp_pat
     refused(translate("/etc/passwd"), 126, "Permission denied")
     refused(translate("/"), 126, "Permission denied")
     refused(translate(shutil.which("true")), 126, "no riscv64 program")
-    refused(translate("-g", "1234", hello), 125, "-g")
+    refused(translate("-g", "no-port", hello), 125, "gdb on no-port")
     refused(translate("-E", "X", hello), 125, "VAR=VALUE")
     whole = hello.read_bytes()
     for size in (0, 3, 20, 63, 64, 100):

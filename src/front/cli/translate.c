@@ -2,6 +2,7 @@
 /*
  * translate.c - `translate`: run one program of another CPU, with no image.
  */
+#include "debug/debug.h"
 #include "front/cli/cli.h"
 #include "front/cli/verbs.h"
 #include "translate/translate.h"
@@ -21,7 +22,8 @@ static const struct option translate_table[] = {
 	{ OPTION_LIST, 'U', "unset-env", AT(unset), "VAR", "Leave a variable out" },
 	{ OPTION_STRING, '0', "argv0", AT(argv0), "ARGV0",
 		"What the program is told that it was called by" },
-	{ OPTION_STRING, 'g', "gdb", AT(gdb), "PORT", "Wait for gdb (not there yet)" },
+	{ OPTION_STRING, 'g', "gdb", AT(gdb), "PORT",
+		"Wait for gdb on 127.0.0.1:PORT, or on a socket at a path" },
 	{ OPTION_STRING, 0, "code-cache", AT(code), "DIR|none",
 		"Where translated code is kept for the next time [~/.cache/strata/translations]",
 		COMPLETE_DIRECTORY },
@@ -92,6 +94,17 @@ static bool is_debugged(const char *what)
 	return words && strstr(words, what);
 }
 
+/* Who waits has to be told where. */
+static int wait_for_gdb(const char *where, int *ret_fd, struct error *err)
+{
+	char address[DEBUG_ADDRESS_MAX];
+	int r = debug_listen(where, ret_fd, address, err);
+
+	if (r >= 0)
+		fprintf(stderr, "strata: waiting for gdb: target remote %s\n", address);
+	return r;
+}
+
 static int translate_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)
 {
 	const struct translate_verb_options *o = options;
@@ -101,14 +114,16 @@ static int translate_main(struct cli *cli, void *options, int argc, char **argv,
 		.program_fd = -1,
 		.filter_fd = -1,
 		.open_fd = -1,
+		.debug_fd = -1,
 		.is_traced = o->strace || is_debugged("calls") };
 	_cleanup_free_ char *code_dir = find_code_dir(o->code);
 	int r;
 
-	t.code_dir = code_dir;
-	if (o->gdb)
-		return error_set(
-			err, ENOSYS, "-g: waiting for gdb is not supported yet; run it without");
+	/* A debugger writes to code, and looks at it as it is. */
+	if (o->gdb && o->code && !streq(o->code, "none"))
+		return error_set(err, EINVAL,
+			"-g: nothing that is debugged is kept; leave out --code-cache");
+	t.code_dir = o->gdb ? NULL : code_dir;
 	strv_for_each (variable, o->set)
 		if (!strchr(*variable, '='))
 			return error_set(err, EINVAL, "-E wants VAR=VALUE, not %s", *variable);
@@ -117,6 +132,8 @@ static int translate_main(struct cli *cli, void *options, int argc, char **argv,
 		return error_oom(err);
 	if (o->argv0)
 		argv[0] = (char *)(uintptr_t)o->argv0;
+	if (o->gdb && wait_for_gdb(o->gdb, &t.debug_fd, err) < 0)
+		return -err->code;
 	r = translate_run(&t, err);
 	cli_print_error(cli, err);
 	return r == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * debugger.c - the guest's threads under a debugger: they stop, report, wait, and go on.
+ */
+#include "translate/debugger.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#define BIT(signal) (UINT64_C(1) << ((signal)-1))
+
+static bool is_debugged(const struct thread *t, const struct debugger *d)
+{
+	return t->process->pid == d->pid;
+}
+
+/* --- waiting --------------------------------------------------------------------------------- */
+
+static uint32_t load(const uint32_t *value)
+{
+	return __atomic_load_n(value, __ATOMIC_SEQ_CST);
+}
+
+static void store(uint32_t *value, uint32_t new)
+{
+	__atomic_store_n(value, new, __ATOMIC_SEQ_CST);
+}
+
+/* Something that debugger_stop_all() or our thread may wait for. */
+static void tell_change(struct debugger *d)
+{
+	__atomic_add_fetch(&d->changes, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&d->is_stopping, __ATOMIC_SEQ_CST))
+		host_call(SYS_futex, &d->changes, FUTEX_WAKE_PRIVATE, 1);
+}
+
+static void park(struct debugger *d, struct thread *t)
+{
+	store(&t->debug.is_parked, 1);
+	tell_change(d);
+	while (load(&t->debug.hold))
+		host_call(SYS_futex, &t->debug.hold, FUTEX_WAIT_PRIVATE, 1, 0);
+	store(&t->debug.is_parked, 0);
+}
+
+void debugger_release(struct thread *t)
+{
+	store(&t->debug.hold, 0);
+	host_call(SYS_futex, &t->debug.hold, FUTEX_WAKE_PRIVATE, INT_MAX);
+}
+
+/* Only one event at a time: false when there is another one. The caller waits in either case. */
+static bool claim_event(struct debugger *d, struct thread *t, const struct debug_stop *stop)
+{
+	bool is_first;
+
+	lock_take(&d->lock);
+	is_first = !d->has_event && !load(&t->debug.hold);
+	if (is_first) {
+		d->has_event = true;
+		d->is_told = false;
+		d->event = *stop;
+		d->reporter = t;
+	}
+	store(&t->debug.hold, 1);
+	lock_release(&d->lock);
+	if (is_first)
+		host_call(SYS_tgkill, d->pid, d->tid, SIGBUS);
+	return is_first;
+}
+
+/* Tell the debugger, and wait until it lets us go on: again, while others come first. False: it has
+ * gone without an answer. */
+static bool report(struct debugger *d, struct thread *t, const struct debug_stop *stop)
+{
+	bool is_told = false;
+
+	while (!is_told && __atomic_load_n(&t->process->debugger, __ATOMIC_SEQ_CST)) {
+		is_told = claim_event(d, t, stop);
+		/* It may have gone in between, and has let go whom it has seen. */
+		if (!__atomic_load_n(&t->process->debugger, __ATOMIC_SEQ_CST))
+			break;
+		park(d, t);
+	}
+	return __atomic_load_n(&t->process->debugger, __ATOMIC_SEQ_CST) != NULL;
+}
+
+/* --- guest code ------------------------------------------------------------------------------ */
+
+struct debugger_breakpoint *debugger_find_breakpoint(struct debugger *d, uint64_t address)
+{
+	for (size_t i = 0; i < d->nr_breakpoints; i++)
+		if (d->breakpoints[i].address == address)
+			return &d->breakpoints[i];
+	return NULL;
+}
+
+static bool copy_breakpoint(struct debugger *d, uint64_t address, struct debugger_breakpoint *ret)
+{
+	const struct debugger_breakpoint *found;
+
+	lock_take(&d->lock);
+	found = debugger_find_breakpoint(d, address);
+	if (found)
+		*ret = *found;
+	lock_release(&d->lock);
+	return found != NULL;
+}
+
+/* Another process with breakpoints that are not its own. */
+static enum jit_stop run_beside(struct debugger *d, struct thread *t)
+{
+	struct debugger_breakpoint breakpoint;
+	enum jit_stop stop;
+
+	do {
+		uint32_t word;
+
+		stop = riscv_run(t->process->jit, &t->cpu);
+		if (stop != JIT_STOP_BREAKPOINT || !copy_breakpoint(d, t->cpu.pc, &breakpoint))
+			return stop;
+		memcpy(&word, breakpoint.original, sizeof(word));
+		stop = riscv_step(t->process->jit, &t->cpu, &word);
+	} while (stop == JIT_STOP_LIMIT && !t->is_pending);
+	return stop;
+}
+
+static bool is_in_range(const struct thread *t)
+{
+	return t->cpu.pc >= t->debug.range_start && t->cpu.pc < t->debug.range_end;
+}
+
+bool debugger_find_change(struct debugger *d, uint64_t *ret_address)
+{
+	uint8_t value[DEBUGGER_WATCHED_MAX];
+	bool found = false;
+
+	lock_take(&d->lock);
+	for (size_t i = 0; i < d->nr_watchpoints; i++) {
+		struct debugger_watchpoint *w = &d->watchpoints[i];
+
+		if (guest_copy_in(value, w->address, w->size) < 0 ||
+			memcmp(value, w->value, w->size) == 0)
+			continue;
+		memcpy(w->value, value, w->size);
+		if (!found)
+			*ret_address = w->address;
+		found = true;
+	}
+	lock_release(&d->lock);
+	return found;
+}
+
+/* How guest code was left. */
+struct outcome {
+	enum jit_stop stop;
+	bool is_watched; /* what is at `address` has changed */
+	uint64_t address;
+	struct debugger_breakpoint breakpoint; /* without users: none */
+};
+
+static void run_watched(struct debugger *d, struct thread *t, struct outcome *ret)
+{
+	do {
+		ret->stop = riscv_step(t->process->jit, &t->cpu, NULL);
+		ret->is_watched = debugger_find_change(d, &ret->address);
+	} while (ret->stop == JIT_STOP_LIMIT && !ret->is_watched && !t->debug.step &&
+		!load(&t->debug.hold) && !t->is_pending);
+}
+
+static void run_guest(struct debugger *d, struct thread *t, struct outcome *ret)
+{
+	if (d->nr_watchpoints)
+		run_watched(d, t, ret);
+	else if (t->debug.step)
+		ret->stop = riscv_step(t->process->jit, &t->cpu, NULL);
+	else
+		ret->stop = riscv_run(t->process->jit, &t->cpu);
+	/* A debugger that calls a function lets it return to a breakpoint on the stack, which the
+	 * guest cannot execute. */
+	if (ret->stop == JIT_STOP_BREAKPOINT ||
+		(ret->stop == JIT_STOP_FAULT && t->cpu.fault_address == t->cpu.pc))
+		copy_breakpoint(d, t->cpu.pc, &ret->breakpoint);
+}
+
+/*
+ * Run guest code unless the thread is held: then false. A breakpoint is looked up before the thread
+ * counts as stopped: it may be removed from then on.
+ */
+static bool run_unless_held(struct debugger *d, struct thread *t, struct outcome *ret)
+{
+	bool is_held;
+
+	*ret = (struct outcome){ 0 };
+	store(&t->debug.is_running, 1);
+	is_held = load(&t->debug.hold) != 0;
+	if (!is_held)
+		run_guest(d, t, ret);
+	store(&t->debug.is_running, 0);
+	tell_change(d);
+	return !is_held;
+}
+
+/* When another event is first, this one happens again, if it still does. */
+static void report_once(struct debugger *d, struct thread *t, enum debug_stop_kind kind)
+{
+	const struct debug_stop stop = {
+		.kind = kind, .thread = (uint64_t)t->tid, .signal = SIGTRAP
+	};
+
+	claim_event(d, t, &stop);
+	if (__atomic_load_n(&t->process->debugger, __ATOMIC_SEQ_CST))
+		park(d, t);
+}
+
+static void report_watchpoint(struct debugger *d, struct thread *t, uint64_t address)
+{
+	const struct debug_stop stop = { .kind = DEBUG_STOP_WATCHPOINT,
+		.thread = (uint64_t)t->tid,
+		.signal = SIGTRAP,
+		.address = address };
+
+	report(d, t, &stop);
+}
+
+/* Is there something to be told before guest code runs? */
+static bool has_reported(struct debugger *d, struct thread *t)
+{
+	uint64_t address;
+
+	/* A system call may have written there. */
+	if (d->nr_watchpoints && debugger_find_change(d, &address)) {
+		report_watchpoint(d, t, address);
+		return true;
+	}
+	if (!t->debug.step_done)
+		return false;
+	t->debug.step_done = false;
+	if (is_in_range(t))
+		return false;
+	report_once(d, t, DEBUG_STOP_SIGNAL);
+	return true;
+}
+
+/* What has happened in guest code, unless it is for the one who runs us. */
+static bool has_settled(struct debugger *d, struct thread *t, const struct outcome *outcome)
+{
+	if (outcome->is_watched) {
+		report_watchpoint(d, t, outcome->address);
+		return true;
+	}
+	if (outcome->breakpoint.users) {
+		report_once(d, t,
+			outcome->breakpoint.users & 1 << DEBUG_BREAKPOINT_SOFTWARE
+				? DEBUG_STOP_BREAKPOINT
+				: DEBUG_STOP_HARDWARE_BREAKPOINT);
+		return true;
+	}
+	t->debug.step_done = t->debug.step && outcome->stop != JIT_STOP_INTERRUPT;
+	return outcome->stop == JIT_STOP_LIMIT || outcome->stop == JIT_STOP_INTERRUPT;
+}
+
+static void meet(struct debugger *d, struct thread *t)
+{
+	if (t->debug.is_known)
+		return;
+	t->debug.is_known = true;
+	if (d->is_partial)
+		store(&t->debug.hold, 1);
+}
+
+enum jit_stop debugger_run(struct thread *t)
+{
+	struct debugger *d;
+
+	while ((d = __atomic_load_n(&t->process->debugger, __ATOMIC_SEQ_CST))) {
+		struct outcome outcome;
+
+		if (!is_debugged(t, d))
+			return run_beside(d, t);
+		meet(d, t);
+		if (load(&t->debug.hold)) {
+			park(d, t);
+			continue;
+		}
+		if (t->is_pending)
+			return JIT_STOP_INTERRUPT;
+		if (has_reported(d, t) || !run_unless_held(d, t, &outcome) ||
+			has_settled(d, t, &outcome))
+			continue;
+		return outcome.stop;
+	}
+	return riscv_run(t->process->jit, &t->cpu);
+}
+
+/* --- signals and ends ------------------------------------------------------------------------ */
+
+bool debugger_wants(const struct process *process, int signal)
+{
+	const struct debugger *d = process->debugger;
+
+	return d && !(d->passed_signals & BIT(signal));
+}
+
+int debugger_signal(struct thread *t, int signal, const uint8_t info[128], bool is_fault)
+{
+	struct debugger *d = t->process->debugger;
+	const struct debug_stop stop = {
+		.kind = DEBUG_STOP_SIGNAL, .thread = (uint64_t)t->tid, .signal = signal
+	};
+
+	if (!d || !is_debugged(t, d))
+		return signal;
+	if ((t->debug.injected | d->passed_signals) & BIT(signal)) {
+		t->debug.injected &= ~BIT(signal);
+		return signal;
+	}
+	memcpy(t->debug.info, info, sizeof(t->debug.info));
+	t->debug.has_info = true;
+	t->debug.signal = 0;
+	t->debug.in_signal = true;
+	if (report(d, t, &stop))
+		signal = t->debug.signal;
+	else if (is_fault)
+		signal = 0;
+	t->debug.in_signal = false;
+	t->debug.has_info = false;
+	return signal;
+}
+
+static void report_end(struct thread *t, const struct debug_stop *stop)
+{
+	struct debugger *d = t->process->debugger;
+
+	if (d && is_debugged(t, d))
+		report(d, t, stop);
+}
+
+void debugger_exit(struct thread *t, int status)
+{
+	report_end(t,
+		&(struct debug_stop){
+			.kind = DEBUG_STOP_EXITED, .thread = (uint64_t)t->tid, .status = status });
+}
+
+void debugger_die(struct thread *t, int signal)
+{
+	report_end(t,
+		&(struct debug_stop){
+			.kind = DEBUG_STOP_KILLED, .thread = (uint64_t)t->tid, .signal = signal });
+}
+
+void debugger_thread_end(struct thread *t, int status)
+{
+	struct debugger *d = t->process->debugger;
+	bool is_last;
+
+	if (!d || !is_debugged(t, d))
+		return;
+	if (t->is_first)
+		d->first_status = status;
+	lock_take(&t->process->threads_lock);
+	is_last = !t->process->threads;
+	lock_release(&t->process->threads_lock);
+	tell_change(d);
+	if (!is_last)
+		return;
+	/* Our own thread would keep the process; its status is the first thread's. */
+	lock_take(&d->lock);
+	d->last = t;
+	lock_release(&d->lock);
+	debugger_exit(t, d->first_status);
+	for (;;)
+		host_call(SYS_exit_group, d->first_status);
+}
+
+void debugger_before_fork(struct process *process)
+{
+	if (process->debugger)
+		lock_take(&process->debugger->lock);
+}
+
+void debugger_after_fork(struct process *process)
+{
+	if (process->debugger)
+		lock_release(&process->debugger->lock);
+}
+
+/* --- for our thread -------------------------------------------------------------------------- */
+
+struct thread *debugger_lock_thread(struct debugger *d, uint64_t id)
+{
+	struct thread *t;
+
+	lock_take(&d->process->threads_lock);
+	for (t = d->process->threads; t; t = t->next_thread)
+		if (t->tid && (uint64_t)t->tid == id)
+			return t;
+	lock_release(&d->process->threads_lock);
+	return NULL;
+}
+
+void debugger_unlock_threads(struct debugger *d)
+{
+	lock_release(&d->process->threads_lock);
+}
+
+/* Hold all; how many are in guest code? */
+static unsigned hold_all(struct debugger *d)
+{
+	unsigned nr = 0;
+
+	lock_take(&d->process->threads_lock);
+	for (struct thread *t = d->process->threads; t; t = t->next_thread) {
+		t->debug.is_known = true;
+		store(&t->debug.hold, 1);
+		if (!load(&t->debug.is_running))
+			continue;
+		__atomic_fetch_or(&t->cpu.interrupt, 1, __ATOMIC_SEQ_CST);
+		nr++;
+	}
+	lock_release(&d->process->threads_lock);
+	return nr;
+}
+
+void debugger_stop_all(struct debugger *d)
+{
+	__atomic_store_n(&d->is_stopping, true, __ATOMIC_SEQ_CST);
+	/* Those that come into being from now on hold themselves. */
+	__atomic_store_n(&d->is_partial, true, __ATOMIC_SEQ_CST);
+	for (;;) {
+		uint32_t changes = load(&d->changes);
+
+		if (!hold_all(d))
+			break;
+		host_call(SYS_futex, &d->changes, FUTEX_WAIT_PRIVATE, changes, 0);
+	}
+	__atomic_store_n(&d->is_stopping, false, __ATOMIC_SEQ_CST);
+}
