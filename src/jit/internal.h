@@ -71,8 +71,8 @@ struct jit_landing {
 	uint32_t code;
 };
 
-/* From `code` (an offset from the block's start) on, the host works for the instruction at pc (one
- * from the block's lowest address). */
+/* From `code` (an offset from the block's start) on, what faults is the instruction at pc (one from
+ * the block's lowest address). Only those that can fault are there. */
 struct jit_place {
 	uint32_t code, pc;
 };

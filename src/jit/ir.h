@@ -152,7 +152,6 @@ struct ir {
 	uint8_t d, a, b, c;
 	int16_t helper; /* index into helpers, for what only it can do exactly; -1: none */
 	uint8_t length; /* bytes of the guest's instruction */
-	bool is_first; /* of the guest's instruction */
 	/* The optimizer's: this has taken in the operation before it; how often a was written. */
 	bool merges_previous;
 	uint32_t version;

@@ -214,9 +214,7 @@ struct ir *riscv_lift_add(struct lift *lift, enum ir_op op)
 		.c = IR_ZERO,
 		.helper = -1,
 		.length = lift->insn.length,
-		.is_first = lift->is_first,
 		.pc = lift->pc };
-	lift->is_first = false;
 	return ir;
 }
 
@@ -471,7 +469,6 @@ static void jump_to(struct lift *lift, uint64_t target)
 	/* As if it stood at its target: it is no backward jump. */
 	struct ir *ir;
 
-	lift->is_first = false;
 	ir = add(lift, IR_JUMP);
 	ir->pc = target - 1;
 	ir->imm = (int64_t)target;
@@ -506,7 +503,6 @@ static void lift_line(struct lift *lift, uint64_t end)
 				jump_to(lift, lift->pc);
 			break;
 		}
-		lift->is_first = true;
 		block->nr_guest++;
 		riscv_lift_one(lift);
 		if (lift->is_over && follow(lift))
@@ -578,14 +574,12 @@ static void lift_region(struct lift *lift, uint64_t loop_end)
 		}
 		fetch(lift, loop_end + 3);
 		if (lift->pc != start && is_label(lift, lift->pc)) {
-			lift->is_first = false;
 			add(lift, IR_LABEL);
 			lift->is_over = false;
 		}
 		/* What only comes after a way out and is no label is not reached from here. */
 		if (lift->is_over)
 			continue;
-		lift->is_first = true;
 		block->nr_guest++;
 		riscv_lift_one(lift);
 	}

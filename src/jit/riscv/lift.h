@@ -17,7 +17,6 @@ struct lift {
 	struct ir_block *block;
 	struct riscv_insn insn;
 	uint64_t pc; /* of insn */
-	bool is_first; /* the next operation is insn's first */
 	bool is_over; /* it does not go on behind insn */
 	uint64_t jump; /* where it goes on instead, or 0 */
 	unsigned nr_labels;

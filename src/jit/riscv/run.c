@@ -239,7 +239,7 @@ static bool fault_in_code(struct riscv_cpu *cpu, uint64_t address, ucontext_t *c
 			return true;
 		}
 		block = jit_block_at(jit, at);
-		if (!block)
+		if (!block || !block->nr_places)
 			return false;
 		host_recover(jit, block, cpu, context);
 		cpu->pc = jit_guest_pc(jit, block, at);

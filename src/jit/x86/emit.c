@@ -267,7 +267,7 @@ static void emit_all(struct emitter *e)
 	for (unsigned i = 0; i < e->in->nr && !e->failed && !x86_is_full(&e->code); i++) {
 		const struct ir *ir = &e->in->ops[i];
 
-		if (ir->is_first)
+		if (ir->op >= IR_LOAD && ir->op <= IR_STORE_CONDITIONAL)
 			note_place(e, ir);
 		emitters[ir->op](e, ir);
 	}
