@@ -34,11 +34,7 @@ static int64_t waited_with_mask(struct thread *t, int64_t r, uint64_t address)
 {
 	uint64_t mask;
 
-	if (!address)
-		return r;
-	if (r == RESTART_CALL) /* a signal came before the mask was changed */
-		return RETRY_CALL;
-	if (r == -EINTR && guest_copy_in(&mask, address, sizeof(mask)) == 0)
+	if (r == -EINTR && address && guest_copy_in(&mask, address, sizeof(mask)) == 0)
 		signal_set_suspended(t, mask);
 	return r;
 }

@@ -98,3 +98,9 @@ int64_t call_prctl(struct thread *t, const uint64_t a[6])
 	debug_line("prctl: option %u is not supported", option);
 	return -EINVAL;
 }
+
+/* Only the kernel makes this call, and not for ours. */
+int64_t call_restart_syscall(struct thread *t, const uint64_t a[6])
+{
+	return -EINTR;
+}

@@ -14,10 +14,10 @@ system_call call_openat, call_openat2, call_readlinkat, call_faccessat, call_fac
 /* descriptors.c */
 system_call call_close_range, call_getdents64;
 
-/* calls-stat.c, calls-poll.c, calls-ipc.c, calls-ioctl.c, calls-process.c, calls-time.c */
+/* calls-stat.c, calls-poll.c, calls-ipc.c, calls-ioctl.c, calls-process.c */
 system_call call_fstat, call_epoll_ctl, call_epoll_pwait, call_epoll_pwait2, call_ppoll,
-	call_pselect6, call_semctl, call_ioctl, call_uname, call_prctl, call_nanosleep,
-	call_clock_nanosleep, call_io_pgetevents, call_restart_syscall, call_seccomp;
+	call_pselect6, call_semctl, call_ioctl, call_uname, call_prctl, call_io_pgetevents,
+	call_restart_syscall, call_seccomp;
 
 /* Write struct stat of the host as the guest's. */
 struct stat;

@@ -10,7 +10,7 @@
 
 /*
  * The call, unless *flag is set by then or a signal handler has gone through host_interrupt_call():
- * then RESTART_CALL, and nothing has been done.
+ * then RETRY_CALL, and nothing has been done, or RESTART_CALL when the kernel would do it again.
  */
 int64_t host_call_checked(const uint32_t *flag, long number, uint64_t a, uint64_t b, uint64_t c,
 	uint64_t d, uint64_t e, uint64_t f);

@@ -31,7 +31,7 @@
  * as the guest's action for the signal says. Handlers pass it on. */
 #define RESTART_CALL (-512)
 /* Nothing has been done, and a signal must be delivered first: the call is done again behind its
- * handler, whatever the action says. For calls that never fail with EINTR. */
+ * handler, whatever the action says, as if the signal had come before the ecall. */
 #define RETRY_CALL (-515)
 /* All registers are already what they must be (rt_sigreturn). */
 #define NO_RESULT (-513)
@@ -144,8 +144,8 @@ void system_call_dispatch(struct thread *t);
 /* As the kernel returns it: no errno. */
 int64_t host_call_raw(
 	long number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
-/* The same, but RESTART_CALL when a signal of the guest's came first or the kernel would restart
- * the call behind its handler; what has been done is never lost. */
+/* The same, but RETRY_CALL when a signal of the guest's came first, RESTART_CALL when the kernel
+ * would restart the call behind its handler; what has been done is never lost. */
 int64_t host_call_blocking_raw(struct thread *t, long number, uint64_t a, uint64_t b, uint64_t c,
 	uint64_t d, uint64_t e, uint64_t f);
 

@@ -436,8 +436,8 @@ static int64_t change_mask(struct thread *t, uint64_t mask)
 	int64_t r = host_call_blocking(
 		t, SYS_rt_sigprocmask, SIG_SETMASK, &host, NULL, sizeof(host));
 
-	if (r == RESTART_CALL)
-		return RETRY_CALL;
+	if (r == RETRY_CALL)
+		return r;
 	t->mask = mask & ~UNBLOCKABLE;
 	look_at_held(t);
 	return 0;
@@ -510,8 +510,8 @@ int64_t call_rt_sigsuspend(struct thread *t, const uint64_t a[6])
 		return -EINTR;
 	}
 	r = host_call_blocking(t, SYS_rt_sigsuspend, &mask, sizeof(mask));
-	if (r == RESTART_CALL)
-		return RETRY_CALL;
+	if (r == RETRY_CALL)
+		return r;
 	signal_set_suspended(t, mask);
 	return r;
 }

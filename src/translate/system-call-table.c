@@ -137,7 +137,7 @@ const struct system_call_row system_calls[SYSTEM_CALLS] = {
 	BLOCK(futex, "pxuppu"),
 	PASS(set_robust_list, "pu"),
 	PASS(get_robust_list, "dpp"),
-	OURS(nanosleep, "pp"),
+	BLOCK(nanosleep, "pp"),
 	PASS(getitimer, "dp"),
 	PASS(setitimer, "dpp"),
 	PASS(kexec_load, "xupx"),
@@ -151,7 +151,7 @@ const struct system_call_row system_calls[SYSTEM_CALLS] = {
 	PASS(clock_settime, "dp"),
 	PASS(clock_gettime, "dp"),
 	PASS(clock_getres, "dp"),
-	OURS(clock_nanosleep, "dxpp"),
+	BLOCK(clock_nanosleep, "dxpp"),
 	PASS(syslog, "dpd"),
 	NONE(ptrace, "ddpp"),
 

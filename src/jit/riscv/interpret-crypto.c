@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * interpret-crypto.c - Zknd, Zkne and Zknh (RISC-V Unprivileged ISA 20240411, chapter 32; FIPS 197
- * and 180-4). No tables: the S-box is computed, so that no data decides what is in a cache.
+ * and 180-4). The host does AES where it can; elsewhere the S-box is computed, so that no data
+ * decides what is in a cache.
  */
+#include "jit/aes.h"
 #include "jit/riscv/interpret.h"
 
 /* --- AES -------------------------------------------------------------------------------------- */
@@ -99,17 +101,57 @@ static uint64_t key_schedule_1(uint64_t a, uint64_t round)
 	static const uint8_t constants[11] = { 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1b,
 		0x36, 0x00 };
 	uint32_t word = (uint32_t)(a >> 32);
+	uint64_t block[2] = { 0 };
 
 	if (round != 10)
 		word = word >> 8 | word << 24;
-	word = (uint32_t)substitute_each(word, substitute) ^ constants[round];
+	block[0] = word;
+	if (host_aes(HOST_AES_SUBSTITUTE, block))
+		word = (uint32_t)block[0];
+	else
+		word = (uint32_t)substitute_each(word, substitute);
+	word ^= constants[round];
 	return word | (uint64_t)word << 32;
+}
+
+/* By the host; false for what is not a step of a round, and where it cannot. */
+static bool aes_on_host(enum riscv_op op, uint64_t a, uint64_t b, uint64_t *ret)
+{
+	uint64_t block[2] = { a, b };
+	enum host_aes_op step;
+
+	switch (op) {
+	case RISCV_AES64ES:
+		step = HOST_AES_LAST_ROUND;
+		break;
+	case RISCV_AES64ESM:
+		step = HOST_AES_ROUND;
+		break;
+	case RISCV_AES64DS:
+		step = HOST_AES_LAST_ROUND_BACK;
+		break;
+	case RISCV_AES64DSM:
+		step = HOST_AES_ROUND_BACK;
+		break;
+	case RISCV_AES64IM:
+		step = HOST_AES_MIX_BACK;
+		break;
+	default:
+		return false;
+	}
+	if (!host_aes(step, block))
+		return false;
+	*ret = block[0];
+	return true;
 }
 
 static uint64_t aes(enum riscv_op op, uint64_t a, uint64_t b)
 {
 	uint32_t word;
+	uint64_t result;
 
+	if (aes_on_host(op, a, b, &result))
+		return result;
 	switch (op) {
 	case RISCV_AES64ES:
 		return substitute_each(pick_bytes(a, b, shift_rows), substitute);

@@ -4,9 +4,11 @@
  * fault.
  *
  * Two places are known to the signal handler by their addresses. In host_call_checked(), between
- * the look at the flag and the end of the syscall instruction, nothing has been done yet (the
- * kernel sets the instruction pointer back to the instruction when it would restart a call), so the
- * handler may make the function return RESTART_CALL. In host_copy() a fault ends the copy.
+ * the look at the flag and the end of the syscall instruction, nothing has been done yet, so the
+ * handler may make the function return RETRY_CALL; RESTART_CALL when the kernel was there and has
+ * set the instruction pointer back to the instruction, as it does to restart a call. The two are
+ * told apart by rcx: 0 before, and where the instruction returns to once it was executed. In
+ * host_copy() a fault ends the copy.
  */
 #include "translate/host.h"
 
@@ -44,13 +46,17 @@ __asm__(
 	"	movq %r9, %r10\n"
 	"	movq 8(%rsp), %r8\n"
 	"	movq 16(%rsp), %r9\n"
+	"	xorl %ecx, %ecx\n"
 	"host_call_start:\n"
 	"	cmpl $0, (%r11)\n"
-	"	jne host_call_interrupted\n"
+	"	jne host_call_early\n"
 	"	syscall\n"
 	"host_call_end:\n"
 	"	ret\n"
-	"host_call_interrupted:\n"
+	"host_call_early:\n"
+	"	movq $-515, %rax\n"
+	"	ret\n"
+	"host_call_restarted:\n"
 	"	movq $-512, %rax\n"
 	"	ret\n"
 	"	.cfi_endproc\n"
@@ -126,7 +132,8 @@ __asm__(
 );
 /* clang-format on */
 
-extern const char host_call_start[], host_call_end[], host_call_interrupted[];
+extern const char host_call_start[], host_call_end[];
+extern const char host_call_early[], host_call_restarted[];
 extern const char host_copy_start[], host_copy_end[];
 
 static uintptr_t instruction(const ucontext_t *context)
@@ -136,10 +143,13 @@ static uintptr_t instruction(const ucontext_t *context)
 
 void host_interrupt_call(ucontext_t *context)
 {
+	greg_t *registers = context->uc_mcontext.gregs;
 	uintptr_t at = instruction(context);
 
-	if (at >= (uintptr_t)host_call_start && at < (uintptr_t)host_call_end)
-		context->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)host_call_interrupted;
+	if (at < (uintptr_t)host_call_start || at >= (uintptr_t)host_call_end)
+		return;
+	registers[REG_RIP] = (greg_t)(uintptr_t)(registers[REG_RCX] ? host_call_restarted
+								    : host_call_early);
 }
 
 bool host_end_copy(ucontext_t *context)

@@ -2,6 +2,7 @@
 /*
  * clocks.c - sleeping until a signal comes, timers and what they send, clocks, random bytes.
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/random.h>
@@ -74,6 +75,23 @@ static void sleeping(int flags)
 	VALUE(sleep(0));
 	alarm_in_ms(20);
 	SHOW(pause());
+}
+
+/* Calls that do not wait are never interrupted, however many signals come. */
+static void storm(void)
+{
+	const struct itimerval often = { { 0, 200 }, { 0, 200 } };
+	int failed = 0;
+
+	handle(SIGALRM, 0);
+	setitimer(ITIMER_REAL, &often, NULL);
+	while (handled < 500) {
+		int fd = open("file", O_CREAT | O_RDWR, 0600);
+
+		failed += fd < 0 || write(fd, "x", 1) != 1 || close(fd) < 0;
+	}
+	setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
+	VALUE(failed);
 }
 
 static void timers(void)
@@ -159,6 +177,7 @@ int main(void)
 {
 	sleeping(0);
 	sleeping(SA_RESTART);
+	storm();
 	timers();
 	clocks();
 	random_bytes();

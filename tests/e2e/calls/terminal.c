@@ -78,6 +78,7 @@ int main(void)
 	VALUE(errno);
 	SHOW(ioctl(master, TIOCSWINSZ, &size));
 	SHOW(write(master, "ab\n", 3));
+	usleep(50000); /* what is written arrives by way of a thread of the kernel's */
 	SHOW(ioctl(slave, FIONREAD, &waiting));
 	VALUE(waiting);
 	SHOW(read(slave, text, sizeof(text)));
