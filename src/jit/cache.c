@@ -468,9 +468,13 @@ static int enter_child(struct jit *jit)
 	if (!jit->fork_copy)
 		return -ENOMEM;
 	r = make_views(jit);
-	if (r == 0)
-		memcpy(jit->writable, jit->fork_copy, jit->used);
-	return r;
+	if (r < 0)
+		return r;
+	/* All of it at once is much cheaper than page by page. */
+	madvise(jit->writable, jit->used, MADV_POPULATE_WRITE);
+	memcpy(jit->writable, jit->fork_copy, jit->used);
+	madvise(jit->executable, jit->used, MADV_POPULATE_READ);
+	return 0;
 }
 
 int jit_after_fork(struct jit *jit, bool is_child)
