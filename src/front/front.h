@@ -7,9 +7,13 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 struct front {
 	const char *name; /* base name of argv[0] */
 	int (*main)(int argc, char **argv); /* returns the exit status */
+	/* It runs in place of another program: what is inherited is that one's. */
+	bool keeps_signals;
 };
 
 /* Ends with a row whose name is NULL; has at least one other. */

@@ -41,6 +41,6 @@ static int run(int argc, char **argv)
 }
 
 const struct front fronts[] = {
-	{ "strata-translate", run },
+	{ "strata-translate", run, true },
 	{ 0 },
 };

@@ -7,16 +7,23 @@
 #include <signal.h>
 #include <string.h>
 
+static const struct front *find_front(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	for (const struct front *f = fronts; f->name; f++)
+		if (strcmp(f->name, name) == 0)
+			return f;
+	return fronts;
+}
+
 int main(int argc, char **argv)
 {
-	const char *name = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	const struct front *front = find_front(argc > 0 ? argv[0] : "");
 
 	/* A parent that ignores it hands that down, and nobody's exit status could be waited for.
 	 */
-	signal(SIGCHLD, SIG_DFL);
-	name = name ? name + 1 : argc > 0 ? argv[0] : "";
-	for (const struct front *f = fronts; f->name; f++)
-		if (strcmp(f->name, name) == 0)
-			return f->main(argc, argv);
-	return fronts->main(argc, argv);
+	if (!front->keeps_signals)
+		signal(SIGCHLD, SIG_DFL);
+	return front->main(argc, argv);
 }

@@ -156,6 +156,7 @@ static void executes(void)
 {
 	char text[PATH_MAX + 64], name[] = "/tmp/strata-XXXXXX";
 	char *const argv[] = { "any name", "exit", "5", NULL };
+	pid_t child;
 	char *const env[] = { "A=1", "STRATA_TRANSLATE=forged\nfd=0\n/bin/true", "B=2", NULL };
 
 	CHECK(mkdtemp(name) && chdir(name) == 0);
@@ -188,6 +189,13 @@ static void executes(void)
 	signal(SIGUSR2, (void (*)(int))executes);
 	CHECK(run(self, (char *const[]){ "x", "actions", NULL }, environ) == 0);
 	signal(SIGSEGV, SIG_DFL);
+	child = fork();
+	if (!child) {
+		signal(SIGCHLD, SIG_IGN);
+		execl(self, "x", "ignores-children", NULL);
+		_exit(99);
+	}
+	CHECK(end_of(child) == 0);
 	DONE("execve");
 }
 
@@ -296,6 +304,8 @@ static int child_main(int argc, char **argv)
 		sigaction(SIGSEGV, NULL, &a);
 		return a.sa_handler != SIG_IGN;
 	}
+	if (strcmp(argv[1], "ignores-children") == 0)
+		return sigaction(SIGCHLD, NULL, &a) != 0 || a.sa_handler != SIG_IGN;
 	if (strcmp(argv[1], "wait") == 0)
 		return (int)read(0, &c, 1);
 	return 98;
