@@ -7,6 +7,7 @@ import platform
 import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,15 @@ def test_arguments_environment_and_exit_status(translate, hello):
     assert (done.returncode, done.stdout) == (3, f"4 [{hello}] [-x] [--] [y z] A=1 B=2\n")
     done = translate("-E", "B=3", "-U", "A", "-0", "other", hello, env={"A": "1", "B": "2"})
     assert done.stdout == "1 [other] A=- B=3\n"
+
+
+@pytest.mark.needs_root
+def test_it_needs_no_home(translate, hello):
+    with tempfile.TemporaryDirectory() as folder:  # pytest's is for root alone
+        os.chmod(folder, 0o755)
+        program = shutil.copy(hello, folder)
+        done = translate(program, user=65534, group=65534, extra_groups=[])
+    assert done.returncode == 3 and not done.stderr
 
 
 def test_a_script_is_run_by_its_interpreter(translate, hello, tmp_path):

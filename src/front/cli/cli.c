@@ -329,6 +329,14 @@ void cli_seed_json(void)
 	json_object_seed(seed ? seed : 1);
 }
 
+static bool is_stateless(const struct cli *cli, int argc, char **argv)
+{
+	int words;
+	const struct verb *verb = cli_find_verb(cli->verbs, argc, argv, &words);
+
+	return verb && verb->stateless;
+}
+
 int cli_main(const char *program, const struct verb *const *verbs, int argc, char **argv)
 {
 	struct cli cli = { .program = program, .verbs = verbs, .argv = argv };
@@ -352,6 +360,10 @@ int cli_main(const char *program, const struct verb *const *verbs, int argc, cha
 	cli.debug = global.debug;
 	if (r == 0)
 		r = decide_roots(&cli, global.root, &err);
+	if (r < 0 && count > 0 && !global.root && is_stateless(&cli, count, operands)) {
+		error_clear(&err);
+		r = 0;
+	}
 	r = r == 0 ? dispatch(&cli, count, operands) : report(&cli, NULL, r, false, &err);
 	free(cli.root);
 	free(cli.run_root);

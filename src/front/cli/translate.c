@@ -153,5 +153,6 @@ const struct verb verb_translate = {
 	.operand = COMPLETE_FILE,
 	.stop_at_operand = true,
 	.runs_command = true,
+	.stateless = true,
 	.run = translate_main,
 };

@@ -46,6 +46,8 @@ struct verb {
 	const char *helper; /* program that has this verb; NULL = this one */
 	const char *alias_of; /* "images" = "image ls": another name of a verb; NULL otherwise */
 	bool hidden;
+	bool stateless; /* works where nobody can tell where the state root is (`root` is NULL then)
+			 */
 	bool runs_command; /* fails with EXIT_STRATA instead of 1: other codes are the command's */
 	/* Returns the exit status; on failure fills err (printed by the caller) and returns a
 	 * negative errno, which becomes 1, or EXIT_STRATA for verbs that run commands. */
