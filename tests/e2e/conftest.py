@@ -315,6 +315,12 @@ def busybox_archive(busybox_layout, tmp_path_factory):
     return _docker_archive(busybox_layout, "busybox:latest", tmp_path_factory)
 
 
+@pytest.fixture(scope="session")
+def foreign_archive(foreign_layout, tmp_path_factory):
+    """The same of busybox for linux/riscv64."""
+    return _docker_archive(foreign_layout, "busybox:latest", tmp_path_factory)
+
+
 @pytest.fixture
 def open_tmp():
     """A temporary folder that every user may look into (pytest's own are closed to others)."""

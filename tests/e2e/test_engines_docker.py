@@ -191,6 +191,25 @@ def test_debian(docker, debian_archive):
 # --- life ------------------------------------------------------------------------------------
 
 
+def test_an_image_for_another_cpu(runtime, foreign_archive):
+    """Nobody has told the host what to do with such programs."""
+    with Machine("docker-foreign") as machine:
+        docker = Docker(machine, {"strata": runtime}).start()
+        docker.ok("load", "-i", foreign_archive)
+        foreign = ("--platform", "linux/riscv64", "--network", "none")
+        assert run(docker, *foreign, "busybox", "uname", "-m") == "riscv64"
+        out = run(docker, *foreign, "--memory", "64m", "--user", "1000", "busybox", "sh", "-c",
+                  "uname -m; id -u; grep Seccomp: /proc/self/status")
+        assert out.split() == ["riscv64", "1000", "Seccomp:", "2"]
+        docker.ok("run", "-d", "--name", "it", *foreign, "busybox", "sleep", "300")
+        assert docker.ok("exec", "it", "uname", "-m") == "riscv64"
+        assert "sleep 300" in docker.ok("top", "it")
+        done = docker("run", "--rm", *foreign, "busybox", "/etc/garbage")
+        assert done.returncode in (125, 126) and "exec format error" in done.stderr
+        docker.ok("rm", "-f", "it")
+        docker.end_processes()
+
+
 def test_logs_stop_start_restart(docker):
     start(docker, "it", "busybox", "sh", "-c",
           "trap 'echo bye; exit 7' TERM; echo hello; while :; do sleep 0.1; done")
