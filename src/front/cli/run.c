@@ -10,210 +10,35 @@
  */
 #include "front/cli/run_options.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <strings.h>
 
 #include "base/io.h"
-#include "base/process.h"
 #include "front/cli/cli.h"
 #include "front/cli/finish.h"
-#include "front/cli/run_platform.h"
+#include "front/cli/run_image.h"
 #include "front/cli/verbs.h"
 #include "instance/volume.h"
-
-#define IMAGE_HELPER "strata-image"
 
 struct run {
 	struct cli *cli;
 	const struct run_options *options;
 	struct instance_roots roots;
-	struct image_store store;
-	struct image image;
+	struct run_image found;
 	struct run_plan plan;
 	struct instance instance;
 	bool created;
 	struct instance_run *ahead; /* `run`, not `create` */
 	struct container_network_ahead network;
-	char platform[64]; /* of the image, when it was not asked for; "": the host's */
-	int image_lock; /* shared, from resolving the image until the instance pins it */
 };
-
-static void release_image(struct run *run)
-{
-	if (run->image_lock >= 0)
-		close(steal_fd(&run->image_lock));
-}
 
 static void run_end(struct run *run)
 {
 	container_network_close(&run->network);
 	if (run->created)
 		instance_close(&run->instance);
-	release_image(run);
 	run_plan_free(&run->plan);
-	image_free(&run->image);
-	image_store_close(&run->store);
-}
-
-/* --- the image --- */
-
-/* `pull` or `__unpack`, with what the user said about where and for what. */
-static int ask_helper(struct run *run, const char *verb, const char *name, struct error *err)
-{
-	struct image_platform other;
-	const char *argv[10];
-	char or_platform[64];
-	size_t n = 0;
-
-	argv[n++] = run->cli->program;
-	if (run->cli->root_given) {
-		argv[n++] = "--root";
-		argv[n++] = run->cli->root;
-	}
-	argv[n++] = verb;
-	if (run->options->platform || *run->platform) {
-		argv[n++] = "--platform";
-		argv[n++] = *run->platform ? run->platform : run->options->platform;
-	} else if (streq(verb, "pull") && run_platform_translated(0, &other) == 0) {
-		image_platform_format(&other, or_platform, sizeof(or_platform));
-		argv[n++] = "--or-platform";
-		argv[n++] = or_platform;
-	}
-	argv[n++] = name;
-	argv[n] = NULL;
-	return cli_run_helper(IMAGE_HELPER, argv, err);
-}
-
-static int resolve(
-	struct run *run, const char *name, const struct image_platform *platform, struct error *err)
-{
-	int r;
-
-	run->image_lock = image_store_lock(&run->store, false, err);
-	if (run->image_lock < 0)
-		return run->image_lock;
-	r = image_resolve(&run->store, name, platform, &run->image, err);
-	if (r < 0)
-		release_image(run);
-	return r;
-}
-
-/* Stored for a platform only whose programs are translated: that is what is meant, where none was
- * asked for. -ENOEXEC: it is not. */
-static int resolve_translated(
-	struct run *run, const char *name, struct image_platform *platform, struct error *err)
-{
-	struct image_platform host = *platform, other;
-	struct error ignored = { 0 };
-	char wanted[64];
-
-	for (size_t i = 0; run_platform_translated(i, &other) == 0; i++) {
-		if (resolve(run, name, &other, &ignored) < 0)
-			continue;
-		error_clear(err);
-		*platform = other;
-		image_platform_format(&host, wanted, sizeof(wanted));
-		image_platform_format(&other, run->platform, sizeof(run->platform));
-		fprintf(stderr, "%s: %s has no %s, running %s by translation\n", run->cli->program,
-			name, wanted, run->platform);
-		return 0;
-	}
-	return -ENOEXEC;
-}
-
-static int resolve_any(
-	struct run *run, const char *name, struct image_platform *platform, struct error *err)
-{
-	int r = resolve(run, name, platform, err);
-
-	return r == -ENOEXEC && !run->options->platform
-		? resolve_translated(run, name, platform, err)
-		: r;
-}
-
-/* Not stored for what was asked for: can that be run here at all? */
-static int explain_missing(const char *asked, int why, struct error *err)
-{
-	_cleanup_free_ char *runnable = NULL;
-	struct image_platform host, wanted;
-	struct error had = *err;
-
-	if (!asked || image_platform_parse(asked, &wanted, NULL) < 0 ||
-		image_platform_parse(NULL, &host, NULL) < 0 ||
-		image_platform_matches(&host, &wanted) || run_platform_needs_translation(&wanted))
-		return why;
-	runnable = run_platform_describe_all();
-	return error_set(
-		err, -why, "%s; this machine runs %s", had.message, runnable ? runnable : "others");
-}
-
-/* An image that another tool put into the store has no unpacked layers yet. */
-static int unpack(
-	struct run *run, const char *name, const struct image_platform *platform, struct error *err)
-{
-	int r = image_is_unpacked(&run->store, &run->image);
-
-	if (r < 0)
-		return error_errno(err, r, "cannot look for the layers of %s", name);
-	if (r > 0)
-		return 0;
-	release_image(run);
-	image_free(&run->image);
-	r = ask_helper(run, "__unpack", name, err);
-	return r == 0 ? resolve(run, name, platform, err) : r;
-}
-
-/* What can be an ID is not asked for at a registry when it was found. */
-static bool is_id(const char *name)
-{
-	return str_after_prefix(name, "sha256:") ||
-		strspn(name, "0123456789abcdef") == strlen(name);
-}
-
-/* `why`: what resolve() said, with its sentence in *err. */
-static int pull_missing(struct run *run, const char *name, int why, struct error *err)
-{
-	_cleanup_free_ char *other = NULL;
-	char helper[PATH_MAX];
-
-	/* Stored for another platform only: the sentence says for which. */
-	if (why == -ENOEXEC)
-		other = strf(": %s", err->message);
-	error_clear(err);
-	if (process_helper_path(IMAGE_HELPER, helper, sizeof(helper), err) < 0) {
-		error_prefix(err, "cannot pull %s, which is not stored%s", name,
-			other ? " for this platform" : "");
-		return -ENOENT;
-	}
-	fprintf(stderr, "Unable to find image '%s' locally%s\n", name, other ? other : "");
-	return ask_helper(run, "pull", name, err);
-}
-
-static int find_image(struct run *run, const char *name, struct error *err)
-{
-	const struct run_options *o = run->options;
-	struct image_platform platform;
-	int r = image_platform_parse(o->platform, &platform, err);
-
-	if (r == 0)
-		r = image_store_open(run->cli->root, &run->store, err);
-	if (r < 0)
-		return r;
-	if (streq(o->pull, "always")) {
-		r = ask_helper(run, "pull", name, err);
-		if (r < 0)
-			return r;
-	}
-	r = resolve_any(run, name, &platform, err);
-	if (streq(o->pull, "missing") && (r == -ENOENT || (r == -ENOEXEC && !is_id(name)))) {
-		r = pull_missing(run, name, r, err);
-		if (r == 0)
-			r = resolve_any(run, name, &platform, err);
-	} else if (r == -ENOEXEC) {
-		r = explain_missing(o->platform, r, err);
-	}
-	return r == 0 ? unpack(run, name, &platform, err) : r;
+	run_image_close(&run->found);
 }
 
 /* --- the instance --- */
@@ -245,9 +70,9 @@ static void drop_volumes(const struct run *run)
 
 static int create(struct run *run, int argc, char **argv, struct error *err)
 {
-	struct run_request request = { run->cli, run->options, &run->image, argv[0], argc - 1,
+	struct run_request request = { run->cli, run->options, &run->found.image, argv[0], argc - 1,
 		argv + 1 };
-	int r = find_image(run, argv[0], err);
+	int r = run_image_find(&run->found, argv[0], err);
 
 	if (r == 0)
 		r = run_plan_build(&request, &run->plan, err);
@@ -264,8 +89,8 @@ static int create(struct run *run, int argc, char **argv, struct error *err)
 	}
 	run->created = true;
 	if (run->instance.documents_due)
-		run->instance.image_lock_fd = steal_fd(&run->image_lock);
-	release_image(run);
+		run->instance.image_lock_fd = steal_fd(&run->found.lock);
+	run_image_release(&run->found);
 	if (run->options->cidfile)
 		r = write_id(run, err);
 	if (r == 0 && run->plan.nr_volumes)
@@ -278,11 +103,12 @@ static int create(struct run *run, int argc, char **argv, struct error *err)
 static void run_begin(struct run *run, struct cli *cli, const void *options)
 {
 	*run = (struct run){
-		.cli = cli, .options = options, .roots = { cli->root, cli->run_root, cli->rootless }
+		.cli = cli,
+		.options = options,
+		.roots = { cli->root, cli->run_root, cli->rootless },
+		.found = { cli, options, { NULL, -1, -1, -1 }, .lock = -1 },
 	};
-	run->store.root_fd = run->store.images_fd = run->store.layers_fd = -1;
 	run->instance.dir_fd = -1;
-	run->image_lock = -1;
 }
 
 static int create_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)
@@ -335,28 +161,6 @@ static void adopt_attach(struct run_options *o)
 		o->interactive = true;
 }
 
-/* "exec format error" alone does not say that the image is for another CPU. It is looked at again:
- * the maker knew it, and is gone. */
-static void explain_platform(struct run *run, const char *name, int exit_code, struct error *err)
-{
-	const struct image_platform *image = &run->image.config.platform;
-	_cleanup_free_ char *runnable = NULL;
-	struct image_platform host, wanted;
-	struct error why = *err;
-	char theirs[64];
-
-	if (exit_code != EXIT_NOT_EXECUTABLE || image_platform_parse(NULL, &host, NULL) < 0 ||
-		image_platform_parse(run->options->platform, &wanted, NULL) < 0 ||
-		image_store_open(run->cli->root, &run->store, NULL) < 0 ||
-		resolve(run, name, &wanted, NULL) < 0 || image_platform_matches(&host, image) ||
-		run_platform_needs_translation(image))
-		return;
-	image_platform_format(image, theirs, sizeof(theirs));
-	runnable = run_platform_describe_all();
-	error_set(err, why.code, "%s: the image is for %s, and this machine runs %s", why.message,
-		theirs, runnable ? runnable : "others");
-}
-
 /* The process that was forked to make the instance, and to be its monitor then. */
 static void make(struct run *run, const struct instance_attach_options *attach, int argc,
 	char **argv) __attribute__((noreturn));
@@ -396,7 +200,7 @@ static int follow(struct run *run, const struct instance_attach_options *attach,
 	if (r < 0 && exit_code == EXIT_STRATA)
 		return r;
 	if (r < 0)
-		explain_platform(run, image, exit_code, err);
+		run_image_explain(&run->found, image, exit_code, err);
 	if (attach || r < 0)
 		return finish_attached(run->cli, run->ahead->id, r, end, exit_code, err);
 	printf("%s\n", run->ahead->id);
