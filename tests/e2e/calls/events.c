@@ -76,7 +76,7 @@ static void signals(void)
 	VALUE(info.ssi_code);
 	if (fork() == 0)
 		_exit(3);
-	usleep(100000);
+	SHOW(poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, 10000));
 	SHOW(read(fd, &info, sizeof(info)));
 	VALUE(info.ssi_status);
 	VALUE(info.ssi_code);

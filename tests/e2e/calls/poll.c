@@ -45,7 +45,7 @@ static void *write_later(void *argument)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
-	usleep(150000);
+	usleep(700000);
 	if (write(pipes[1], "late", 4) < 0)
 		perror("write");
 	return NULL;
@@ -144,7 +144,7 @@ int main(void)
 	selects();
 	handle(0);
 	if (fork() == 0) {
-		usleep(200000);
+		usleep(700000);
 		_exit(9);
 	}
 	alarm_in_ms(50);

@@ -20,6 +20,23 @@ static void note(int signal)
 		stopped = signal;
 }
 
+/* What is written to a terminal arrives by way of a thread of the kernel's. */
+static void wait_for(const volatile int *what, int value)
+{
+	for (int i = 0; i < 1000 && *what != value; i++)
+		usleep(10000);
+}
+
+static void wait_for_bytes(int fd, int count)
+{
+	int waiting = 0;
+
+	for (int i = 0; i < 1000 && waiting < count; i++) {
+		usleep(10000);
+		ioctl(fd, FIONREAD, &waiting);
+	}
+}
+
 static void show_modes(int fd)
 {
 	struct termios modes;
@@ -46,11 +63,11 @@ static void in_session(int master, const char *name)
 	SHOW(ioctl(fd, TIOCGWINSZ, &size));
 	printf("%d %d\n", size.ws_row, size.ws_col);
 	SHOW(write(master, "\3", 1));
-	usleep(20000);
+	wait_for(&stopped, SIGINT);
 	VALUE(stopped);
 	size.ws_row = 60;
 	SHOW(ioctl(master, TIOCSWINSZ, &size));
-	usleep(20000);
+	wait_for(&resized, 1);
 	VALUE(resized);
 	SHOW(write(master, "line\nmore", 9));
 	SHOW(read(fd, text, sizeof(text)));
@@ -78,10 +95,11 @@ int main(void)
 	VALUE(errno);
 	SHOW(ioctl(master, TIOCSWINSZ, &size));
 	SHOW(write(master, "ab\n", 3));
-	usleep(50000); /* what is written arrives by way of a thread of the kernel's */
+	wait_for_bytes(slave, 3);
 	SHOW(ioctl(slave, FIONREAD, &waiting));
 	VALUE(waiting);
 	SHOW(read(slave, text, sizeof(text)));
+	wait_for_bytes(master, 4); /* the echo */
 	SHOW(read(master, text, sizeof(text)));
 	SHOW(tcgetattr(slave, &modes));
 	cfmakeraw(&modes);
@@ -91,6 +109,7 @@ int main(void)
 	SHOW(tcsetattr(slave, TCSADRAIN, &modes));
 	show_modes(slave);
 	SHOW(write(slave, "a\nb", 3));
+	wait_for_bytes(master, 3);
 	SHOW(read(master, text, sizeof(text)));
 	SHOW(write(master, "x", 1));
 	SHOW(read(slave, text, sizeof(text)));
