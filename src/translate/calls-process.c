@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "translate/calls.h"
+#include "translate/hwprobe.h"
 
 int64_t call_uname(struct thread *t, const uint64_t a[6])
 {
@@ -53,11 +54,17 @@ static const uint32_t passed_options[] = {
 #define ICACHE_CONTEXT_OFF  1
 #define ICACHE_SCOPE_THREAD 1
 
-/* V is always there, and a program that is executed has it too: all else is refused. */
+/* Programs that are told of V have it always, and so do those that they execute: all else is
+ * refused. Without it there is nothing to control. */
+static bool has_vector(void)
+{
+	return hwprobe_capabilities() >> ('v' - 'a') & 1;
+}
+
 static int64_t vector_set_control(uint64_t control)
 {
-	if (control & ~(uint64_t)VECTOR_CONTROL_MASK || VECTOR_CURRENT(control) > VECTOR_ON ||
-		VECTOR_NEXT(control) > VECTOR_ON)
+	if (!has_vector() || control & ~(uint64_t)VECTOR_CONTROL_MASK ||
+		VECTOR_CURRENT(control) > VECTOR_ON || VECTOR_NEXT(control) > VECTOR_ON)
 		return -EINVAL;
 	if (VECTOR_CURRENT(control) == VECTOR_OFF)
 		return -EPERM; /* what Linux says of a thread that has it */
@@ -86,7 +93,7 @@ int64_t call_prctl(struct thread *t, const uint64_t a[6])
 	case VECTOR_SET_CONTROL:
 		return vector_set_control(a[1]);
 	case VECTOR_GET_CONTROL:
-		return VECTOR_ON;
+		return has_vector() ? (int64_t)VECTOR_ON : -EINVAL;
 	case ICACHE_SET_CONTEXT:
 		return icache_set_context(a[1], a[2]);
 	case PR_SET_MM: /* the host's map is not what the guest describes */
