@@ -202,6 +202,7 @@ int jit_open_guest(const struct jit_options *options, const struct jit_guest *gu
 		jit_free(jit);
 		return r;
 	}
+	jit->host_has_aes = host_has_aes();
 	if (!host_is_supported())
 		jit->interpret = true;
 	if ((r = make_views(jit)) < 0 ||

@@ -69,6 +69,14 @@
 	X(COUNT_TRAILING, "count_trailing")                                                        \
 	X(COUNT_ONES, "count_ones")                                                                \
 	X(REVERSE_BYTES, "reverse_bytes")                                                          \
+	/* d = a rotated right by imm's first byte, by its second, and rotated (IR_SIGNED:         \
+	 * shifted) by its third, all xored: the sums of SHA-2 */                                                     \
+	X(ROTATE_SUM, "rotate_sum")                                                                \
+	/* a round of AES, without the key, on 128 bits, of which a is the lower half and b the    \
+	 * upper: the lower half of the result. size: enum ir_aes. AES_INVERT: the inverse of      \
+	 * MixColumns, on a */                                                                     \
+	X(AES_ROUND, "aes_round")                                                                  \
+	X(AES_INVERT, "aes_invert")                                                                \
 	/* memory: `size` bytes at a + imm; d or b may be floating point */                        \
 	X(LOAD, "load")                                                                            \
 	X(STORE, "store")                                                                          \
@@ -145,6 +153,13 @@ enum ir_flags {
 	IR_RELATIVE = 1 << 3,
 	/* With IR_WORD: nobody looks at the upper half of the result, it need not be extended. */
 	IR_LOW_ONLY = 1 << 2,
+};
+
+enum ir_aes {
+	IR_AES_ENCRYPT_LAST, /* without MixColumns */
+	IR_AES_ENCRYPT,
+	IR_AES_DECRYPT_LAST,
+	IR_AES_DECRYPT,
 };
 
 struct ir {

@@ -28,7 +28,7 @@ struct facts {
 /* d = f(operands), and nothing else happens. */
 static bool is_pure(const struct ir *ir)
 {
-	if (ir->op <= IR_REVERSE_BYTES)
+	if (ir->op <= IR_AES_INVERT)
 		return true;
 	return ir->op == IR_FLOAT_TO_BITS || ir->op == IR_FLOAT_FROM_BITS ||
 		(ir->op == IR_FLOAT_SIGN && ir->size == 8);

@@ -31,6 +31,7 @@ struct header {
 	uint64_t magic, checksum; /* of all behind it */
 	uint8_t build_id[BUILD_ID_BYTES];
 	uint32_t guest; /* a hash of its name */
+	uint32_t has_aes, unused; /* the host */
 	uint64_t start, size; /* of the guest's code, where it was translated */
 	uint64_t code, code_bytes; /* where it was in the cache */
 	uint64_t nr[NR_PARTS];
@@ -203,6 +204,7 @@ int jit_save(struct jit *jit, int fd, uint64_t start, uint64_t size, struct erro
 	size_t code = (jit->stubs_end + JIT_CODE_ALIGN - 1) & ~(size_t)(JIT_CODE_ALIGN - 1);
 	struct header header = { .magic = MAGIC,
 		.guest = hash_name(jit->guest->name),
+		.has_aes = jit->host_has_aes,
 		.start = start,
 		.size = size,
 		.code = code,
@@ -239,7 +241,8 @@ static int check(struct jit *jit, const struct header *header, uint64_t file_siz
 
 	if (header->magic != MAGIC || !get_build_id(build_id) ||
 		memcmp(build_id, header->build_id, BUILD_ID_BYTES) != 0 ||
-		header->guest != hash_name(jit->guest->name) || header->size != size ||
+		header->guest != hash_name(jit->guest->name) ||
+		header->has_aes != jit->host_has_aes || header->size != size ||
 		(header->start != start && (start < MOVES_ABOVE || header->start < MOVES_ABOVE)))
 		return -ESTALE;
 	if (header->code_bytes > FILE_BYTES_MAX || header->code > FILE_BYTES_MAX)

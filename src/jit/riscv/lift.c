@@ -22,6 +22,7 @@ enum shape {
 	SHAPE_LOAD,
 	SHAPE_STORE,
 	SHAPE_ATOMIC,
+	SHAPE_AES, /* d, a, b, and a helper */
 	SHAPE_BRANCH,
 	SHAPE_F, /* floating point d, a, b */
 	SHAPE_F1,
@@ -182,6 +183,11 @@ static const struct row rows[RISCV_OP_COUNT] = {
 	[RISCV_FMV_X_D] = { SHAPE_FX, IR_FLOAT_TO_BITS, 8, .any_rounding = true },
 	[RISCV_FMV_W_X] = { SHAPE_XF, IR_FLOAT_FROM_BITS, 4, .any_rounding = true },
 	[RISCV_FMV_D_X] = { SHAPE_XF, IR_FLOAT_FROM_BITS, 8, .any_rounding = true },
+	[RISCV_AES64ES] = { SHAPE_AES, IR_AES_ROUND, IR_AES_ENCRYPT_LAST },
+	[RISCV_AES64ESM] = { SHAPE_AES, IR_AES_ROUND, IR_AES_ENCRYPT },
+	[RISCV_AES64DS] = { SHAPE_AES, IR_AES_ROUND, IR_AES_DECRYPT_LAST },
+	[RISCV_AES64DSM] = { SHAPE_AES, IR_AES_ROUND, IR_AES_DECRYPT },
+	[RISCV_AES64IM] = { SHAPE_AES, IR_AES_INVERT },
 	[RISCV_BEQ] = { SHAPE_BRANCH, IR_BRANCH, .condition = IR_EQUAL },
 	[RISCV_BNE] = { SHAPE_BRANCH, IR_BRANCH, .condition = IR_NOT_EQUAL },
 	[RISCV_BLT] = { SHAPE_BRANCH, IR_BRANCH, .condition = IR_LESS },
@@ -242,7 +248,8 @@ static void lift_helper(struct lift *lift)
 
 static bool writes_nothing(const struct row *row, const struct riscv_insn *insn)
 {
-	return (row->shape == SHAPE_R || row->shape == SHAPE_I || row->shape == SHAPE_UNARY) &&
+	return (row->shape == SHAPE_R || row->shape == SHAPE_AES || row->shape == SHAPE_I ||
+		       row->shape == SHAPE_UNARY) &&
 		insn->rd == 0;
 }
 
@@ -292,7 +299,7 @@ static void lift_row(struct lift *lift, const struct row *row)
 		lift_helper(lift);
 		return;
 	}
-	if (row->shape == SHAPE_ATOMIC || row->shape >= SHAPE_F)
+	if (row->shape == SHAPE_ATOMIC || row->shape == SHAPE_AES || row->shape >= SHAPE_F)
 		helper = keep(lift);
 	ir = add(lift, (enum ir_op)row->op);
 	ir->flags = row->flags;
@@ -386,6 +393,54 @@ static bool lift_float_flags(struct lift *lift)
 	return true;
 }
 
+/* Zknh: the counts of FIPS 180-4, 4.1.2 and 4.1.3. */
+#define SUM(first, second, third) ((first) | (second) << 8 | (third) << 16)
+
+static void lift_sum(struct lift *lift, uint8_t flags, int64_t counts)
+{
+	struct ir *ir;
+
+	if (!lift->insn.rd)
+		return;
+	ir = add(lift, IR_ROTATE_SUM);
+	ir->d = integer_slot(lift->insn.rd);
+	ir->a = integer_slot(lift->insn.rs1);
+	ir->flags = flags;
+	ir->imm = counts;
+}
+
+static bool lift_sums(struct lift *lift)
+{
+	switch (lift->insn.op) {
+	case RISCV_SHA256SUM0:
+		lift_sum(lift, IR_WORD, SUM(2, 13, 22));
+		return true;
+	case RISCV_SHA256SUM1:
+		lift_sum(lift, IR_WORD, SUM(6, 11, 25));
+		return true;
+	case RISCV_SHA256SIG0:
+		lift_sum(lift, IR_WORD | IR_SIGNED, SUM(7, 18, 3));
+		return true;
+	case RISCV_SHA256SIG1:
+		lift_sum(lift, IR_WORD | IR_SIGNED, SUM(17, 19, 10));
+		return true;
+	case RISCV_SHA512SUM0:
+		lift_sum(lift, 0, SUM(28, 34, 39));
+		return true;
+	case RISCV_SHA512SUM1:
+		lift_sum(lift, 0, SUM(14, 18, 41));
+		return true;
+	case RISCV_SHA512SIG0:
+		lift_sum(lift, IR_SIGNED, SUM(1, 8, 7));
+		return true;
+	case RISCV_SHA512SIG1:
+		lift_sum(lift, IR_SIGNED, SUM(19, 61, 6));
+		return true;
+	default:
+		return false;
+	}
+}
+
 void riscv_lift_one(struct lift *lift)
 {
 	const struct row *row = &rows[lift->insn.op];
@@ -432,6 +487,8 @@ void riscv_lift_one(struct lift *lift)
 			lift_helper(lift);
 		break;
 	default:
+		if (lift_sums(lift))
+			break;
 		if (row->shape == SHAPE_HELPER)
 			lift_helper(lift);
 		else

@@ -166,6 +166,7 @@ bool map_is_global(const struct emitter *e);
 emit_function emit_constant, emit_move, emit_binary, emit_and_not, emit_shift, emit_multiply,
 	emit_multiply_high, emit_divide, emit_pick, emit_shift_add, emit_set, emit_zero_if,
 	emit_bit, emit_extend, emit_count, emit_reverse_bytes;
+emit_function emit_rotate_sum, emit_aes_round, emit_aes_invert;
 emit_function emit_load, emit_store, emit_fence, emit_atomic, emit_load_reserved,
 	emit_store_conditional;
 emit_function emit_float_binary, emit_float_square_root, emit_float_fused, emit_float_pick,

@@ -196,6 +196,11 @@ static bool has_lzcnt(void)
 	return __get_cpuid(leaf, &eax, &ebx, &ecx, &edx) && ecx & in_ecx;
 }
 
+bool host_has_aes(void)
+{
+	return __builtin_cpu_supports("aes");
+}
+
 /* x86-64-v3, as far as emit-*.c use it; popcnt and lzcnt are in it. */
 bool host_is_supported(void)
 {
