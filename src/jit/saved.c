@@ -20,7 +20,7 @@
 
 #include "jit/internal.h"
 
-#define MAGIC	       UINT64_C(0x31306374696a7473) /* "stjitc01" */
+#define MAGIC	       UINT64_C(0x32306374696a7473) /* "stjitc02" */
 #define BUILD_ID_BYTES 20
 #define MOVES_ABOVE    (UINT64_C(1) << 32)
 #define FILE_BYTES_MAX (256u << 20)
@@ -182,6 +182,14 @@ static int write_all(int fd, const void *data, size_t size, struct error *err)
 	return 0;
 }
 
+/* Of a whole file. */
+static uint64_t checksum(const struct header *header, size_t size)
+{
+	size_t at = offsetof(struct header, build_id);
+
+	return add_checksum(0, (const char *)header + at, size - at);
+}
+
 /* Into the header, once everything else is there. */
 static int write_checksum(int fd, struct error *err)
 {
@@ -193,7 +201,7 @@ static int write_checksum(int fd, struct error *err)
 	header = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (header == MAP_FAILED)
 		return error_errno(err, errno, "cannot map translated code");
-	header->checksum = add_checksum(0, header + 1, (size_t)st.st_size - sizeof(*header));
+	header->checksum = checksum(header, (size_t)st.st_size);
 	munmap(header, (size_t)st.st_size);
 	return 0;
 }
@@ -399,9 +407,7 @@ int jit_restore(struct jit *jit, int fd, uint64_t start, uint64_t size)
 		return -errno;
 	jit_lock(jit, NULL);
 	r = check(jit, header, (uint64_t)st.st_size, start, size);
-	if (r == 0 &&
-		add_checksum(0, header + 1, (size_t)st.st_size - sizeof(*header)) !=
-			header->checksum)
+	if (r == 0 && checksum(header, (size_t)st.st_size) != header->checksum)
 		r = -EBADMSG;
 	if (r == 0)
 		r = take(jit, header, start);
