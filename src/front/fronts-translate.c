@@ -27,10 +27,10 @@ static int run(int argc, char **argv)
 	struct translate_options options;
 	int r = translate_from_environment(argv, environ, &options);
 
-	if (r == 0 && argc == 3 && streq(argv[1], SAVED_CODE_MAKE)) {
+	if (r == 0 && argc >= 3 && streq(argv[1], SAVED_CODE_MAKE)) {
 		struct error err = { 0 };
 
-		return translate_make_saved_code(argv[2], &err) < 0;
+		return translate_make_saved_code(argv[2], argc > 3 ? argv + 3 : NULL, &err) < 0;
 	}
 	if (r == 0)
 		return cli_main("strata", verbs, argc, argv);

@@ -30,15 +30,16 @@
 #include "translate/thread.h"
 #include "translate/vdso.h"
 
-#define PIE_BASE	(GUEST_SHORT_END / 3 * 2 & ~(GUEST_PAGE - 1))
-#define RANDOM_PAGES	(UINT64_C(1) << 18) /* as vm.mmap_rnd_bits of Sv39 */
-#define STACK_UNLIMITED (UINT64_C(64) << 20)
-#define STACK_MAX	(UINT64_C(1) << 30)
-#define STACK_MIN	(UINT64_C(128) << 10)
-#define STACK_GAP	(UINT64_C(1) << 20) /* free below the stack */
-#define PROGRAM_FD	1021 /* of a table that has 1024 places */
-#define PROGRAM_FD_MAX	4096
-#define NAME_MAX_BYTES	16 /* TASK_COMM_LEN */
+#define PIE_BASE	 (GUEST_SHORT_END / 3 * 2 & ~(GUEST_PAGE - 1))
+#define RANDOM_PAGES	 (UINT64_C(1) << 18) /* as vm.mmap_rnd_bits of Sv39 */
+#define STACK_UNLIMITED	 (UINT64_C(64) << 20)
+#define STACK_MAX	 (UINT64_C(1) << 30)
+#define STACK_MIN	 (UINT64_C(128) << 10)
+#define STACK_GAP	 (UINT64_C(1) << 20) /* free below the stack */
+#define PROGRAM_FD	 1021 /* of a table that has 1024 places */
+#define PROGRAM_FD_MAX	 4096
+#define NAME_MAX_BYTES	 16 /* TASK_COMM_LEN */
+#define KEEP_SECONDS_MAX 120 /* of a CPU, whatever a list of places asks for */
 
 /* Where things come to lie. */
 struct layout {
@@ -362,9 +363,30 @@ int translate_run(const struct translate_options *options, struct error *err)
 	thread_run(t);
 }
 
-int translate_make_saved_code(const char *dir, struct error *err)
+int translate_check_code_dir(const char *dir, struct error *err)
 {
-	return saved_code_make(dir, SAVED_CODE_LIST_FD, err);
+	struct stat st;
+
+	if (strlen(dir) >= PATH_MAX)
+		return error_errno(err, ENAMETOOLONG, "cannot keep translated code in %s", dir);
+	if (stat(dir, &st) < 0)
+		return errno == ENOENT
+			? 0
+			: error_errno(err, errno, "cannot keep translated code in %s", dir);
+	if (!saved_code_is_safe(&st))
+		return error_set(err, EPERM,
+			"cannot keep translated code in %s: it is no folder that only you can write to",
+			dir);
+	return 0;
+}
+
+int translate_make_saved_code(const char *dir, char *const *layers, struct error *err)
+{
+	const struct rlimit cpu = { KEEP_SECONDS_MAX, KEEP_SECONDS_MAX }, core = { 0, 0 };
+
+	setrlimit(RLIMIT_CPU, &cpu);
+	setrlimit(RLIMIT_CORE, &core);
+	return saved_code_make(dir, layers, SAVED_CODE_LIST_FD, err);
 }
 
 /* --- the variable ---------------------------------------------------------------------------- */

@@ -14,7 +14,16 @@
 #define SAVED_MODULES_MAX  64 /* of a process */
 #define SAVED_PLACES_MAX   (1u << 20) /* of a file */
 #define SAVED_NAME_BYTES   160
+#define SAVED_PLACES_WORTH 24 /* of a file: fewer are not worth translating it again */
 #define SAVED_CODE_LIST_FD 3 /* of the process that translates again */
+
+/*
+ * In place of the device's number in the names of a container's files. It sees them through an
+ * overlay, which gives the layer's inode number, size and times, but not its device. All layers are
+ * on one file system, where no two states of a file agree in the others: the time of the last
+ * change is the kernel's to set, to the nanosecond.
+ */
+#define SAVED_CODE_ANY_DEVICE 0
 
 struct saved_place {
 	uint64_t offset; /* from the start of the file's code */
@@ -29,6 +38,10 @@ struct saved_module {
 	char path[PATH_MAX];
 };
 
-/* The name for this state of a file, and this piece of it. */
+/* saved-code-folder.c. The name for this state of a file, and this piece of it. */
 void saved_code_name(
 	char name[static SAVED_NAME_BYTES], const struct stat *st, uint64_t offset, uint64_t size);
+/* What it is called until it is whole; NULL: memory is out. */
+char *saved_code_temporary_name(const char *name);
+/* Remove what is left over, and the oldest of what is too much. */
+void saved_code_collect(int dir_fd);

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,8 +26,7 @@
 #include "translate/saved-code-internal.h"
 #include "translate/translate.h"
 
-#define NEW_PLACES_MIN 24 /* below, it is not worth a process */
-#define NEW_PART_MIN   16 /* nor when it is less than a sixteenth of what there is */
+#define NEW_PART_MIN 16 /* nor when it is less than a sixteenth of what there is */
 
 struct saved_code {
 	char dir[PATH_MAX];
@@ -35,10 +35,20 @@ struct saved_code {
 	struct saved_module modules[SAVED_MODULES_MAX];
 };
 
+bool saved_code_is_safe(const struct stat *st)
+{
+	return S_ISDIR(st->st_mode) && st->st_uid == geteuid() &&
+		!(st->st_mode & (S_IWGRP | S_IWOTH));
+}
+
 struct saved_code *saved_code_open(const char *dir)
 {
-	struct saved_code *saved = strlen(dir) < PATH_MAX ? calloc(1, sizeof(*saved)) : NULL;
+	struct saved_code *saved;
+	struct stat st;
 
+	if (strlen(dir) >= PATH_MAX || (stat(dir, &st) == 0 && !saved_code_is_safe(&st)))
+		return NULL;
+	saved = calloc(1, sizeof(*saved));
 	if (saved)
 		strcpy(saved->dir, dir);
 	return saved;
@@ -47,15 +57,6 @@ struct saved_code *saved_code_open(const char *dir)
 const char *saved_code_dir(const struct saved_code *saved)
 {
 	return saved ? saved->dir : NULL;
-}
-
-void saved_code_name(
-	char name[static SAVED_NAME_BYTES], const struct stat *st, uint64_t offset, uint64_t size)
-{
-	snprintf(name, SAVED_NAME_BYTES, "%lx-%lx-%lx-%lx.%lx-%lx.%lx-%lx-%lx", (long)st->st_dev,
-		(long)st->st_ino, (long)st->st_size, (long)st->st_mtim.tv_sec,
-		(long)st->st_mtim.tv_nsec, (long)st->st_ctim.tv_sec, (long)st->st_ctim.tv_nsec,
-		(long)offset, (long)size);
 }
 
 /* --- the guest maps a file ---------------------------------------------------------------------
@@ -164,11 +165,13 @@ static bool write_list(int list, const struct process *process, const struct sav
 		return false;
 	w.places = (void *)(uintptr_t)places;
 	nr_new = jit_list(process->jit, m->start, m->size, add_place, &w);
-	is_worth_it = w.nr && nr_new >= NEW_PLACES_MIN && nr_new >= w.nr / NEW_PART_MIN;
+	is_worth_it = w.nr && nr_new >= SAVED_PLACES_WORTH && nr_new >= w.nr / NEW_PART_MIN;
 	if (is_worth_it) {
+		const struct iovec parts[] = { { &head, sizeof(head) },
+			{ w.places, w.nr * sizeof(*w.places) } };
+
 		head.nr_places = w.nr;
-		host_call(SYS_write, list, &head, sizeof(head));
-		host_call(SYS_write, list, w.places, w.nr * sizeof(*w.places));
+		host_call(SYS_writev, list, parts, 2);
 	}
 	host_call(SYS_munmap, places, bytes);
 	return is_worth_it;
@@ -202,6 +205,18 @@ static _Noreturn void execute_maker(
 		host_call(SYS_exit_group, 1);
 }
 
+/* Behind the numbers that execute_maker() gives to others: the guest may have closed them. */
+static int64_t make_list(void)
+{
+	int64_t list = host_call(SYS_memfd_create, "strata-list", MFD_CLOEXEC), high;
+
+	if (list < 0 || list >= SAVED_CODE_LIST_FD)
+		return list;
+	high = host_call(SYS_fcntl, list, F_DUPFD_CLOEXEC, SAVED_CODE_LIST_FD);
+	host_call(SYS_close, list);
+	return high;
+}
+
 void saved_code_finish(const struct saved_code *saved, const struct process *process)
 {
 	bool is_worth_it = false;
@@ -209,7 +224,7 @@ void saved_code_finish(const struct saved_code *saved, const struct process *pro
 
 	if (!saved || !saved->nr_modules)
 		return;
-	list = host_call(SYS_memfd_create, "strata-list", MFD_CLOEXEC);
+	list = make_list();
 	if (list < 0)
 		return;
 	for (unsigned i = 0; i < saved->nr_modules; i++)

@@ -12,14 +12,17 @@
 #pragma once
 
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "translate/internal.h"
 
 struct saved_code;
 
-/* `dir` is an absolute path; NULL when there is none to be had, or memory is out: nothing is kept.
- */
+/* May code be taken from this folder? Only from one that nobody but our user writes to. */
+bool saved_code_is_safe(const struct stat *st);
+
+/* `dir` is an absolute path. NULL when it is not safe, or memory is out: nothing is kept. */
 struct saved_code *saved_code_open(const char *dir);
 /* The folder, for a program that is executed; NULL. */
 const char *saved_code_dir(const struct saved_code *saved);
@@ -35,5 +38,9 @@ void saved_code_after_fork(struct saved_code *saved);
 /* The process is about to end. */
 void saved_code_finish(const struct saved_code *saved, const struct process *process);
 
-/* The other process: read lists from `list_fd` and make what they ask for, in `dir`. */
-int saved_code_make(const char *dir, int list_fd, struct error *err);
+/*
+ * The other process: read lists from `list_fd` and make what they ask for, in `dir`. `layers`: the
+ * lists are a container's, whose paths are looked for below these folders (NULL-ended, the top one
+ * first); NULL: they are our own.
+ */
+int saved_code_make(const char *dir, char *const *layers, int list_fd, struct error *err);

@@ -46,10 +46,14 @@ struct translate_options {
  */
 int translate_run(const struct translate_options *options, struct error *err);
 
-/* For main(): `strata-translate SAVED_CODE_MAKE DIR` is what translates again what is to be kept.
- */
+/* 0 when translated code may be kept in this folder, or it can still be made; what is wrong with
+ * it. */
+int translate_check_code_dir(const char *dir, struct error *err);
+
+/* For main(): `strata-translate SAVED_CODE_MAKE DIR [LAYER...]` is what translates again what is to
+ * be kept; `layers` is NULL without one. */
 #define SAVED_CODE_MAKE "--keep-code"
-int translate_make_saved_code(const char *dir, struct error *err);
+int translate_make_saved_code(const char *dir, char *const *layers, struct error *err);
 
 /*
  * For main(), before anything else: when the environment begins with the variable, read it into

@@ -124,6 +124,11 @@ static int translate_main(struct cli *cli, void *options, int argc, char **argv,
 		return error_set(err, EINVAL,
 			"-g: nothing that is debugged is kept; leave out --code-cache");
 	t.code_dir = o->gdb ? NULL : code_dir;
+	if (o->code && t.code_dir) {
+		r = translate_check_code_dir(code_dir, err);
+		if (r < 0)
+			return r;
+	}
 	strv_for_each (variable, o->set)
 		if (!strchr(*variable, '='))
 			return error_set(err, EINVAL, "-E wants VAR=VALUE, not %s", *variable);
