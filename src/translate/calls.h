@@ -19,6 +19,9 @@ system_call call_fstat, call_epoll_ctl, call_epoll_pwait, call_epoll_pwait2, cal
 	call_pselect6, call_semctl, call_ioctl, call_uname, call_prctl, call_io_pgetevents,
 	call_restart_syscall, call_seccomp;
 
+/* calls-time.c */
+system_call call_clock_gettime, call_gettimeofday;
+
 /* Write struct stat of the host as the guest's. */
 struct stat;
 int64_t stat_to_guest(uint64_t address, const struct stat *host);

@@ -430,6 +430,7 @@ int64_t call_exit_group(struct thread *t, const uint64_t a[6])
 		debugger_exit(t, (int)a[0]);
 	if (!t->is_vforked)
 		saved_code_finish(t->process->saved, t->process);
+	jit_print_stats(t->process->jit, 2); /* when STRATA_JIT asks for it */
 	for (;;)
 		host_call(SYS_exit_group, a[0]);
 }
