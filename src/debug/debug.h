@@ -37,7 +37,7 @@ enum debug_breakpoint_type {
 };
 
 enum debug_stop_kind {
-	DEBUG_STOP_SIGNAL, /* also a step that is done, which is SIGTRAP */
+	DEBUG_STOP_SIGNAL, /* also a step that is done, which is SIGTRAP; 0: for no reason */
 	DEBUG_STOP_BREAKPOINT, /* pc is at it */
 	DEBUG_STOP_HARDWARE_BREAKPOINT,
 	DEBUG_STOP_WATCHPOINT, /* behind what has written to it; `address` is the watchpoint's */

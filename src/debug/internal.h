@@ -120,8 +120,8 @@ void describe_architecture(
 
 /* --- signals.c: gdb has numbers of its own --------------------------------------------------- */
 
-int signal_to_gdb(int signal);
-/* 0 for those that Linux does not have. */
+int signal_to_gdb(int signal); /* 0: none, on both sides */
+/* 0 also for those that Linux does not have. */
 int signal_from_gdb(uint64_t signal);
 
 /* --- the session ----------------------------------------------------------------------------- */

@@ -49,6 +49,8 @@ static const uint8_t numbers[] = {
 
 int signal_to_gdb(int signal)
 {
+	if (signal == 0)
+		return 0;
 	if (signal >= REALTIME_FIRST && signal <= REALTIME_LAST)
 		return signal - REALTIME_FIRST + REALTIME_FIRST_ID;
 	if (signal <= 0 || signal >= (int)ARRAY_SIZE(numbers) || !numbers[signal])

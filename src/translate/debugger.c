@@ -353,28 +353,59 @@ void debugger_die(struct thread *t, int signal)
 			.kind = DEBUG_STOP_KILLED, .thread = (uint64_t)t->tid, .signal = signal });
 }
 
+/* Of the threads that are left: does one go on? `lock` taken. */
+static bool does_any_go_on(struct process *process, int *ret_first)
+{
+	bool goes_on = false;
+
+	*ret_first = 0;
+	lock_take(&process->threads_lock);
+	for (const struct thread *t = process->threads; t; t = t->next_thread) {
+		goes_on |= !load(&t->debug.hold);
+		*ret_first = t->tid;
+	}
+	lock_release(&process->threads_lock);
+	return goes_on;
+}
+
+/* When the debugger has let only this one go on, nothing would ever happen: tell it. False: there
+ * is no other thread. */
+static bool leave_others(struct debugger *d, struct thread *t)
+{
+	bool is_new;
+	int first;
+
+	lock_take(&d->lock);
+	is_new = !does_any_go_on(t->process, &first) && first && !d->has_event;
+	if (is_new) {
+		d->has_event = true;
+		d->is_told = false;
+		d->event = (struct debug_stop){ .kind = DEBUG_STOP_SIGNAL,
+			.thread = (uint64_t)first };
+		d->reporter = NULL;
+	}
+	if (!first)
+		d->last = t;
+	lock_release(&d->lock);
+	if (is_new)
+		host_call(SYS_tgkill, d->pid, d->tid, SIGBUS);
+	return first != 0;
+}
+
 void debugger_thread_end(struct thread *t, int status)
 {
 	struct debugger *d = t->process->debugger;
-	bool is_last;
 
 	if (!d || !is_debugged(t, d))
 		return;
-	if (t->is_first)
-		d->first_status = status;
-	lock_take(&t->process->threads_lock);
-	is_last = !t->process->threads;
-	lock_release(&t->process->threads_lock);
 	tell_change(d);
-	if (!is_last)
+	if (leave_others(d, t))
 		return;
-	/* Our own thread would keep the process; its status is the first thread's. */
-	lock_take(&d->lock);
-	d->last = t;
-	lock_release(&d->lock);
-	debugger_exit(t, d->first_status);
+	/* Our own thread would keep the process. Its status is that of the thread that ends last,
+	 * as in kernels that have synchronize_group_exit() (kernel/exit.c). */
+	debugger_exit(t, status);
 	for (;;)
-		host_call(SYS_exit_group, d->first_status);
+		host_call(SYS_exit_group, status);
 }
 
 void debugger_before_fork(struct process *process)

@@ -53,7 +53,6 @@ struct debugger {
 	int connection, memory_fd; /* descriptors of our thread alone; memory is /proc/self/mem */
 	uint64_t auxv, auxv_size;
 	uint64_t passed_signals;
-	int first_status; /* what the first thread has ended with */
 	uint32_t changes; /* a futex: counts what stop_all() waits for */
 	bool is_stopping; /* somebody waits for `changes` */
 	bool is_partial; /* only some threads were resumed: new ones are held */

@@ -66,15 +66,15 @@ class Debugged:
         assert match, line
         self.address = match.group(1)
 
-    def gdb_argv(self, commands):
+    def gdb_argv(self, commands, before=()):
         argv = [GDB, "-nx", "-batch"]
-        for command in [*SETTINGS, f"target remote {self.address}", *commands]:
+        for command in [*SETTINGS, *before, f"target remote {self.address}", *commands]:
             argv += ["-ex", command]
         return [*argv, self.program]
 
-    def gdb(self, *commands):
+    def gdb(self, *commands, before=()):
         """What gdb prints."""
-        done = subprocess.run(self.gdb_argv(commands), text=True, timeout=TIMEOUT_S,
+        done = subprocess.run(self.gdb_argv(commands, before), text=True, timeout=TIMEOUT_S,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT)
         return done.stdout
@@ -357,6 +357,78 @@ def test_one_thread_alone(debug, threads):
     mine = re.search(r"\$1 = (\d)", out).group(1)
     assert f"$2 = {mine}" in out
     assert d.end() == ("sum 240\n", 0)
+
+
+def test_the_only_thread_that_runs_ends(debug, threads):
+    d = debug(threads)
+    out = d.gdb("break leave", "continue", "delete", "set scheduler-locking on", "continue",
+                "info threads", "set scheduler-locking off", "thread 1", "continue")
+    after = out[out.index("hit Breakpoint 1"):]
+    assert len(re.findall(r"^[* ] +\d+ +Thread \d+", after, re.M)) <= 3
+    assert d.end() == ("sum 240\n", 0)
+
+
+def test_the_last_thread_ends_the_program(debug, folder):
+    source = folder / "last.c"
+    source.write_text("""#include <pthread.h>
+#include <unistd.h>
+#include <sys/syscall.h>
+static void *work(void *argument)
+{
+	usleep(100000);
+	syscall(SYS_exit, 9);
+	return NULL;
+}
+int main(void)
+{
+	pthread_t thread;
+	pthread_create(&thread, NULL, work, NULL);
+	syscall(SYS_exit, 3);
+}
+""")
+    target = folder / "last"
+    subprocess.run([COMPILER, *FLAGS, "-D_GNU_SOURCE", "-o", target, source], check=True)
+    d = debug(target)
+    out = d.gdb("continue")
+    status = d.end()[1]
+    assert f"exited with code {status:02o}" in out and status in (3, 9)
+
+
+def test_shared_libraries(strata_binary, folder):
+    prefix = Path("/usr/riscv64-linux-gnu")
+    if not (prefix / "lib/libc.so.6").exists():
+        pytest.skip(f"{prefix} has no C library (libc6-dev-riscv64-cross)")
+    target = folder / "dynamic"
+    subprocess.run([COMPILER, "-g", "-O0", "-o", target, SOURCES / "program.c"], check=True)
+    d = Debugged(strata_binary, ["-L", str(prefix), str(target)])
+    try:
+        d.program = target
+        out = d.gdb("break main", "continue", "info sharedlibrary", "break printf", "continue",
+                    "backtrace", "delete", "continue", before=[f"set sysroot {prefix}"])
+        assert "Breakpoint 1, main (argc=1" in out
+        assert re.search(r"Yes .*libc.so.6", out)
+        assert re.search(r"#0 .* printf \(\)", out) and re.search(r"#1 .* in main \(", out)
+        assert d.end() == (WHOLE + "turns 0 counter 1000\n", 7)
+    finally:
+        d.close()
+
+
+def test_the_connection_ends_when_it_executes_another(debug, folder):
+    source = folder / "execute.c"
+    source.write_text("""#include <unistd.h>
+int main(int argc, char **argv)
+{
+	if (argc > 1)
+		return 4;
+	execl(argv[0], argv[0], "again", (char *)0);
+	return 1;
+}
+""")
+    target = folder / "execute"
+    subprocess.run([COMPILER, *FLAGS, "-o", target, source], check=True)
+    d = debug(target)
+    assert "Remote connection closed" in d.gdb("break main", "continue", "continue")
+    assert d.end() == ("", 4)
 
 
 def test_position_independent_program(debug, folder):

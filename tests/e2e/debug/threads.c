@@ -16,13 +16,18 @@ static void hit(long number)
 	__atomic_add_fetch(&sum, number, __ATOMIC_SEQ_CST);
 }
 
+static void *leave(void)
+{
+	return NULL;
+}
+
 static void *work(void *argument)
 {
 	pthread_barrier_wait(&barrier);
 	for (int i = 0; i < HITS; i++)
 		hit((long)argument);
 	pthread_barrier_wait(&barrier);
-	return NULL;
+	return leave();
 }
 
 int main(void)

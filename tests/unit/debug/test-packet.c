@@ -261,6 +261,7 @@ static void test_signals(void **state)
 	for (int i = 1; i <= 64; i++)
 		if (i != 16) /* SIGSTKFLT: gdb has none */
 			assert_int_equal(signal_from_gdb((uint64_t)signal_to_gdb(i)), i);
+	assert_int_equal(signal_to_gdb(0), 0);
 	assert_int_equal(signal_to_gdb(-1), 143);
 	assert_int_equal(signal_to_gdb(65), 143);
 	assert_int_equal(signal_from_gdb(143), 0);
