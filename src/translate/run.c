@@ -34,7 +34,7 @@
 #define RANDOM_PAGES	 (UINT64_C(1) << 18) /* as vm.mmap_rnd_bits of Sv39 */
 #define STACK_UNLIMITED	 (UINT64_C(64) << 20)
 #define STACK_MAX	 (UINT64_C(1) << 30)
-#define STACK_MIN	 (UINT64_C(128) << 10)
+#define STACK_MIN	 (UINT64_C(512) << 10) /* ARG_MAX fits, whatever the limit is */
 #define STACK_GAP	 (UINT64_C(1) << 20) /* free below the stack */
 #define PROGRAM_FD	 1021 /* of a table that has 1024 places */
 #define PROGRAM_FD_MAX	 4096

@@ -83,6 +83,12 @@ def test_programs_that_check_themselves(translate, build, name, way):
     assert done.stdout.count("ok ") >= 4 and not done.stderr
 
 
+@pytest.mark.parametrize("jit", ["", "interpret"])
+def test_a_storm_of_signals_faults_and_forks(translate, build, jit):
+    done = translate(build("storm", "-static"), env={"STRATA_JIT": jit} if jit else {})
+    assert (done.returncode, done.stdout) == (0, "ok storm\n"), done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("name", ["faults", "processes", "signals", "threads"])
 def test_the_interpreter_does_the_same(translate, build, name):
     done = translate(build(name, "-static"), env={"STRATA_JIT": "interpret"})
