@@ -61,6 +61,21 @@ int64_t call_madvise(struct thread *t, const uint64_t a[6])
 	return r;
 }
 
+/* Only the guest's memory: ours would count against its RLIMIT_MEMLOCK. */
+int64_t call_mlockall(struct thread *t, const uint64_t a[6])
+{
+	const uint64_t known = MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT;
+
+	if (!a[0] || (a[0] & ~known) || a[0] == MCL_ONFAULT)
+		return -EINVAL;
+	return memory_lock_all(t->process->memory, (uint32_t)a[0]);
+}
+
+int64_t call_munlockall(struct thread *t, const uint64_t a[6])
+{
+	return memory_lock_all(t->process->memory, 0);
+}
+
 int64_t call_riscv_flush_icache(struct thread *t, const uint64_t a[6])
 {
 	const uint64_t is_local = 1;

@@ -236,10 +236,10 @@ void lock_release(uint32_t *lock);
 /* --- calls of this folder's own: rows of system-calls.c -------------------------------------- */
 
 system_call call_brk, call_clone, call_clone3, call_execve, call_execveat, call_exit,
-	call_exit_group, call_madvise, call_mmap, call_mprotect, call_mremap, call_munmap,
-	call_riscv_flush_icache, call_riscv_hwprobe, call_rt_sigaction, call_rt_sigpending,
-	call_rt_sigprocmask, call_rt_sigreturn, call_rt_sigsuspend, call_shmat, call_shmdt,
-	call_sigaltstack;
+	call_exit_group, call_madvise, call_mlockall, call_mmap, call_mprotect, call_mremap,
+	call_munlockall, call_munmap, call_riscv_flush_icache, call_riscv_hwprobe,
+	call_rt_sigaction, call_rt_sigpending, call_rt_sigprocmask, call_rt_sigreturn,
+	call_rt_sigsuspend, call_shmat, call_shmdt, call_sigaltstack;
 
 /* --- the log --------------------------------------------------------------------------------- */
 

@@ -195,6 +195,14 @@ static int64_t map_anywhere(struct memory *memory, const struct request *request
 	return r;
 }
 
+/* Are maps to be locked as they are made? MCL_* of mlockall(2). */
+static uint32_t future_locks(const struct memory *memory)
+{
+	if (!memory->lock_future || memory->lock_pid != (int)host_call(SYS_getpid))
+		return 0;
+	return memory->lock_future;
+}
+
 /* Map where there is room; lock held. */
 static int64_t map_free(struct memory *memory, const struct request *request)
 {
@@ -225,7 +233,7 @@ static int64_t map_free(struct memory *memory, const struct request *request)
 	return -ENOMEM;
 }
 
-static int64_t map_locked(struct memory *memory, const struct request *request)
+static int64_t map_at_last(struct memory *memory, const struct request *request)
 {
 	uint32_t flags = request->flags;
 	bool is_fixed = (flags & (MAP_FIXED | MAP_NO_REPLACE)) != 0;
@@ -240,6 +248,20 @@ static int64_t map_locked(struct memory *memory, const struct request *request)
 		!region_is_free(&memory->map, request->address, request->address + request->size))
 		return -EEXIST;
 	return map_fixed(memory, request);
+}
+
+/* Lock held. */
+static int64_t map_locked(struct memory *memory, struct request *request)
+{
+	uint32_t locks = future_locks(memory);
+	int64_t r;
+
+	if (locks && !(locks & MCL_ONFAULT))
+		request->flags |= MAP_LOCKED;
+	r = map_at_last(memory, request);
+	if (!is_error(r) && locks & MCL_ONFAULT)
+		host_call(SYS_mlock2, r, request->size, MLOCK_ONFAULT);
+	return r;
 }
 
 static int64_t map(struct memory *memory, struct request *request)
@@ -486,6 +508,42 @@ int64_t memory_brk(struct memory *memory, uint64_t address)
 	lock_release(&memory->lock);
 	if (end < old_end && r == (int64_t)address)
 		memory_changed(memory, end, old_end - end);
+	return r;
+}
+
+/* --- mlockall -------------------------------------------------------------------------------- */
+
+/* Pages that cannot be there (of PROT_NONE, behind a file's end) are no reason to fail. */
+static int64_t lock_region(const struct region *region, uint32_t flags)
+{
+	uint64_t size = region->end - region->start;
+	int64_t r;
+
+	if (region->kind == REGION_FOREIGN)
+		return 0;
+	if (!(flags & MCL_CURRENT))
+		return host_call(SYS_munlock, region->start, size);
+	r = host_call(SYS_mlock2, region->start, size, flags & MCL_ONFAULT ? MLOCK_ONFAULT : 0);
+	return r == -ENOMEM ? host_call(SYS_mlock2, region->start, size, MLOCK_ONFAULT) : r;
+}
+
+int64_t memory_lock_all(struct memory *memory, uint32_t flags)
+{
+	int64_t r = 0;
+	size_t i;
+
+	lock_take(&memory->lock);
+	if (!flags || flags & MCL_CURRENT) {
+		for (i = 0; i < memory->map.count && r >= 0; i++)
+			r = lock_region(&memory->map.regions[i], flags);
+		while (r < 0 && i-- > 0)
+			lock_region(&memory->map.regions[i], 0);
+	}
+	if (r >= 0) {
+		memory->lock_future = flags & MCL_FUTURE ? flags : 0;
+		memory->lock_pid = (int)host_call(SYS_getpid);
+	}
+	lock_release(&memory->lock);
 	return r;
 }
 

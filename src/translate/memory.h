@@ -66,6 +66,9 @@ struct memory {
 	struct saved_code *saved; /* told of files that are mapped; NULL */
 	uint64_t top; /* maps without a place are looked for below it */
 	uint64_t brk_start, brk, brk_end; /* brk_end: of the region */
+	/* What mlockall(2) has said of maps to come, to this process: a child starts anew. */
+	uint32_t lock_future; /* MCL_*; 0: nothing */
+	int lock_pid;
 };
 
 /* A map that holds nothing; `top` as above. */
@@ -84,6 +87,9 @@ int64_t memory_protect(struct memory *memory, uint64_t address, uint64_t size, u
 int64_t memory_remap(struct memory *memory, uint64_t address, uint64_t old_size, uint64_t new_size,
 	uint32_t flags, uint64_t new_address);
 int64_t memory_brk(struct memory *memory, uint64_t address);
+
+/* mlockall(2), of the guest's memory only; flags 0: munlockall(2). */
+int64_t memory_lock_all(struct memory *memory, uint32_t flags);
 
 /* shmat(2) and shmdt(2): `id` attached where mmap() would put it. */
 int64_t memory_attach(struct memory *memory, int id, uint64_t address, uint32_t flags);
