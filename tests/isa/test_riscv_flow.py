@@ -52,5 +52,7 @@ def test_programs(tmp_path, reference, seed):
     assert len(theirs) == flow.CHAPTER_BYTES * CHAPTERS + flow.SCRATCH_BYTES
     for how, words in WAYS:
         ours = output(RUNNER, how, path, words=words)
+        if ours != theirs:  # QEMU 10 loses flags between instructions that it translates together
+            theirs = output(reference, "-cpu", "max", "-one-insn-per-tb", path)
         difference = flow.first_difference(CHAPTERS, ours, theirs)
         assert difference is None, f"{how} {words}: {difference}"
