@@ -120,7 +120,7 @@ struct jit_array {
 
 struct jit_stats {
 	uint64_t blocks, regions, guest_instructions, guest_bytes, host_bytes, links, misses,
-		flushes, invalidated, helpers;
+		flushes, invalidated;
 };
 
 struct jit {

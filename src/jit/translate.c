@@ -166,6 +166,12 @@ static int look_up(struct jit *jit, struct jit_frame *frame, uint64_t pc)
 	return r == -EFAULT ? JIT_LEAVE_NO_CODE : r < 0 ? JIT_LEAVE_INTERPRET : 0;
 }
 
+static int miss(struct jit *jit, struct jit_frame *frame, uint64_t pc)
+{
+	__atomic_fetch_add(&jit->stats.misses, 1, __ATOMIC_RELAXED);
+	return look_up(jit, frame, pc);
+}
+
 /* An exit was taken that leads nowhere yet. */
 static int link_exit(struct jit *jit, struct jit_frame *frame, const struct jit_exit *exit)
 {
@@ -224,11 +230,25 @@ static int enter(struct jit *jit, struct jit_frame *frame, void *state, const ui
 	return reason;
 }
 
+/* The run loop enters code that no translated code has led to. */
+static void trace_entry(const struct jit *jit, uint64_t pc, int reason)
+{
+	static const char *const names[] = {
+		[JIT_LEAVE_LINK] = "link", [JIT_LEAVE_MISS] = "miss", [JIT_LEAVE_HOT] = "hot"
+	};
+	const char *name = reason == JIT_STOP_INTERRUPT ? "interrupt"
+		: reason				? names[reason]
+							: "run";
+
+	if (jit->trace)
+		dprintf(STDERR_FILENO, "enter %#llx %s\n", (unsigned long long)pc, name);
+}
+
 int jit_execute(struct jit *jit, void *state)
 {
 	struct jit_frame *frame = frame_of(jit, state);
 	uint64_t *pc = pc_of(jit, state);
-	int reason = jit_prepare(jit, frame);
+	int reason = jit_prepare(jit, frame), last = 0;
 	struct jit_exit exit;
 
 	if (reason < 0)
@@ -242,11 +262,12 @@ int jit_execute(struct jit *jit, void *state)
 			if (reason)
 				return reason;
 		}
-		reason = enter(jit, frame, state, entry->code, &exit);
+		trace_entry(jit, *pc, last);
+		last = reason = enter(jit, frame, state, entry->code, &exit);
 		if (reason == JIT_LEAVE_LINK)
 			reason = link_exit(jit, frame, &exit);
 		else if (reason == JIT_LEAVE_MISS) /* or the entry's block has been forgotten */
-			reason = look_up(jit, frame, *pc);
+			reason = miss(jit, frame, *pc);
 		else if (reason == JIT_LEAVE_HOT)
 			promote(jit, frame, *pc), reason = 0;
 		if (reason == JIT_STOP_INTERRUPT && !is_interrupted(jit, state))
