@@ -38,7 +38,7 @@ int elf_headers_place(const Elf64_Ehdr *file, uint64_t *ret_offset, uint64_t *re
 
 bool elf_segment(const Elf64_Phdr *header, struct elf_segment *ret)
 {
-	if (header->p_type != PT_LOAD)
+	if (header->p_type != PT_LOAD || (!header->p_memsz && !header->p_filesz))
 		return false;
 	*ret = (struct elf_segment){
 		.address = header->p_vaddr,

@@ -48,6 +48,5 @@ int elf_read(const Elf64_Ehdr *file, const Elf64_Phdr *headers, struct elf_progr
 /* Where the table lies; -ENOEXEC when it cannot be one. */
 int elf_headers_place(const Elf64_Ehdr *file, uint64_t *ret_offset, uint64_t *ret_size);
 
-/* The i-th header as a segment to load; false when it is none. -EINVAL in *ret_error for sizes that
- * contradict each other. */
+/* A header as a segment to load; false when it is none, or empty. */
 bool elf_segment(const Elf64_Phdr *header, struct elf_segment *ret);
