@@ -37,7 +37,7 @@ static void interrupt_in_ms(int ms)
 
 static void semaphores(void)
 {
-	int id = semget(IPC_PRIVATE, 3, IPC_CREAT | 0640);
+	int id = semget(IPC_PRIVATE, 3, IPC_CREAT | 0640), child;
 	unsigned short values[3] = { 5, 6, 7 };
 	struct sembuf take = { 1, -6, IPC_NOWAIT }, more = { 1, -1, 0 }, undo = { 2, -3, SEM_UNDO };
 	struct semid_ds status;
@@ -65,8 +65,9 @@ static void semaphores(void)
 		semop(id, &undo, 1);
 		_exit(semctl(id, 2, GETVAL));
 	}
-	wait(&id);
-	VALUE(WEXITSTATUS(id));
+	wait(&child);
+	VALUE(WEXITSTATUS(child));
+	SHOW(semctl(id, 0, IPC_RMID));
 	id = semget(IPC_PRIVATE, 1, 0600);
 	status.sem_perm.mode = 0444;
 	status.sem_perm.uid = getuid();
