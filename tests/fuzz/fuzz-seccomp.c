@@ -45,12 +45,30 @@ static void check_program(const struct seccomp_program *p)
 	}
 }
 
+/* The same text for programs that are translated: two programs come of it. */
+static void fuzz_translated(const char *data, size_t size)
+{
+	struct seccomp_choice choice = { .kind = SECCOMP_CUSTOM };
+	struct seccomp_program guest, host;
+
+	if (seccomp_profile_normalize(data, size, "riscv64", 0, &choice.profile, NULL) < 0)
+		return;
+	if (seccomp_program_load_translated(&choice, "riscv64", 0, &guest, &host, NULL) == 0) {
+		check_program(&guest);
+		check_program(&host);
+		seccomp_program_free(&guest);
+		seccomp_program_free(&host);
+	}
+	free(choice.profile);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct seccomp_choice choice = { .kind = SECCOMP_CUSTOM };
 	struct seccomp_program program;
 	char *again = NULL;
 
+	fuzz_translated((const char *)data, size);
 	if (seccomp_profile_normalize(
 		    (const char *)data, size, NULL, 0xa80425fb, &choice.profile, NULL) < 0)
 		return 0;
