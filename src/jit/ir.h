@@ -70,7 +70,7 @@
 	X(COUNT_ONES, "count_ones")                                                                \
 	X(REVERSE_BYTES, "reverse_bytes")                                                          \
 	/* d = a rotated right by imm's first byte, by its second, and rotated (IR_SIGNED:         \
-	 * shifted) by its third, all xored: the sums of SHA-2 */                                                     \
+	 * shifted) by its third, all xored: the sums of SHA-2 */                                  \
 	X(ROTATE_SUM, "rotate_sum")                                                                \
 	/* a round of AES, without the key, on 128 bits, of which a is the lower half and b the    \
 	 * upper: the lower half of the result. size: enum ir_aes. AES_INVERT: the inverse of      \
