@@ -183,12 +183,22 @@ static _Noreturn void execute_maker(
 {
 	char dir[PATH_MAX];
 	const char *argv[] = { TRANSLATOR_PROGRAM, SAVED_CODE_MAKE, dir, NULL }, *envp[] = { NULL };
-	int null;
+	int null, ends[2];
+	bool has_ends;
+	char byte;
 
 	strcpy(dir, saved->dir);
 	host_call(SYS_setsid);
-	if (host_call(SYS_clone, SIGCHLD, 0, 0, 0, 0) != 0)
+	/* Who waits for us goes on when the guest's memory, descriptors and locks are given up.
+	 * What closes on exec does so after the old memory has gone. */
+	has_ends = host_call(SYS_pipe2, ends, O_CLOEXEC) == 0;
+	if (host_call(SYS_clone, SIGCHLD, 0, 0, 0, 0) != 0) {
+		if (has_ends) {
+			host_call(SYS_close, ends[1]);
+			host_call(SYS_read, ends[0], &byte, 1);
+		}
 		host_call(SYS_exit_group, 0);
+	}
 	host_call(SYS_setpriority, PRIO_PROCESS, 0, 19);
 	null = (int)host_call(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
 	for (int fd = 0; fd <= 2; fd++)
