@@ -16,6 +16,7 @@ enum packet_event {
 	PACKET_WHOLE, /* reader.data */
 	PACKET_DAMAGED, /* its sum is wrong */
 	PACKET_TOO_LONG,
+	PACKET_RECEIVED, /* '+': the debugger has what was sent last */
 	PACKET_AGAIN, /* '-': what was sent last is wanted again */
 	PACKET_INTERRUPT, /* Ctrl-C */
 };
@@ -139,6 +140,10 @@ struct debug_session {
 	struct reply reply;
 	size_t frame_size; /* of what was sent last */
 	uint8_t frame[FRAME_MAX];
+	/* The last packet, as long as the debugger has not said that it has the answer. */
+	bool awaits_ack;
+	size_t packet_size;
+	uint8_t packet[PACKET_MAX];
 };
 
 /* What handlers of commands do: read `c`, behind the command's name, and fill session.reply. An

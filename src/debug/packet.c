@@ -44,11 +44,13 @@ static enum packet_event read_outside(struct packet_reader *reader, uint8_t byte
 		reader->size = 0;
 		reader->is_too_long = reader->has_bad_sum = false;
 		return PACKET_NOTHING;
+	case '+':
+		return PACKET_RECEIVED;
 	case '-':
 		return PACKET_AGAIN;
 	case INTERRUPT:
 		return PACKET_INTERRUPT;
-	default: /* '+', and noise */
+	default: /* noise */
 		return PACKET_NOTHING;
 	}
 }

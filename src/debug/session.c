@@ -257,6 +257,23 @@ static const struct command *find_command(struct cursor *c)
 	return NULL;
 }
 
+/*
+ * A debugger that had to wait long for the acknowledgement sends a packet again: what then comes
+ * twice is not meant twice.
+ */
+static bool is_repeated(struct debug_session *s)
+{
+	const struct packet_reader *reader = &s->reader;
+
+	if (s->awaits_ack && s->packet_size == reader->size &&
+		memcmp(s->packet, reader->data, reader->size) == 0)
+		return true;
+	s->awaits_ack = !s->is_without_acks;
+	s->packet_size = reader->size;
+	memcpy(s->packet, reader->data, reader->size);
+	return false;
+}
+
 static void handle_packet(struct debug_session *s)
 {
 	struct cursor c = { s->reader.data, s->reader.data + s->reader.size };
@@ -279,8 +296,11 @@ static void handle_byte(struct debug_session *s, uint8_t byte)
 	case PACKET_WHOLE:
 		if (!s->is_without_acks)
 			send_bytes(s, "+", 1);
-		if (s->state != SESSION_OVER)
+		if (s->state != SESSION_OVER && !is_repeated(s))
 			handle_packet(s);
+		break;
+	case PACKET_RECEIVED:
+		s->awaits_ack = false;
 		break;
 	case PACKET_TOO_LONG:
 		if (!s->is_without_acks)

@@ -296,6 +296,20 @@ def test_calls_a_function_of_one_that_waits_in_a_system_call(debug, program):
     assert "line still here\n" in output and "counter 1001\n" in output and status == 7
 
 
+def test_a_slow_start(debug, program):
+    """gdb asks again after two seconds without an answer, and wants only one."""
+    d = debug(program)
+    d.process.send_signal(signal.SIGSTOP)
+    gdb = subprocess.Popen(d.gdb_argv(["break add", "continue", "delete", "continue"]), text=True,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT)
+    time.sleep(5)
+    d.process.send_signal(signal.SIGCONT)
+    out = gdb.communicate(timeout=TIMEOUT_S)[0]
+    assert "Breakpoint 1, add (a=0, b=0)" in out and "exited with code 07" in out
+    assert d.end()[1] == 7
+
+
 def test_detach_lets_it_go_on(debug, program):
     d = debug(program)
     out = d.gdb("break add", "continue", "continue", "detach")

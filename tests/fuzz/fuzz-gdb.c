@@ -24,7 +24,7 @@ static void feed_packet(struct debug_session *s, const uint8_t *data, size_t siz
 	for (size_t i = 0; i < size; i++)
 		sum += data[i];
 	snprintf(sum_text, sizeof(sum_text), "#%02x", sum);
-	debug_session_input(s, "$", 1);
+	debug_session_input(s, "+$", 2);
 	debug_session_input(s, data, size);
 	debug_session_input(s, sum_text, 3);
 }

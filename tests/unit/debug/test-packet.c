@@ -41,7 +41,8 @@ static void test_whole(void **state)
 
 static void test_outside(void **state)
 {
-	assert_int_equal(feed_text("+noise\n"), PACKET_NOTHING);
+	assert_int_equal(feed_text("noise\n"), PACKET_NOTHING);
+	assert_int_equal(feed_text("+"), PACKET_RECEIVED);
 	assert_int_equal(feed_text("-"), PACKET_AGAIN);
 	assert_int_equal(feed_text("\x03"), PACKET_INTERRUPT);
 	/* Inside a packet they mean nothing. */

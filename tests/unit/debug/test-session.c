@@ -71,7 +71,8 @@ static void send_packet(const char *data)
 
 	for (const char *c = data; *c; c++)
 		sum += (uint8_t)*c;
-	snprintf(packet, sizeof(packet), "$%s#%02x", data, sum);
+	/* With the acknowledgement of the answer before. */
+	snprintf(packet, sizeof(packet), "+$%s#%02x", data, sum);
 	fake.sent_size = 0;
 	debug_session_input(session, packet, strlen(packet));
 }
@@ -132,6 +133,35 @@ static void test_acks(void **state)
 	fake.sent_size = 0;
 	debug_session_input(session, "$qC#00", 6);
 	assert_int_equal(fake.sent_size, 0);
+}
+
+/* A debugger that has waited too long for "+" sends again, and does not want two answers. */
+static void test_packets_that_come_twice(void **state)
+{
+	static const char twice[] = "+$qC#b4$qC#b4";
+
+	debug_session_input(session, twice, sizeof(twice) - 1);
+	assert_int_equal(fake.sent_size, 10);
+	assert_memory_equal(fake.sent, "+$QC10#", 7);
+	assert_memory_equal(fake.sent + 9, "+", 1);
+	/* Once it has the answer, the same is a new question. */
+	expect("qC", "QC10");
+	expect("qC", "QC10");
+	/* Another one is a new question anyway. */
+	fake.sent_size = 0;
+	debug_session_input(session, "$qAttached#8f", 13);
+	assert_string_equal(last_reply(), "0");
+	/* What has stopped acknowledgements was acknowledged itself. */
+	expect("QStartNoAckMode", "OK");
+	fake.sent_size = 0;
+	debug_session_input(session, "$QStartNoAckMode#b0", 19);
+	assert_int_equal(fake.sent_size, 0);
+	/* From then on nothing is sent again. */
+	for (int i = 0; i < 3; i++) {
+		fake.sent_size = 0;
+		debug_session_input(session, "$qC#b4", 6);
+		assert_string_equal(last_reply(), "QC10");
+	}
 }
 
 static void test_registers(void **state)
@@ -444,6 +474,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_features),
 		TEST(test_acks),
+		TEST(test_packets_that_come_twice),
 		TEST(test_registers),
 		TEST(test_all_registers),
 		TEST(test_memory),
