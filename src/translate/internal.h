@@ -49,7 +49,8 @@ struct process {
 	struct memory *memory;
 	struct jit *jit;
 	uint32_t actions_lock; /* lock_take() */
-	struct signal_action actions[SIGNALS + 1];
+	struct signal_action actions[SIGNALS + 1]; /* signal.c */
+	uint64_t known_actions; /* the others are as the host has them */
 	int pid;
 	int program_fd; /* this program, for execve; the guest can neither see nor close it */
 	bool is_contained; /* no native programs, no prefix */

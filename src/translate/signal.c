@@ -165,18 +165,25 @@ static int64_t install(
 	return host_call(SYS_rt_sigaction, signal, &host, NULL, sizeof(host.mask));
 }
 
+/* What this process was started with is asked for when it is first of interest: only a call of the
+ * guest's changes it. Lock held. */
+static struct signal_action *action_of(struct process *process, int signal)
+{
+	struct signal_action *action = &process->actions[signal];
+	struct host_action host = { 0 };
+
+	if (!(process->known_actions & BIT(signal)) &&
+		host_call(SYS_rt_sigaction, signal, NULL, &host, sizeof(host.mask)) == 0 &&
+		host.handler == ACTION_IGNORE)
+		action->handler = ACTION_IGNORE;
+	process->known_actions |= BIT(signal);
+	return action;
+}
+
 void signal_init(struct process *process)
 {
-	for (int signal = 1; signal <= SIGNALS; signal++) {
-		struct host_action host = { 0 };
-		struct signal_action *action = &process->actions[signal];
-
-		if (host_call(SYS_rt_sigaction, signal, NULL, &host, sizeof(host.mask)) == 0 &&
-			host.handler == ACTION_IGNORE)
-			action->handler = ACTION_IGNORE;
-		if (BIT(signal) & FAULTS)
-			install(process, signal, action);
-	}
+	install(process, SIGBUS, action_of(process, SIGBUS));
+	install(process, SIGSEGV, action_of(process, SIGSEGV));
 }
 
 void signal_install_again(struct process *process, uint64_t signals)
@@ -184,7 +191,7 @@ void signal_install_again(struct process *process, uint64_t signals)
 	lock_take(&process->actions_lock);
 	for (int signal = 1; signal <= SIGNALS; signal++)
 		if (signals & BIT(signal))
-			install(process, signal, &process->actions[signal]);
+			install(process, signal, action_of(process, signal));
 	lock_release(&process->actions_lock);
 }
 
@@ -280,9 +287,10 @@ static int push(struct thread *t, int signal, const uint8_t *info, const struct 
 /* The action, taken: one of SA_RESETHAND is gone. */
 static struct signal_action take_action(struct process *process, int signal)
 {
-	struct signal_action *action = &process->actions[signal], taken;
+	struct signal_action *action, taken;
 
 	lock_take(&process->actions_lock);
+	action = action_of(process, signal);
 	taken = *action;
 	if (taken.handler > ACTION_IGNORE && (taken.flags & SA_RESETHAND)) {
 		action->handler = ACTION_DEFAULT;
@@ -387,10 +395,11 @@ void signal_force(struct thread *t, const siginfo_t *info)
 static int64_t change_action(struct process *process, int signal, const struct signal_action *new,
 	struct signal_action *ret_old)
 {
-	struct signal_action *action = &process->actions[signal];
+	struct signal_action *action;
 	int64_t r = 0;
 
 	lock_take(&process->actions_lock);
+	action = action_of(process, signal);
 	*ret_old = *action;
 	if (new) {
 		r = install(process, signal, new);
