@@ -77,8 +77,9 @@ struct directory_entry { /* getdents64(2) */
 #define ENTRY_SIZE_OFFSET 16
 #define NUMBER_MAX	  12 /* a descriptor in digits, and a NUL */
 
-/* Is fd a directory of proc(5) that lists this process's descriptors? */
-static bool lists_descriptors(uint64_t fd)
+/* Is fd a directory of proc(5) that lists this process's descriptors, or those of another one like
+ * it, which has our program open under the same number, as a rule? */
+static bool lists_descriptors(const struct thread *t, uint64_t fd, const char *name)
 {
 	static const char *const lists[] = { "/proc/self/fd", "/proc/self/fdinfo",
 		"/proc/thread-self/fd", "/proc/thread-self/fdinfo" };
@@ -92,7 +93,9 @@ static bool lists_descriptors(uint64_t fd)
 		if (host_call(SYS_newfstatat, AT_FDCWD, lists[i], &list, 0) == 0 &&
 			list.st_ino == this.st_ino && list.st_dev == this.st_dev)
 			return true;
-	return false;
+	return host_call(SYS_newfstatat, fd, name, &list, 0) == 0 &&
+		host_call(SYS_fstat, t->process->program_fd, &this) == 0 &&
+		list.st_ino == this.st_ino && list.st_dev == this.st_dev;
 }
 
 /* Offset of the entry that `name` has among `size` bytes of entries at `address`; -1. */
@@ -147,7 +150,7 @@ static void number_text(char text[NUMBER_MAX], unsigned number)
 	memmove(text, end, (size_t)(text + NUMBER_MAX - end));
 }
 
-/* Leave our descriptor out of /proc/self/fd. */
+/* Leave our descriptor out of /proc/self/fd, and of /proc/PID/fd. */
 int64_t call_getdents64(struct thread *t, const uint64_t a[6])
 {
 	char name[NUMBER_MAX];
@@ -162,7 +165,7 @@ int64_t call_getdents64(struct thread *t, const uint64_t a[6])
 		if (r <= 0)
 			return r;
 		at = find_entry(a[1], r, name, &entry);
-		if (at < 0 || !lists_descriptors(a[0]))
+		if (at < 0 || !lists_descriptors(t, a[0], name))
 			return r;
 		if (move_down(a[1] + at, a[1] + at + entry, r - at - entry) < 0)
 			return -EFAULT;

@@ -446,6 +446,8 @@ def translator(strata_binary):
 def test_the_translators_descriptors_are_not_there(both, run):
     both("ls /proc/self/fd; ls /dev/fd/; ls -l /proc/self/fd | grep -c memfd")
     both("for n in 999 1000 1001 1002 1003; do cat /proc/self/fd/$n 2>&1 | sed 's/.*: //'; done")
+    # Nor where other processes look.
+    both("sleep 5 & sleep 1; ls /proc/$!/fd /proc/1/task/1/fd; kill $!")
     # Closing all that there is, and duplicating over it, does no harm. (The shell has its own at 10.)
     assert run("for n in $(seq 20 1100); do eval \"exec $n>&-\" 2>/dev/null; done; uname -m; "
                "for n in $(seq 990 1010); do sh -c \"exec $n</etc/group\" 2>/dev/null; done; "
