@@ -108,11 +108,15 @@ static inline void on_fault(int signal, siginfo_t *info, void *context)
 		_exit(99);
 }
 
-static inline void use_signal_stack(void *stack, size_t size)
+/* Returns the one before, which a thread must have again when it ends: AddressSanitizer unmaps it.
+ */
+static inline stack_t use_signal_stack(void *stack, size_t size)
 {
 	const stack_t alternate = { .ss_sp = stack, .ss_size = size };
+	stack_t before;
 
-	assert_int_equal(sigaltstack(&alternate, NULL), 0);
+	assert_int_equal(sigaltstack(&alternate, &before), 0);
+	return before;
 }
 
 /* cmocka has handlers of its own at the beginning of each test. */

@@ -166,8 +166,10 @@ static void *work(void *argument)
 	struct riscv_cpu *own = argument;
 	char *stack = malloc(1 << 16);
 
+	stack_t before;
+
 	assert_non_null(stack);
-	use_signal_stack(stack, 1 << 16);
+	before = use_signal_stack(stack, 1 << 16);
 	for (unsigned i = 0; i < 30; i++) {
 		enum jit_stop stop;
 
@@ -181,6 +183,7 @@ static void *work(void *argument)
 			return wrong;
 	}
 	riscv_cpu_release(own);
+	sigaltstack(&before, NULL);
 	free(stack);
 	return NULL;
 }
