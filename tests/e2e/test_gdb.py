@@ -389,7 +389,7 @@ def test_the_last_thread_ends_the_program(debug, folder):
 #include <sys/syscall.h>
 static void *work(void *argument)
 {
-	usleep(100000);
+	usleep(300000);
 	syscall(SYS_exit, 9);
 	return NULL;
 }
@@ -405,7 +405,7 @@ int main(void)
     d = debug(target)
     out = d.gdb("continue")
     status = d.end()[1]
-    assert f"exited with code {status:02o}" in out and status in (3, 9)
+    assert f"exited with code 0{status:o}" in out and status in (3, 9)
 
 
 def test_shared_libraries(strata_binary, folder):
