@@ -17,6 +17,7 @@
 #include "jit/riscv/lift.h"
 
 #define LAST_HOST_ROUNDING 3
+#define CANONICAL_BITS	   47 /* of addresses of user mode: SDM volume 1, 3.3.7.1 */
 
 enum { CSR_FFLAGS = 1, CSR_FCSR = 3 };
 
@@ -248,6 +249,23 @@ static bool fault_in_code(struct riscv_cpu *cpu, uint64_t address, ucontext_t *c
 	return true;
 }
 
+/* The address that the instruction at pc wants, when the host does not tell: x86 does not for those
+ * that are not canonical (SI_KERNEL). A program that goes to one has it in pc. */
+static uint64_t wanted_address(const struct riscv_cpu *cpu)
+{
+	struct riscv_insn insn;
+	enum riscv_format format;
+
+	if (cpu->pc >> CANONICAL_BITS)
+		return cpu->pc;
+	insn = riscv_decode(riscv_fetch(cpu));
+	format = riscv_format(insn.op);
+	if (format == RISCV_FORMAT_LOAD || format == RISCV_FORMAT_STORE ||
+		format == RISCV_FORMAT_FLOAD || format == RISCV_FORMAT_FSTORE)
+		return cpu->x[insn.rs1] + (uint64_t)(int64_t)insn.imm;
+	return cpu->x[insn.rs1];
+}
+
 bool riscv_fault(struct riscv_cpu *cpu, const siginfo_t *info, ucontext_t *context)
 {
 	uint64_t address = (uint64_t)(uintptr_t)info->si_addr;
@@ -260,7 +278,8 @@ bool riscv_fault(struct riscv_cpu *cpu, const siginfo_t *info, ucontext_t *conte
 	} else {
 		return false;
 	}
-	cpu->fault_address = address - cpu->memory.offset;
+	cpu->fault_address = info->si_code == SI_KERNEL && !address ? wanted_address(cpu)
+								    : address - cpu->memory.offset;
 	cpu->fault_signal = info->si_signo;
 	cpu->fault_code = info->si_code;
 	return true;

@@ -77,6 +77,30 @@ static void an_atomic_faults(void **state)
 	assert_int_equal(cpu.pc, CODE + 4);
 }
 
+/* x86 does not say what address it was. */
+static void addresses_that_the_host_has_none_of(void **state)
+{
+	static const uint32_t accesses[] = {
+		0x00853583 /* ld a1, 8(a0) */,
+		0x00b53423 /* sd a1, 8(a0) */,
+		0x00853587 /* fld fa1, 8(a0) */,
+	};
+
+	for (unsigned i = 0; i < sizeof(accesses) / sizeof(accesses[0]); i++) {
+		PROGRAM(addi(A2, A2, 1), accesses[i], EBREAK);
+		begin(&cpu);
+		cpu.x[A0] = UINT64_C(0x123456789abcdef0);
+		assert_int_equal(run_both(), JIT_STOP_FAULT);
+		assert_int_equal(cpu.fault_address, UINT64_C(0x123456789abcdef8));
+		assert_int_equal(cpu.pc, CODE + 4);
+	}
+	PROGRAM(addi(A2, A2, 1), 0x00c535af /* amoadd.d a1, a2, (a0) */, EBREAK);
+	begin(&cpu);
+	cpu.x[A0] = UINT64_C(0x123456789abcdef0);
+	assert_int_equal(run_both(), JIT_STOP_FAULT);
+	assert_int_equal(cpu.fault_address, UINT64_C(0x123456789abcdef0));
+}
+
 /* In a helper: what was done before must be in the state. */
 static void a_vector_load_faults(void **state)
 {
@@ -239,6 +263,7 @@ int main(void)
 		cmocka_unit_test(a_load_faults_in_the_middle_of_a_block),
 		cmocka_unit_test(a_store_faults_in_a_hot_loop),
 		cmocka_unit_test(an_atomic_faults),
+		cmocka_unit_test(addresses_that_the_host_has_none_of),
 		cmocka_unit_test(a_vector_load_faults),
 		cmocka_unit_test(jumps_to_what_is_not_there_fault_there),
 		cmocka_unit_test(returns_go_anywhere),
