@@ -462,8 +462,9 @@ static int enter_child(struct jit *jit)
 {
 	int r;
 
-	jit->frames = NULL;
-	jit->epoch++; /* so that the one thread there is adds itself again */
+	/* The other threads are not here, though their states are: nobody waits for them. */
+	for (struct jit_frame *frame = jit->frames; frame; frame = frame->next)
+		frame->in_code = false;
 	if (jit->interpret)
 		return 0;
 	if (!jit->fork_copy)
