@@ -21,8 +21,12 @@
  *   fd=N       strata-translate's own file, to execute itself again
  *   filter=N   the seccomp programs to be evaluated on the guest's own calls, in the form below;
  *              not there: none
+ *   code-fd=N  a folder with translated code to take (translate/saved-code.h), which nobody can
+ *              write to from where the guest is
+ *   list-fd=N  where it is told what else was translated, an open file of a bounded size that grows
+ *              by write(2); what it holds, and who has written it, nobody knows
  *
- * Both descriptors have high numbers, from TRANSLATOR_FD_FIRST on where RLIMIT_NOFILE lets them,
+ * The descriptors have high numbers, from TRANSLATOR_FD_FIRST on where RLIMIT_NOFILE lets them,
  * and are no descriptors to the guest: it cannot see, use, close or duplicate over them. They are
  * not close-on-exec when the program starts.
  *
@@ -40,6 +44,8 @@
 #define TRANSLATOR_WORD_CONTAINED "contained"
 #define TRANSLATOR_WORD_SELF	  "fd="
 #define TRANSLATOR_WORD_FILTER	  "filter="
+#define TRANSLATOR_WORD_CODE	  "code-fd="
+#define TRANSLATOR_WORD_LIST	  "list-fd="
 
 #define TRANSLATOR_FD_FIRST 1000
 

@@ -152,17 +152,20 @@ int64_t call_ppoll(struct thread *t, const uint64_t a[6])
 		t, host_call_blocking(t, SYS_ppoll, a[0], a[1], a[2], a[3], a[4]), a[3]);
 }
 
-/* Is our own descriptor in one of the three sets? */
+/* Is one of our own descriptors in one of the three sets? */
 static bool selects_ours(const struct thread *t, const uint64_t a[6])
 {
-	uint64_t ours = (uint64_t)t->process->program_fd;
+	uint32_t ours = 0;
 	uint8_t byte;
 
-	if (t->process->program_fd < 0 || (int)a[0] <= t->process->program_fd)
-		return false;
-	for (int i = 1; i <= 3; i++)
-		if (a[i] && guest_copy_in(&byte, a[i] + ours / 8, 1) == 0 && byte >> ours % 8 & 1)
-			return true;
+	for (; (ours = descriptor_own_from(t->process, ours)) != OWN_NONE; ours++) {
+		if ((int64_t)(int)a[0] <= ours)
+			return false;
+		for (int i = 1; i <= 3; i++)
+			if (a[i] && guest_copy_in(&byte, a[i] + ours / 8, 1) == 0 &&
+				byte >> ours % 8 & 1)
+				return true;
+	}
 	return false;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * descriptors.c - the descriptors of the guest are those of the process, but one: our own program's
- * (process.program_fd), which has a high number. To the guest it is not open: a row of the table
- * names the arguments that are descriptors, and the dispatcher answers EBADF; what is left for this
- * file are new descriptors in its place, ranges, and lists.
+ * descriptors.c - the descriptors of the guest are those of the process, but for a few that are
+ * ours (process.program_fd and those beside it), which have high numbers. To the guest they are not
+ * open: a row of the table names the arguments that are descriptors, and the dispatcher answers
+ * EBADF; what is left for this file are new descriptors in their place, ranges, and lists.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,10 +18,24 @@
 #include "base/cleanup.h"
 #include "translate/calls.h"
 
+uint32_t descriptor_own_from(const struct process *process, uint32_t from)
+{
+	/* One that is not there is -1. */
+	const uint32_t own[] = { (uint32_t)process->program_fd, (uint32_t)process->code_fd,
+		(uint32_t)process->list_fd };
+	uint32_t first = OWN_NONE;
+
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		if (own[i] >= from && own[i] < first)
+			first = own[i];
+	return first;
+}
+
 bool descriptor_is_ours(const struct thread *t, uint64_t fd)
 {
 	/* The kernel looks at 32 bits of it. */
-	return t->process->program_fd >= 0 && (uint32_t)fd == (uint32_t)t->process->program_fd;
+	return (uint32_t)fd != OWN_NONE &&
+		descriptor_own_from(t->process, (uint32_t)fd) == (uint32_t)fd;
 }
 
 uint64_t descriptor_limit_raise(void)
@@ -47,19 +61,21 @@ void descriptor_limit_restore(uint64_t soft)
 int64_t call_close_range(struct thread *t, const uint64_t a[6])
 {
 	uint32_t first = (uint32_t)a[0], last = (uint32_t)a[1], flags = (uint32_t)a[2];
-	uint32_t ours = (uint32_t)t->process->program_fd;
-	int64_t r = 0;
+	uint32_t ours = descriptor_own_from(t->process, first);
+	int64_t r;
 
-	if (t->process->program_fd < 0 || first > last || ours < first || ours > last)
+	if (first > last || ours > last || ours == OWN_NONE)
 		return host_call(SYS_close_range, first, last, flags);
-	/* Also checks the flags, and unshares the table once. */
-	if (ours > first)
-		r = host_call(SYS_close_range, first, ours - 1, flags);
-	if (r == 0 && ours < last)
-		r = host_call(SYS_close_range, ours + 1, last,
-			ours > first ? flags & ~(uint32_t)CLOSE_RANGE_UNSHARE : flags);
-	if (ours == first && ours == last) /* nothing to close: only check the flags */
-		r = host_call(SYS_close_range, UINT32_MAX, UINT32_MAX, flags);
+	/* Of nothing: checks the flags, and unshares the table once. */
+	r = host_call(SYS_close_range, UINT32_MAX, UINT32_MAX, flags);
+	flags &= ~(uint32_t)CLOSE_RANGE_UNSHARE;
+	for (; r == 0; first = ours + 1) {
+		ours = descriptor_own_from(t->process, first);
+		if (ours > first)
+			r = host_call(SYS_close_range, first, ours > last ? last : ours - 1, flags);
+		if (ours >= last)
+			break;
+	}
 	return r;
 }
 
@@ -78,8 +94,8 @@ struct directory_entry { /* getdents64(2) */
 #define NUMBER_MAX	  12 /* a descriptor in digits, and a NUL */
 
 /* Is fd a directory of proc(5) that lists this process's descriptors, or those of another one like
- * it, which has our program open under the same number, as a rule? */
-static bool lists_descriptors(const struct thread *t, uint64_t fd, const char *name)
+ * it, which has what is ours open under the same number, as a rule? */
+static bool lists_descriptors(uint64_t fd, uint32_t ours, const char *name)
 {
 	static const char *const lists[] = { "/proc/self/fd", "/proc/self/fdinfo",
 		"/proc/thread-self/fd", "/proc/thread-self/fdinfo" };
@@ -94,8 +110,8 @@ static bool lists_descriptors(const struct thread *t, uint64_t fd, const char *n
 			list.st_ino == this.st_ino && list.st_dev == this.st_dev)
 			return true;
 	return host_call(SYS_newfstatat, fd, name, &list, 0) == 0 &&
-		host_call(SYS_fstat, t->process->program_fd, &this) == 0 &&
-		list.st_ino == this.st_ino && list.st_dev == this.st_dev;
+		host_call(SYS_fstat, ours, &this) == 0 && list.st_ino == this.st_ino &&
+		list.st_dev == this.st_dev;
 }
 
 /* Offset of the entry that `name` has among `size` bytes of entries at `address`; -1. */
@@ -150,27 +166,36 @@ static void number_text(char text[NUMBER_MAX], unsigned number)
 	memmove(text, end, (size_t)(text + NUMBER_MAX - end));
 }
 
-/* Leave our descriptor out of /proc/self/fd, and of /proc/PID/fd. */
-int64_t call_getdents64(struct thread *t, const uint64_t a[6])
+/* Without the entries of ours: how many bytes are left of `size`. */
+static int64_t leave_out(const struct process *process, uint64_t fd, uint64_t address, int64_t size)
 {
 	char name[NUMBER_MAX];
 	uint16_t entry;
-	int64_t r, at;
+	int64_t at;
 
-	if (t->process->program_fd < 0)
-		return host_call(SYS_getdents64, a[0], a[1], a[2]);
-	number_text(name, (unsigned)t->process->program_fd);
-	for (;;) {
+	for (uint32_t ours = 0; (ours = descriptor_own_from(process, ours)) != OWN_NONE; ours++) {
+		number_text(name, ours);
+		at = find_entry(address, size, name, &entry);
+		if (at < 0 || !lists_descriptors(fd, ours, name))
+			continue;
+		size -= entry;
+		if (move_down(address + at, address + at + entry, size - at) < 0)
+			return -EFAULT;
+	}
+	return size;
+}
+
+/* Leave our descriptors out of /proc/self/fd, and of /proc/PID/fd. */
+int64_t call_getdents64(struct thread *t, const uint64_t a[6])
+{
+	int64_t r;
+
+	do {
 		r = host_call(SYS_getdents64, a[0], a[1], a[2]);
 		if (r <= 0)
 			return r;
-		at = find_entry(a[1], r, name, &entry);
-		if (at < 0 || !lists_descriptors(t, a[0], name))
-			return r;
-		if (move_down(a[1] + at, a[1] + at + entry, r - at - entry) < 0)
-			return -EFAULT;
-		if (r > entry)
-			return r - entry;
+		r = leave_out(t->process, a[0], a[1], r);
 		/* There was nothing else: 0 would be the end. */
-	}
+	} while (r == 0);
+	return r;
 }

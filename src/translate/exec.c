@@ -253,6 +253,10 @@ static void describe(
 	append_number(words, &length, TRANSLATOR_WORD_SELF, process->program_fd);
 	if (filter_fd >= 0)
 		append_number(words, &length, TRANSLATOR_WORD_FILTER, filter_fd);
+	if (process->code_fd >= 0)
+		append_number(words, &length, TRANSLATOR_WORD_CODE, process->code_fd);
+	if (process->list_fd >= 0)
+		append_number(words, &length, TRANSLATOR_WORD_LIST, process->list_fd);
 	append_number(words, &length, "open=", target->fd);
 	if (saved_code_dir(process->saved)) {
 		append(words, &length, "code=");
@@ -293,6 +297,12 @@ static void set_close_on_exec(int fd, bool is_set)
 	host_call(SYS_fcntl, fd, F_SETFD, is_set ? FD_CLOEXEC : 0);
 }
 
+static void set_own_close_on_exec(const struct process *process, bool is_set)
+{
+	for (uint32_t own = 0; (own = descriptor_own_from(process, own)) != OWN_NONE; own++)
+		set_close_on_exec((int)own, is_set);
+}
+
 static int64_t execute(struct thread *t, struct exec_target *target, uint64_t *envp, uint64_t envc)
 {
 	struct process *process = t->process;
@@ -306,14 +316,14 @@ static int64_t execute(struct thread *t, struct exec_target *target, uint64_t *e
 	describe(process, target, filter_fd, words);
 	fill_environment(envp, envc, words);
 	set_close_on_exec(target->fd, false);
-	set_close_on_exec(process->program_fd, false);
+	set_own_close_on_exec(process, false);
 	if (filter_fd >= 0)
 		set_close_on_exec(filter_fd, false);
 	signal_before_exec(t);
 	descriptor_limit_restore(target->descriptor_limit);
 	r = host_call(SYS_execveat, process->program_fd, "", argv, envp, AT_EMPTY_PATH);
 	signal_after_failed_exec(t);
-	set_close_on_exec(process->program_fd, true);
+	set_own_close_on_exec(process, true);
 	if (filter_fd >= 0)
 		host_call(SYS_close, filter_fd);
 	set_close_on_exec(target->fd, true);

@@ -52,7 +52,9 @@ struct process {
 	struct signal_action actions[SIGNALS + 1]; /* signal.c */
 	uint64_t known_actions; /* the others are as the host has them */
 	int pid;
-	int program_fd; /* this program, for execve; the guest can neither see nor close it */
+	/* Ours: the guest can neither see nor close them; -1: not there. This program, for execve;
+	 * the folder and the list of saved-code.h. */
+	int program_fd, code_fd, list_fd;
 	bool is_contained; /* no native programs, no prefix */
 	bool is_traced; /* calls are printed */
 	const char *prefix; /* of -L; NULL */
@@ -177,6 +179,9 @@ static inline void *guest_pointer(uint64_t address)
 
 /* Ours: to the guest it is not open (EBADF), and close_range(2) leaves it out. */
 bool descriptor_is_ours(const struct thread *t, uint64_t fd);
+/* The first of ours that is not below `from`; OWN_NONE. */
+#define OWN_NONE UINT32_MAX
+uint32_t descriptor_own_from(const struct process *process, uint32_t from);
 /* While we open files to execute something, the guest's own limit is not in the way: as much as may
  * be. What it was, to give back. */
 uint64_t descriptor_limit_raise(void);

@@ -206,27 +206,37 @@ static int map_stack(struct memory *memory, const struct layout *layout, bool is
  * first that the guest's limit does not let it have, unless that is far away (the kernel's table is
  * as long as the highest number, and every fork copies it).
  */
-static int keep_program(
-	struct process *process, int fd, uint64_t descriptor_limit, struct error *err)
+static int keep_high(int fd, uint64_t descriptor_limit)
 {
 	int high,
 		place = descriptor_limit <= PROGRAM_FD_MAX && descriptor_limit > TRANSLATOR_FD_FIRST
 		? (int)descriptor_limit
 		: PROGRAM_FD;
 
-	if (fd < 0)
-		fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
-	if (fd < 0)
-		return error_errno(err, errno, "cannot open /proc/self/exe");
-	if (fd < place) {
+	if (fd >= 0 && fd < place) {
 		high = fcntl(fd, F_DUPFD_CLOEXEC, place);
 		if (high >= 0) {
 			close(fd);
 			fd = high;
 		}
 	}
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	process->program_fd = fd;
+	if (fd >= 0)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return fd;
+}
+
+static int keep_descriptors(struct process *process, const struct translate_options *o,
+	uint64_t descriptor_limit, struct error *err)
+{
+	int fd = o->program_fd;
+
+	if (fd < 0)
+		fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, errno, "cannot open /proc/self/exe");
+	process->program_fd = keep_high(fd, descriptor_limit);
+	process->code_fd = keep_high(o->code_fd, descriptor_limit);
+	process->list_fd = keep_high(o->list_fd, descriptor_limit);
 	return 0;
 }
 
@@ -246,11 +256,13 @@ static int make_process(const struct translate_options *o, uint64_t descriptor_l
 	process->is_contained = o->is_contained;
 	process->is_traced = o->is_traced;
 	process->prefix = o->prefix;
-	if (o->code_dir)
-		process->saved = saved_code_open(o->code_dir);
-	r = keep_program(process, o->program_fd, descriptor_limit, err);
+	r = keep_descriptors(process, o, descriptor_limit, err);
 	if (r < 0)
 		return r;
+	if (process->code_fd >= 0)
+		process->saved = saved_code_open_contained(process->code_fd, process->list_fd);
+	else if (o->code_dir)
+		process->saved = saved_code_open(o->code_dir);
 	*ret = process;
 	return 0;
 }
@@ -386,6 +398,7 @@ int translate_make_saved_code(const char *dir, char *const *layers, struct error
 
 	setrlimit(RLIMIT_CPU, &cpu);
 	setrlimit(RLIMIT_CORE, &core);
+	setpriority(PRIO_PROCESS, 0, 19);
 	return saved_code_make(dir, layers, SAVED_CODE_LIST_FD, err);
 }
 
@@ -413,6 +426,10 @@ static int parse_word(const char *word, struct translate_options *o)
 		return parse_descriptor(rest, &o->program_fd);
 	else if ((rest = str_after_prefix(word, TRANSLATOR_WORD_FILTER)))
 		return parse_descriptor(rest, &o->filter_fd);
+	else if ((rest = str_after_prefix(word, TRANSLATOR_WORD_CODE)))
+		return parse_descriptor(rest, &o->code_fd);
+	else if ((rest = str_after_prefix(word, TRANSLATOR_WORD_LIST)))
+		return parse_descriptor(rest, &o->list_fd);
 	else if ((rest = str_after_prefix(word, "open=")))
 		return parse_descriptor(rest, &o->open_fd);
 	else if ((rest = str_after_prefix(word, "name=")))
@@ -428,9 +445,12 @@ static int parse_word(const char *word, struct translate_options *o)
 
 int translate_from_environment(char **argv, char **envp, struct translate_options *ret)
 {
-	struct translate_options o = {
-		.program_fd = -1, .filter_fd = -1, .open_fd = -1, .debug_fd = -1
-	};
+	struct translate_options o = { .program_fd = -1,
+		.filter_fd = -1,
+		.code_fd = -1,
+		.list_fd = -1,
+		.open_fd = -1,
+		.debug_fd = -1 };
 	const char *value = envp[0] ? str_after_prefix(envp[0], TRANSLATOR_VARIABLE "=") : NULL;
 	char *word, *end;
 

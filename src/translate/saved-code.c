@@ -29,7 +29,8 @@
 #define NEW_PART_MIN 16 /* nor when it is less than a sixteenth of what there is */
 
 struct saved_code {
-	char dir[PATH_MAX];
+	char dir[PATH_MAX]; /* empty: it is open as dir_fd, in a container */
+	int dir_fd, list_fd;
 	uint32_t lock;
 	unsigned nr_modules;
 	struct saved_module modules[SAVED_MODULES_MAX];
@@ -49,14 +50,27 @@ struct saved_code *saved_code_open(const char *dir)
 	if (strlen(dir) >= PATH_MAX || (stat(dir, &st) == 0 && !saved_code_is_safe(&st)))
 		return NULL;
 	saved = calloc(1, sizeof(*saved));
-	if (saved)
+	if (saved) {
 		strcpy(saved->dir, dir);
+		saved->dir_fd = saved->list_fd = -1;
+	}
+	return saved;
+}
+
+struct saved_code *saved_code_open_contained(int dir_fd, int list_fd)
+{
+	struct saved_code *saved = calloc(1, sizeof(*saved));
+
+	if (saved) {
+		saved->dir_fd = dir_fd;
+		saved->list_fd = list_fd;
+	}
 	return saved;
 }
 
 const char *saved_code_dir(const struct saved_code *saved)
 {
-	return saved ? saved->dir : NULL;
+	return saved && saved->dir_fd < 0 ? saved->dir : NULL;
 }
 
 /* --- the guest maps a file ---------------------------------------------------------------------
@@ -88,8 +102,9 @@ static void restore(const struct saved_code *saved, struct jit *jit, const struc
 	char path[PATH_MAX + SAVED_NAME_BYTES];
 	int64_t fd;
 
-	snprintf(path, sizeof(path), "%s/%s", saved->dir, m->name);
-	fd = host_call(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+	snprintf(path, sizeof(path), "%s/%s", saved->dir_fd < 0 ? saved->dir : ".", m->name);
+	fd = host_call(SYS_openat, saved->dir_fd < 0 ? AT_FDCWD : saved->dir_fd, path,
+		O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
 	if (fd < 0)
 		return;
 	/* What does not fit is made again when we end. */
@@ -109,6 +124,8 @@ void saved_code_mapped(struct saved_code *saved, struct memory *memory, int fd, 
 	m = add_module(saved, start);
 	if (m) {
 		*m = (struct saved_module){ .start = start, .size = size, .offset = offset };
+		if (saved->dir_fd >= 0)
+			st.st_dev = SAVED_CODE_ANY_DEVICE;
 		saved_code_name(m->name, &st, offset, size);
 		if (find_path(fd, m->path))
 			restore(saved, memory->jit, m);
@@ -186,6 +203,7 @@ static _Noreturn void execute_maker(
 	int null, ends[2];
 	bool has_ends;
 	char byte;
+	uint64_t no_signals = 0;
 
 	strcpy(dir, saved->dir);
 	host_call(SYS_setsid);
@@ -210,6 +228,7 @@ static _Noreturn void execute_maker(
 		host_call(SYS_dup3, list, SAVED_CODE_LIST_FD, 0);
 	host_call(SYS_close_range, SAVED_CODE_LIST_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 	host_call(SYS_chdir, "/");
+	host_call(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, NULL, sizeof(no_signals));
 	host_call(SYS_execveat, process->program_fd, "", argv, envp, AT_EMPTY_PATH);
 	for (;;)
 		host_call(SYS_exit_group, 1);
@@ -234,12 +253,14 @@ void saved_code_finish(const struct saved_code *saved, const struct process *pro
 
 	if (!saved || !saved->nr_modules)
 		return;
-	list = make_list();
+	list = saved->dir_fd < 0 ? make_list() : saved->list_fd;
 	if (list < 0)
 		return;
 	for (unsigned i = 0; i < saved->nr_modules; i++)
 		if (saved->modules[i].size)
 			is_worth_it |= write_list((int)list, process, &saved->modules[i]);
+	if (saved->dir_fd >= 0) /* it goes on with the container's other processes */
+		return;
 	if (is_worth_it) {
 		child = host_call(SYS_clone, 0, 0, 0, 0, 0);
 		if (child == 0)

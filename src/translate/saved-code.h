@@ -24,6 +24,8 @@ bool saved_code_is_safe(const struct stat *st);
 
 /* `dir` is an absolute path. NULL when it is not safe, or memory is out: nothing is kept. */
 struct saved_code *saved_code_open(const char *dir);
+/* A container's: the folder is open as dir_fd, the list is written to list_fd (-1: to nobody). */
+struct saved_code *saved_code_open_contained(int dir_fd, int list_fd);
 /* The folder, for a program that is executed; NULL. */
 const char *saved_code_dir(const struct saved_code *saved);
 

@@ -428,8 +428,11 @@ int64_t call_exit_group(struct thread *t, const uint64_t a[6])
 {
 	if (t->process->debugger)
 		debugger_exit(t, (int)a[0]);
-	if (!t->is_vforked)
+	if (!t->is_vforked) {
+		/* A limit of what files may grow to is none of the program's matters any more. */
+		signal_block();
 		saved_code_finish(t->process->saved, t->process);
+	}
 	jit_print_stats(t->process->jit, 2); /* when STRATA_JIT asks for it */
 	for (;;)
 		host_call(SYS_exit_group, a[0]);

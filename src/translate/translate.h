@@ -33,6 +33,7 @@ struct translate_options {
 	const char *prefix; /* of -L: where loaders and libraries are looked for first; NULL */
 	int program_fd; /* this program; -1: /proc/self/exe is opened */
 	int filter_fd, open_fd; /* -1: none */
+	int code_fd, list_fd; /* of a container; -1: none */
 	/* A socket that is listened on (debug/debug.h): a debugger is waited for before the first
 	 * instruction. -1: none */
 	int debug_fd;

@@ -113,6 +113,8 @@ static int translate_main(struct cli *cli, void *options, int argc, char **argv,
 		.prefix = o->prefix,
 		.program_fd = -1,
 		.filter_fd = -1,
+		.code_fd = -1,
+		.list_fd = -1,
 		.open_fd = -1,
 		.debug_fd = -1,
 		.is_traced = o->strace || is_debugged("calls") };
