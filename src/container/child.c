@@ -93,6 +93,7 @@ static const struct stage spawn_stages[] = {
 	{ namespaces_join_mounts, NULL },
 	{ mounts_keep_peers, NULL },
 	{ rootfs_isolate_mounts, NULL },
+	{ translation_open, NULL },
 	{ rootfs_mount, NULL },
 	{ mounts_make, NULL },
 	{ devices_make, NULL },
@@ -225,7 +226,8 @@ static int wait_for_another(struct child *child)
 	/* Everything that process_execute() looks at. */
 	const int wanted[] = { child->sync_fd, child->options->start_fd, child->root_fd,
 		child->terminal_fd, child->apparmor_fd, child->selinux_fd, child->selinux_key_fd,
-		child->agent_fd, child->own_fds_fd, child->translator_fd, child->guest_filter_fd };
+		child->agent_fd, child->own_fds_fd, child->translator_fd, child->guest_filter_fd,
+		child->translations_fd, child->translations_list_fd };
 	int fd;
 
 	keep_only(wanted, ARRAY_SIZE(wanted), 3 + (unsigned)child->options->listen_fds);

@@ -283,6 +283,9 @@ struct container_identity {
  */
 int container_check_propagation(const struct container_config *config, struct error *err);
 
+#define CONTAINER_TRANSLATIONS_CODE "code"
+#define CONTAINER_TRANSLATIONS_NONE "none"
+
 struct container_spawn_options {
 	int stdio[3]; /* become 0, 1, 2; -1 = /dev/null; ignored with a terminal */
 	bool new_session; /* setsid without a terminal too */
@@ -290,6 +293,13 @@ struct container_spawn_options {
 	/* container_exec(): existing cgroups below the container's to enter, as an strv: "SUB", or
 	 * on v1 "CONTROLLER[,CONTROLLER...]:SUB". NULL: the container's own. */
 	char *const *sub_cgroups;
+	/* Translated code that may be taken (NULL: none): this folder's
+	 * CONTAINER_TRANSLATIONS_CODE, which the container sees in a way it cannot write to,
+	 * CONTAINER_TRANSLATIONS_NONE beside it being empty. What else was translated is written to
+	 * translations_list; 0, -1 = none.
+	 */
+	const char *translations;
+	int translations_list;
 	/* A lock of ours, not to be held by a child that hangs when we are gone; 0 = none. */
 	int lock_fd;
 	bool adopt_cgroup; /* somebody has chosen its path: one that is there and empty is theirs */

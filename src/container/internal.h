@@ -95,7 +95,8 @@ struct child {
 	int *source_fds;
 	int apparmor_fd, selinux_fd, selinux_key_fd; /* see labels.c; or -1 */
 	int agent_fd, own_fds_fd, agent_socket; /* see seccomp-listener.c; or -1 */
-	int translator_fd, guest_filter_fd; /* see translation.c; or -1 */
+	/* see translation.c; or -1 */
+	int translator_fd, guest_filter_fd, translations_fd, translations_list_fd;
 	char *agent_text;
 	pid_t outer_pid, first_pid; /* our number outside; the container's first process's */
 	int nodes_fd; /* a detached tmpfs with the nodes of config->devices, named by index, or -1
@@ -266,6 +267,8 @@ int translation_prepare(struct child *child, struct error *err);
 void translation_close(struct child *child);
 /* Out of the command's way, before limits are set. */
 int translation_keep(struct child *child, struct error *err);
+/* The child: what only it can open. */
+int translation_open(struct child *child, struct error *err);
 /* Of config->translate: would execve(2) take the file, which is no script? It was found as
  * `command`. */
 int translation_check(const struct child *child, int fd, const char *command, struct error *err);

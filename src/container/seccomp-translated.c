@@ -38,7 +38,9 @@ static const char translator_needs[] =
 	/* faults of the guest's, and locks between its threads */
 	"rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack futex gettid getpid tgkill "
 	/* the guest's execve(2), its name, its end */
-	"execve execveat prctl exit exit_group";
+	"execve execveat prctl exit exit_group "
+	/* the list of what was translated */
+	"writev";
 
 const struct seccomp_target seccomp_riscv64 = {
 	.arches = riscv64_arches,

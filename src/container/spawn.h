@@ -13,6 +13,7 @@
 		.nodes_fd = -1, .terminal_fd = -1, .terminal_master_fd = -1, .apparmor_fd = -1,    \
 		.selinux_fd = -1, .selinux_key_fd = -1, .agent_fd = -1, .own_fds_fd = -1,          \
 		.agent_socket = -1, .translator_fd = -1, .guest_filter_fd = -1,                    \
+		.translations_fd = -1, .translations_list_fd = -1,                                 \
 	}
 
 /* clone3(2) as fork(2), signal handlers reset in the child. Returns like fork(). */

@@ -14,16 +14,19 @@
 #include <elf.h>
 #include <limits.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "base/io.h"
+#include "base/log.h"
 #include "base/process.h"
 #include "base/str.h"
 #include "base/translator.h"
 
 #define SEALS		    (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 #define PROGRAM_HEADERS_MAX 64
+#define DESCRIPTORS	    4 /* for the translator */
 
 /* Go's names. What else a CPU of the table needs is in seccomp-translated.c and translate/. */
 static const struct cpu {
@@ -94,6 +97,51 @@ static int open_translator(struct error *err)
 	return r < 0 ? error_errno(err, r, "cannot open %s", path) : r;
 }
 
+/*
+ * Translated code, as an overlay of nothing but lower folders: what has no upper one cannot be made
+ * writable by whoever has which rights over the mount; a read-only clone could, by
+ * mount_setattr(2). Attached nowhere; the caller needs CAP_SYS_ADMIN over its mount namespace.
+ */
+static int open_translations(const char *folder)
+{
+	_cleanup_close_ int place = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fs = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
+	char lower[96];
+	int fd;
+
+	snprintf(lower, sizeof(lower),
+		"/proc/self/fd/%d/" CONTAINER_TRANSLATIONS_CODE
+		":/proc/self/fd/%d/" CONTAINER_TRANSLATIONS_NONE,
+		place, place);
+	if (place < 0 || fs < 0 ||
+		syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "lowerdir", lower, 0) < 0 ||
+		syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	fd = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
+		MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Without them each program is translated again, and that is all. */
+static void find_translations(struct child *child)
+{
+	const char *folder = child->options->translations;
+	int fd;
+
+	if (child->translator_fd < 0 || !folder)
+		return;
+	fd = open_translations(folder);
+	if (fd < 0) {
+		log_debug("translated code is not taken from %s: %s", folder, strerror(-fd));
+		return;
+	}
+	child->translations_fd = fd;
+	/* Nobody writes to one that is not there. */
+	if (child->options->translations_list > 0)
+		child->translations_list_fd = fcntl(
+			child->options->translations_list, F_DUPFD_CLOEXEC, 3);
+}
+
 int translation_prepare(struct child *child, struct error *err)
 {
 	const struct container_config *config = child->config;
@@ -112,6 +160,8 @@ int translation_prepare(struct child *child, struct error *err)
 		r = child->guest_filter_fd = write_filter(&guest, err);
 	if (r >= 0)
 		r = child->translator_fd = open_translator(err);
+	if (r >= 0 && !child->rootless)
+		find_translations(child);
 	seccomp_program_free(&guest);
 	if (r < 0)
 		translation_close(child);
@@ -122,7 +172,10 @@ void translation_close(struct child *child)
 {
 	cleanup_close(&child->translator_fd);
 	cleanup_close(&child->guest_filter_fd);
+	cleanup_close(&child->translations_fd);
+	cleanup_close(&child->translations_list_fd);
 	child->translator_fd = child->guest_filter_fd = -1;
+	child->translations_fd = child->translations_list_fd = -1;
 	seccomp_program_free(&child->seccomp);
 }
 
@@ -137,8 +190,8 @@ static int move_up(int *fd, int lowest)
 	if (*fd < 0)
 		return 0;
 	getrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_cur < TRANSLATOR_FD_FIRST + 2)
-		first = limit.rlim_cur > 2 ? (int)limit.rlim_cur - 2 : 0;
+	if (limit.rlim_cur < TRANSLATOR_FD_FIRST + DESCRIPTORS)
+		first = limit.rlim_cur > DESCRIPTORS ? (int)limit.rlim_cur - DESCRIPTORS : 0;
 	moved = fcntl(*fd, F_DUPFD_CLOEXEC, first > lowest ? first : lowest);
 	if (moved < 0)
 		return -errno;
@@ -154,8 +207,27 @@ int translation_keep(struct child *child, struct error *err)
 
 	if (r == 0)
 		r = move_up(&child->guest_filter_fd, lowest);
+	if (r == 0)
+		r = move_up(&child->translations_fd, lowest);
+	if (r == 0)
+		r = move_up(&child->translations_list_fd, lowest);
 	return r < 0 ? error_errno(err, r, "cannot keep a descriptor for %s", TRANSLATOR_PROGRAM)
 		     : 0;
+}
+
+/* Whoever is root of a user namespace only can mount only here. */
+int translation_open(struct child *child, struct error *err)
+{
+	int lowest = 3 + child->options->listen_fds;
+
+	if (!child->rootless)
+		return 0;
+	find_translations(child);
+	if (move_up(&child->translations_fd, lowest) < 0 ||
+		move_up(&child->translations_list_fd, lowest) < 0)
+		return error_set(
+			err, EMFILE, "cannot keep a descriptor for %s", TRANSLATOR_PROGRAM);
+	return 0;
 }
 
 /* --- the child: can it be executed? ----------------------------------------------------------- */
@@ -216,21 +288,28 @@ int translation_check(const struct child *child, int fd, const char *command, st
 
 /* --- the child: execute it -------------------------------------------------------------------- */
 
+static void append_word(struct str *words, const char *word, int fd)
+{
+	if (fd >= 0)
+		str_appendf(words, "%s%d\n", word, fd);
+}
+
 int translation_make_environment(struct child *child, const char *path, struct error *err)
 {
-	_cleanup_free_ char *filter = NULL, *first = NULL;
+	_cleanup_str_ struct str words = { 0 };
+	_cleanup_free_ char *first = NULL;
 	size_t count = strv_length(child->env), kept = 0;
 	char **env;
 
 	if (child->translator_fd < 0)
 		return 0;
-	filter = child->guest_filter_fd < 0
-		? strdup("")
-		: strf(TRANSLATOR_WORD_FILTER "%d\n", child->guest_filter_fd);
-	if (filter)
-		first = strf(TRANSLATOR_VARIABLE "=" TRANSLATOR_WORD_CONTAINED
-						 "\n" TRANSLATOR_WORD_SELF "%d\n%s%s",
-			child->translator_fd, filter, path);
+	str_append(&words, TRANSLATOR_VARIABLE "=" TRANSLATOR_WORD_CONTAINED "\n");
+	append_word(&words, TRANSLATOR_WORD_SELF, child->translator_fd);
+	append_word(&words, TRANSLATOR_WORD_FILTER, child->guest_filter_fd);
+	append_word(&words, TRANSLATOR_WORD_CODE, child->translations_fd);
+	append_word(&words, TRANSLATOR_WORD_LIST, child->translations_list_fd);
+	str_append(&words, path);
+	first = str_finish(&words);
 	env = first ? reallocarray(child->env, count + 2, sizeof(*env)) : NULL;
 	if (!env)
 		return error_oom(err);
@@ -250,9 +329,12 @@ int translation_make_environment(struct child *child, const char *path, struct e
 
 void translation_execute(const struct child *child)
 {
-	if (fcntl(child->translator_fd, F_SETFD, 0) < 0 ||
-		(child->guest_filter_fd >= 0 && fcntl(child->guest_filter_fd, F_SETFD, 0) < 0))
-		return;
+	const int passed[] = { child->translator_fd, child->guest_filter_fd, child->translations_fd,
+		child->translations_list_fd };
+
+	for (size_t i = 0; i < ARRAY_SIZE(passed); i++)
+		if (passed[i] >= 0 && fcntl(passed[i], F_SETFD, 0) < 0)
+			return;
 	syscall(SYS_execveat, child->translator_fd, "", child->process->args, child->env,
 		AT_EMPTY_PATH);
 }

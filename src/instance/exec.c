@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 
 #include "base/process.h"
+#include "instance/translations.h"
 
 #define EXIT_CODE_STRATA	 125
 #define EXIT_CODE_NOT_EXECUTABLE 126
@@ -265,10 +266,12 @@ static int start_process(struct instance *instance, const struct isolation_ops *
 	const struct instance_attach_options *attach = &options->attach;
 	const bool open[3] = { attach->stdin_open, attach->stdout_open, attach->stderr_open };
 	struct container_spawn_options spawn = { .stdio = { -1, -1, -1 }, .new_session = true };
+	_cleanup_free_ char *translations = translations_folder(instance);
 	int *const ours[3] = { &relay->in, &relay->out, &relay->err };
 	bool close_theirs[3] = { false };
 	int r = 0;
 
+	spawn.translations = translations;
 	for (int i = 0; i < 3 && r == 0 && !options->process.terminal && !options->detach; i++)
 		r = connect_stdio(i, open[i], &spawn.stdio[i], ours[i], &close_theirs[i], err);
 	if (r == 0)

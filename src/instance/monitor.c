@@ -37,6 +37,7 @@
 #include "base/process.h"
 #include "instance/client.h"
 #include "instance/join.h"
+#include "instance/translations.h"
 
 #define EXIT_CODE_NOT_EXECUTABLE 126
 #define EXIT_CODE_NOT_FOUND	 127
@@ -264,9 +265,14 @@ static int start_command(struct monitor *monitor, struct error *err)
 		.meanwhile = get_ready,
 		.meanwhile_context = monitor,
 		.release_at_once = true };
+	_cleanup_free_ char *translations = NULL;
 	int r;
 
 	monitor_protect(monitor, false);
+	options.translations = translations = translations_folder(instance);
+	if (translations && !monitor->translations_list)
+		monitor->translations_list = translations_open_list();
+	options.translations_list = monitor->translations_list;
 	r = instance_refresh_joins(instance, err);
 	if (r == 0)
 		r = instance_choose_cgroup(instance, err);
@@ -399,6 +405,10 @@ static void end(struct monitor *monitor)
 	reply_to_stoppers(monitor);
 	monitor_unlisten(monitor); /* of what is invisible nobody looks for the socket */
 	release_host(monitor);
+	if (monitor->translations_list > 0) {
+		monitor_protect(monitor, false); /* it inherits that */
+		translations_keep(instance, monitor->translations_list);
+	}
 	scope_wait(monitor);
 	if (!remove) {
 		monitor_save_state(monitor, true);

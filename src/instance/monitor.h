@@ -108,6 +108,7 @@ struct monitor {
 	pid_t ready_for; /* the process that state.json and the control socket were made ready for
 			  */
 	int starter; /* socket to the process that started us; -1 once client 0 has it */
+	int translations_list; /* translations.h; 0: not opened yet, or -1 */
 	pid_t scope_helper; /* strata-scope, until it was waited for */
 	int64_t run_started_ns; /* monotonic */
 	int64_t backoff_ns;
