@@ -166,6 +166,17 @@ static bool emit_lea(struct emitter *e, const struct ir *ir, unsigned size, uint
 	return true;
 }
 
+/* 0 - b */
+static void emit_negate(struct emitter *e, const struct ir *ir, unsigned size)
+{
+	uint8_t reg = target(e, ir->d, RAX);
+
+	move_to(e, reg, ir->b, size);
+	x86_legacy(&e->code, size, X86_PP_NONE, X86_MAP_ONE, 0xf7, 3, x86_r(reg));
+	finish_word(e, ir, reg);
+	out(e, ir->d, reg);
+}
+
 void emit_binary(struct emitter *e, const struct ir *ir)
 {
 	enum x86_arithmetic op = arithmetic_of((enum ir_op)ir->op);
@@ -175,6 +186,10 @@ void emit_binary(struct emitter *e, const struct ir *ir)
 
 	if (emit_in_memory(e, ir))
 		return;
+	if (ir->op == IR_SUB && ir->a == IR_ZERO && !(ir->flags & IR_IMMEDIATE)) {
+		emit_negate(e, ir, size);
+		return;
+	}
 	if (!emit_lea(e, ir, size, reg)) {
 		if (!(ir->flags & IR_IMMEDIATE) && is_in(e, b, reg) && a != b) {
 			if (is_commutative((enum ir_op)ir->op)) {
@@ -280,10 +295,14 @@ void emit_multiply(struct emitter *e, const struct ir *ir)
 	unsigned size = ir->flags & IR_WORD ? 4 : 8;
 	uint8_t reg = target(e, ir->d, RAX);
 
-	if (is_in(e, ir->b, reg) && !is_in(e, ir->a, reg))
-		reg = RAX;
-	move_to(e, reg, ir->a, size);
-	x86_legacy(&e->code, size, X86_PP_NONE, X86_MAP_0F, 0xaf, reg, operand_b(e, ir, RCX));
+	struct ir product = *ir;
+
+	if (is_in(e, ir->b, reg)) {
+		product.a = ir->b;
+		product.b = ir->a;
+	}
+	move_to(e, reg, product.a, size);
+	x86_legacy(&e->code, size, X86_PP_NONE, X86_MAP_0F, 0xaf, reg, operand_b(e, &product, RCX));
 	finish_word(e, ir, reg);
 	out(e, ir->d, reg);
 }
