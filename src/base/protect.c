@@ -7,9 +7,12 @@
  * file of its program is the host's. Others keep them from it in the first place (process_hide() in
  * container/child.c, container/command.c), but between the look at a command and its execve(2) the
  * file can be exchanged for a link to /proc/self/exe. So a program that enters containers executes
- * itself again, from a place that nobody can write to: a read-only clone of the mount that its file
- * is on, attached nowhere, or a sealed copy in memory where mounts are not ours to clone. It does
- * so before anything else, and knows by the place itself that it was done.
+ * itself again, from a place that nobody can write to: a sealed copy in memory. It does so before
+ * anything else, and knows by the place itself that it was done.
+ *
+ * A read-only clone of the mount that its file is on would cost less, but whoever may make a user
+ * namespace can clear the flag of one that is attached nowhere (mount_setattr(2), seen on Linux
+ * 6.18). It is what is left where no memory can be had.
  *
  * The same place is there for another program of the host's that is to run inside.
  */
@@ -79,9 +82,9 @@ static int copy_sealed(const char *name, int from)
 
 static int open_place(const char *path, const char *name, int fd)
 {
-	int place = clone_read_only(path);
+	int place = copy_sealed(name, fd);
 
-	return place < 0 ? copy_sealed(name, fd) : place;
+	return place < 0 ? clone_read_only(path) : place;
 }
 
 int process_open_protected(const char *path)
