@@ -22,8 +22,9 @@
 #include "translate/saved-code-internal.h"
 #include "translate/saved-code.h"
 
-/* Where code that moves is translated: high, so that all its addresses take 64 bits. */
-#define PLACE		UINT64_C(0x2000000000)
+/* Where code that moves is translated: high, so that all its addresses take 64 bits, and above what
+ * AddressSanitizer needs. */
+#define PLACE		UINT64_C(0x200000000000)
 #define MOVES_ABOVE	(UINT64_C(1) << 32)
 #define MODULE_SIZE_MAX (UINT64_C(1) << 31)
 #define LISTED_MAX	2048 /* a container's processes' all together */

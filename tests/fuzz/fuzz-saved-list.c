@@ -21,7 +21,7 @@
 #include "translate/saved-code-internal.h"
 #include "translate/saved-code.h"
 
-#define PLACE ((void *)UINT64_C(0x2000000000)) /* where saved-code-make.c maps */
+#define PLACE ((void *)UINT64_C(0x200000000000)) /* where saved-code-make.c maps */
 #define PAGES 3
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -14,9 +14,10 @@
 #include "jit/internal.h"
 #include "jit/riscv/cpu.h"
 
-#define HERE	  UINT64_C(0x2000000000)
-#define THERE	  UINT64_C(0x3000000000)
-#define ELSEWHERE UINT64_C(0x3100000000)
+/* Above AddressSanitizer's shadow. */
+#define HERE	  UINT64_C(0x200000000000)
+#define THERE	  UINT64_C(0x300000000000)
+#define ELSEWHERE UINT64_C(0x310000000000)
 
 enum { PAGE = 4096, A0 = 10, A1 = 11, TURNS = 5000 };
 

@@ -31,7 +31,7 @@ static struct process process = { .signal_return = 0x7000 };
 static int map_stack(void **state)
 {
 	/* Below GUEST_END, as all of the guest's memory. */
-	stack = mmap((void *)0x200000000, STACK_BYTES, PROT_READ | PROT_WRITE,
+	stack = mmap((void *)0x200000000000, STACK_BYTES, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	return stack == MAP_FAILED;
 }
