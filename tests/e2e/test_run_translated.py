@@ -565,7 +565,15 @@ class Intruder:
         if self.libc.ptrace(request, self.pid, address, data) < 0:
             raise OSError(ctypes.get_errno(), f"ptrace {request}")
 
+    def _waits(self):
+        """In the same call now and a little later: it sleeps in it."""
+        where = [Path(f"/proc/{self.pid}/syscall").read_text()]
+        time.sleep(0.05)
+        where.append(Path(f"/proc/{self.pid}/syscall").read_text())
+        return where[0] == where[1] and not where[0].startswith("running")
+
     def __enter__(self):
+        wait_until(self._waits)
         self._ptrace(PTRACE_ATTACH)
         os.waitpid(self.pid, 0x40000000)  # __WALL
         self.saved = Registers()
