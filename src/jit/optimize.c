@@ -235,15 +235,14 @@ static void fold_address(const struct facts *f, struct ir *ir)
  */
 
 /* The operation that made a slot, if its own operand a still has the value it had then. */
-static const struct ir *maker(const struct facts *f, const struct ir_block *block,
-	const uint32_t *versions, unsigned slot)
+static const struct ir *maker(const struct facts *f, const struct ir_block *block, unsigned slot)
 {
 	const struct ir *made;
 
 	if (slot >= NR_SLOTS || f->made_by[slot] < 0)
 		return NULL;
 	made = &block->ops[f->made_by[slot]];
-	if (made->a >= NR_SLOTS || f->version[made->a] != versions[f->made_by[slot]])
+	if (made->a >= NR_SLOTS || f->version[made->a] != made->version)
 		return NULL;
 	return made;
 }
@@ -297,17 +296,16 @@ static void find_extension(const struct facts *f, const struct ir_block *block, 
 }
 
 /* An unsigned word, shifted by 1 to 3, plus something: one operation. */
-static void find_shift_add(const struct facts *f, const struct ir_block *block,
-	const uint32_t *versions, struct ir *ir)
+static void find_shift_add(const struct facts *f, const struct ir_block *block, struct ir *ir)
 {
 	const struct ir *shift;
 	uint8_t other = ir->b;
 
 	if (ir->op != IR_ADD || ir->flags & (IR_IMMEDIATE | IR_WORD) || ir->b == IR_ZERO)
 		return;
-	shift = maker(f, block, versions, ir->a);
+	shift = maker(f, block, ir->a);
 	if (!shift || shift->op != IR_SHIFT_ADD) {
-		shift = maker(f, block, versions, ir->b);
+		shift = maker(f, block, ir->b);
 		other = ir->a;
 	}
 	if (!shift || shift->op != IR_SHIFT_ADD || shift->b != IR_ZERO || shift->imm > 3)
@@ -320,11 +318,10 @@ static void find_shift_add(const struct facts *f, const struct ir_block *block,
 }
 
 /* (a << n) | (a >> width - n), by or, add or xor: a rotation. */
-static void find_rotation(const struct facts *f, const struct ir_block *block,
-	const uint32_t *versions, struct ir *ir)
+static void find_rotation(const struct facts *f, const struct ir_block *block, struct ir *ir)
 {
-	const struct ir *left = maker(f, block, versions, ir->a);
-	const struct ir *right = maker(f, block, versions, ir->b);
+	const struct ir *left = maker(f, block, ir->a);
+	const struct ir *right = maker(f, block, ir->b);
 	unsigned width;
 
 	if ((ir->op != IR_OR && ir->op != IR_ADD && ir->op != IR_XOR) || ir->flags & IR_IMMEDIATE ||
@@ -452,7 +449,6 @@ static void note(struct facts *f, const struct ir *ir, int index)
 static void go_down(struct ir_block *block)
 {
 	struct facts f = { .moves = block->pc > UINT32_MAX };
-	uint32_t versions[IR_BLOCK_MAX];
 
 	forget(&f);
 	for (unsigned i = 0; i < block->nr; i++) {
@@ -462,15 +458,14 @@ static void go_down(struct ir_block *block)
 		fold_address(&f, ir);
 		simplify(&f, ir);
 		find_extension(&f, block, ir);
-		find_rotation(&f, block, versions, ir);
-		find_shift_add(&f, block, versions, ir);
+		find_rotation(&f, block, ir);
+		find_shift_add(&f, block, ir);
 		find_quiet_comparison(block, i);
 		ir->version = ir->a < NR_SLOTS ? f.version[ir->a] : 0;
-		versions[i] = ir->version;
 		note(&f, ir, (int)i);
 		/* An operation that overwrites its own operand cannot be looked through. */
 		if (ir->d < NR_SLOTS && ir->d == ir->a)
-			versions[i] = UINT32_MAX;
+			ir->version = UINT32_MAX;
 		if (forgets_everything((enum ir_op)ir->op))
 			forget(&f);
 	}

@@ -10,9 +10,23 @@
 #include <assert.h>
 #include <string.h>
 
+#include "jit/riscv/decode.h"
+
+#define LABELS_MAX  128
+#define CSR_FFLAGS  1
 #define LINE_MAX    64 /* guest instructions */
 #define REGION_MAX  320
 #define OPS_RESERVE 8 /* operations that one instruction and the end of a block may take */
+
+struct lift {
+	struct ir_block *block;
+	struct riscv_insn insn;
+	uint64_t pc; /* of insn */
+	bool is_over; /* it does not go on behind insn */
+	uint64_t jump; /* where it goes on instead, or 0 */
+	unsigned nr_labels;
+	uint64_t labels[LABELS_MAX];
+};
 
 enum shape {
 	SHAPE_HELPER, /* no row */
@@ -209,7 +223,7 @@ static uint8_t float_slot(unsigned reg)
 	return (uint8_t)(RISCV_FIRST_FLOAT_SLOT + reg);
 }
 
-struct ir *riscv_lift_add(struct lift *lift, enum ir_op op)
+static struct ir *add(struct lift *lift, enum ir_op op)
 {
 	struct ir *ir = &lift->block->ops[lift->block->nr++];
 
@@ -222,11 +236,6 @@ struct ir *riscv_lift_add(struct lift *lift, enum ir_op op)
 		.length = lift->insn.length,
 		.pc = lift->pc };
 	return ir;
-}
-
-static struct ir *add(struct lift *lift, enum ir_op op)
-{
-	return riscv_lift_add(lift, op);
 }
 
 /* The instruction, for the interpreter. */
@@ -375,7 +384,7 @@ static bool lift_float_flags(struct lift *lift)
 	const struct riscv_insn *insn = &lift->insn;
 	struct ir *ir;
 
-	if (insn->imm != RISCV_CSR_FFLAGS)
+	if (insn->imm != CSR_FFLAGS)
 		return false;
 	if (insn->op == RISCV_CSRRS && !insn->rs1) {
 		add(lift, IR_FLOAT_READ_FLAGS)->d = integer_slot(insn->rd);
@@ -441,7 +450,7 @@ static bool lift_sums(struct lift *lift)
 	}
 }
 
-void riscv_lift_one(struct lift *lift)
+static void lift_one(struct lift *lift)
 {
 	const struct row *row = &rows[lift->insn.op];
 	struct ir *ir;
@@ -561,7 +570,7 @@ static void lift_line(struct lift *lift, uint64_t end)
 			break;
 		}
 		block->nr_guest++;
-		riscv_lift_one(lift);
+		lift_one(lift);
 		if (lift->is_over && follow(lift))
 			continue;
 		lift->pc += lift->insn.length;
@@ -596,7 +605,7 @@ static bool find_labels(struct lift *lift, uint64_t start, uint64_t end)
 			(lift->insn.op != RISCV_JAL || lift->insn.rd))
 			continue;
 		if (target >= start && target < end) {
-			if (lift->nr_labels == RISCV_LABELS_MAX)
+			if (lift->nr_labels == LABELS_MAX)
 				return false;
 			lift->labels[lift->nr_labels++] = target;
 		}
@@ -638,7 +647,7 @@ static void lift_region(struct lift *lift, uint64_t loop_end)
 		if (lift->is_over)
 			continue;
 		block->nr_guest++;
-		riscv_lift_one(lift);
+		lift_one(lift);
 	}
 	block->segments[0] = (struct ir_segment){ start, lift->pc };
 	block->nr_segments = 1;
