@@ -27,6 +27,9 @@ enum jit_stop {
 	JIT_STOP_NEW_CODE, /* code may have been written (fence.i); pc is behind it */
 	JIT_STOP_FAULT, /* memory not there, or not for that: fault_*; pc is at the instruction */
 	JIT_STOP_INTERRUPT, /* `interrupt` was set; pc is between two instructions */
+	/* Only of a machine's hart: */
+	JIT_STOP_WAIT, /* for an interrupt (wfi); pc is behind the instruction */
+	JIT_STOP_MODE, /* privilege or what else translated code depends on may have changed */
 };
 
 /*

@@ -21,12 +21,14 @@ struct riscv_cpu {
 	/* What lr has read, for sc; the address is RISCV_NO_RESERVATION without one. */
 	uint64_t reserved_address, reserved_value;
 	uint64_t fault_address;
-	int fault_signal, fault_code; /* as in siginfo_t; of JIT_STOP_FAULT */
+	/* Of JIT_STOP_FAULT: as in siginfo_t; of a machine's hart as system.h has it. */
+	int fault_signal, fault_code;
 	/* Set by a signal handler of this thread, or by another thread: riscv_run() returns
 	 * JIT_STOP_INTERRUPT soon, and clears it. */
 	uint32_t interrupt;
 	uint64_t retired; /* instructions, for the counters */
 	struct jit_memory memory;
+	bool is_system; /* this is the start of a struct riscv_system_cpu (system.h) */
 	/* riscv_run()'s: where a fault leaves to while the interpreter runs. */
 	void *run;
 	struct jit_frame frame;

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * system.h - a hart of a machine, as the interpreter and translated code see it: what a user's
+ * program does not have. vcpu/riscv fulfils it.
+ *
+ * struct riscv_cpu comes first in struct riscv_system_cpu; cpu->is_system is set, and then
+ *
+ *  - an address is virtual, and reached through the table of the regime (tlb.h), else through ops;
+ *  - a fault (JIT_STOP_FAULT) has the exception code of the privileged specification (Privileged
+ *    1.13, table 14: 0 to 7, 12, 13, 15) in fault_code, and what stval gets in fault_address;
+ *  - instructions that are not the user's (CSRs, xRET, WFI, fences of address spaces) are ops'.
+ *
+ * Translated code is made for one `mode`: privilege, and whether floating point and vectors may be
+ * used without more ado. Who changes any of these sets mode, before the next instruction.
+ */
+#pragma once
+
+#include "jit/riscv/cpu.h"
+#include "jit/riscv/decode.h"
+#include "jit/tlb.h"
+
+/* Ways to look at memory; each has a table. */
+enum riscv_regime {
+	RISCV_REGIME_USER,
+	RISCV_REGIME_SUPERVISOR, /* sstatus.SUM is 0 */
+	RISCV_REGIME_SUPERVISOR_USER, /* sstatus.SUM is 1 */
+	RISCV_REGIME_MACHINE, /* mstatus.MPRV is 0 */
+	RISCV_REGIMES,
+	/* MPRV: what it looks at depends. Only interpreted, and without a table. */
+	RISCV_REGIME_OTHER = RISCV_REGIMES,
+};
+
+/* Bits of `mode`. */
+enum {
+	RISCV_MODE_REGIME = 7, /* enum riscv_regime */
+	RISCV_MODE_FLOAT = 1 << 3, /* mstatus.FS is Dirty: nothing is left to note */
+	RISCV_MODE_VECTOR = 1 << 4, /* mstatus.VS is Dirty */
+	RISCV_MODE_STEP = 1 << 5, /* a debugger wants every instruction: only interpreted */
+};
+
+enum riscv_access {
+	RISCV_ACCESS_READ,
+	RISCV_ACCESS_WRITE,
+	RISCV_ACCESS_EXECUTE,
+};
+
+struct riscv_system_cpu;
+
+/* Of a page of code. */
+struct riscv_code_page {
+	const uint8_t *host; /* its first byte */
+	uint64_t physical; /* likewise, in the guest */
+};
+
+struct riscv_system_ops {
+	/*
+	 * Read or write `size` bytes (1 to 8) that the table does not have: fills it, reaches
+	 * devices, and crosses pages. false: a fault, and nothing was done (of a write that crosses
+	 * pages, too).
+	 */
+	bool (*access)(struct riscv_system_cpu *cpu, uint64_t address, unsigned size,
+		enum riscv_access access, uint64_t *value);
+	/* Our memory for [address, address + size), which crosses no page, for an atomic or a
+	 * block; NULL: a fault, also when it is a device's. */
+	void *(*reach)(struct riscv_system_cpu *cpu, uint64_t address, unsigned size,
+		enum riscv_access access);
+	/* The page that pc is on, to be executed in the current mode. false: a fault. */
+	bool (*code)(struct riscv_system_cpu *cpu, uint64_t pc, struct riscv_code_page *ret);
+	/*
+	 * Execute an instruction of the CSR group or the privileged ones: JIT_STOP_LIMIT to go on
+	 * at *next, else why not (JIT_STOP_ILLEGAL, JIT_STOP_FAULT, JIT_STOP_WAIT, ...). x[0] may
+	 * be written. fflags, frm and fcsr come here only when RISCV_MODE_FLOAT is not set.
+	 */
+	enum jit_stop (*execute)(
+		struct riscv_system_cpu *cpu, const struct riscv_insn *insn, uint64_t *next);
+	/* A floating point (vector) instruction is about to be executed and RISCV_MODE_FLOAT
+	 * (_VECTOR) is not set: note it as used, or false: it is illegal. */
+	bool (*use_float)(struct riscv_system_cpu *cpu);
+	bool (*use_vector)(struct riscv_system_cpu *cpu);
+};
+
+struct riscv_system_cpu {
+	struct riscv_cpu cpu;
+	const struct riscv_system_ops *ops;
+	uint32_t mode;
+	/* Counts changes of what virtual addresses mean (satp, sfence.vma, PMP): what was looked up
+	 * before is not true any more. */
+	uint32_t address_space;
+	struct jit_tlb tlb[RISCV_REGIMES];
+};

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tlb.h - where a guest's virtual pages lie in our memory, as translated code looks them up.
+ *
+ * A machine's guest has page tables of its own, and more than one way to look at memory: by
+ * privilege and what that may see. Each of them, a regime, has a table for reads and one for
+ * writes. An entry says that the page is memory and may be accessed so; all else (devices, faults,
+ * pages whose writes must be seen) is not in the table, and goes the slow way. It may be forgotten
+ * at any time, by the thread that runs the hart only.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define JIT_TLB_BITS	   9
+#define JIT_TLB_ENTRIES	   (1u << JIT_TLB_BITS)
+#define JIT_TLB_PAGE_BITS  12
+#define JIT_TLB_PAGE_BYTES (UINT64_C(1) << JIT_TLB_PAGE_BITS)
+#define JIT_TLB_EMPTY	   UINT64_C(1) /* no page begins there */
+
+struct jit_tlb_entry {
+	uint64_t page; /* its first address in the guest; JIT_TLB_EMPTY: none */
+	uint64_t offset; /* from an address in the guest to one of ours, modulo 2^64 */
+};
+
+struct jit_tlb {
+	struct jit_tlb_entry read[JIT_TLB_ENTRIES], write[JIT_TLB_ENTRIES];
+};
+
+static inline unsigned jit_tlb_index(uint64_t address)
+{
+	return (unsigned)(address >> JIT_TLB_PAGE_BITS) % JIT_TLB_ENTRIES;
+}
+
+/* Where [address, address + size) is in our memory, all on one page; NULL: not in the table. */
+static inline void *jit_tlb_find(
+	const struct jit_tlb_entry table[JIT_TLB_ENTRIES], uint64_t address, unsigned size)
+{
+	const struct jit_tlb_entry *entry = &table[jit_tlb_index(address)];
+
+	if ((address ^ entry->page) > JIT_TLB_PAGE_BYTES - size)
+		return NULL;
+	return (void *)(uintptr_t)(address + entry->offset);
+}
+
+static inline void jit_tlb_set(
+	struct jit_tlb_entry table[JIT_TLB_ENTRIES], uint64_t address, const void *host)
+{
+	uint64_t page = address & ~(JIT_TLB_PAGE_BYTES - 1);
+
+	table[jit_tlb_index(address)] = (struct jit_tlb_entry){ page,
+		(uint64_t)(uintptr_t)host - address };
+}
+
+static inline void jit_tlb_clear(struct jit_tlb *tlb)
+{
+	for (unsigned i = 0; i < JIT_TLB_ENTRIES; i++)
+		tlb->read[i].page = tlb->write[i].page = JIT_TLB_EMPTY;
+}
+
+static inline void jit_tlb_clear_page(struct jit_tlb *tlb, uint64_t address)
+{
+	tlb->read[jit_tlb_index(address)].page = JIT_TLB_EMPTY;
+	tlb->write[jit_tlb_index(address)].page = JIT_TLB_EMPTY;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vm.h - what a machine is made of: memory, bus, interrupt lines, vcpus. The contract between
+ * boards (machine/), devices (device/) and what executes the guest (vcpu/), none of which knows the
+ * others.
+ *
+ * Threads: each vcpu has one of its own, and calls the bus from it. Devices are called from any of
+ * them and from the machine's event loop, and lock what they have. An interrupt line may be set
+ * from any thread. Memory may be read and written from any thread, as the guest's own harts do it.
+ *
+ * The guest is hostile: an address that came from it is used only through vm_memory_*() or after
+ * vm_memory_at() has found all of it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define VM_PAGE_BYTES	4096u
+#define VM_REGIONS_MAX	16
+#define VM_IO_MAX	128
+#define VM_VCPUS_MAX	16
+#define VM_ACCESS_BYTES 8 /* the widest access to a device */
+
+/* --- memory -----------------------------------------------------------------------------------
+ *
+ * Guest-physical addresses. A region is shared memory of a file without a name, so that it can be
+ * saved, mapped by another process, and given back by page; it costs nothing until it is touched.
+ */
+
+struct vm_region {
+	uint64_t start, size; /* guest-physical, whole pages */
+	uint8_t *host;
+	int fd; /* what it maps, from offset 0 on */
+	/* One byte for each page, written without a lock: enum vm_page. */
+	uint8_t *pages;
+};
+
+enum vm_page {
+	VM_PAGE_HAS_CODE = 1, /* was translated from: a write must be told to the vcpus */
+	VM_PAGE_DIRTY = 2, /* written since the last vm_memory_clean() */
+};
+
+struct vm_memory {
+	struct vm_region regions[VM_REGIONS_MAX];
+	unsigned nr_regions;
+	/* Set by the vcpu back-end: code in [start, start + size) of guest-physical memory has
+	 * changed. Called on any thread, without locks of this module. */
+	void (*code_changed)(void *context, uint64_t start, uint64_t size);
+	void *context;
+};
+
+void vm_memory_init(struct vm_memory *memory);
+/* All of it back to the host; nobody may use it any more. */
+void vm_memory_destroy(struct vm_memory *memory);
+/* Memory at [start, start + size). -EINVAL: no whole pages; -EEXIST: something is there; -ENOSPC:
+ * too many regions; else what memfd_create(2) and mmap(2) say. */
+int vm_memory_add(struct vm_memory *memory, uint64_t start, uint64_t size, struct error *err);
+/* The region that all of [start, start + size) is in, or NULL. */
+const struct vm_region *vm_memory_region(
+	const struct vm_memory *memory, uint64_t start, uint64_t size);
+/* Where [start, start + size) is in our memory, or NULL. Who writes through it says so with
+ * vm_memory_written() behind the write. */
+void *vm_memory_at(const struct vm_memory *memory, uint64_t start, uint64_t size);
+/* Copies; -EFAULT when not all of it is memory (nothing is copied then). */
+int vm_memory_read(const struct vm_memory *memory, uint64_t start, void *to, size_t size);
+int vm_memory_write(struct vm_memory *memory, uint64_t start, const void *from, size_t size);
+/* [start, start + size), which is memory, has been written by a device or a loader. */
+void vm_memory_written(struct vm_memory *memory, uint64_t start, uint64_t size);
+
+/* --- devices' registers -----------------------------------------------------------------------
+ */
+
+struct vm_io;
+
+struct vm_io_ops {
+	const char *name; /* "uart" */
+	/* `size` is 1, 2, 4 or 8 bytes, all inside the window; what a device does not have reads as
+	 * 0, and writes to it are dropped. On a vcpu's thread. */
+	uint64_t (*read)(struct vm_io *io, uint64_t offset, unsigned size);
+	void (*write)(struct vm_io *io, uint64_t offset, unsigned size, uint64_t value);
+};
+
+/* A window of guest-physical addresses, embedded in the device that answers there. */
+struct vm_io {
+	const struct vm_io_ops *ops;
+	uint64_t start, size;
+};
+
+/* Filled before the first vcpu runs, and not changed any more. */
+struct vm_bus {
+	struct vm_io *windows[VM_IO_MAX]; /* sorted by start */
+	unsigned nr_windows;
+};
+
+/* -EEXIST: it overlaps another window; -ENOSPC. The window stays its device's. */
+int vm_bus_add(struct vm_bus *bus, struct vm_io *io, struct error *err);
+/* false: nothing is at [address, address + size), or no such size. */
+bool vm_bus_read(struct vm_bus *bus, uint64_t address, unsigned size, uint64_t *ret);
+bool vm_bus_write(struct vm_bus *bus, uint64_t address, unsigned size, uint64_t value);
+
+/* --- interrupts --------------------------------------------------------------------------------
+ */
+
+struct vm_irqchip;
+
+struct vm_irqchip_ops {
+	const char *name; /* "plic" */
+	void (*set)(struct vm_irqchip *chip, unsigned number, bool level);
+};
+
+/* What has interrupt inputs; embedded in its device. */
+struct vm_irqchip {
+	const struct vm_irqchip_ops *ops;
+};
+
+/* A device's line into one; chip is NULL when it is not connected. */
+struct vm_irq {
+	struct vm_irqchip *chip;
+	unsigned number;
+};
+
+static inline void vm_irq_set(const struct vm_irq *irq, bool level)
+{
+	if (irq->chip)
+		irq->chip->ops->set(irq->chip, irq->number, level);
+}
+
+/* --- vcpus -------------------------------------------------------------------------------------
+ */
+
+/* Why vm_vcpu_ops.run() has returned. */
+enum vm_stop {
+	VM_STOP_KICKED, /* somebody has called kick(), or a breakpoint of the debugger was met... */
+	VM_STOP_BREAKPOINT, /* ...which is this one, or one step was done */
+	VM_STOP_POWER_OFF, /* the guest wants it; vcpu.status says with which status */
+	VM_STOP_RESET,
+	VM_STOP_OFF, /* this vcpu alone was stopped (SBI HSM); run() again waits for a start */
+	VM_STOP_ERROR, /* we cannot go on; *err says why */
+};
+
+struct vm_vcpu;
+
+struct vm_vcpu_ops {
+	const char *name; /* "jit", "kvm" */
+	/* On the vcpu's own thread, until something comes up that the machine must do. */
+	enum vm_stop (*run)(struct vm_vcpu *vcpu, struct error *err);
+	/* From any thread: let run() return soon. Remembered when it does not run. */
+	void (*kick)(struct vm_vcpu *vcpu);
+	/* One of its interrupt pins, from any thread; numbered as the architecture does it (RISC-V:
+	 * as in mip). */
+	void (*set_pin)(struct vm_vcpu *vcpu, unsigned pin, bool level);
+};
+
+struct vm_vcpu {
+	const struct vm_vcpu_ops *ops;
+	unsigned index; /* from 0 on */
+};
+
+/* --- what a snapshot keeps ---------------------------------------------------------------------
+ *
+ * A device has what the guest can see of it in one plain struct without pointers, which is saved as
+ * it is: a snapshot is read by the same version only. All vcpus stand while that happens.
+ */
+
+struct vm_saved {
+	const char *name; /* "uart"; with `instance`, unique in a machine */
+	unsigned instance;
+	void *data;
+	size_t size;
+	/* Complete `data` before it is saved (wait for what is under way); NULL: nothing to do. */
+	void (*save)(struct vm_saved *saved);
+	/* `data` has been read from a snapshot, which may be any bytes: check it, and make all else
+	 * follow. NULL: nothing to do. */
+	int (*restore)(struct vm_saved *saved, struct error *err);
+};
