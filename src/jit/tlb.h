@@ -19,10 +19,9 @@
 #define JIT_TLB_ENTRIES	   (1u << JIT_TLB_BITS)
 #define JIT_TLB_PAGE_BITS  12
 #define JIT_TLB_PAGE_BYTES (UINT64_C(1) << JIT_TLB_PAGE_BITS)
-#define JIT_TLB_EMPTY	   UINT64_C(1) /* no page begins there */
 
 struct jit_tlb_entry {
-	uint64_t page; /* its first address in the guest; JIT_TLB_EMPTY: none */
+	uint64_t page; /* its first address in the guest; jit_tlb_empty() of its index: none */
 	uint64_t offset; /* from an address in the guest to one of ours, modulo 2^64 */
 };
 
@@ -33,6 +32,13 @@ struct jit_tlb {
 static inline unsigned jit_tlb_index(uint64_t address)
 {
 	return (unsigned)(address >> JIT_TLB_PAGE_BITS) % JIT_TLB_ENTRIES;
+}
+
+/* A page that belongs to another entry: no address that is looked up here is on it. (A number that
+ * is no page's would not do: there are always addresses within a page of it.) */
+static inline uint64_t jit_tlb_empty(unsigned index)
+{
+	return (uint64_t)(index ^ 1) << JIT_TLB_PAGE_BITS;
 }
 
 /* Where [address, address + size) is in our memory, all on one page; NULL: not in the table. */
@@ -58,11 +64,12 @@ static inline void jit_tlb_set(
 static inline void jit_tlb_clear(struct jit_tlb *tlb)
 {
 	for (unsigned i = 0; i < JIT_TLB_ENTRIES; i++)
-		tlb->read[i].page = tlb->write[i].page = JIT_TLB_EMPTY;
+		tlb->read[i].page = tlb->write[i].page = jit_tlb_empty(i);
 }
 
 static inline void jit_tlb_clear_page(struct jit_tlb *tlb, uint64_t address)
 {
-	tlb->read[jit_tlb_index(address)].page = JIT_TLB_EMPTY;
-	tlb->write[jit_tlb_index(address)].page = JIT_TLB_EMPTY;
+	unsigned i = jit_tlb_index(address);
+
+	tlb->read[i].page = tlb->write[i].page = jit_tlb_empty(i);
 }
