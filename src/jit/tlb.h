@@ -22,7 +22,7 @@
 
 struct jit_tlb_entry {
 	uint64_t page; /* its first address in the guest; jit_tlb_empty() of its index: none */
-	uint64_t offset; /* from an address in the guest to one of ours, modulo 2^64 */
+	uint8_t *host; /* where that is in our memory */
 };
 
 struct jit_tlb {
@@ -49,16 +49,16 @@ static inline void *jit_tlb_find(
 
 	if ((address ^ entry->page) > JIT_TLB_PAGE_BYTES - size)
 		return NULL;
-	return (void *)(uintptr_t)(address + entry->offset);
+	return entry->host + (address ^ entry->page);
 }
 
+/* `host`: where the page that the address is on begins. */
 static inline void jit_tlb_set(
-	struct jit_tlb_entry table[JIT_TLB_ENTRIES], uint64_t address, const void *host)
+	struct jit_tlb_entry table[JIT_TLB_ENTRIES], uint64_t address, void *host)
 {
 	uint64_t page = address & ~(JIT_TLB_PAGE_BYTES - 1);
 
-	table[jit_tlb_index(address)] = (struct jit_tlb_entry){ page,
-		(uint64_t)(uintptr_t)host - address };
+	table[jit_tlb_index(address)] = (struct jit_tlb_entry){ page, host };
 }
 
 static inline void jit_tlb_clear(struct jit_tlb *tlb)

@@ -50,6 +50,7 @@ struct riscv_system_cpu;
 struct riscv_code_page {
 	const uint8_t *host; /* its first byte */
 	uint64_t physical; /* likewise, in the guest */
+	bool is_global; /* it is there in every address space */
 };
 
 struct riscv_system_ops {
@@ -83,8 +84,16 @@ struct riscv_system_cpu {
 	struct riscv_cpu cpu;
 	const struct riscv_system_ops *ops;
 	uint32_t mode;
-	/* Counts changes of what virtual addresses mean (satp, sfence.vma, PMP): what was looked up
-	 * before is not true any more. */
+	/* A number of what satp says: the same as before when that is the same. */
 	uint32_t address_space;
 	struct jit_tlb tlb[RISCV_REGIMES];
 };
+
+/*
+ * Virtual addresses mean something else than before (sfence.vma, PMP), in every address space: what
+ * translated code has been looked up is forgotten, for the page of one address or for all of them
+ * (RISCV_ALL_ADDRESSES). By the thread that runs the hart, which then leaves translated code
+ * (JIT_STOP_MODE).
+ */
+#define RISCV_ALL_ADDRESSES UINT64_MAX
+void riscv_forget_code(struct riscv_system_cpu *cpu, uint64_t address);
