@@ -166,6 +166,8 @@ void thread_run(struct thread *t)
 			break;
 		case JIT_STOP_LIMIT:
 		case JIT_STOP_INTERRUPT:
+		case JIT_STOP_WAIT: /* these two are a machine's */
+		case JIT_STOP_MODE:
 			break;
 		}
 		if (t->is_pending)
