@@ -44,11 +44,19 @@ enum vm_page {
 	VM_PAGE_DIRTY = 2, /* written since the last vm_memory_clean() */
 };
 
+/*
+ * What makes that safe without a lock: who translates sets HAS_CODE with vm_page_mark() before it
+ * reads the code, and who writes looks at it (vm_page_is(), vm_memory_written()) behind the write,
+ * each with a full fence between the two. So either the translator reads what was written, or the
+ * writer sees that it has to be told. Only the vcpus' back-end clears HAS_CODE, and only where it
+ * has forgotten the code.
+ */
+
 struct vm_memory {
 	struct vm_region regions[VM_REGIONS_MAX];
 	unsigned nr_regions;
-	/* Set by the vcpu back-end: code in [start, start + size) of guest-physical memory has
-	 * changed. Called on any thread, without locks of this module. */
+	/* Set by the vcpu back-end before anything runs: code in [start, start + size), which is
+	 * one page or a part of it, has changed. Called on any thread. */
 	void (*code_changed)(void *context, uint64_t start, uint64_t size);
 	void *context;
 };
@@ -70,6 +78,38 @@ int vm_memory_read(const struct vm_memory *memory, uint64_t start, void *to, siz
 int vm_memory_write(struct vm_memory *memory, uint64_t start, const void *from, size_t size);
 /* [start, start + size), which is memory, has been written by a device or a loader. */
 void vm_memory_written(struct vm_memory *memory, uint64_t start, uint64_t size);
+/* The whole pages of [start, start + size) back to the host: they read as 0 from now on. -EFAULT
+ * when not all of it is memory, -EINVAL: no whole pages; or what fallocate(2) says. */
+int vm_memory_discard(struct vm_memory *memory, uint64_t start, uint64_t size);
+/* No page is dirty any more. No vcpu runs, and those that remember pages they may write to without
+ * noting it are told to forget them. */
+void vm_memory_clean(struct vm_memory *memory);
+
+/* The byte of the page at `address`, which is in the region. */
+static inline uint8_t *vm_page(const struct vm_region *region, uint64_t address)
+{
+	return &region->pages[(address - region->start) / VM_PAGE_BYTES];
+}
+
+/* Set bits of enum vm_page; what the caller reads of the page behind it is read behind it. */
+static inline void vm_page_mark(uint8_t *page, uint8_t bits)
+{
+	if ((__atomic_load_n(page, __ATOMIC_RELAXED) & bits) != bits)
+		__atomic_fetch_or(page, bits, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline void vm_page_clear(uint8_t *page, uint8_t bits)
+{
+	__atomic_fetch_and(page, (uint8_t)~bits, __ATOMIC_SEQ_CST);
+}
+
+/* Has the page one of these bits, now that what the caller has written to it can be seen? */
+static inline bool vm_page_is(const uint8_t *page, uint8_t bits)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return __atomic_load_n(page, __ATOMIC_RELAXED) & bits;
+}
 
 /* --- devices' registers -----------------------------------------------------------------------
  */
@@ -96,7 +136,8 @@ struct vm_bus {
 	unsigned nr_windows;
 };
 
-/* -EEXIST: it overlaps another window; -ENOSPC. The window stays its device's. */
+/* -EINVAL: it is empty or ends behind the last address; -EEXIST: it overlaps another window;
+ * -ENOSPC: too many. The window stays its device's. */
 int vm_bus_add(struct vm_bus *bus, struct vm_io *io, struct error *err);
 /* false: nothing is at [address, address + size), or no such size. */
 bool vm_bus_read(struct vm_bus *bus, uint64_t address, unsigned size, uint64_t *ret);
@@ -129,16 +170,33 @@ static inline void vm_irq_set(const struct vm_irq *irq, bool level)
 		irq->chip->ops->set(irq->chip, irq->number, level);
 }
 
+/* --- power -------------------------------------------------------------------------------------
+ *
+ * What a guest can ask of the machine as a whole, through a device or a call. From any thread; it
+ * is done soon, when all vcpus have left run().
+ */
+
+struct vm_power;
+
+struct vm_power_ops {
+	const char *name; /* "machine" */
+	void (*off)(struct vm_power *power, int status); /* 0: all is well */
+	void (*reset)(struct vm_power *power);
+};
+
+/* Embedded in the machine. */
+struct vm_power {
+	const struct vm_power_ops *ops;
+};
+
 /* --- vcpus -------------------------------------------------------------------------------------
  */
 
 /* Why vm_vcpu_ops.run() has returned. */
 enum vm_stop {
-	VM_STOP_KICKED, /* somebody has called kick(), or a breakpoint of the debugger was met... */
-	VM_STOP_BREAKPOINT, /* ...which is this one, or one step was done */
-	VM_STOP_POWER_OFF, /* the guest wants it; vcpu.status says with which status */
-	VM_STOP_RESET,
-	VM_STOP_OFF, /* this vcpu alone was stopped (SBI HSM); run() again waits for a start */
+	VM_STOP_KICKED, /* somebody has called kick() */
+	VM_STOP_BREAKPOINT, /* of the debugger, or the one step it wanted is done */
+	VM_STOP_OFF, /* this vcpu has stopped itself (SBI HSM): it is not run until it is started */
 	VM_STOP_ERROR, /* we cannot go on; *err says why */
 };
 
