@@ -76,7 +76,8 @@ def is_vector(instruction):
 # Forms whose effect is not in the registers, or differs between machines that are both right.
 LEFT_OUT = {"fence", "fence.i", "ecall", "ebreak", "wrs.nto", "wrs.sto", "cbo.inval", "cbo.clean",
             "cbo.flush", "jal", "jalr", "auipc", "csrrw", "csrrs", "csrrc", "csrrwi", "csrrsi",
-            "csrrci"}
+            "csrrci", "sret", "mret", "wfi", "sfence.vma", "sinval.vma", "sfence.w.inval",
+            "sfence.inval.ir"}
 MEMORY = {"LOAD", "STORE", "FLOAD", "FSTORE", "AMO", "LR", "CBO"}
 ROUNDING = {"FR", "FR1", "R4", "FXR", "XFR"}
 

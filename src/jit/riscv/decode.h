@@ -39,6 +39,7 @@ enum riscv_format {
 	RISCV_FORMAT_LR, /* rd, (rs1) */
 	RISCV_FORMAT_CSR, /* rd, imm = csr, rs1 */
 	RISCV_FORMAT_CSRI, /* rd, imm = csr, rs1 = a number */
+	RISCV_FORMAT_SFENCE, /* rs1, rs2 */
 	RISCV_FORMAT_AESKS, /* rd, rs1, imm = round, 0..10 */
 	RISCV_FORMAT_MOP, /* rd alone counts */
 	RISCV_FORMAT_FLOAD, /* fd, imm(rs1) */

@@ -198,6 +198,9 @@ void riscv_disassemble(const struct riscv_insn *insn, uint64_t pc, char *text, s
 	case RISCV_FORMAT_CBO:
 		WRITE("%s (%s)", name, rs1);
 		break;
+	case RISCV_FORMAT_SFENCE:
+		WRITE("%s %s,%s", name, rs1, rs2);
+		break;
 	case RISCV_FORMAT_LR:
 		WRITE("%s %s,(%s)", name, rd, rs1);
 		break;

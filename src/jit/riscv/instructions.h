@@ -8,7 +8,8 @@
  * stand together, in the order of `opcode_rows` in decode.c, and the more special of two that would
  * both match comes first. Sources: RISC-V Unprivileged ISA 20240411, chapter 34 ("RV32/64G
  * Instruction Set Listings") and the listings of the chapters of each extension. 16-bit ones are
- * forms of these (compressed.c).
+ * forms of these (compressed.c). Those of supervisors and machines: Privileged ISA 20241017,
+ * chapter 16 ("RISC-V Privileged Instruction Set Listings").
  */
 #pragma once
 
@@ -21,6 +22,7 @@
 #define RV_F6(op, f3, f6)   0xfc00707f, ((op) | (f3) << 12 | (uint32_t)(f6) << 26)
 #define RV_F12(op, f3, f12) 0xfff0707f, ((op) | (f3) << 12 | (uint32_t)(f12) << 20)
 #define RV_ALL(word)	    0xffffffff, (word)
+#define RV_SFENCE(f7)	    0xfe007fff, (0x73 | (uint32_t)(f7) << 25)
 #define RV_CBO(f12)	    0xfff07fff, (0x0000200f | (uint32_t)(f12) << 20)
 #define RV_AMO(f3, f5)	    0xf800707f, (0x2f | (f3) << 12 | (uint32_t)(f5) << 27)
 #define RV_LR(f3)	    0xf9f0707f, (0x2f | (f3) << 12 | 0x02u << 27)
@@ -270,6 +272,13 @@
 	X(EBREAK, "ebreak", NONE, RV_ALL(0x00100073))                                              \
 	X(WRS_NTO, "wrs.nto", NONE, RV_ALL(0x00d00073))                                            \
 	X(WRS_STO, "wrs.sto", NONE, RV_ALL(0x01d00073))                                            \
+	X(SRET, "sret", NONE, RV_ALL(0x10200073))                                                  \
+	X(MRET, "mret", NONE, RV_ALL(0x30200073))                                                  \
+	X(WFI, "wfi", NONE, RV_ALL(0x10500073))                                                    \
+	X(SFENCE_VMA, "sfence.vma", SFENCE, RV_SFENCE(0x09))                                       \
+	X(SINVAL_VMA, "sinval.vma", SFENCE, RV_SFENCE(0x0b))                                       \
+	X(SFENCE_W_INVAL, "sfence.w.inval", NONE, RV_ALL(0x18000073))                              \
+	X(SFENCE_INVAL_IR, "sfence.inval.ir", NONE, RV_ALL(0x18100073))                            \
 	X(CSRRW, "csrrw", CSR, RV_F3(0x73, 1))                                                     \
 	X(CSRRS, "csrrs", CSR, RV_F3(0x73, 2))                                                     \
 	X(CSRRC, "csrrc", CSR, RV_F3(0x73, 3))                                                     \

@@ -8,9 +8,6 @@
 #include <time.h>
 
 enum {
-	CSR_FFLAGS = 0x001,
-	CSR_FRM = 0x002,
-	CSR_FCSR = 0x003,
 	CSR_VSTART = 0x008,
 	CSR_VXSAT = 0x009,
 	CSR_VXRM = 0x00a,
@@ -32,16 +29,16 @@ static uint64_t read_time(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static bool read_register(const struct riscv_cpu *cpu, int csr, uint64_t *ret)
+bool riscv_read_user_csr(const struct riscv_cpu *cpu, int csr, uint64_t *ret)
 {
 	switch (csr) {
-	case CSR_FFLAGS:
+	case RISCV_CSR_FFLAGS:
 		*ret = cpu->fcsr & 0x1f;
 		return true;
-	case CSR_FRM:
+	case RISCV_CSR_FRM:
 		*ret = cpu->fcsr >> 5;
 		return true;
-	case CSR_FCSR:
+	case RISCV_CSR_FCSR:
 		*ret = cpu->fcsr;
 		return true;
 	case CSR_VSTART:
@@ -76,16 +73,16 @@ static bool read_register(const struct riscv_cpu *cpu, int csr, uint64_t *ret)
 	}
 }
 
-static void write_register(struct riscv_cpu *cpu, int csr, uint64_t value)
+void riscv_write_user_csr(struct riscv_cpu *cpu, int csr, uint64_t value)
 {
 	switch (csr) {
-	case CSR_FFLAGS:
+	case RISCV_CSR_FFLAGS:
 		cpu->fcsr = (cpu->fcsr & ~0x1fu) | (value & 0x1f);
 		break;
-	case CSR_FRM:
+	case RISCV_CSR_FRM:
 		cpu->fcsr = (cpu->fcsr & 0x1f) | (uint32_t)(value & 7) << 5;
 		break;
-	case CSR_FCSR:
+	case RISCV_CSR_FCSR:
 		cpu->fcsr = value & 0xff;
 		break;
 	case CSR_VSTART: /* as many bits as an index may have */
@@ -104,32 +101,33 @@ static void write_register(struct riscv_cpu *cpu, int csr, uint64_t value)
 	}
 }
 
-bool riscv_execute_csr(struct riscv_cpu *cpu, const struct riscv_insn *insn)
+bool riscv_csr_writes(const struct riscv_insn *insn)
+{
+	return insn->rs1 || insn->op == RISCV_CSRRW || insn->op == RISCV_CSRRWI;
+}
+
+uint64_t riscv_csr_combine(const struct riscv_cpu *cpu, const struct riscv_insn *insn, uint64_t old)
 {
 	bool is_immediate = riscv_format(insn->op) == RISCV_FORMAT_CSRI;
-	uint64_t operand = is_immediate ? insn->rs1 : cpu->x[insn->rs1], old = 0, value;
-	bool writes = insn->rs1 != 0;
+	uint64_t operand = is_immediate ? insn->rs1 : cpu->x[insn->rs1];
 
-	switch (insn->op) {
-	case RISCV_CSRRS:
-	case RISCV_CSRRSI:
-	case RISCV_CSRRC:
-	case RISCV_CSRRCI:
-		break;
-	default:
-		writes = true;
-	}
-	/* The two highest bits set: read-only. */
-	if (!read_register(cpu, insn->imm, &old) || (writes && insn->imm >> 10 == 3))
-		return false;
 	if (insn->op == RISCV_CSRRS || insn->op == RISCV_CSRRSI)
-		value = old | operand;
-	else if (insn->op == RISCV_CSRRC || insn->op == RISCV_CSRRCI)
-		value = old & ~operand;
-	else
-		value = operand;
+		return old | operand;
+	if (insn->op == RISCV_CSRRC || insn->op == RISCV_CSRRCI)
+		return old & ~operand;
+	return operand;
+}
+
+bool riscv_execute_csr(struct riscv_cpu *cpu, const struct riscv_insn *insn)
+{
+	bool writes = riscv_csr_writes(insn);
+	uint64_t old = 0;
+
+	/* The two highest bits set: read-only. */
+	if (!riscv_read_user_csr(cpu, insn->imm, &old) || (writes && insn->imm >> 10 == 3))
+		return false;
 	if (writes)
-		write_register(cpu, insn->imm, value);
+		riscv_write_user_csr(cpu, insn->imm, riscv_csr_combine(cpu, insn, old));
 	cpu->x[insn->rd] = old;
 	return true;
 }

@@ -3,92 +3,85 @@
  * interpret-memory.c - loads, stores, atomics and cache blocks (RISC-V Unprivileged ISA 20240411,
  * chapters 2.6, 14 "A" and 19 "CMOs").
  *
- * Loads and stores may be misaligned, as Linux promises user programs; atomics may not. Atomics are
- * sequentially consistent, whatever aq and rl say: x86 has nothing cheaper. sc succeeds when memory
- * still holds what lr has read, as QEMU does it; a value that came back in between is not seen.
+ * Loads and stores may be misaligned, as Linux promises user programs (Zicclsm); atomics may not.
+ * Atomics are sequentially consistent, whatever aq and rl say: x86 has nothing cheaper. sc succeeds
+ * when memory still holds what lr has read, as QEMU does it; a value that came back in between is
+ * not seen.
  */
 #include "jit/riscv/interpret.h"
 
-#include <string.h>
-
 #define CACHE_BLOCK_BYTES 64
 
-static uint64_t load(const struct riscv_cpu *cpu, uint64_t address, size_t size)
+static bool load(struct riscv_cpu *cpu, const struct riscv_insn *insn, uint64_t address)
 {
-	uint64_t value = 0;
+	uint64_t *rd = &cpu->x[insn->rd], *fd = &cpu->f[insn->rd], value;
 
-	memcpy(&value, riscv_host(cpu, address), size);
-	return value;
-}
-
-static void store(const struct riscv_cpu *cpu, uint64_t address, uint64_t value, size_t size)
-{
-	memcpy(riscv_host(cpu, address), &value, size);
-}
-
-void riscv_execute_memory(struct riscv_cpu *cpu, const struct riscv_insn *insn)
-{
-	uint64_t address = cpu->x[insn->rs1] + (uint64_t)(int64_t)insn->imm;
-	uint64_t *rd = &cpu->x[insn->rd], *fd = &cpu->f[insn->rd];
-
+#define LOAD(size, to, as)                                                                         \
+	if (!riscv_load(cpu, address, size, &value))                                               \
+		return false;                                                                      \
+	*(to) = (as);                                                                              \
+	return true
 	switch (insn->op) {
 	case RISCV_LB:
-		*rd = (uint64_t)(int64_t)(int8_t)load(cpu, address, 1);
-		break;
+		LOAD(1, rd, (uint64_t)(int64_t)(int8_t)value);
 	case RISCV_LH:
-		*rd = (uint64_t)(int64_t)(int16_t)load(cpu, address, 2);
-		break;
+		LOAD(2, rd, (uint64_t)(int64_t)(int16_t)value);
 	case RISCV_LW:
-		*rd = (uint64_t)(int64_t)(int32_t)load(cpu, address, 4);
-		break;
+		LOAD(4, rd, (uint64_t)(int64_t)(int32_t)value);
 	case RISCV_LD:
-		*rd = load(cpu, address, 8);
-		break;
+		LOAD(8, rd, value);
 	case RISCV_LBU:
-		*rd = load(cpu, address, 1);
-		break;
+		LOAD(1, rd, value);
 	case RISCV_LHU:
-		*rd = load(cpu, address, 2);
-		break;
+		LOAD(2, rd, value);
 	case RISCV_LWU:
-		*rd = load(cpu, address, 4);
-		break;
+		LOAD(4, rd, value);
 	case RISCV_FLH:
-		*fd = load(cpu, address, 2) | UINT64_C(0xffffffffffff0000);
-		break;
+		LOAD(2, fd, value | UINT64_C(0xffffffffffff0000));
 	case RISCV_FLW:
-		*fd = load(cpu, address, 4) | UINT64_C(0xffffffff00000000);
-		break;
-	case RISCV_FLD:
-		*fd = load(cpu, address, 8);
-		break;
+		LOAD(4, fd, value | UINT64_C(0xffffffff00000000));
+	default: /* FLD */
+		LOAD(8, fd, value);
+	}
+#undef LOAD
+}
+
+static bool zero_block(struct riscv_cpu *cpu, uint64_t address)
+{
+	void *block = riscv_reach(cpu, address & ~(uint64_t)(CACHE_BLOCK_BYTES - 1),
+		CACHE_BLOCK_BYTES, RISCV_ACCESS_WRITE);
+
+	if (!block)
+		return false;
+	memset(block, 0, CACHE_BLOCK_BYTES);
+	return true;
+}
+
+bool riscv_execute_memory(struct riscv_cpu *cpu, const struct riscv_insn *insn)
+{
+	uint64_t address = cpu->x[insn->rs1] + (uint64_t)(int64_t)insn->imm;
+
+	switch (insn->op) {
 	case RISCV_SB:
-		store(cpu, address, cpu->x[insn->rs2], 1);
-		break;
+		return riscv_store(cpu, address, 1, cpu->x[insn->rs2]);
 	case RISCV_SH:
-		store(cpu, address, cpu->x[insn->rs2], 2);
-		break;
+		return riscv_store(cpu, address, 2, cpu->x[insn->rs2]);
 	case RISCV_SW:
-		store(cpu, address, cpu->x[insn->rs2], 4);
-		break;
+		return riscv_store(cpu, address, 4, cpu->x[insn->rs2]);
 	case RISCV_SD:
-		store(cpu, address, cpu->x[insn->rs2], 8);
-		break;
+		return riscv_store(cpu, address, 8, cpu->x[insn->rs2]);
 	case RISCV_FSH:
-		store(cpu, address, cpu->f[insn->rs2], 2);
-		break;
+		return riscv_store(cpu, address, 2, cpu->f[insn->rs2]);
 	case RISCV_FSW:
-		store(cpu, address, cpu->f[insn->rs2], 4);
-		break;
+		return riscv_store(cpu, address, 4, cpu->f[insn->rs2]);
 	case RISCV_FSD:
-		store(cpu, address, cpu->f[insn->rs2], 8);
-		break;
+		return riscv_store(cpu, address, 8, cpu->f[insn->rs2]);
 	case RISCV_CBO_ZERO:
-		memset(riscv_host(cpu, address & ~(uint64_t)(CACHE_BLOCK_BYTES - 1)), 0,
-			CACHE_BLOCK_BYTES);
-		break;
-	default: /* what is done to caches has no effect on what is read */
-		break;
+		return zero_block(cpu, address);
+	case RISCV_CBO_INVAL ... RISCV_CBO_FLUSH:
+		return true; /* what is done to caches has no effect on what is read */
+	default:
+		return load(cpu, insn, address);
 	}
 }
 
@@ -149,9 +142,8 @@ static uint64_t modify_double(uint64_t *memory, enum riscv_op op, uint64_t opera
 
 /* 0 when memory was what lr had read and is now `value`, else 1. */
 static uint64_t store_conditional(
-	struct riscv_cpu *cpu, uint64_t address, uint64_t value, bool is_double)
+	struct riscv_cpu *cpu, void *memory, uint64_t address, uint64_t value, bool is_double)
 {
-	void *memory = riscv_host(cpu, address);
 	uint64_t expected = cpu->reserved_value;
 	uint32_t expected_word = (uint32_t)expected;
 	bool stored = false;
@@ -166,19 +158,31 @@ static uint64_t store_conditional(
 	return !stored;
 }
 
-bool riscv_execute_atomic(struct riscv_cpu *cpu, const struct riscv_insn *insn)
+/* Exception codes: Privileged ISA, table 14. */
+static enum jit_stop misaligned(struct riscv_cpu *cpu, uint64_t address, bool is_load)
+{
+	cpu->fault_address = address;
+	if (!cpu->is_system)
+		return JIT_STOP_MISALIGNED;
+	cpu->fault_code = is_load ? 4 : 6;
+	return JIT_STOP_FAULT;
+}
+
+enum jit_stop riscv_execute_atomic(struct riscv_cpu *cpu, const struct riscv_insn *insn)
 {
 	bool is_double = insn->op >= RISCV_LR_D;
 	/* The rows of words come first, those of doubles follow in the same order. */
 	enum riscv_op op = is_double ? (enum riscv_op)(insn->op - RISCV_LR_D + RISCV_LR_W)
 				     : insn->op;
 	uint64_t address = cpu->x[insn->rs1], operand = cpu->x[insn->rs2], old;
-	void *memory = riscv_host(cpu, address);
+	void *memory;
 
-	if (address & (is_double ? 7 : 3)) {
-		cpu->fault_address = address;
-		return false;
-	}
+	if (address & (is_double ? 7 : 3))
+		return misaligned(cpu, address, op == RISCV_LR_W);
+	memory = riscv_reach(cpu, address, is_double ? 8 : 4,
+		op == RISCV_LR_W ? RISCV_ACCESS_READ : RISCV_ACCESS_WRITE);
+	if (!memory)
+		return JIT_STOP_FAULT;
 	if (op == RISCV_LR_W) {
 		old = is_double
 			? __atomic_load_n((uint64_t *)memory, __ATOMIC_SEQ_CST)
@@ -186,11 +190,11 @@ bool riscv_execute_atomic(struct riscv_cpu *cpu, const struct riscv_insn *insn)
 		cpu->reserved_address = address;
 		cpu->reserved_value = old;
 	} else if (op == RISCV_SC_W) {
-		old = store_conditional(cpu, address, operand, is_double);
+		old = store_conditional(cpu, memory, address, operand, is_double);
 	} else {
 		old = is_double ? modify_double(memory, op, operand)
 				: modify_word(memory, op, operand);
 	}
 	cpu->x[insn->rd] = old;
-	return true;
+	return JIT_STOP_LIMIT;
 }

@@ -31,34 +31,34 @@ static uint64_t page_of(uint64_t address)
 	return address & ~(PAGE_BYTES - 1);
 }
 
-static void move(
-	const struct riscv_cpu *cpu, void *element, uint64_t address, size_t bytes, bool is_store)
+static inline bool move(
+	struct riscv_cpu *cpu, void *element, uint64_t address, unsigned bytes, bool is_store)
 {
-	void *memory = riscv_host(cpu, address);
+	uint64_t value = 0;
 
-	if (is_store)
-		memcpy(memory, element, bytes);
-	else
-		memcpy(element, memory, bytes);
+	if (is_store) {
+		memcpy(&value, element, bytes);
+		return riscv_store(cpu, address, bytes, value);
+	}
+	if (!riscv_load(cpu, address, bytes, &value))
+		return false;
+	memcpy(element, &value, bytes);
+	return true;
 }
 
 /* One element, as one access. */
-static void move_element(
-	const struct riscv_cpu *cpu, void *element, uint64_t address, unsigned width, bool is_store)
+static bool move_element(
+	struct riscv_cpu *cpu, void *element, uint64_t address, unsigned width, bool is_store)
 {
 	switch (width) {
 	case 0:
-		move(cpu, element, address, 1, is_store);
-		break;
+		return move(cpu, element, address, 1, is_store);
 	case 1:
-		move(cpu, element, address, 2, is_store);
-		break;
+		return move(cpu, element, address, 2, is_store);
 	case 2:
-		move(cpu, element, address, 4, is_store);
-		break;
+		return move(cpu, element, address, 4, is_store);
 	default:
-		move(cpu, element, address, 8, is_store);
-		break;
+		return move(cpu, element, address, 8, is_store);
 	}
 }
 
@@ -70,18 +70,21 @@ static uint64_t address_of(const struct riscv_cpu *cpu, const struct riscv_insn 
 	return walk->base + i * walk->stride;
 }
 
-static void move_segment(struct riscv_cpu *cpu, const struct riscv_insn *insn,
+static bool move_segment(struct riscv_cpu *cpu, const struct riscv_insn *insn,
 	const struct walk *walk, unsigned i, uint64_t address)
 {
 	for (unsigned field = 0; field < walk->fields; field++) {
 		unsigned reg = insn->rd + field * walk->field_registers;
 
-		move_element(cpu, &cpu->v[reg * RISCV_VLEN_BYTES + ((size_t)i << walk->width)],
-			address + ((uint64_t)field << walk->width), walk->width, walk->is_store);
+		if (!move_element(cpu, &cpu->v[reg * RISCV_VLEN_BYTES + ((size_t)i << walk->width)],
+			    address + ((uint64_t)field << walk->width), walk->width,
+			    walk->is_store))
+			return false;
 	}
+	return true;
 }
 
-static void move_each(struct riscv_cpu *cpu, const struct riscv_insn *insn, const struct walk *walk)
+static bool move_each(struct riscv_cpu *cpu, const struct riscv_insn *insn, const struct walk *walk)
 {
 	for (unsigned i = cpu->vstart; i < walk->length; i++) {
 		if (!riscv_vector_is_active(cpu, insn, i))
@@ -89,8 +92,10 @@ static void move_each(struct riscv_cpu *cpu, const struct riscv_insn *insn, cons
 		cpu->vstart = i;
 		/* The handler of a fault sees it, and what was stored before. */
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
-		move_segment(cpu, insn, walk, i, address_of(cpu, insn, walk, i));
+		if (!move_segment(cpu, insn, walk, i, address_of(cpu, insn, walk, i)))
+			return false;
 	}
+	return true;
 }
 
 /* Everything from vstart on, if it is one piece of memory in one page. */
@@ -98,18 +103,27 @@ static bool move_at_once(
 	struct riscv_cpu *cpu, const struct riscv_insn *insn, const struct walk *walk)
 {
 	uint64_t start = walk->base + ((uint64_t)cpu->vstart << walk->width);
-	size_t bytes;
+	uint8_t *element = &cpu->v[insn->rd * RISCV_VLEN_BYTES + (cpu->vstart << walk->width)];
+	unsigned bytes;
+	void *memory;
 
 	if (!insn->vm || walk->is_indexed || walk->fields > 1 ||
 		walk->stride != UINT64_C(1) << walk->width)
 		return false;
 	if (cpu->vstart >= walk->length)
 		return true;
-	bytes = (size_t)(walk->length - cpu->vstart) << walk->width;
+	bytes = (walk->length - cpu->vstart) << walk->width;
 	if (page_of(start) != page_of(start + bytes - 1))
 		return false;
-	move(cpu, &cpu->v[insn->rd * RISCV_VLEN_BYTES + (cpu->vstart << walk->width)], start, bytes,
-		walk->is_store);
+	memory = cpu->is_system ? riscv_look_up(cpu, start, bytes,
+					  walk->is_store ? RISCV_ACCESS_WRITE : RISCV_ACCESS_READ)
+				: riscv_host(cpu, start);
+	if (!memory)
+		return false;
+	if (walk->is_store)
+		memcpy(memory, element, bytes);
+	else
+		memcpy(element, memory, bytes);
 	return true;
 }
 
@@ -146,7 +160,7 @@ static bool are_readable(
 }
 
 /* The first element may fault; where another would, vl ends. */
-static void load_until_fault(
+static bool load_until_fault(
 	struct riscv_cpu *cpu, const struct riscv_insn *insn, const struct walk *walk)
 {
 	uint64_t known = 1; /* no page */
@@ -156,14 +170,20 @@ static void load_until_fault(
 
 		if (!riscv_vector_is_active(cpu, insn, i))
 			continue;
-		if (i > 0 && !are_readable(cpu, first, last, &known)) {
+		if (i > 0 && !cpu->is_system && !are_readable(cpu, first, last, &known)) {
 			cpu->vl = i;
-			return;
+			return true;
 		}
 		cpu->vstart = i;
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
-		move_segment(cpu, insn, walk, i, first);
+		if (move_segment(cpu, insn, walk, i, first))
+			continue;
+		if (i == 0)
+			return false;
+		cpu->vl = i;
+		return true;
 	}
+	return true;
 }
 
 /* --- the instructions ------------------------------------------------------------------------- */
@@ -206,16 +226,13 @@ static struct walk plan(const struct riscv_cpu *cpu, const struct riscv_insn *in
 	return walk;
 }
 
-void riscv_execute_vector_memory(struct riscv_cpu *cpu, const struct riscv_insn *insn)
+bool riscv_execute_vector_memory(struct riscv_cpu *cpu, const struct riscv_insn *insn)
 {
 	struct walk walk = plan(cpu, insn);
 
 	bool only_first = insn->op >= RISCV_VLEFF8_V && insn->op <= RISCV_VLEFF64_V;
 
 	if ((!only_first || !cpu->vstart) && move_at_once(cpu, insn, &walk))
-		return;
-	if (only_first)
-		load_until_fault(cpu, insn, &walk);
-	else
-		move_each(cpu, insn, &walk);
+		return true;
+	return only_first ? load_until_fault(cpu, insn, &walk) : move_each(cpu, insn, &walk);
 }

@@ -83,7 +83,8 @@ struct riscv_vector_operand riscv_vector_first_operand(
 	return operand;
 }
 
-static void execute_group(struct riscv_cpu *cpu, const struct riscv_insn *insn)
+/* false: memory has faulted. */
+static bool execute_group(struct riscv_cpu *cpu, const struct riscv_insn *insn)
 {
 	switch (insn->op) {
 	case RISCV_VSETVLI ... RISCV_VSETVL:
@@ -113,16 +114,24 @@ static void execute_group(struct riscv_cpu *cpu, const struct riscv_insn *insn)
 		riscv_execute_vector_crypto(cpu, insn);
 		break;
 	default:
-		riscv_execute_vector_memory(cpu, insn);
-		break;
+		return riscv_execute_vector_memory(cpu, insn);
 	}
+	return true;
 }
 
-bool riscv_execute_vector(struct riscv_cpu *cpu, const struct riscv_insn *insn)
+/* Those that compute with floating point, or have an f register. */
+static bool is_float(enum riscv_op op)
 {
-	if (!riscv_vector_is_legal(cpu, insn))
-		return false;
-	execute_group(cpu, insn);
+	return op >= RISCV_VFADD_VV && op <= RISCV_VFWREDOSUM_VS;
+}
+
+enum jit_stop riscv_execute_vector(struct riscv_cpu *cpu, const struct riscv_insn *insn)
+{
+	if (!riscv_use_vector(cpu) || (is_float(insn->op) && !riscv_use_float(cpu)) ||
+		!riscv_vector_is_legal(cpu, insn))
+		return JIT_STOP_ILLEGAL;
+	if (!execute_group(cpu, insn))
+		return JIT_STOP_FAULT;
 	cpu->vstart = 0;
-	return true;
+	return JIT_STOP_LIMIT;
 }

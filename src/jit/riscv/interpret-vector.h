@@ -152,8 +152,9 @@ static inline uint64_t riscv_vector_get_operand(const struct riscv_cpu *cpu,
 /* interpret-vector-legal.c: may this one execute, with the type, vstart and rounding there are? */
 bool riscv_vector_is_legal(const struct riscv_cpu *cpu, const struct riscv_insn *insn);
 
-/* interpret-vector-memory.c: loads and stores. vstart is the element at a time that may fault. */
-void riscv_execute_vector_memory(struct riscv_cpu *cpu, const struct riscv_insn *insn);
+/* interpret-vector-memory.c: loads and stores. vstart is the element at a time that may fault;
+ * false: it did. */
+bool riscv_execute_vector_memory(struct riscv_cpu *cpu, const struct riscv_insn *insn);
 /* interpret-vector-integer.c: RISCV_VECTOR_INTEGER but for what the two below have. */
 void riscv_execute_vector_integer(struct riscv_cpu *cpu, const struct riscv_insn *insn);
 /* interpret-vector-blocks.c: many of them, when vstart is 0; false for the others. */

@@ -7,8 +7,6 @@
  */
 #include "jit/riscv/interpret.h"
 
-#include <string.h>
-
 #define KEPT 1024 /* decoded instructions; a power of two */
 
 struct kept {
@@ -23,17 +21,65 @@ void riscv_cpu_init(struct riscv_cpu *cpu, struct jit_memory memory)
 	};
 }
 
-/* The 16 bits behind a 16-bit instruction may not be there to be read. */
-uint32_t riscv_fetch(const struct riscv_cpu *cpu)
+/* --- fetching -------------------------------------------------------------------------------- */
+
+/* The page of code that a machine's hart is on, as long as nothing changes what that means. */
+struct window {
+	const uint8_t *host; /* NULL: none */
+	uint64_t page;
+	uint32_t mode, address_space;
+};
+
+static bool find_half(
+	struct riscv_system_cpu *system, struct window *window, uint64_t pc, const uint8_t **ret)
 {
+	uint64_t page = pc & ~(JIT_TLB_PAGE_BYTES - 1);
+
+	if (!window->host || window->page != page || window->mode != system->mode ||
+		window->address_space != system->address_space) {
+		struct riscv_code_page code;
+
+		window->host = NULL;
+		if (!system->ops->code(system, pc, &code))
+			return false;
+		*window = (struct window){ code.host, page, system->mode, system->address_space };
+	}
+	*ret = window->host + (pc - page);
+	return true;
+}
+
+/* The 16 bits behind a 16-bit instruction may not be there to be read. */
+static inline bool fetch(struct riscv_cpu *cpu, struct window *window, uint32_t *ret)
+{
+	const uint8_t *host;
 	uint16_t low, high;
 
-	memcpy(&low, riscv_host(cpu, cpu->pc), sizeof(low));
-	if (riscv_length(low) == 2)
-		return low;
-	memcpy(&high, riscv_host(cpu, cpu->pc + 2), sizeof(high));
-	return low | (uint32_t)high << 16;
+	if (!cpu->is_system)
+		host = riscv_host(cpu, cpu->pc);
+	else if (!find_half(riscv_system(cpu), window, cpu->pc, &host))
+		return false;
+	memcpy(&low, host, sizeof(low));
+	if (riscv_length(low) == 2) {
+		*ret = low;
+		return true;
+	}
+	host += 2;
+	if (cpu->is_system && (cpu->pc + 2) % JIT_TLB_PAGE_BYTES == 0 &&
+		!find_half(riscv_system(cpu), window, cpu->pc + 2, &host))
+		return false;
+	memcpy(&high, host, sizeof(high));
+	*ret = low | (uint32_t)high << 16;
+	return true;
 }
+
+bool riscv_fetch(struct riscv_cpu *cpu, uint32_t *ret)
+{
+	struct window window = { 0 };
+
+	return fetch(cpu, &window, ret);
+}
+
+/* --- executing ------------------------------------------------------------------------------- */
 
 /* Words that are never instructions mark empty entries: 0 is one, and decodes as such. */
 static const struct riscv_insn *decode(struct kept *kept, uint32_t word)
@@ -96,6 +142,25 @@ static uint64_t compute(const struct riscv_cpu *cpu, const struct riscv_insn *in
 	}
 }
 
+/* What only a machine's hart has, or has in another way. */
+static enum jit_stop execute_privileged(
+	struct riscv_cpu *cpu, const struct riscv_insn *insn, uint64_t *next)
+{
+	if (!cpu->is_system)
+		return JIT_STOP_ILLEGAL;
+	return riscv_system(cpu)->ops->execute(riscv_system(cpu), insn, next);
+}
+
+static enum jit_stop execute_csr(
+	struct riscv_cpu *cpu, const struct riscv_insn *insn, uint64_t *next)
+{
+	bool is_float = insn->imm >= RISCV_CSR_FFLAGS && insn->imm <= RISCV_CSR_FCSR;
+
+	if (cpu->is_system && !(is_float && riscv_system(cpu)->mode & RISCV_MODE_FLOAT))
+		return execute_privileged(cpu, insn, next);
+	return riscv_execute_csr(cpu, insn) ? JIT_STOP_LIMIT : JIT_STOP_ILLEGAL;
+}
+
 /* What is neither computation nor memory. JIT_STOP_LIMIT: go on at *next. */
 static enum jit_stop execute_system(
 	struct riscv_cpu *cpu, const struct riscv_insn *insn, uint64_t *next)
@@ -119,7 +184,7 @@ static enum jit_stop execute_system(
 		cpu->x[insn->rd] = 0;
 		return JIT_STOP_LIMIT;
 	case RISCV_CSRRW ... RISCV_CSRRCI:
-		return riscv_execute_csr(cpu, insn) ? JIT_STOP_LIMIT : JIT_STOP_ILLEGAL;
+		return execute_csr(cpu, insn, next);
 	case RISCV_BEQ ... RISCV_BGEU:
 		if (branches(insn->op, cpu->x[insn->rs1], cpu->x[insn->rs2]))
 			*next = cpu->pc + (uint64_t)(int64_t)insn->imm;
@@ -128,6 +193,8 @@ static enum jit_stop execute_system(
 	case RISCV_JAL:
 		*next = jump(cpu, insn);
 		return JIT_STOP_LIMIT;
+	case RISCV_SRET ... RISCV_SFENCE_INVAL_IR:
+		return execute_privileged(cpu, insn, next);
 	default:
 		return JIT_STOP_ILLEGAL;
 	}
@@ -136,20 +203,28 @@ static enum jit_stop execute_system(
 enum jit_stop riscv_execute(struct riscv_cpu *cpu, const struct riscv_insn *insn, uint64_t *next)
 {
 	switch (insn->op) {
-	case RISCV_LB ... RISCV_FLD:
-	case RISCV_SB ... RISCV_FSD:
+	case RISCV_FLH ... RISCV_FLD:
+	case RISCV_FSH ... RISCV_FSD:
+		if (!riscv_use_float(cpu))
+			return JIT_STOP_ILLEGAL;
+		__attribute__((fallthrough));
+	case RISCV_LB ... RISCV_LWU:
+	case RISCV_SB ... RISCV_SD:
+		return riscv_execute_memory(cpu, insn) ? JIT_STOP_LIMIT : JIT_STOP_FAULT;
 	case RISCV_CBO_INVAL ... RISCV_CBO_ZERO:
-		riscv_execute_memory(cpu, insn);
-		return JIT_STOP_LIMIT;
+		if (cpu->is_system)
+			return execute_privileged(cpu, insn, next);
+		return riscv_execute_memory(cpu, insn) ? JIT_STOP_LIMIT : JIT_STOP_FAULT;
 	case RISCV_LR_W ... RISCV_AMOMAXU_D:
-		return riscv_execute_atomic(cpu, insn) ? JIT_STOP_LIMIT : JIT_STOP_MISALIGNED;
+		return riscv_execute_atomic(cpu, insn);
 	case RISCV_FMADD_S ... RISCV_FMV_H_X:
-		return riscv_execute_float(cpu, insn) ? JIT_STOP_LIMIT : JIT_STOP_ILLEGAL;
+		return riscv_use_float(cpu) && riscv_execute_float(cpu, insn) ? JIT_STOP_LIMIT
+									      : JIT_STOP_ILLEGAL;
 	case RISCV_VLE8_V ... RISCV_VLM_V:
 	case RISCV_VSE8_V ... RISCV_VSM_V:
 	case RISCV_VSETVLI ... RISCV_VFWREDOSUM_VS:
 	case RISCV_VAESDM_VV ... RISCV_VSHA2CL_VV:
-		return riscv_execute_vector(cpu, insn) ? JIT_STOP_LIMIT : JIT_STOP_ILLEGAL;
+		return riscv_execute_vector(cpu, insn);
 	case RISCV_ADDI ... RISCV_RORIW:
 	case RISCV_ADD ... RISCV_PACKW:
 		cpu->x[insn->rd] = compute(cpu, insn);
@@ -162,12 +237,19 @@ enum jit_stop riscv_execute(struct riscv_cpu *cpu, const struct riscv_insn *insn
 enum jit_stop riscv_interpret(struct riscv_cpu *cpu, uint64_t limit)
 {
 	struct kept kept[KEPT] = { 0 };
+	struct window window = { 0 };
 
 	for (uint64_t i = 0; i < limit; i++) {
-		const struct riscv_insn *insn = decode(kept, riscv_fetch(cpu));
-		uint64_t next = cpu->pc + insn->length;
-		enum jit_stop stop = riscv_execute(cpu, insn, &next);
+		const struct riscv_insn *insn;
+		enum jit_stop stop;
+		uint64_t next;
+		uint32_t word;
 
+		if (!fetch(cpu, &window, &word))
+			return JIT_STOP_FAULT;
+		insn = decode(kept, word);
+		next = cpu->pc + insn->length;
+		stop = riscv_execute(cpu, insn, &next);
 		cpu->x[0] = 0;
 		if (stop != JIT_STOP_LIMIT)
 			return stop;

@@ -19,8 +19,6 @@
 #define LAST_HOST_ROUNDING 3
 #define CANONICAL_BITS	   47 /* of addresses of user mode: SDM volume 1, 3.3.7.1 */
 
-enum { CSR_FFLAGS = 1, CSR_FCSR = 3 };
-
 static unsigned rounding(const struct riscv_cpu *cpu)
 {
 	return cpu->fcsr >> 5 & 7;
@@ -56,8 +54,8 @@ static int help(void *state, const void *data)
 	enum jit_stop stop;
 
 	memcpy(&insn, data, sizeof(insn));
-	if (insn.op >= RISCV_CSRRW && insn.op <= RISCV_CSRRCI && insn.imm >= CSR_FFLAGS &&
-		insn.imm <= CSR_FCSR)
+	if (insn.op >= RISCV_CSRRW && insn.op <= RISCV_CSRRCI && insn.imm >= RISCV_CSR_FFLAGS &&
+		insn.imm <= RISCV_CSR_FCSR)
 		return execute_float_csr(cpu, &insn);
 	next = cpu->pc + insn.length;
 	stop = riscv_execute(cpu, &insn, &next);
@@ -214,13 +212,17 @@ enum jit_stop riscv_step(struct jit *jit, struct riscv_cpu *cpu, const uint32_t 
 {
 	jmp_buf buffer;
 	volatile enum jit_stop stop = JIT_STOP_FAULT;
+	uint32_t word;
 
 	if (jit && jit->options.code_end &&
 		jit->options.code_end(jit->options.context, cpu->pc) <= cpu->pc)
 		return no_code(cpu);
 	if (setjmp(buffer) == 0) {
 		cpu->run = &buffer;
-		stop = execute_one(cpu, instead ? *instead : riscv_fetch(cpu));
+		if (instead)
+			stop = execute_one(cpu, *instead);
+		else if (riscv_fetch(cpu, &word))
+			stop = execute_one(cpu, word);
 	}
 	cpu->run = NULL;
 	return stop;
@@ -251,14 +253,15 @@ static bool fault_in_code(struct riscv_cpu *cpu, uint64_t address, ucontext_t *c
 
 /* The address that the instruction at pc wants, when the host does not tell: x86 does not for those
  * that are not canonical (SI_KERNEL). A program that goes to one has it in pc. */
-static uint64_t wanted_address(const struct riscv_cpu *cpu)
+static uint64_t wanted_address(struct riscv_cpu *cpu)
 {
 	struct riscv_insn insn;
+	uint32_t word;
 	enum riscv_format format;
 
-	if (cpu->pc >> CANONICAL_BITS)
+	if (cpu->pc >> CANONICAL_BITS || !riscv_fetch(cpu, &word))
 		return cpu->pc;
-	insn = riscv_decode(riscv_fetch(cpu));
+	insn = riscv_decode(word);
 	format = riscv_format(insn.op);
 	if (format == RISCV_FORMAT_LOAD || format == RISCV_FORMAT_STORE ||
 		format == RISCV_FORMAT_FLOAD || format == RISCV_FORMAT_FSTORE)

@@ -68,9 +68,11 @@ struct riscv_system_ops {
 	/* The page that pc is on, to be executed in the current mode. false: a fault. */
 	bool (*code)(struct riscv_system_cpu *cpu, uint64_t pc, struct riscv_code_page *ret);
 	/*
-	 * Execute an instruction of the CSR group or the privileged ones: JIT_STOP_LIMIT to go on
-	 * at *next, else why not (JIT_STOP_ILLEGAL, JIT_STOP_FAULT, JIT_STOP_WAIT, ...). x[0] may
-	 * be written. fflags, frm and fcsr come here only when RISCV_MODE_FLOAT is not set.
+	 * Execute an instruction of the CSR group, the privileged ones, or one on cache blocks:
+	 * JIT_STOP_LIMIT to go on at *next, else why not: JIT_STOP_ILLEGAL and JIT_STOP_FAULT with
+	 * pc at the instruction; JIT_STOP_WAIT, and JIT_STOP_MODE whenever `mode` has changed or an
+	 * interrupt may have become possible, with pc where it goes on. x[0] may be written.
+	 * fflags, frm and fcsr come here only when RISCV_MODE_FLOAT is not set.
 	 */
 	enum jit_stop (*execute)(
 		struct riscv_system_cpu *cpu, const struct riscv_insn *insn, uint64_t *next);
@@ -79,6 +81,17 @@ struct riscv_system_ops {
 	bool (*use_float)(struct riscv_system_cpu *cpu);
 	bool (*use_vector)(struct riscv_system_cpu *cpu);
 };
+
+/* What user mode has (fcsr, V, counters), for execute(): false when there is no such register. Who
+ * calls has asked whether FS and VS allow it. */
+enum { RISCV_CSR_FFLAGS = 1, RISCV_CSR_FRM = 2, RISCV_CSR_FCSR = 3 };
+
+bool riscv_read_user_csr(const struct riscv_cpu *cpu, int csr, uint64_t *ret);
+void riscv_write_user_csr(struct riscv_cpu *cpu, int csr, uint64_t value);
+/* Does this one write its register, and what does it make of the old value? */
+bool riscv_csr_writes(const struct riscv_insn *insn);
+uint64_t riscv_csr_combine(
+	const struct riscv_cpu *cpu, const struct riscv_insn *insn, uint64_t old);
 
 struct riscv_system_cpu {
 	struct riscv_cpu cpu;

@@ -33,6 +33,16 @@ static const struct {
 	{ 0x0ec5d533, "czero.eqz a0,a1,a2" },
 	{ 0x31a51513, "aes64ks1i a0,a0,0xa" },
 	{ 0x00000073, "ecall" },
+	/* privileged ones */
+	{ 0x10200073, "sret" },
+	{ 0x30200073, "mret" },
+	{ 0x10500073, "wfi" },
+	{ 0x12000073, "sfence.vma zero,zero" },
+	{ 0x12b50073, "sfence.vma a0,a1" },
+	{ 0x16b50073, "sinval.vma a0,a1" },
+	{ 0x18000073, "sfence.w.inval" },
+	{ 0x18100073, "sfence.inval.ir" },
+	{ 0x30529573, "csrrw a0,0x305,t0" },
 	/* vectors; a type that is reserved is a number */
 	{ 0x0c05f557, "vsetvli a0,a1,e8,m1,ta,ma" },
 	{ 0x01d5f557, "vsetvli a0,a1,e64,mf8,tu,mu" },
