@@ -1,0 +1,660 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test-user.c - the user-mode network as a guest sees it that is made of a few lines here:
+ * addresses by DHCP, ARP, ping, TCP both ways with real sockets of this process on the other side,
+ * offloads, and what it must refuse.
+ */
+#include "unit/test.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <net/ethernet.h>
+#include <netinet/icmp6.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <netinet/ip_icmp.h>
+#include <netinet/tcp.h>
+#include <netinet/udp.h>
+#include <string.h>
+
+#include "net/net.h"
+
+#define WAIT_NS	     INT64_C(10000000000)
+#define QUIET_NS     INT64_C(300000000)
+#define GUEST	     0x0a00020fu /* 10.0.2.15 */
+#define ROUTER	     0x0a000202u
+#define TEXT	     "a line of text\n"
+#define GUEST_PORT   40000
+#define WINDOW	     60000
+#define PSEUDO_BYTES 12
+
+static const uint8_t guest_mac[NET_MAC_BYTES] = { 0x52, 0x54, 0, 0x12, 0x34, 0x56 };
+
+struct guest {
+	struct loop loop;
+	struct loop_timer deadline;
+	struct net_port *port;
+	uint8_t router_mac[NET_MAC_BYTES];
+	bool is_late;
+	uint8_t frame[NET_FRAME_MAX]; /* the last that came */
+	size_t length;
+};
+
+static void deadline_passed(struct loop_timer *timer)
+{
+	struct guest *g = container_of(timer, struct guest, deadline);
+
+	g->is_late = true;
+	loop_stop(&g->loop);
+}
+
+static void port_ready(struct net_port *port, void *context)
+{
+	struct guest *g = context;
+
+	loop_stop(&g->loop);
+}
+
+static void open_guest(struct guest *g, const struct net_user_options *options)
+{
+	struct error err = { 0 };
+
+	memset(g, 0, sizeof(*g));
+	g->deadline.expired = deadline_passed;
+	assert_int_equal(loop_open(&g->loop, &err), 0);
+	if (net_user_open(&g->loop, options, &g->port, &err) < 0)
+		fail_msg("%s", err.message);
+	g->port->ready = port_ready;
+	g->port->context = g;
+}
+
+static void close_guest(struct guest *g)
+{
+	g->port = net_port_close(g->port);
+	loop_close(&g->loop);
+}
+
+/* The next frame into g->frame; false: none has come in that time. */
+static bool receive_within(struct guest *g, int64_t ns)
+{
+	/* In two parts, the first of which ends within a header. */
+	struct iovec parts[] = {
+		{ g->frame, 17 },
+		{ g->frame + 17, sizeof(g->frame) - 17 },
+	};
+	struct net_frame frame = { .parts = parts, .nr_parts = 2 };
+
+	g->is_late = false;
+	loop_timer_start(&g->loop, &g->deadline, ns);
+	while (!g->port->ops->receive(g->port, &frame, 1)) {
+		if (g->is_late)
+			return false;
+		assert_int_equal(loop_run(&g->loop), 0);
+	}
+	loop_timer_cancel(&g->loop, &g->deadline);
+	g->length = frame.length;
+	assert_in_range(g->length, NET_HEADER_BYTES, sizeof(g->frame));
+	return true;
+}
+
+static const struct iphdr *ip_of(const struct guest *g)
+{
+	return (const void *)(g->frame + NET_HEADER_BYTES);
+}
+
+static const void *behind_ip(const struct guest *g)
+{
+	return g->frame + NET_HEADER_BYTES + ip_of(g)->ihl * 4u;
+}
+
+/* The next IPv4 packet of that protocol; others are passed over. */
+static void receive_ip(struct guest *g, uint8_t protocol)
+{
+	do {
+		if (!receive_within(g, WAIT_NS))
+			fail_msg("no packet of protocol %u has come", protocol);
+	} while (g->frame[12] != 8 || g->frame[13] != 0 || ip_of(g)->protocol != protocol);
+}
+
+static void send_frame(struct guest *g, void *bytes, size_t length, struct virtio_net_hdr *offload)
+{
+	struct iovec parts[] = { { bytes, 5 }, { (uint8_t *)bytes + 5, length - 5 } };
+	struct net_frame frame = { .parts = parts, .nr_parts = 2, .length = (uint32_t)length };
+
+	if (offload)
+		frame.offload = *offload;
+	assert_int_equal(g->port->ops->send(g->port, &frame, 1), 1);
+}
+
+static uint16_t sum(const void *bytes, size_t length, uint32_t from)
+{
+	const uint8_t *b = bytes;
+
+	for (size_t i = 0; i < length; i++)
+		from += i & 1 ? b[i] : (uint32_t)b[i] << 8;
+	while (from >> 16)
+		from = (from & 0xffff) + (from >> 16);
+	return (uint16_t)from;
+}
+
+static void put_ethernet(const struct guest *g, uint8_t *frame, uint16_t type)
+{
+	memcpy(frame, g->router_mac, NET_MAC_BYTES);
+	memcpy(frame + NET_MAC_BYTES, guest_mac, NET_MAC_BYTES);
+	frame[12] = (uint8_t)(type >> 8);
+	frame[13] = (uint8_t)type;
+}
+
+/* Ethernet and IPv4 in front of `size` bytes that are there already. */
+static size_t put_ip(const struct guest *g, uint8_t *frame, uint8_t protocol, uint32_t from,
+	uint32_t to, size_t size)
+{
+	struct iphdr ip = { .version = 4, .ihl = 5, .ttl = 64, .protocol = protocol };
+
+	ip.saddr = htonl(from);
+	ip.daddr = htonl(to);
+	ip.tot_len = htons((uint16_t)(sizeof(ip) + size));
+	ip.check = htons((uint16_t)~sum(&ip, sizeof(ip), 0));
+	put_ethernet(g, frame, ETHERTYPE_IP);
+	memcpy(frame + NET_HEADER_BYTES, &ip, sizeof(ip));
+	return NET_HEADER_BYTES + sizeof(ip) + size;
+}
+
+static void *payload_of(uint8_t *frame)
+{
+	return frame + NET_HEADER_BYTES + sizeof(struct iphdr);
+}
+
+/* --- ARP, so that each knows the other -------------------------------------------------------- */
+
+static void ask_router(struct guest *g)
+{
+	uint8_t frame[60] = { 0 };
+	uint8_t *arp = frame + NET_HEADER_BYTES;
+	static const uint8_t head[8] = { 0, 1, 8, 0, 6, 4, 0, 1 };
+	uint32_t guest = htonl(GUEST), router = htonl(ROUTER);
+
+	memset(g->router_mac, 0xff, sizeof(g->router_mac));
+	put_ethernet(g, frame, ETHERTYPE_ARP);
+	memcpy(arp, head, sizeof(head));
+	memcpy(arp + 8, guest_mac, NET_MAC_BYTES);
+	memcpy(arp + 14, &guest, 4);
+	memcpy(arp + 24, &router, 4);
+	send_frame(g, frame, sizeof(frame), NULL);
+}
+
+static void meet_router(struct guest *g)
+{
+	uint32_t router = htonl(ROUTER);
+	const uint8_t *arp = g->frame + NET_HEADER_BYTES;
+
+	ask_router(g);
+	do {
+		assert_true(receive_within(g, WAIT_NS));
+	} while (g->frame[12] != 8 || g->frame[13] != 6);
+	assert_int_equal(arp[7], 2);
+	assert_memory_equal(arp + 14, &router, 4);
+	memcpy(g->router_mac, arp + 8, NET_MAC_BYTES);
+}
+
+static void test_arp_and_ping(void **state)
+{
+	struct net_user_options options;
+	struct guest g;
+	uint8_t frame[200] = { 0 };
+	struct icmphdr *icmp = payload_of(frame);
+	const struct icmphdr *answer;
+	size_t size = sizeof(*icmp) + sizeof(TEXT);
+
+	net_user_options_init(&options);
+	open_guest(&g, &options);
+	meet_router(&g);
+	icmp->type = ICMP_ECHO;
+	icmp->un.echo.id = htons(7);
+	memcpy(icmp + 1, TEXT, sizeof(TEXT));
+	icmp->checksum = htons((uint16_t)~sum(icmp, size, 0));
+	send_frame(&g, frame, put_ip(&g, frame, IPPROTO_ICMP, GUEST, ROUTER, size), NULL);
+	receive_ip(&g, IPPROTO_ICMP);
+	answer = behind_ip(&g);
+	assert_int_equal(answer->type, ICMP_ECHOREPLY);
+	assert_memory_equal(answer + 1, TEXT, sizeof(TEXT));
+	close_guest(&g);
+}
+
+/* --- DHCP ------------------------------------------------------------------------------------- */
+
+static const uint8_t *dhcp_option(const struct guest *g, uint8_t code)
+{
+	const uint8_t *at = (const uint8_t *)behind_ip(g) + sizeof(struct udphdr) + 240;
+	const uint8_t *end = g->frame + g->length;
+
+	while (at + 2 < end && *at != 255 && *at != code)
+		at += *at ? 2 + at[1] : 1;
+	return at + 2 < end && *at == code ? at + 2 : NULL;
+}
+
+static void test_dhcp(void **state)
+{
+	struct net_user_options options;
+	struct error err = { 0 };
+	struct guest g;
+	uint8_t frame[400] = { 0 };
+	struct udphdr *udp = payload_of(frame);
+	uint8_t *dhcp = (uint8_t *)(udp + 1);
+	static const uint8_t discover[] = { 99, 130, 83, 99, 53, 1, 1, 255 };
+	const uint32_t router = htonl(0xac1e0002), name_server = htonl(0xac1e0003);
+	const uint32_t offered = htonl(0xac1e000f), mask = htonl(0xffffff00);
+
+	net_user_options_init(&options);
+	assert_int_equal(net_user_set_network(&options, "172.30.0.0/24", &err), 0);
+	open_guest(&g, &options);
+	memset(g.router_mac, 0xff, sizeof(g.router_mac));
+	dhcp[0] = dhcp[1] = 1;
+	dhcp[2] = NET_MAC_BYTES;
+	memcpy(dhcp + 28, guest_mac, NET_MAC_BYTES);
+	memcpy(dhcp + 236, discover, sizeof(discover));
+	udp->source = htons(68);
+	udp->dest = htons(67);
+	udp->len = htons(8 + 300);
+	send_frame(&g, frame, put_ip(&g, frame, IPPROTO_UDP, 0, 0xffffffff, 8 + 300), NULL);
+	receive_ip(&g, IPPROTO_UDP);
+	dhcp = (uint8_t *)behind_ip(&g) + sizeof(*udp);
+	assert_memory_equal(dhcp + 16, &offered, 4);
+	assert_non_null(dhcp_option(&g, 53));
+	assert_int_equal(*dhcp_option(&g, 53), 2);
+	assert_memory_equal(dhcp_option(&g, 1), &mask, 4);
+	assert_memory_equal(dhcp_option(&g, 3), &router, 4);
+	assert_memory_equal(dhcp_option(&g, 6), &name_server, 4);
+	close_guest(&g);
+}
+
+/* --- TCP -------------------------------------------------------------------------------------- */
+
+struct connection {
+	uint32_t to;
+	uint16_t from_port, to_port;
+	uint32_t seq, ack;
+	bool is_partial; /* leave the sums to the port */
+};
+
+static void send_tcp(
+	struct guest *g, struct connection *c, uint8_t flags, const void *data, size_t size)
+{
+	static uint8_t frame[NET_FRAME_MAX];
+	struct tcphdr *tcp = payload_of(frame);
+	struct {
+		uint32_t from, to;
+		uint16_t protocol, size;
+	} pseudo = { htonl(GUEST), htonl(c->to), htons(IPPROTO_TCP),
+		htons((uint16_t)(sizeof(*tcp) + size)) };
+	struct virtio_net_hdr offload = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.csum_start = NET_HEADER_BYTES + sizeof(struct iphdr),
+		.csum_offset = offsetof(struct tcphdr, check),
+	};
+	uint16_t check;
+
+	memset(tcp, 0, sizeof(*tcp));
+	tcp->source = htons(c->from_port);
+	tcp->dest = htons(c->to_port);
+	tcp->seq = htonl(c->seq);
+	tcp->ack_seq = htonl(c->ack);
+	tcp->doff = sizeof(*tcp) / 4;
+	tcp->th_flags = flags;
+	tcp->window = htons(WINDOW);
+	if (size)
+		memcpy(tcp + 1, data, size);
+	check = sum(&pseudo, PSEUDO_BYTES, 0);
+	if (!c->is_partial)
+		check = (uint16_t)~sum(tcp, sizeof(*tcp) + size, check);
+	tcp->check = htons(check);
+	c->seq += (uint32_t)size + !!(flags & (TH_SYN | TH_FIN));
+	size = put_ip(g, frame, IPPROTO_TCP, GUEST, c->to, sizeof(*tcp) + size);
+	send_frame(g, frame, size, c->is_partial ? &offload : NULL);
+}
+
+/* The next segment with all these flags and, if data is wanted, with some: how much. */
+static size_t receive_tcp(
+	struct guest *g, struct connection *c, uint8_t flags, bool wants_data, const void **ret)
+{
+	const struct tcphdr *tcp;
+	size_t size;
+
+	do {
+		receive_ip(g, IPPROTO_TCP);
+		tcp = behind_ip(g);
+		size = ntohs(ip_of(g)->tot_len) - sizeof(struct iphdr) - tcp->doff * 4u;
+	} while ((tcp->th_flags & flags) != flags || (wants_data && !size));
+	c->ack = ntohl(tcp->seq) + (uint32_t)size + !!(tcp->th_flags & (TH_SYN | TH_FIN));
+	if (ret)
+		*ret = (const uint8_t *)tcp + tcp->doff * 4u;
+	return size;
+}
+
+/* A listening socket on the host's loopback. */
+static int listen_host(uint16_t *ret_port)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(at);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (void *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	assert_int_equal(getsockname(fd, (void *)&at, &size), 0);
+	*ret_port = ntohs(at.sin_port);
+	return fd;
+}
+
+static void connect_out(struct guest *g, struct connection *c, uint16_t port)
+{
+	*c = (struct connection){ ROUTER, GUEST_PORT, port, 1000, 0, c->is_partial };
+	send_tcp(g, c, TH_SYN, NULL, 0);
+	receive_tcp(g, c, TH_SYN | TH_ACK, false, NULL);
+	send_tcp(g, c, TH_ACK, NULL, 0);
+}
+
+static void read_exactly(int fd, void *to, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t n = recv(fd, (uint8_t *)to + done, size - done, 0);
+
+		assert_true(n > 0);
+		done += (size_t)n;
+	}
+}
+
+static void talk_out(bool is_partial)
+{
+	struct net_user_options options;
+	struct guest g;
+	struct connection c = { .is_partial = is_partial };
+	static uint8_t large[30000], got[sizeof(large)];
+	uint16_t port;
+	int listener = listen_host(&port), peer;
+	const void *data;
+
+	net_user_options_init(&options);
+	options.host_loopback = true;
+	open_guest(&g, &options);
+	meet_router(&g);
+	connect_out(&g, &c, port);
+	peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(peer >= 0);
+
+	/* More than the MTU of a real cable, in one frame. */
+	for (size_t i = 0; i < sizeof(large); i++)
+		large[i] = (uint8_t)(i * 7 + i / 251);
+	send_tcp(&g, &c, TH_ACK | TH_PUSH, large, sizeof(large));
+	read_exactly(peer, got, sizeof(got));
+	assert_memory_equal(got, large, sizeof(large));
+
+	assert_int_equal(send(peer, TEXT, sizeof(TEXT), 0), sizeof(TEXT));
+	assert_int_equal(receive_tcp(&g, &c, TH_ACK, true, &data), sizeof(TEXT));
+	assert_memory_equal(data, TEXT, sizeof(TEXT));
+	send_tcp(&g, &c, TH_ACK, NULL, 0);
+
+	/* The host's end of file is the guest's, and the other way round. */
+	assert_int_equal(shutdown(peer, SHUT_WR), 0);
+	receive_tcp(&g, &c, TH_FIN, false, NULL);
+	send_tcp(&g, &c, TH_ACK | TH_FIN, NULL, 0);
+	assert_int_equal(recv(peer, got, sizeof(got), 0), 0);
+	close(peer);
+	close(listener);
+	close_guest(&g);
+}
+
+static void test_tcp_out(void **state)
+{
+	talk_out(false);
+}
+
+static void test_tcp_out_offloaded(void **state)
+{
+	talk_out(true);
+}
+
+static void test_refused(void **state)
+{
+	struct net_user_options options;
+	struct guest g;
+	struct connection c = { ROUTER, GUEST_PORT, 0, 1, 0, false };
+	int listener = listen_host(&c.to_port);
+
+	/* Nobody listens there. */
+	close(listener);
+	net_user_options_init(&options);
+	options.host_loopback = true;
+	open_guest(&g, &options);
+	meet_router(&g);
+	send_tcp(&g, &c, TH_SYN, NULL, 0);
+	receive_tcp(&g, &c, TH_RST, false, NULL);
+	close_guest(&g);
+}
+
+/* No connection arrives, whatever the guest is told. */
+static void expect_no_way(const struct net_user_options *options)
+{
+	struct guest g;
+	struct connection c = { ROUTER, GUEST_PORT, 0, 1, 0, false };
+	int listener = listen_host(&c.to_port);
+
+	open_guest(&g, options);
+	meet_router(&g);
+	send_tcp(&g, &c, TH_SYN, NULL, 0);
+	while (receive_within(&g, QUIET_NS)) {
+		const struct tcphdr *tcp = behind_ip(&g);
+
+		if (g.frame[12] == 8 && !g.frame[13] && ip_of(&g)->protocol == IPPROTO_TCP)
+			assert_int_equal(tcp->th_flags & TH_SYN, 0);
+	}
+	assert_int_equal(fcntl(listener, F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(accept4(listener, NULL, NULL, SOCK_CLOEXEC), -1);
+	assert_int_equal(errno, EAGAIN);
+	close(listener);
+	close_guest(&g);
+}
+
+static void test_closed_ways(void **state)
+{
+	struct net_user_options options;
+
+	net_user_options_init(&options);
+	expect_no_way(&options);
+	options.host_loopback = true;
+	options.restricted = true;
+	expect_no_way(&options);
+}
+
+/* A port of the host that is free now. */
+static uint16_t free_port(void)
+{
+	uint16_t port;
+
+	close(listen_host(&port));
+	return port;
+}
+
+static void test_forward(void **state)
+{
+	struct net_user_options options;
+	struct net_forward forward;
+	struct error err = { 0 };
+	struct guest g;
+	struct connection c = { 0 };
+	char text[64];
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	uint16_t port = free_port();
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const struct tcphdr *tcp;
+
+	snprintf(text, sizeof(text), "127.0.0.1:%u:80", port);
+	assert_int_equal(net_forward_parse(text, &forward, &err), 0);
+	net_user_options_init(&options);
+	options.forwards = &forward;
+	options.nr_forwards = 1;
+	options.restricted = true; /* a way in stays one */
+	open_guest(&g, &options);
+	meet_router(&g);
+	at.sin_port = htons(port);
+	assert_int_equal(connect(fd, (void *)&at, sizeof(at)), 0);
+	receive_tcp(&g, &c, TH_SYN, false, NULL);
+	tcp = behind_ip(&g);
+	assert_int_equal(ntohs(tcp->dest), 80);
+	c.from_port = 80;
+	c.to_port = ntohs(tcp->source);
+	c.to = ntohl(ip_of(&g)->saddr);
+	c.seq = 5000;
+	send_tcp(&g, &c, TH_SYN | TH_ACK, NULL, 0);
+	receive_tcp(&g, &c, TH_ACK, false, NULL);
+	send_tcp(&g, &c, TH_ACK | TH_PUSH, TEXT, sizeof(TEXT));
+	read_exactly(fd, text, sizeof(TEXT));
+	assert_string_equal(text, TEXT);
+	close(fd);
+	close_guest(&g);
+
+	/* What is taken cannot be forwarded, and says so. */
+	fd = listen_host(&port);
+	((struct sockaddr_in *)(void *)&forward.host)->sin_port = htons(port);
+	assert_int_equal(loop_open(&g.loop, &err), 0);
+	assert_int_equal(net_user_open(&g.loop, &options, &g.port, &err), -EADDRINUSE);
+	assert_non_null(strstr(err.message, "cannot listen at the host's port"));
+	loop_close(&g.loop);
+	close(fd);
+}
+
+static void test_router_advertisement(void **state)
+{
+	struct net_user_options options;
+	struct guest g;
+	uint8_t frame[NET_HEADER_BYTES + sizeof(struct ip6_hdr) + 8] = { 0 };
+	struct ip6_hdr *ip = (void *)(frame + NET_HEADER_BYTES);
+	uint8_t *icmp = (uint8_t *)(ip + 1);
+	struct {
+		struct in6_addr from, to;
+		uint32_t size, next;
+	} pseudo;
+
+	net_user_options_init(&options);
+	open_guest(&g, &options);
+	memset(g.router_mac, 0x33, sizeof(g.router_mac));
+	put_ethernet(&g, frame, ETHERTYPE_IPV6);
+	ip->ip6_vfc = 0x60;
+	ip->ip6_plen = htons(8);
+	ip->ip6_nxt = IPPROTO_ICMPV6;
+	ip->ip6_hlim = 255;
+	inet_pton(AF_INET6, "fe80::5054:ff:fe12:3456", &ip->ip6_src);
+	inet_pton(AF_INET6, "ff02::2", &ip->ip6_dst);
+	icmp[0] = ND_ROUTER_SOLICIT;
+	pseudo.from = ip->ip6_src;
+	pseudo.to = ip->ip6_dst;
+	pseudo.size = htonl(8);
+	pseudo.next = htonl(IPPROTO_ICMPV6);
+	*(uint16_t *)(void *)(icmp + 2) = htons(
+		(uint16_t)~sum(icmp, 8, sum(&pseudo, sizeof(pseudo), 0)));
+	send_frame(&g, frame, sizeof(frame), NULL);
+	do {
+		assert_true(receive_within(&g, WAIT_NS));
+		ip = (void *)(g.frame + NET_HEADER_BYTES);
+	} while (g.frame[12] != 0x86 || ((uint8_t *)(ip + 1))[0] != ND_ROUTER_ADVERT);
+	close_guest(&g);
+}
+
+/* --- nonsense --------------------------------------------------------------------------------- */
+
+static void test_nonsense(void **state)
+{
+	struct net_user_options options;
+	struct guest g;
+	uint8_t bytes[100] = { 0 };
+	struct iovec parts[NET_PARTS_MAX + 1];
+	struct net_frame frames[] = {
+		{ parts, 0, 0, { 0 } }, /* nothing */
+		{ parts, 1, 0, { 0 } }, /* no whole header */
+		{ parts, NET_PARTS_MAX + 1, 0, { 0 } }, /* more parts than are allowed */
+		{ parts, NET_PARTS_MAX, 0, { 0 } }, /* larger than any frame */
+		{ parts, 4, 0,
+			{ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+				.csum_start = 0xffff,
+				.csum_offset = 0xffff } },
+		{ parts, 4, 0,
+			{ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+				.csum_start = 191,
+				.csum_offset = 1 } },
+	};
+
+	parts[0] = (struct iovec){ bytes, 13 };
+	for (size_t i = 1; i < ARRAY_SIZE(parts); i++)
+		parts[i] = (struct iovec){ bytes, i < 4 ? 60 : sizeof(bytes) };
+	net_user_options_init(&options);
+	open_guest(&g, &options);
+	assert_int_equal(g.port->ops->send(g.port, frames, ARRAY_SIZE(frames)), ARRAY_SIZE(frames));
+	meet_router(&g);
+	close_guest(&g);
+}
+
+static void test_small_buffer(void **state)
+{
+	struct net_user_options options;
+	struct guest g;
+	uint8_t small[20];
+	struct iovec part = { small, sizeof(small) };
+	struct net_frame frame = { .parts = &part, .nr_parts = 1, .length = 1 };
+
+	net_user_options_init(&options);
+	options.ipv6 = false; /* which sends by itself */
+	open_guest(&g, &options);
+	meet_router(&g);
+	ask_router(&g);
+	/* A frame that has no room is lost, and nothing else. */
+	assert_int_equal(g.port->ops->receive(g.port, &frame, 1), 1);
+	assert_int_equal(frame.length, 0);
+	meet_router(&g);
+	close_guest(&g);
+}
+
+static void test_bad_options(void **state)
+{
+	static const char *const networks[] = { "10.0.2.0", "10.0.2.0/28", "10.0.2.0/7",
+		"10.0.2.1/24", "fd00::/64", "10.0.2.0/24/1", "/", "" };
+	struct net_user_options options, bad;
+	struct net_port *port = NULL;
+	struct error err = { 0 };
+	struct loop loop;
+
+	net_user_options_init(&options);
+	for (size_t i = 0; i < ARRAY_SIZE(networks); i++)
+		assert_int_equal(net_user_set_network(&options, networks[i], &err), -EINVAL);
+	assert_int_equal(loop_open(&loop, &err), 0);
+	bad = options;
+	bad.mtu = NET_MTU_MIN - 1;
+	assert_int_equal(net_user_open(&loop, &bad, &port, &err), -EINVAL);
+	bad.mtu = NET_MTU_MAX + 1;
+	assert_int_equal(net_user_open(&loop, &bad, &port, &err), -EINVAL);
+	bad = options;
+	bad.ipv4 = bad.ipv6 = false;
+	assert_int_equal(net_user_open(&loop, &bad, &port, &err), -EINVAL);
+	assert_null(port);
+	loop_close(&loop);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_arp_and_ping),
+		cmocka_unit_test(test_dhcp),
+		cmocka_unit_test(test_tcp_out),
+		cmocka_unit_test(test_tcp_out_offloaded),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_closed_ways),
+		cmocka_unit_test(test_forward),
+		cmocka_unit_test(test_router_advertisement),
+		cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_small_buffer),
+		cmocka_unit_test(test_bad_options),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
