@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verbs-machine.c - the verbs of the helper program strata-machine, which have HELPER() rows in
+ * verbs.c.
+ */
+#include "front/cli/verbs.h"
+
+const struct verb *const verbs[] = {
+	&verb_man,
+	&verb_vm_run,
+	NULL,
+};

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vm_run.c - `vm run`: a machine that boots what its developer brings, with no image.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "front/cli/cli.h"
+#include "front/cli/verbs.h"
+#include "machine/machine.h"
+#include "vm/vm.h"
+
+struct vm_run_options {
+	const char *kernel, *initrd, *append, *firmware, *console;
+	int64_t memory_bytes, nr_vcpus;
+	char **disks;
+	bool no_reboot;
+};
+
+static const struct vm_run_options defaults = {
+	.memory_bytes = INT64_C(512) << 20,
+	.nr_vcpus = 1,
+};
+
+#define AT(member) offsetof(struct vm_run_options, member)
+
+static const struct option vm_run_table[] = {
+	{ OPTION_HEADING, .help = "What is booted" },
+	{ OPTION_STRING, 'k', "kernel", AT(kernel), "FILE",
+		"Kernel: Image, vmlinuz (EFI zboot), vmlinux or another ELF file", COMPLETE_FILE },
+	{ OPTION_STRING, 'i', "initrd", AT(initrd), "FILE", "Initial RAM disk", COMPLETE_FILE },
+	{ OPTION_STRING, 'a', "append", AT(append), "TEXT", "Command line of the kernel" },
+	{ OPTION_STRING, 'f', "firmware", AT(firmware), "FILE",
+		"Firmware to start in M-mode (OpenSBI, ...) in place of strata's own SBI",
+		COMPLETE_FILE },
+	{ OPTION_FLAG, 0, "no-reboot", AT(no_reboot), NULL,
+		"A guest that restarts itself ends the machine" },
+	{ OPTION_HEADING, .help = "The machine" },
+	{ OPTION_SIZE, 'm', "memory", AT(memory_bytes), "BYTES",
+		"Memory, taken from the host as it is used [512m]" },
+	{ OPTION_INT, 'c', "cpus", AT(nr_vcpus), "N", "CPUs, 1 to 16 [1]" },
+	{ OPTION_LIST, 'd', "disk", AT(disks), "FILE[,readonly]",
+		"A disk: a raw image or a block device; several in their order", COMPLETE_FILE },
+	{ OPTION_STRING, 0, "console", AT(console), "stdio|none|FILE",
+		"Where the serial port leads [stdio]", COMPLETE_SUGGESTIONS, "stdio|none" },
+	{ OPTION_END },
+};
+
+/* --- disks ----------------------------------------------------------------------------------- */
+
+/* "FILE[,format=raw][,readonly]". A comma of the file's own name is written twice. */
+static int parse_disk(char *text, struct machine_disk_config *ret, struct error *err)
+{
+	char *from = text, *to = text, *word;
+
+	*ret = (struct machine_disk_config){ .path = text };
+	while (*from && (*from != ',' || from[1] == ',')) {
+		from += *from == ',';
+		*to++ = *from++;
+	}
+	word = *from ? from + 1 : NULL;
+	*to = '\0';
+	for (char *next; word; word = next) {
+		next = strchr(word, ',');
+		if (next)
+			*next++ = '\0';
+		if (streq(word, "readonly"))
+			ret->is_readonly = true;
+		else if (!streq(word, "format=raw"))
+			return error_set(err, EINVAL,
+				"--disk %s: \"%s\" is neither readonly nor format=raw (a comma in a name is written twice)",
+				text, word);
+	}
+	if (!*text)
+		return error_set(err, EINVAL, "--disk wants a file");
+	return 0;
+}
+
+static int parse_disks(
+	char **texts, struct machine_disk_config **ret, struct machine_config *c, struct error *err)
+{
+	size_t count = strv_length(texts);
+
+	*ret = calloc(count + 1, sizeof(**ret));
+	if (!*ret)
+		return error_oom(err);
+	for (size_t i = 0; i < count; i++) {
+		int r = parse_disk(texts[i], &(*ret)[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	c->disks = *ret;
+	c->nr_disks = (unsigned)count;
+	return 0;
+}
+
+/* --- the console ----------------------------------------------------------------------------- */
+
+static int open_console(const char *where, struct machine_config *c, int *ret_fd, struct error *err)
+{
+	c->console_in = c->console_out = MACHINE_CONSOLE_NONE;
+	if (where && streq(where, "none"))
+		return 0;
+	if (!where || streq(where, "stdio")) {
+		c->console_in = STDIN_FILENO;
+		c->console_out = STDOUT_FILENO;
+		c->has_console_keys = isatty(STDIN_FILENO);
+		return 0;
+	}
+	*ret_fd = open(where, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (*ret_fd < 0)
+		return error_errno(err, errno, "--console: cannot write to %s", where);
+	c->console_out = *ret_fd;
+	return 0;
+}
+
+/* --- running --------------------------------------------------------------------------------- */
+
+static int check(const struct vm_run_options *o, struct error *err)
+{
+	if (!o->kernel && !o->firmware)
+		return error_set(err, EINVAL,
+			"nothing to boot: give a kernel with --kernel FILE, or firmware with --firmware FILE");
+	if (o->nr_vcpus < 1 || o->nr_vcpus > VM_VCPUS_MAX)
+		return error_set(err, EINVAL, "--cpus: a machine has 1 to %d CPUs", VM_VCPUS_MAX);
+	if (o->memory_bytes < (int64_t)MACHINE_MEMORY_MIN ||
+		o->memory_bytes > (int64_t)MACHINE_MEMORY_MAX)
+		return error_set(err, EINVAL, "--memory: a machine has 4m to 1024g");
+	return 0;
+}
+
+static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)
+{
+	struct vm_run_options *o = options;
+	_cleanup_free_ struct machine_disk_config *disks = NULL;
+	_cleanup_machine_ struct machine *machine = NULL;
+	_cleanup_close_ int console_fd = -1;
+	struct machine_config config = {
+		.kernel = o->kernel,
+		.initrd = o->initrd,
+		.append = o->append,
+		.firmware = o->firmware,
+		.memory_bytes = (uint64_t)o->memory_bytes,
+		.nr_vcpus = (unsigned)o->nr_vcpus,
+		.is_ended_by_reset = o->no_reboot,
+	};
+	struct machine_end end;
+	int r = check(o, err);
+
+	if (r == 0)
+		r = parse_disks(o->disks, &disks, &config, err);
+	if (r == 0)
+		r = open_console(o->console, &config, &console_fd, err);
+	if (r < 0)
+		return r;
+	signal(SIGPIPE, SIG_IGN);
+	r = machine_open(&config, &machine, err);
+	if (r == 0)
+		r = machine_run(machine, &end, err);
+	return r < 0 ? r : end.status;
+}
+
+const struct verb verb_vm_run = {
+	.name = "vm run",
+	.group = "Machines",
+	.usage = "[OPTIONS] --kernel FILE | --firmware FILE",
+	.summary = "Boot a riscv64 machine from a kernel or firmware, with no image",
+	.help = "The serial port is this terminal: Ctrl-A x leaves, Ctrl-A h helps. The exit status is 0 when the\n"
+		"guest powers off, or the status it powers off with.\n"
+		"\n"
+		"Example: a kernel and an initial RAM disk, entered directly\n"
+		"  strata vm run --kernel vmlinux --initrd initrd.img --append console=ttyS0",
+	.options = vm_run_table,
+	.options_size = sizeof(struct vm_run_options),
+	.defaults = &defaults,
+	.runs_command = true,
+	.stateless = true,
+	.run = vm_run_main,
+};

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * internal.h - what a machine consists of, and the tables of what it can consist of.
+ *
+ * Locking: `lock` guards what is below it. It is never held while a device or a vcpu is called but
+ * for kick(), and taken by devices only through the machine's vm_power.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "base/loop.h"
+#include "device/console.h"
+#include "machine/machine.h"
+#include "vm/vm.h"
+
+#define MACHINE_SLOTS_MAX 64
+
+/* Where a board puts a device. */
+struct machine_place {
+	uint64_t start, size;
+	unsigned irq; /* number at the interrupt controller; 0: none */
+};
+
+/*
+ * A kind of device that a board has: a row of its table. Devices are opened in the order of the
+ * rows, and closed the other way round, when no vcpu and no event loop runs any more.
+ */
+struct machine_slot {
+	const char *name; /* "uart" */
+	struct machine_place
+		place; /* of the first; size 0: a place for virtio, the next free one */
+	/* How many the machine gets. NULL: one. */
+	unsigned (*count)(const struct machine_config *config);
+	/* Make number `index`, and put it on the bus. What *ret is when that fails is closed. */
+	int (*open)(struct machine *machine, unsigned index, const struct machine_place *place,
+		void **ret, struct error *err);
+	/* All vcpus stand, and the guest starts anew. NULL: there is nothing to forget. */
+	void (*reset)(void *device);
+	void (*close)(void *device);
+	/* Its node in the device tree; NULL: it has none. */
+	int (*describe)(struct machine *machine, void *device, const struct machine_place *place,
+		void *fdt);
+};
+
+/* One that was opened. */
+struct machine_device {
+	const struct machine_slot *slot;
+	struct machine_place place;
+	void *device;
+};
+
+/* What differs between machines for different CPUs. */
+struct machine_board {
+	const char *name; /* "riscv64 virt" */
+	const struct machine_slot *const *slots; /* NULL-ended */
+	struct machine_place virtio; /* the first place for virtio... */
+	unsigned nr_virtio; /* ...of so many */
+	unsigned (*virtio_irq)(unsigned index);
+	uint64_t memory_start;
+	int (*open_vcpus)(struct machine *machine, struct error *err);
+	void (*close_vcpus)(struct machine *machine);
+	/* Everything in memory and in the vcpus' registers as it is at the beginning. */
+	int (*load)(struct machine *machine, struct error *err);
+};
+
+extern const struct machine_board machine_board_riscv;
+
+struct machine_vcpu {
+	struct machine *machine;
+	struct vm_vcpu *vcpu;
+	pthread_t thread;
+	/* Guarded by the machine's lock: */
+	bool is_running; /* in run(), or about to be */
+	bool is_off; /* not to be run until it is started (SBI HSM) */
+};
+
+enum machine_wish {
+	MACHINE_GOES_ON,
+	MACHINE_IS_RESET,
+	MACHINE_ENDS,
+};
+
+struct machine {
+	struct machine_config config;
+	const struct machine_board *board;
+	struct vm_power power;
+	struct vm_memory memory;
+	struct vm_bus bus;
+	struct vm_irqchip *irqchip; /* of devices */
+	struct loop loop;
+	struct console console;
+	struct machine_device devices[MACHINE_SLOTS_MAX];
+	unsigned nr_devices, nr_virtio;
+
+	int wake_fd; /* eventfd: the loop looks at what is below */
+	struct loop_source wake;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct machine_vcpu vcpus[VM_VCPUS_MAX];
+	unsigned nr_threads; /* that were started, and are to be joined */
+	enum machine_wish wish;
+	struct machine_end end;
+	struct error error; /* of a vcpu that could not go on */
+};
+
+/* devices.c */
+int machine_open_devices(struct machine *machine, struct error *err);
+void machine_reset_devices(struct machine *machine);
+void machine_close_devices(struct machine *machine);
+
+/* vcpus.c: threads, and what stops them */
+int machine_start_vcpus(struct machine *machine, struct error *err);
+void machine_join_vcpus(struct machine *machine);
+/* With `lock` held: all leave run(), and stay out while the wish is not MACHINE_GOES_ON. */
+void machine_wish(struct machine *machine, enum machine_wish wish);

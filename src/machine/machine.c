@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * machine.c - from a description to a machine, and through its life: runs, is reset, ends.
+ */
+#include "machine/internal.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+/* --- power ----------------------------------------------------------------------------------- */
+
+static void end(struct machine *m, int status, bool was_left)
+{
+	pthread_mutex_lock(&m->lock);
+	if (m->wish != MACHINE_ENDS)
+		m->end = (struct machine_end){ .status = status, .was_left = was_left };
+	machine_wish(m, MACHINE_ENDS);
+	pthread_mutex_unlock(&m->lock);
+}
+
+static void power_off(struct vm_power *power, int status)
+{
+	/* As a process's: 8 bits, and no failure becomes a success by losing the others. */
+	if (status != 0 && (status & 0xff) == 0)
+		status = 1;
+	end(container_of(power, struct machine, power), status & 0xff, false);
+}
+
+static void power_reset(struct vm_power *power)
+{
+	struct machine *m = container_of(power, struct machine, power);
+
+	if (m->config.is_ended_by_reset) {
+		end(m, 0, false);
+		return;
+	}
+	pthread_mutex_lock(&m->lock);
+	machine_wish(m, MACHINE_IS_RESET);
+	pthread_mutex_unlock(&m->lock);
+}
+
+static const struct vm_power_ops power_ops = {
+	.name = "machine",
+	.off = power_off,
+	.reset = power_reset,
+};
+
+void machine_stop(struct machine *m)
+{
+	end(m, 0, true);
+}
+
+static void key_pressed(void *context, char letter)
+{
+	if (letter == 'x')
+		machine_stop(context);
+}
+
+/* --- the event loop -------------------------------------------------------------------------- */
+
+static bool all_parked(const struct machine *m)
+{
+	for (unsigned i = 0; i < m->nr_threads; i++)
+		if (m->vcpus[i].is_running)
+			return false;
+	return true;
+}
+
+static void reset(struct machine *m)
+{
+	int r;
+
+	machine_reset_devices(m);
+	r = m->board->load(m, &m->error);
+	pthread_mutex_lock(&m->lock);
+	if (m->wish == MACHINE_IS_RESET)
+		m->wish = MACHINE_GOES_ON;
+	if (r < 0)
+		machine_wish(m, MACHINE_ENDS);
+	pthread_cond_broadcast(&m->changed);
+	pthread_mutex_unlock(&m->lock);
+}
+
+static void woken(struct loop_source *source, uint32_t events)
+{
+	struct machine *m = container_of(source, struct machine, wake);
+	enum machine_wish wish;
+	uint64_t count;
+	bool is_quiet;
+
+	(void)!read(source->fd, &count, sizeof(count));
+	pthread_mutex_lock(&m->lock);
+	wish = m->wish;
+	is_quiet = all_parked(m);
+	pthread_mutex_unlock(&m->lock);
+	if (wish == MACHINE_ENDS)
+		loop_stop(&m->loop);
+	else if (wish == MACHINE_IS_RESET && is_quiet)
+		reset(m);
+}
+
+int machine_run(struct machine *m, struct machine_end *ret, struct error *err)
+{
+	int r = m->board->load(m, err);
+
+	if (r == 0)
+		r = machine_start_vcpus(m, err);
+	if (r == 0) {
+		r = loop_run(&m->loop);
+		if (r < 0)
+			error_errno(err, r, "the machine's event loop has failed");
+	}
+	end(m, 1, false);
+	machine_join_vcpus(m);
+	if (r == 0 && m->error.code) {
+		*err = m->error;
+		r = -err->code;
+	}
+	if (r == 0)
+		*ret = m->end;
+	return r;
+}
+
+/* --- opening --------------------------------------------------------------------------------- */
+
+static int check(const struct machine_config *c, struct error *err)
+{
+	if (c->nr_vcpus < 1 || c->nr_vcpus > VM_VCPUS_MAX)
+		return error_set(err, EINVAL, "a machine has 1 to %d CPUs, not %u", VM_VCPUS_MAX,
+			c->nr_vcpus);
+	if (c->memory_bytes < MACHINE_MEMORY_MIN || c->memory_bytes > MACHINE_MEMORY_MAX)
+		return error_set(err, EINVAL,
+			"a machine has 4 MiB to 1 TiB of memory, not %llu bytes",
+			(unsigned long long)c->memory_bytes);
+	return 0;
+}
+
+static int open_loop(struct machine *m, struct error *err)
+{
+	const struct console_config console = {
+		.in_fd = m->config.console_in,
+		.out_fd = m->config.console_out,
+		.has_keys = m->config.has_console_keys,
+		.key = key_pressed,
+		.context = m,
+	};
+	int r = loop_open(&m->loop, err);
+
+	if (r < 0)
+		return r;
+	m->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (m->wake_fd < 0)
+		return error_errno(err, errno, "cannot make an eventfd");
+	m->wake = (struct loop_source){ .ready = woken, .fd = m->wake_fd };
+	r = loop_add(&m->loop, &m->wake, EPOLLIN);
+	if (r < 0)
+		return error_errno(err, r, "cannot watch an eventfd");
+	return console_open(&m->console, &console, &m->loop, err);
+}
+
+static int open_parts(struct machine *m, struct error *err)
+{
+	uint64_t bytes = m->config.memory_bytes & ~(uint64_t)(VM_PAGE_BYTES - 1);
+	int r = vm_memory_add(&m->memory, m->board->memory_start, bytes, err);
+
+	if (r == 0)
+		r = open_loop(m, err);
+	if (r == 0)
+		r = m->board->open_vcpus(m, err);
+	if (r == 0)
+		r = machine_open_devices(m, err);
+	return r;
+}
+
+int machine_open(const struct machine_config *config, struct machine **ret, struct error *err)
+{
+	struct machine *m;
+	int r = check(config, err);
+
+	if (r < 0)
+		return r;
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return error_oom(err);
+	m->config = *config;
+	m->board = &machine_board_riscv;
+	m->power.ops = &power_ops;
+	m->loop.epoll_fd = m->wake_fd = -1;
+	pthread_mutex_init(&m->lock, NULL);
+	pthread_cond_init(&m->changed, NULL);
+	vm_memory_init(&m->memory);
+	for (unsigned i = 0; i < VM_VCPUS_MAX; i++)
+		m->vcpus[i].machine = m;
+	r = open_parts(m, err);
+	if (r < 0) {
+		machine_free(m);
+		return r;
+	}
+	*ret = m;
+	return 0;
+}
+
+struct machine *machine_free(struct machine *m)
+{
+	if (!m)
+		return NULL;
+	machine_close_devices(m);
+	m->board->close_vcpus(m);
+	if (m->console.loop)
+		console_close(&m->console);
+	cleanup_close(&m->wake_fd);
+	loop_close(&m->loop);
+	vm_memory_destroy(&m->memory);
+	pthread_cond_destroy(&m->changed);
+	pthread_mutex_destroy(&m->lock);
+	free(m);
+	return NULL;
+}

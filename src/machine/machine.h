@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * machine.h - a whole machine made of software, from its description to its end: the contract of
+ * the folder.
+ *
+ * A machine lives in one process. machine_run() is called by the thread that has opened it, which
+ * then runs the machine's event loop; each vcpu has a thread of its own.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define MACHINE_MEMORY_MIN   (UINT64_C(4) << 20)
+#define MACHINE_MEMORY_MAX   (UINT64_C(1) << 40)
+#define MACHINE_CONSOLE_NONE (-1)
+
+struct machine_disk_config {
+	const char *path; /* a raw image, or a block device */
+	bool is_readonly;
+};
+
+/* All strings are the caller's, and stay until machine_free(). */
+struct machine_config {
+	uint64_t memory_bytes; /* whole pages, from MACHINE_MEMORY_MIN to _MAX */
+	unsigned nr_vcpus; /* 1 to VM_VCPUS_MAX */
+
+	/* What is booted: a kernel, or firmware, which may find the kernel where it looks for it.
+	 */
+	const char *kernel, *initrd, *append, *firmware;
+
+	const struct machine_disk_config *disks; /* in the order in which the guest finds them */
+	unsigned nr_disks;
+
+	/* Descriptors of the serial port, or MACHINE_CONSOLE_NONE; both may be a terminal, which is
+	 * then used raw. They stay the caller's. */
+	int console_in, console_out;
+	bool has_console_keys; /* Ctrl-A and a letter is for us */
+
+	bool is_ended_by_reset; /* a guest that restarts itself powers off */
+};
+
+struct machine;
+
+/* Why it ended. */
+struct machine_end {
+	int status; /* 0: powered off as one does; else what the guest has said, 1 to 255 */
+	bool was_left; /* Ctrl-A x, or machine_stop() */
+};
+
+/* Make it, with all it has in memory. *ret is the caller's, for machine_free(). */
+int machine_open(const struct machine_config *config, struct machine **ret, struct error *err);
+/* Until it powers off, or cannot go on (an error). Once for each machine. */
+int machine_run(struct machine *machine, struct machine_end *ret, struct error *err);
+/* From any thread: machine_run() returns soon. */
+void machine_stop(struct machine *machine);
+struct machine *machine_free(struct machine *machine);
+
+static inline void cleanup_machine(struct machine **machine)
+{
+	machine_free(*machine);
+}
+#define _cleanup_machine_ _cleanup_(cleanup_machine)

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vcpus.c - the threads of the vcpus: each runs its own until the machine wishes something else.
+ *
+ * A thread is in vcpu->ops->run(), or parked here, waiting on `changed`. Who wishes something kicks
+ * them all; the last to be parked wakes the event loop, which does what was wished while nothing
+ * else runs.
+ */
+#include "machine/internal.h"
+
+static void wake_loop(struct machine *m)
+{
+	uint64_t one = 1;
+
+	(void)!write(m->wake_fd, &one, sizeof(one));
+}
+
+void machine_wish(struct machine *m, enum machine_wish wish)
+{
+	if (m->wish >= wish)
+		return;
+	m->wish = wish;
+	for (unsigned i = 0; i < m->config.nr_vcpus; i++)
+		if (m->vcpus[i].vcpu)
+			m->vcpus[i].vcpu->ops->kick(m->vcpus[i].vcpu);
+	pthread_cond_broadcast(&m->changed);
+	wake_loop(m);
+}
+
+/* What run() has come back with; with the lock held. */
+static void stopped(struct machine_vcpu *v, enum vm_stop stop, const struct error *err)
+{
+	struct machine *m = v->machine;
+
+	switch (stop) {
+	case VM_STOP_KICKED:
+	case VM_STOP_BREAKPOINT:
+		break;
+	case VM_STOP_OFF:
+		v->is_off = true;
+		break;
+	case VM_STOP_ERROR:
+		if (!m->error.code)
+			m->error = *err;
+		machine_wish(m, MACHINE_ENDS);
+		break;
+	}
+}
+
+static void *run_vcpu(void *argument)
+{
+	struct machine_vcpu *v = argument;
+	struct machine *m = v->machine;
+	struct error err = { 0 };
+
+	pthread_mutex_lock(&m->lock);
+	while (m->wish != MACHINE_ENDS) {
+		enum vm_stop stop;
+
+		if (m->wish != MACHINE_GOES_ON || v->is_off) {
+			v->is_running = false;
+			wake_loop(m);
+			pthread_cond_wait(&m->changed, &m->lock);
+			continue;
+		}
+		v->is_running = true;
+		pthread_mutex_unlock(&m->lock);
+		stop = v->vcpu->ops->run(v->vcpu, &err);
+		pthread_mutex_lock(&m->lock);
+		stopped(v, stop, &err);
+	}
+	v->is_running = false;
+	wake_loop(m);
+	pthread_mutex_unlock(&m->lock);
+	return NULL;
+}
+
+int machine_start_vcpus(struct machine *m, struct error *err)
+{
+	for (unsigned i = 0; i < m->config.nr_vcpus; i++) {
+		int r = pthread_create(&m->vcpus[i].thread, NULL, run_vcpu, &m->vcpus[i]);
+
+		if (r != 0)
+			return error_errno(err, r, "cannot start a thread for vcpu %u", i);
+		m->nr_threads++;
+	}
+	return 0;
+}
+
+void machine_join_vcpus(struct machine *m)
+{
+	while (m->nr_threads > 0)
+		pthread_join(m->vcpus[--m->nr_threads].thread, NULL);
+}
