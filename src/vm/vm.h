@@ -229,9 +229,13 @@ struct vm_saved {
 	unsigned instance;
 	void *data;
 	size_t size;
-	/* Complete `data` before it is saved (wait for what is under way); NULL: nothing to do. */
+	/* Complete `data` before it is saved, waiting for what is under way; from here on the
+	 * device changes neither it nor guest memory on its own. NULL: nothing to do. */
 	void (*save)(struct vm_saved *saved);
 	/* `data` has been read from a snapshot, which may be any bytes: check it, and make all else
 	 * follow. NULL: nothing to do. */
 	int (*restore)(struct vm_saved *saved, struct error *err);
+	/* The vcpus are about to run (again), after save() or restore(): go on. NULL: nothing to
+	 * do. */
+	void (*resume)(struct vm_saved *saved);
 };
