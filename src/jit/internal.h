@@ -7,7 +7,7 @@
 #include "jit/ir.h"
 #include "jit/jit.h"
 
-#define JIT_SLOTS_MAX	   64
+#define JIT_SLOTS_MAX	   (IR_FIRST_VECTOR + 32)
 #define JIT_LOOKUP_SIZE	   4096 /* entries; a power of two */
 #define JIT_SHADOW_BYTES   (64u << 10)
 #define JIT_CODE_ALIGN	   64 /* of code that is moved as a whole: a cache line */
@@ -33,10 +33,13 @@ struct jit_lift_options {
 	/* Not 0: the whole loop from the block's pc to here, with the jumps inside it; else a line
 	 * of code with ways out. */
 	uint64_t loop_end;
+	/* The guest that is about to run this: what may be expected of it, and must be looked at
+	 * by the code that is made. NULL: nothing is known. */
+	const void *state;
 };
 
 /* A guest: where its state keeps what, and how its code is read. Offsets are from the state's
- * start; slots from first_float on are floating point. */
+ * start; slots from first_float on are floating point, those from IR_FIRST_VECTOR on vectors. */
 struct jit_guest {
 	const char *name;
 	const char *const *slot_names;
@@ -44,6 +47,10 @@ struct jit_guest {
 	uint16_t slot_offsets[JIT_SLOTS_MAX];
 	uint16_t pc, interrupt, frame, reserved_address, reserved_value;
 	uint16_t float_flags; /* 32 bits, of which the lower five are flags */
+	/* 64 bits each, but for vector_start, which has 32: how vectors are seen, how many elements
+	 * of them count, and from which on; the last is 0 but for an instruction that is done for
+	 * the rest. */
+	uint16_t vector_type, vector_length, vector_start;
 	/* Slots in the order in which they want to be in registers of the host. */
 	uint8_t hot[JIT_SLOTS_MAX];
 	/* Fill `block` (empty but for pc). */
@@ -185,8 +192,9 @@ bool jit_is_shadow_guard(const struct jit_frame *frame, uint64_t address);
 void *jit_shadow_bottom(const struct jit_frame *frame);
 
 /* translate.c: a block for pc. -EFAULT: no code is there. -ENOSPC: flush first. -E2BIG: the loop
- * that ends at loop_end (0: none) is too large. */
-int jit_make(struct jit *jit, uint64_t pc, uint64_t loop_end, struct jit_block **ret);
+ * that ends at loop_end (0: none) is too large. `state` as in struct jit_lift_options. */
+int jit_make(
+	struct jit *jit, const void *state, uint64_t pc, uint64_t loop_end, struct jit_block **ret);
 /* Execute with `state` until something other than links and misses comes up. */
 int jit_execute(struct jit *jit, void *state);
 

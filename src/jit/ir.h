@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #define IR_ZERO		0xff
+#define IR_FIRST_VECTOR 64
 #define IR_BLOCK_MAX	768 /* operations */
 #define IR_HELPERS_MAX	256 /* in a block */
 #define IR_HELPER_BYTES 32
@@ -109,6 +110,38 @@
 	/* the flags that floating point has raised since they were last written */                \
 	X(FLOAT_READ_FLAGS, "float_read_flags")                                                    \
 	X(FLOAT_WRITE_FLAGS, "float_write_flags") /* = a */                                        \
+	/* Vectors. Slots from IR_FIRST_VECTOR on have 16 bytes; an operand is as many of them as  \
+	 * hold `count` elements of `size` bytes, from its slot on, the lowest first. With a slot  \
+	 * in c only those elements count whose bit is set there, with IR_CHECK_LENGTH those below \
+	 * the guest's vector length; all others of d stay as they are. b may be integer, floating \
+	 * point or imm as well: the same for every element. The type of vectors is imm, their     \
+	 * start 0, and with IR_CHECK_LENGTH their length `count`; if not, the interpreter does    \
+	 * the instruction at pc, and other code what comes behind it */                           \
+	X(VECTOR_EXPECT, "vector_expect")                                                          \
+	/* the type becomes imm, the start 0, the length the lesser of a and count (IR_IMMEDIATE:  \
+	 * count, IR_KEEPS_LENGTH: the length there was, or less), and d that */                   \
+	X(VECTOR_CONFIGURE, "vector_configure")                                                    \
+	/* at a; of IR_ONLY_FIRST only the first element may fault */                              \
+	X(VECTOR_LOAD, "vector_load")                                                              \
+	X(VECTOR_STORE, "vector_store") /* d */                                                    \
+	X(VECTOR_MOVE, "vector_move") /* d = b */                                                  \
+	X(VECTOR_ADD, "vector_add") /* d = a op b */                                               \
+	X(VECTOR_SUB, "vector_sub")                                                                \
+	X(VECTOR_SUB_REVERSE, "vector_sub_reverse") /* b - a */                                    \
+	X(VECTOR_AND, "vector_and")                                                                \
+	X(VECTOR_OR, "vector_or")                                                                  \
+	X(VECTOR_XOR, "vector_xor")                                                                \
+	X(VECTOR_AND_NOT, "vector_and_not")                                                        \
+	X(VECTOR_MINIMUM, "vector_minimum")                                                        \
+	X(VECTOR_MAXIMUM, "vector_maximum")                                                        \
+	X(VECTOR_MINIMUM_UNSIGNED, "vector_minimum_unsigned")                                      \
+	X(VECTOR_MAXIMUM_UNSIGNED, "vector_maximum_unsigned")                                      \
+	X(VECTOR_MULTIPLY, "vector_multiply")                                                      \
+	X(VECTOR_SHIFT_LEFT, "vector_shift_left") /* by b modulo the width */                      \
+	X(VECTOR_SHIFT_RIGHT, "vector_shift_right")                                                \
+	X(VECTOR_SHIFT_ARITHMETIC, "vector_shift_arithmetic")                                      \
+	X(VECTOR_ROTATE_LEFT, "vector_rotate_left")                                                \
+	X(VECTOR_ROTATE_RIGHT, "vector_rotate_right")                                              \
 	/* jumps of the same block come here: nothing is known of what slots hold */               \
 	X(LABEL, "label")                                                                          \
 	/* ways out; pc is where the guest goes on */                                              \
@@ -126,6 +159,7 @@ enum ir_op {
 	IR_OPERATIONS(IR_ENUMERATOR)
 #undef IR_ENUMERATOR
 		IR_OP_COUNT,
+	IR_VECTOR_LAST = IR_LABEL - 1,
 };
 
 enum ir_condition {
@@ -151,6 +185,10 @@ enum ir_flags {
 	IR_KEEPS_FLAGS = 1 << 4,
 	/* CONSTANT: an address in guest code or from there on; it moves with the code. */
 	IR_RELATIVE = 1 << 3,
+	/* Of vectors: see there. */
+	IR_CHECK_LENGTH = 1 << 3,
+	IR_KEEPS_LENGTH = 1 << 1,
+	IR_ONLY_FIRST = 1 << 1,
 	/* With IR_WORD: nobody looks at the upper half of the result, it need not be extended. */
 	IR_LOW_ONLY = 1 << 2,
 };
@@ -170,6 +208,7 @@ struct ir {
 	/* The optimizer's: this has taken in the operation before it; how often a was written. */
 	bool merges_previous;
 	uint32_t version;
+	uint8_t count; /* elements of a vector */
 	uint64_t pc; /* of the guest's instruction */
 	int64_t imm;
 };
@@ -181,6 +220,7 @@ struct ir_segment {
 struct ir_block {
 	uint64_t pc;
 	unsigned nr, nr_helpers, nr_segments, nr_guest; /* operations, ..., guest instructions */
+	bool wants_state; /* it had been better with a state to look at (jit_lift_options) */
 	struct ir ops[IR_BLOCK_MAX];
 	/* What the guest's helper is told to do, in the guest's own form. */
 	_Alignas(8) uint8_t helpers[IR_HELPERS_MAX][IR_HELPER_BYTES];

@@ -118,7 +118,7 @@ int jit_precompile(struct jit *jit, uint64_t pc, uint32_t loop_bytes)
 	if (!block || (loop_bytes && !block->loop_bytes)) {
 		const struct jit_block *old = block;
 
-		r = jit_make(jit, pc, loop_bytes ? pc + loop_bytes : 0, &block);
+		r = jit_make(jit, NULL, pc, loop_bytes ? pc + loop_bytes : 0, &block);
 		if (r >= 0 && old)
 			host_replace(jit, old->code, block->code);
 	}

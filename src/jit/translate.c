@@ -26,6 +26,11 @@ static struct jit_frame *frame_of(const struct jit *jit, void *state)
 	return (void *)((char *)state + jit->guest->frame);
 }
 
+static const void *state_of(const struct jit *jit, const struct jit_frame *frame)
+{
+	return (const char *)frame - jit->guest->frame;
+}
+
 /* --- making blocks -----------------------------------------------------------------------------
  */
 
@@ -78,9 +83,10 @@ static int note_guest_code(struct jit *jit, struct jit_block *block)
 
 /* A block for pc. -EFAULT: no code is there. -ENOSPC: flush first. -E2BIG: the loop is too large.
  */
-int jit_make(struct jit *jit, uint64_t pc, uint64_t loop_end, struct jit_block **ret)
+int jit_make(
+	struct jit *jit, const void *state, uint64_t pc, uint64_t loop_end, struct jit_block **ret)
 {
-	struct jit_lift_options lift = { .end = UINT64_MAX, .loop_end = loop_end };
+	struct jit_lift_options lift = { .end = UINT64_MAX, .loop_end = loop_end, .state = state };
 	struct jit_block *block = (struct jit_block *)jit->blocks.items + jit->blocks.nr;
 	int r;
 
@@ -92,9 +98,13 @@ int jit_make(struct jit *jit, uint64_t pc, uint64_t loop_end, struct jit_block *
 		return -ENOSPC;
 	jit->ir.pc = pc;
 	jit->ir.nr = jit->ir.nr_helpers = jit->ir.nr_segments = jit->ir.nr_guest = 0;
+	jit->ir.wants_state = false;
 	jit->guest->lift(&jit->ir, &lift);
 	if (!jit->ir.nr)
 		return loop_end ? -E2BIG : -EFAULT;
+	/* Whoever runs it makes better code. */
+	if (jit->ir.wants_state && jit->options.is_saving)
+		return -EFAULT;
 	ir_optimize(&jit->ir);
 	*block = (struct jit_block){ .pc = pc,
 		.loop_bytes = loop_end ? (uint32_t)(loop_end - pc) : 0 };
@@ -129,10 +139,10 @@ static int find_or_make(
 	*ret = jit_find(jit, pc);
 	if (*ret)
 		return 0;
-	r = jit_make(jit, pc, 0, ret);
+	r = jit_make(jit, state_of(jit, frame), pc, 0, ret);
 	if (r == -ENOSPC) {
 		jit_flush(jit, frame);
-		r = jit_make(jit, pc, 0, ret);
+		r = jit_make(jit, state_of(jit, frame), pc, 0, ret);
 	}
 	return r;
 }
@@ -199,7 +209,7 @@ static void promote(struct jit *jit, struct jit_frame *frame, uint64_t pc)
 	if (frame->epoch == jit->epoch) {
 		*counter = INT32_MAX;
 		old = jit_find(jit, frame->hot);
-		if (jit_make(jit, frame->hot, pc + 1, &block) >= 0 && old)
+		if (jit_make(jit, state_of(jit, frame), frame->hot, pc + 1, &block) >= 0 && old)
 			host_replace(jit, old->code, block->code);
 	}
 	jit_unlock(jit, frame);

@@ -98,8 +98,8 @@ class Case:
                            self.vstart, self.vcsr) + self.v
 
 
-def program(rng, cases):
-    """The ELF file."""
+def program(rng, cases, turns=1):
+    """The ELF file; each instruction is executed `turns` times."""
     layout = Layout(len(cases))
     handler_code, second = handlers()
     subroutines, store_at = frame()
@@ -115,7 +115,12 @@ def program(rng, cases):
     words += system_call(134, SIGSEGV, layout.signals + 24, 0, 8)
     words += load_immediate(31, DATA)
     for case in cases:
-        words += [jal(30, load_at - 4 * len(words)), case.word]
+        words += [jal(30, load_at - 4 * len(words))]
+        if turns > 1:  # addi x30, x0, turns; the instruction; addi x30, x30, -1; bne x30, x0, -8
+            words += [i_type(0x13, 0, 30, 0, turns), case.word, i_type(0x13, 0, 30, 30, -1),
+                      0xfe0f1ce3]
+        else:
+            words += [case.word]
         words += [jal(30, store_at - 4 * len(words))]
     words += system_call(64, 1, DATA, CASE_BYTES * len(cases))
     words += system_call(64, 1, layout.scratch, SCRATCH_BYTES)

@@ -10,8 +10,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "jit/riscv/decode.h"
-
 #define LABELS_MAX  128
 #define CSR_FFLAGS  1
 #define LINE_MAX    64 /* guest instructions */
@@ -24,6 +22,8 @@ struct lift {
 	uint64_t pc; /* of insn */
 	bool is_over; /* it does not go on behind insn */
 	uint64_t jump; /* where it goes on instead, or 0 */
+	struct riscv_lift_vector vector;
+	bool sets_length; /* of vectors; a region */
 	unsigned nr_labels;
 	uint64_t labels[LABELS_MAX];
 };
@@ -223,9 +223,10 @@ static uint8_t float_slot(unsigned reg)
 	return (uint8_t)(RISCV_FIRST_FLOAT_SLOT + reg);
 }
 
-static struct ir *add(struct lift *lift, enum ir_op op)
+struct ir *riscv_lift_add(
+	struct ir_block *block, enum ir_op op, const struct riscv_insn *insn, uint64_t pc)
 {
-	struct ir *ir = &lift->block->ops[lift->block->nr++];
+	struct ir *ir = &block->ops[block->nr++];
 
 	*ir = (struct ir){ .op = (uint8_t)op,
 		.d = IR_ZERO,
@@ -233,19 +234,26 @@ static struct ir *add(struct lift *lift, enum ir_op op)
 		.b = IR_ZERO,
 		.c = IR_ZERO,
 		.helper = -1,
-		.length = lift->insn.length,
-		.pc = lift->pc };
+		.length = insn->length,
+		.pc = pc };
 	return ir;
 }
 
-/* The instruction, for the interpreter. */
+int16_t riscv_lift_keep(struct ir_block *block, const struct riscv_insn *insn)
+{
+	static_assert(sizeof(*insn) <= IR_HELPER_BYTES, "fits");
+	memcpy(block->helpers[block->nr_helpers], insn, sizeof(*insn));
+	return (int16_t)block->nr_helpers++;
+}
+
+static struct ir *add(struct lift *lift, enum ir_op op)
+{
+	return riscv_lift_add(lift->block, op, &lift->insn, lift->pc);
+}
+
 static int16_t keep(struct lift *lift)
 {
-	struct ir_block *block = lift->block;
-
-	static_assert(sizeof(struct riscv_insn) <= IR_HELPER_BYTES, "fits");
-	memcpy(block->helpers[block->nr_helpers], &lift->insn, sizeof(lift->insn));
-	return (int16_t)block->nr_helpers++;
+	return riscv_lift_keep(lift->block, &lift->insn);
 }
 
 static void lift_helper(struct lift *lift)
@@ -356,7 +364,7 @@ static void lift_jal(struct lift *lift)
 	ir = add(lift, is_link(lift->insn.rd) ? IR_CALL : IR_JUMP);
 	ir->imm = (int64_t)target;
 	if (ir->op == IR_CALL)
-		ir->d = lift->insn.rd;
+		ir->d = lift->insn.rd, riscv_lift_vector_forget(&lift->vector);
 	else
 		lift->jump = target, lift->is_over = true;
 }
@@ -376,6 +384,7 @@ static void lift_jalr(struct lift *lift)
 	ir->imm = insn->imm;
 	if (!is_call)
 		lift->is_over = true;
+	riscv_lift_vector_forget(&lift->vector);
 }
 
 /* frflags and fsflags, as compilers have them around comparisons. */
@@ -493,10 +502,11 @@ static void lift_one(struct lift *lift)
 	case RISCV_CSRRW:
 	case RISCV_CSRRS:
 		if (!lift_float_flags(lift))
-			lift_helper(lift);
+			lift_helper(lift), riscv_lift_vector_forget(&lift->vector);
 		break;
 	default:
-		if (lift_sums(lift))
+		if (lift_sums(lift) ||
+			riscv_lift_vector(&lift->vector, lift->block, &lift->insn, lift->pc))
 			break;
 		if (row->shape == SHAPE_HELPER)
 			lift_helper(lift);
@@ -556,12 +566,13 @@ static bool follow(struct lift *lift)
 	return true;
 }
 
-static void lift_line(struct lift *lift, uint64_t end)
+static void lift_line(struct lift *lift, const struct riscv_cpu *state, uint64_t end)
 {
 	struct ir_block *block = lift->block;
 
 	block->segments[0].start = lift->pc;
 	block->nr_segments = 1;
+	riscv_lift_vector_begin(&lift->vector, state, false);
 	while (!lift->is_over) {
 		if (block->nr_guest >= LINE_MAX || is_full(block) || lift->pc >= end ||
 			!fetch(lift, end)) {
@@ -592,6 +603,7 @@ static bool find_labels(struct lift *lift, uint64_t start, uint64_t end)
 	unsigned nr = 0;
 
 	lift->nr_labels = 0;
+	lift->sets_length = false;
 	/* What lies between is not looked at: it may not even be there. */
 	if (end - start > 4 * REGION_MAX)
 		return false;
@@ -600,6 +612,7 @@ static bool find_labels(struct lift *lift, uint64_t start, uint64_t end)
 
 		if (++nr > REGION_MAX || !fetch(lift, end + 3))
 			return false;
+		lift->sets_length = lift->sets_length || riscv_sets_vector_length(lift->insn.op);
 		target = lift->pc + (uint64_t)(int64_t)lift->insn.imm;
 		if (rows[lift->insn.op].shape != SHAPE_BRANCH &&
 			(lift->insn.op != RISCV_JAL || lift->insn.rd))
@@ -621,13 +634,14 @@ static bool is_label(const struct lift *lift, uint64_t pc)
 	return false;
 }
 
-static void lift_region(struct lift *lift, uint64_t loop_end)
+static void lift_region(struct lift *lift, const struct riscv_cpu *state, uint64_t loop_end)
 {
 	struct ir_block *block = lift->block;
 	uint64_t start = block->pc;
 
 	if (!find_labels(lift, start, loop_end))
 		return;
+	riscv_lift_vector_begin(&lift->vector, state, !lift->sets_length);
 	for (lift->pc = start; lift->pc < loop_end || !lift->is_over;
 		lift->pc += lift->insn.length) {
 		if (is_full(block)) {
@@ -641,6 +655,7 @@ static void lift_region(struct lift *lift, uint64_t loop_end)
 		fetch(lift, loop_end + 3);
 		if (lift->pc != start && is_label(lift, lift->pc)) {
 			add(lift, IR_LABEL);
+			riscv_lift_vector_forget(&lift->vector);
 			lift->is_over = false;
 		}
 		/* What only comes after a way out and is no label is not reached from here. */
@@ -655,10 +670,15 @@ static void lift_region(struct lift *lift, uint64_t loop_end)
 
 void riscv_lift(struct ir_block *block, const struct jit_lift_options *options)
 {
-	struct lift lift = { .block = block, .pc = block->pc };
+	struct lift lift;
+
+	lift.block = block;
+	lift.pc = block->pc;
+	lift.is_over = false;
+	lift.jump = 0;
 
 	if (options->loop_end)
-		lift_region(&lift, options->loop_end);
+		lift_region(&lift, options->state, options->loop_end);
 	else
-		lift_line(&lift, options->end);
+		lift_line(&lift, options->state, options->end);
 }

@@ -68,33 +68,42 @@ static const char *const slot_names[] = { "zero", "ra", "sp", "gp", "tp", "t0", 
 	"s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6", "ft0", "ft1", "ft2", "ft3", "ft4", "ft5",
 	"ft6", "ft7", "fs0", "fs1", "fa0", "fa1", "fa2", "fa3", "fa4", "fa5", "fa6", "fa7", "fs2",
 	"fs3", "fs4", "fs5", "fs6", "fs7", "fs8", "fs9", "fs10", "fs11", "ft8", "ft9", "ft10",
-	"ft11" };
+	"ft11", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12",
+	"v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25",
+	"v26", "v27", "v28", "v29", "v30", "v31" };
 
 #define X(n) [n] = offsetof(struct riscv_cpu, x) + 8 * (n)
 #define F(n) [RISCV_FIRST_FLOAT_SLOT + (n)] = offsetof(struct riscv_cpu, f) + 8 * (n)
+#define V(n) [IR_FIRST_VECTOR + (n)] = offsetof(struct riscv_cpu, v) + RISCV_VLEN_BYTES * (n)
 #define EIGHT(M, n)                                                                                \
 	M(n), M((n) + 1), M((n) + 2), M((n) + 3), M((n) + 4), M((n) + 5), M((n) + 6), M((n) + 7)
 
 static const struct jit_guest guest = {
 	.name = "riscv64",
 	.slot_names = slot_names,
-	.nr_slots = 64,
+	.nr_slots = IR_FIRST_VECTOR + 32,
 	.first_float = RISCV_FIRST_FLOAT_SLOT,
 	.slot_offsets = { EIGHT(X, 0), EIGHT(X, 8), EIGHT(X, 16), EIGHT(X, 24), EIGHT(F, 0),
-		EIGHT(F, 8), EIGHT(F, 16), EIGHT(F, 24) },
+		EIGHT(F, 8), EIGHT(F, 16), EIGHT(F, 24), EIGHT(V, 0), EIGHT(V, 8), EIGHT(V, 16),
+		EIGHT(V, 24) },
 	.pc = offsetof(struct riscv_cpu, pc),
 	.interrupt = offsetof(struct riscv_cpu, interrupt),
 	.frame = offsetof(struct riscv_cpu, frame),
 	.reserved_address = offsetof(struct riscv_cpu, reserved_address),
 	.reserved_value = offsetof(struct riscv_cpu, reserved_value),
 	.float_flags = offsetof(struct riscv_cpu, fcsr),
+	.vector_type = offsetof(struct riscv_cpu, vtype),
+	.vector_length = offsetof(struct riscv_cpu, vl),
+	.vector_start = offsetof(struct riscv_cpu, vstart),
 	/* What compilers use most: arguments and their temporaries, sp, the first saved ones; and
 	 * those that compressed instructions reach. x0 comes last: it is never used. */
 	.hot = { 15, 14, 10, 11, 13, 12, 2, 8, 9, 16, 17, 6, 18, 28, 19, 29, 20, 7, 30, 31, 21, 5,
 		22, 23, 24, 25, 26, 27, 1, 4, 3, 0, 32 + 15, 32 + 14, 32 + 10, 32 + 11, 32 + 13,
 		32 + 12, 32 + 16, 32 + 17, 32 + 8, 32 + 9, 32 + 0, 32 + 1, 32 + 2, 32 + 3, 32 + 18,
 		32 + 19, 32 + 4, 32 + 5, 32 + 6, 32 + 7, 32 + 20, 32 + 21, 32 + 22, 32 + 23,
-		32 + 24, 32 + 25, 32 + 26, 32 + 27, 32 + 28, 32 + 29, 32 + 30, 32 + 31 },
+		32 + 24, 32 + 25, 32 + 26, 32 + 27, 32 + 28, 32 + 29, 32 + 30, 32 + 31, 64, 65, 66,
+		67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 79, 80, 81, 82, 83, 84, 85, 86, 87,
+		88, 89, 90, 91, 92, 93, 94, 95 },
 	.lift = riscv_lift,
 	.helper = help,
 };
@@ -228,6 +237,16 @@ enum jit_stop riscv_step(struct jit *jit, struct riscv_cpu *cpu, const uint32_t 
 	return stop;
 }
 
+/* It has left off somewhere: the interpreter does it again and finds the element. */
+static bool is_vector_memory(struct riscv_cpu *cpu)
+{
+	uint32_t word;
+	enum riscv_op op = riscv_fetch(cpu, &word) ? riscv_decode(word).op : RISCV_ILLEGAL;
+
+	return (op >= RISCV_VLE8_V && op <= RISCV_VLM_V) ||
+		(op >= RISCV_VSE8_V && op <= RISCV_VSM_V);
+}
+
 /* A fault in translated code or in a helper that it has called. */
 static bool fault_in_code(struct riscv_cpu *cpu, uint64_t address, ucontext_t *context)
 {
@@ -235,6 +254,7 @@ static bool fault_in_code(struct riscv_cpu *cpu, uint64_t address, ucontext_t *c
 	uint64_t at = host_pc(context);
 	bool in_helper = at - (uint64_t)(uintptr_t)jit->executable >= jit->size;
 	const struct jit_block *block;
+	int reason = JIT_STOP_FAULT;
 
 	if (!in_helper) {
 		if (jit_is_shadow_guard(&cpu->frame, address)) {
@@ -246,8 +266,10 @@ static bool fault_in_code(struct riscv_cpu *cpu, uint64_t address, ucontext_t *c
 			return false;
 		host_recover(jit, block, cpu, context);
 		cpu->pc = jit_guest_pc(jit, block, at);
+		if (is_vector_memory(cpu))
+			reason = JIT_LEAVE_INTERPRET;
 	}
-	host_leave(jit, &cpu->frame, cpu, context, JIT_STOP_FAULT, in_helper);
+	host_leave(jit, &cpu->frame, cpu, context, reason, in_helper);
 	return true;
 }
 

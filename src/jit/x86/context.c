@@ -54,7 +54,9 @@ void host_recover(
 
 		if (reg < 0)
 			continue;
-		if (slot >= guest->first_float)
+		if (slot >= IR_FIRST_VECTOR)
+			memcpy(value, &context->uc_mcontext.fpregs->_xmm[reg], 16);
+		else if (slot >= guest->first_float)
 			memcpy(value, &context->uc_mcontext.fpregs->_xmm[reg], sizeof(*value));
 		else
 			*value = (uint64_t)context->uc_mcontext.gregs[context_registers[reg]];

@@ -97,7 +97,10 @@ bool map_is_global(const struct emitter *e)
 
 static void move_slot(struct emitter *e, unsigned slot, uint8_t reg, bool is_store)
 {
-	if (is_float_slot(e, slot)) /* vmovsd */
+	if (is_vector_slot(slot)) /* vmovdqa */
+		x86_vex(&e->code, false, X86_PP_66, X86_MAP_0F, is_store ? 0x7f : 0x6f, reg, 0,
+			slot_memory(e, slot));
+	else if (is_float_slot(e, slot)) /* vmovsd */
 		x86_vex(&e->code, false, X86_PP_F2, X86_MAP_0F, is_store ? 0x11 : 0x10, reg, 0,
 			slot_memory(e, slot));
 	else if (is_store)
@@ -539,6 +542,13 @@ static void emit_cold_part(struct emitter *e, struct cold *cold)
 		store_guest_constant(e, state_memory(e->jit->guest->pc), (uint64_t)cold->ir->imm);
 		x86_constant(&e->code, RAX, JIT_STOP_INTERRUPT);
 		jump_to_stub(e, e->jit->stubs.leave);
+		break;
+	case COLD_INTERPRET:
+		emit_leave(e, cold->ir->pc, JIT_LEAVE_INTERPRET);
+		break;
+	case COLD_VECTOR:
+		emit_vector_partial(e, cold);
+		x86_jump(&e->code, cold->resume);
 		break;
 	case COLD_HOT:
 		store_guest_constant(e, frame_memory(e->jit, offsetof(struct jit_frame, hot)),

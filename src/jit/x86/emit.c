@@ -96,6 +96,11 @@ static emit_function *const emitters[] = {
 	[IR_FLOAT_FROM_BITS] = emit_float_from_bits,
 	[IR_FLOAT_READ_FLAGS] = emit_float_read_flags,
 	[IR_FLOAT_WRITE_FLAGS] = emit_float_write_flags,
+	[IR_VECTOR_EXPECT] = emit_vector_expect,
+	[IR_VECTOR_CONFIGURE] = emit_vector_configure,
+	[IR_VECTOR_LOAD] = emit_vector_load,
+	[IR_VECTOR_STORE] = emit_vector_store,
+	[IR_VECTOR_MOVE... IR_VECTOR_LAST] = emit_vector_elements,
 	[IR_LABEL] = emit_label,
 	[IR_BRANCH] = emit_branch,
 	[IR_JUMP] = emit_jump,
@@ -121,6 +126,10 @@ static void assign(
 	memset(map, -1, JIT_SLOTS_MAX);
 	for (unsigned i = 0; i < guest->nr_slots; i++) {
 		unsigned kind = order[i] >= guest->first_float;
+
+		/* Vectors are in the floating-point registers that are left. */
+		if (!preferred && order[i] >= IR_FIRST_VECTOR)
+			continue;
 
 		if (nr[kind] < limits[kind])
 			chosen[kind][nr[kind]++] = &order[i];
@@ -166,6 +175,20 @@ void host_global_map(const struct jit *jit, struct jit_map *map)
 	memcpy(map->host, x86_global_map(jit->guest), JIT_SLOTS_MAX);
 }
 
+/* Groups of them; the mask is used in memory. */
+static void weigh_vectors(const struct ir *ir, uint32_t weight, uint32_t *weights)
+{
+	const uint8_t used[] = { ir->d, ir->a, ir->b };
+	unsigned registers = ((unsigned)ir->count * ir->size + 15) / 16;
+
+	for (unsigned n = 0; n < sizeof(used); n++) {
+		if (used[n] < IR_FIRST_VECTOR || used[n] == IR_ZERO)
+			continue;
+		for (unsigned i = used[n]; i < used[n] + registers && i < JIT_SLOTS_MAX; i++)
+			weights[i] += weight;
+	}
+}
+
 /* How often each slot is used, a turn of a loop counted eight times. */
 static void weigh(const struct ir_block *block, uint32_t *weights)
 {
@@ -191,8 +214,9 @@ static void weigh(const struct ir_block *block, uint32_t *weights)
 		if (ir->op == IR_LABEL)
 			continue;
 		for (unsigned n = 0; n < sizeof(used); n++)
-			if (used[n] < JIT_SLOTS_MAX)
+			if (used[n] < IR_FIRST_VECTOR)
 				weights[used[n]] += of_depth[depth[i]];
+		weigh_vectors(ir, of_depth[depth[i]], weights);
 	}
 }
 
@@ -213,6 +237,9 @@ static void choose_map(struct emitter *e)
 		return;
 	}
 	weigh(e->in, weights);
+	for (unsigned i = 0; i < e->in->nr; i++)
+		if (is_vector_slot(e->in->ops[i].c))
+			weights[e->in->ops[i].c] = 0;
 	/* Equal ones stay where they are. */
 	memcpy(order, guest->hot, guest->nr_slots);
 	for (unsigned i = 1; i < guest->nr_slots; i++) {
@@ -234,7 +261,7 @@ static void choose_map(struct emitter *e)
 
 /* --- a block --------------------------------------------------------------------------------- */
 
-static void note_place(struct emitter *e, const struct ir *ir)
+void note_place(struct emitter *e, const struct ir *ir)
 {
 	struct jit_place *place = jit_append(&e->jit->places, 1);
 
@@ -270,7 +297,8 @@ static void emit_all(struct emitter *e)
 	for (unsigned i = 0; i < e->in->nr && !e->failed && !x86_is_full(&e->code); i++) {
 		const struct ir *ir = &e->in->ops[i];
 
-		if (ir->op >= IR_LOAD && ir->op <= IR_STORE_CONDITIONAL)
+		if ((ir->op >= IR_LOAD && ir->op <= IR_STORE_CONDITIONAL) ||
+			ir->op == IR_VECTOR_LOAD || ir->op == IR_VECTOR_STORE)
 			note_place(e, ir);
 		emitters[ir->op](e, ir);
 	}

@@ -30,6 +30,22 @@ enum {
 	CONSTANT_SIGN_DOUBLE,
 	CONSTANT_ABSOLUTE_SINGLE, /* everything but the sign, in 64 bits */
 	CONSTANT_ABSOLUTE_DOUBLE,
+	CONSTANT_SIGN_DOUBLES, /* both */
+	/* For vectors: bytes to bits and back; widths less 1 in each element, and in 64 bits; bytes
+	 * in the reverse order; rotated by 8, 16, 24; the low bits of bytes; 128 ones, 128 zeros.
+	 */
+	CONSTANT_SPREAD_BITS,
+	CONSTANT_BITS_8,
+	CONSTANT_BITS_16,
+	CONSTANT_BITS_32,
+	CONSTANT_BITS_64 = CONSTANT_BITS_32 + 2,
+	CONSTANT_WIDTHS = CONSTANT_BITS_64 + 4,
+	CONSTANT_WIDTH = CONSTANT_WIDTHS + 4,
+	CONSTANT_REVERSE = CONSTANT_WIDTH + 4,
+	CONSTANT_ROTATE = CONSTANT_REVERSE + 4,
+	CONSTANT_LOW = CONSTANT_ROTATE + 4,
+	CONSTANT_TAIL = CONSTANT_LOW + 8,
+	CONSTANTS = CONSTANT_TAIL + 16,
 };
 
 #define MXCSR_MASKS 0x1f80u
@@ -45,7 +61,9 @@ struct cold {
 		COLD_STOP,
 		COLD_HOT,
 		COLD_MISS,
-		COLD_CALL_MISS
+		COLD_CALL_MISS,
+		COLD_INTERPRET, /* what is at pc, and look again for code */
+		COLD_VECTOR /* another length of vectors */
 	} kind;
 	const struct ir *ir;
 	uint8_t *places[4]; /* jumps to it */
@@ -105,7 +123,12 @@ static inline struct x86_operand constant_memory(const struct emitter *e, unsign
 
 static inline bool is_float_slot(const struct emitter *e, unsigned slot)
 {
-	return slot != IR_ZERO && slot >= e->jit->guest->first_float;
+	return slot < IR_FIRST_VECTOR && slot >= e->jit->guest->first_float;
+}
+
+static inline bool is_vector_slot(unsigned slot)
+{
+	return slot >= IR_FIRST_VECTOR && slot != IR_ZERO;
 }
 
 /* Register or memory, wherever the slot is; not for IR_ZERO. */
@@ -143,6 +166,8 @@ void jump_to_stub(struct emitter *e, const uint8_t *stub);
 /* --- cold parts ------------------------------------------------------------------------------ */
 
 struct cold *cold_part(struct emitter *e, int kind, const struct ir *ir);
+/* What faults from here on is this one's. */
+void note_place(struct emitter *e, const struct ir *ir);
 /* Go to the helper for this operation when the condition holds; it comes back at resume_here(). */
 struct cold *helper_if(struct emitter *e, const struct ir *ir, enum x86_condition condition);
 void also_if(struct emitter *e, struct cold *cold, enum x86_condition condition);
@@ -173,6 +198,10 @@ emit_function emit_float_binary, emit_float_square_root, emit_float_fused, emit_
 	emit_float_sign, emit_float_set, emit_float_to_integer, emit_float_from_integer,
 	emit_float_convert, emit_float_to_bits, emit_float_from_bits, emit_float_read_flags,
 	emit_float_write_flags;
+emit_function emit_vector_expect, emit_vector_configure, emit_vector_load, emit_vector_store,
+	emit_vector_elements;
+/* The cold part of one of them, for the length there is. */
+void emit_vector_partial(struct emitter *e, const struct cold *cold);
 emit_function emit_branch, emit_jump, emit_call, emit_jump_register, emit_call_register,
 	emit_return, emit_stop, emit_helper;
 

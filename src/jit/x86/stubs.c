@@ -180,9 +180,37 @@ void host_prepare(struct jit_frame *frame)
 		[CONSTANT_SIGN_DOUBLE] = { UINT64_C(1) << 63 },
 		[CONSTANT_ABSOLUTE_SINGLE] = { ~UINT64_C(0x80000000) },
 		[CONSTANT_ABSOLUTE_DOUBLE] = { ~(UINT64_C(1) << 63) },
+		[CONSTANT_SIGN_DOUBLES] = { UINT64_C(1) << 63, UINT64_C(1) << 63 },
+		[CONSTANT_SPREAD_BITS] = { 0, UINT64_C(0x0101010101010101) },
+		[CONSTANT_BITS_8] = { 0x8040201008040201, 0x8040201008040201 },
+		[CONSTANT_BITS_16] = { 0x0008000400020001, 0x0080004000200010 },
+		[CONSTANT_BITS_32] = { 0x0000000200000001, 0x0000000800000004 },
+		[CONSTANT_BITS_32 + 1] = { 0x0000002000000010, 0x0000008000000040 },
+		[CONSTANT_BITS_64] = { 1, 2 },
+		[CONSTANT_BITS_64 + 1] = { 4, 8 },
+		[CONSTANT_BITS_64 + 2] = { 16, 32 },
+		[CONSTANT_BITS_64 + 3] = { 64, 128 },
+		[CONSTANT_WIDTHS] = { 0x0707070707070707, 0x0707070707070707 },
+		[CONSTANT_WIDTHS + 1] = { 0x000f000f000f000f, 0x000f000f000f000f },
+		[CONSTANT_WIDTHS + 2] = { 0x0000001f0000001f, 0x0000001f0000001f },
+		[CONSTANT_WIDTHS + 3] = { 63, 63 },
+		[CONSTANT_WIDTH] = { 7 },
+		[CONSTANT_WIDTH + 1] = { 15 },
+		[CONSTANT_WIDTH + 2] = { 31 },
+		[CONSTANT_WIDTH + 3] = { 63 },
+		[CONSTANT_REVERSE + 1] = { 0x0607040502030001, 0x0e0f0c0d0a0b0809 },
+		[CONSTANT_REVERSE + 2] = { 0x0405060700010203, 0x0c0d0e0f08090a0b },
+		[CONSTANT_REVERSE + 3] = { 0x0001020304050607, 0x08090a0b0c0d0e0f },
+		[CONSTANT_ROTATE + 1] = { 0x0407060500030201, 0x0c0f0e0d080b0a09 },
+		[CONSTANT_ROTATE + 2] = { 0x0504070601000302, 0x0d0c0f0e09080b0a },
+		[CONSTANT_ROTATE + 3] = { 0x0605040702010003, 0x0e0d0c0f0a09080b },
 	};
 
+	_Static_assert(CONSTANTS <= sizeof(frame->constants) / sizeof(frame->constants[0]), "fit");
 	memcpy(frame->constants, constants, sizeof(constants));
+	for (unsigned i = 0; i < 8; i++)
+		memset(frame->constants[CONSTANT_LOW + i], (1 << i) - 1, 16);
+	memset(frame->constants[CONSTANT_TAIL], 0xff, 8 * 16);
 	for (unsigned i = 0; i < sizeof(frame->float_flags); i++)
 		frame->float_flags[i] = (uint8_t)host_float_flags(i);
 }

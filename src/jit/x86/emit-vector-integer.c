@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * emit-vector-integer.c - computation on vectors of integers, by AVX2.
+ */
+#include "jit/x86/emit-vector.h"
+
+/* One instruction: its map and opcode for each width; opcode 0: there is none. */
+struct simple {
+	uint8_t map[4], opcode[4];
+	bool is_commutative;
+};
+
+#define ALL(a, b, c, d)                                                                            \
+	{ X86_MAP_0F, X86_MAP_0F, X86_MAP_0F, X86_MAP_0F },                                        \
+	{                                                                                          \
+		a, b, c, d                                                                         \
+	}
+#define FIRST IR_VECTOR_ADD
+
+static const struct simple simples[] = {
+	[IR_VECTOR_ADD - FIRST] = { ALL(0xfc, 0xfd, 0xfe, 0xd4), true },
+	[IR_VECTOR_SUB - FIRST] = { ALL(0xf8, 0xf9, 0xfa, 0xfb) },
+	[IR_VECTOR_SUB_REVERSE - FIRST] = { ALL(0xf8, 0xf9, 0xfa, 0xfb) },
+	[IR_VECTOR_AND - FIRST] = { ALL(0xdb, 0xdb, 0xdb, 0xdb), true },
+	[IR_VECTOR_OR - FIRST] = { ALL(0xeb, 0xeb, 0xeb, 0xeb), true },
+	[IR_VECTOR_XOR - FIRST] = { ALL(0xef, 0xef, 0xef, 0xef), true },
+	[IR_VECTOR_AND_NOT - FIRST] = { ALL(0xdf, 0xdf, 0xdf, 0xdf) },
+	[IR_VECTOR_MINIMUM -
+		FIRST] = { { X86_MAP_0F38, X86_MAP_0F, X86_MAP_0F38 }, { 0x38, 0xea, 0x39 }, true },
+	[IR_VECTOR_MAXIMUM -
+		FIRST] = { { X86_MAP_0F38, X86_MAP_0F, X86_MAP_0F38 }, { 0x3c, 0xee, 0x3d }, true },
+	[IR_VECTOR_MINIMUM_UNSIGNED -
+		FIRST] = { { X86_MAP_0F, X86_MAP_0F38, X86_MAP_0F38 }, { 0xda, 0x3a, 0x3b }, true },
+	[IR_VECTOR_MAXIMUM_UNSIGNED -
+		FIRST] = { { X86_MAP_0F, X86_MAP_0F38, X86_MAP_0F38 }, { 0xde, 0x3e, 0x3f }, true },
+	[IR_VECTOR_MULTIPLY - FIRST] = { { 0, X86_MAP_0F, X86_MAP_0F38 }, { 0, 0xd5, 0x40 }, true },
+};
+
+static void emit_simple(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	const struct simple *simple = &simples[ir->op - FIRST];
+	unsigned width = vector_width(ir);
+	struct x86_operand a = p->a, b = p->b;
+
+	if (ir->op == IR_VECTOR_SUB_REVERSE || ir->op == IR_VECTOR_AND_NOT ||
+		(simple->is_commutative && a.is_memory && !b.is_memory))
+		a = p->b, b = p->a;
+	vector_op(e, simple->map[width], simple->opcode[width], p->to, vector_in(e, a, XMM0), b);
+}
+
+static void emit_move_piece(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	vector_move(e, p->to, p->b);
+}
+
+/* Minima and maxima of 64 bits: b, and a where that is the one. */
+static void emit_pick_long(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	bool is_minimum = ir->op == IR_VECTOR_MINIMUM || ir->op == IR_VECTOR_MINIMUM_UNSIGNED;
+	uint8_t b = vector_in(e, p->b, XMM1);
+
+	if (is_minimum)
+		vector_38(e, 0x37, XMM0, b, p->a); /* vpcmpgtq */
+	else
+		vector_38(e, 0x37, XMM0, vector_in(e, p->a, XMM0), x86_r(b));
+	vector_3a(e, 0x4c, p->to, b, p->a, XMM0 << 4);
+}
+
+static void emit_pick_long_unsigned(
+	struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	bool is_minimum = ir->op == IR_VECTOR_MINIMUM_UNSIGNED;
+	struct x86_operand sign = constant_memory(e, CONSTANT_SIGN_DOUBLES);
+
+	vector_0f(e, OP_XOR, XMM1, vector_in(e, p->b, XMM1), sign);
+	vector_0f(e, OP_XOR, XMM0, vector_in(e, p->a, XMM0), sign);
+	if (is_minimum)
+		vector_38(e, 0x37, XMM0, XMM1, x86_r(XMM0));
+	else
+		vector_38(e, 0x37, XMM0, XMM0, x86_r(XMM1));
+	vector_0f(e, OP_XOR, XMM1, XMM1, sign);
+	vector_3a(e, 0x4c, p->to, XMM1, p->a, XMM0 << 4);
+}
+
+/* --- shifts ------------------------------------------------------------------------------------
+ */
+
+enum { DIGIT_RIGHT = 2, DIGIT_ARITHMETIC = 4, DIGIT_LEFT = 6 };
+
+static uint8_t digit(const struct ir *ir)
+{
+	return ir->op == IR_VECTOR_SHIFT_LEFT	  ? DIGIT_LEFT
+		: ir->op == IR_VECTOR_SHIFT_RIGHT ? DIGIT_RIGHT
+						  : DIGIT_ARITHMETIC;
+}
+
+static uint8_t count_of(const struct ir *ir)
+{
+	return (uint8_t)((unsigned)ir->imm & (8u * ir->size - 1));
+}
+
+static void emit_shift_immediate(
+	struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	vector_shift(e, vector_width(ir), digit(ir), p->to, vector_in(e, p->a, XMM0), count_of(ir));
+}
+
+/* Bytes, in pairs: what would come from the other one is taken away. */
+static void emit_shift_bytes(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	struct x86_operand low = constant_memory(e, CONSTANT_LOW + 8 - count_of(ir));
+	uint8_t a = vector_in(e, p->a, XMM0);
+
+	if (ir->op == IR_VECTOR_SHIFT_LEFT) {
+		vector_0f(e, OP_AND, p->to, a, low);
+		vector_shift(e, 1, DIGIT_LEFT, p->to, p->to, count_of(ir));
+	} else {
+		vector_shift(e, 1, DIGIT_RIGHT, p->to, a, count_of(ir));
+		vector_0f(e, OP_AND, p->to, p->to, low);
+	}
+}
+
+/* By the same number, whose higher bits do not count. */
+static void emit_shift_number(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	unsigned width = vector_width(ir);
+	uint8_t opcode = ir->op == IR_VECTOR_SHIFT_LEFT ? 0xf0
+		: ir->op == IR_VECTOR_SHIFT_RIGHT	? 0xd0
+							: 0xe0;
+
+	vector_0f(e, OP_AND, XMM1, XMM1, constant_memory(e, CONSTANT_WIDTH + width));
+	vector_0f(e, (uint8_t)(opcode + width), p->to, vector_in(e, p->a, XMM0), x86_r(XMM1));
+}
+
+/* By its own number each: vpsllvd and its kin. */
+static void emit_shift_each(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	unsigned width = vector_width(ir);
+	uint8_t opcode = ir->op == IR_VECTOR_SHIFT_LEFT ? 0x47
+		: ir->op == IR_VECTOR_SHIFT_RIGHT	? 0x45
+							: 0x46;
+
+	vector_0f(e, OP_AND, XMM1, vector_in(e, p->b, XMM1),
+		constant_memory(e, CONSTANT_WIDTHS + width));
+	x86_vex(&e->code, width == 3, X86_PP_66, X86_MAP_0F38, opcode, p->to,
+		vector_in(e, p->a, XMM0), x86_r(XMM1));
+}
+
+static struct vector_recipe shift_recipe(const struct ir *ir)
+{
+	unsigned width = vector_width(ir);
+	bool is_arithmetic = ir->op == IR_VECTOR_SHIFT_ARITHMETIC;
+
+	if (is_arithmetic && (width == 0 || width == 3))
+		return (struct vector_recipe){ 0 };
+	if (ir->flags & IR_IMMEDIATE)
+		return (struct vector_recipe){ width ? emit_shift_immediate
+				: count_of(ir)	     ? emit_shift_bytes
+						     : NULL,
+			true };
+	if (!is_vector_slot(ir->b))
+		return (struct vector_recipe){ width ? emit_shift_number : NULL };
+	return (struct vector_recipe){ width >= 2 ? emit_shift_each : NULL };
+}
+
+static void emit_rotate_immediate(
+	struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	unsigned width = vector_width(ir), bits = 8u * ir->size;
+	uint8_t count = count_of(ir), a;
+
+	if (width == 2 && count && count % 8 == 0) { /* vpshufb */
+		vector_38(e, 0x00, p->to, vector_in(e, p->a, XMM0),
+			constant_memory(e, CONSTANT_ROTATE + count / 8));
+		return;
+	}
+	a = vector_in(e, p->a, XMM0);
+	vector_shift(e, width, DIGIT_LEFT, XMM1, a, (uint8_t)(bits - count));
+	vector_shift(e, width, DIGIT_RIGHT, p->to, a, count);
+	vector_0f(e, OP_OR, p->to, p->to, x86_r(XMM1));
+}
+
+/* --- which way -------------------------------------------------------------------------------- */
+
+struct vector_recipe vector_integer_recipe(const struct ir *ir)
+{
+	unsigned width = vector_width(ir);
+	struct vector_recipe none = { 0 };
+
+	switch (ir->op) {
+	case IR_VECTOR_MOVE:
+		return (struct vector_recipe){ emit_move_piece };
+	case IR_VECTOR_MINIMUM:
+	case IR_VECTOR_MAXIMUM:
+		if (width == 3)
+			return (struct vector_recipe){ emit_pick_long };
+		break;
+	case IR_VECTOR_MINIMUM_UNSIGNED:
+	case IR_VECTOR_MAXIMUM_UNSIGNED:
+		if (width == 3)
+			return (struct vector_recipe){ emit_pick_long_unsigned };
+		break;
+	case IR_VECTOR_SHIFT_LEFT:
+	case IR_VECTOR_SHIFT_RIGHT:
+	case IR_VECTOR_SHIFT_ARITHMETIC:
+		return shift_recipe(ir);
+	case IR_VECTOR_ROTATE_RIGHT:
+		if (width && ir->flags & IR_IMMEDIATE)
+			return (struct vector_recipe){ emit_rotate_immediate, true };
+		return none;
+	}
+	if (ir->op < FIRST || ir->op - FIRST >= (int)(sizeof(simples) / sizeof(simples[0])) ||
+		!simples[ir->op - FIRST].opcode[width])
+		return none;
+	return (struct vector_recipe){ emit_simple };
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * emit-vector-memory.c - vectors from and to memory, one element behind the other.
+ *
+ * An access that faults has moved at most what lies before it, so the instruction can be done again
+ * from its start: the guest's interpreter does, and finds the element (riscv_fault()).
+ */
+#include "jit/x86/emit-vector.h"
+
+#define PAGE_BYTES 4096
+
+static struct x86_operand at(uint8_t base, unsigned n)
+{
+	return x86_m(base, (int32_t)(n * PIECE_BYTES));
+}
+
+/* So many bytes at memory can be moved by one instruction. */
+static bool is_one_move(unsigned bytes)
+{
+	return bytes >= PIECE_BYTES || (bytes & (bytes - 1)) == 0;
+}
+
+/* The first bytes of xmm0; what is above is not defined. */
+static void load_bytes(struct emitter *e, unsigned bytes, uint8_t to, struct x86_operand memory)
+{
+	if (bytes >= PIECE_BYTES) { /* vmovdqu */
+		x86_vex(&e->code, false, X86_PP_F3, X86_MAP_0F, OP_LOAD, to, 0, memory);
+	} else if (bytes >= 4) { /* vmovq, vmovd */
+		x86_vex(&e->code, bytes == 8, X86_PP_66, X86_MAP_0F, 0x6e, to, 0, memory);
+	} else {
+		x86_extend(&e->code, bytes, false, RCX, memory);
+		x86_vex(&e->code, false, X86_PP_66, X86_MAP_0F, 0x6e, to, 0, x86_r(RCX));
+	}
+}
+
+static void store_bytes(struct emitter *e, unsigned bytes, uint8_t from, struct x86_operand memory)
+{
+	if (bytes >= PIECE_BYTES)
+		x86_vex(&e->code, false, X86_PP_F3, X86_MAP_0F, OP_STORE, from, 0, memory);
+	else if (bytes >= 4)
+		x86_vex(&e->code, bytes == 8, X86_PP_66, X86_MAP_0F, 0x7e, from, 0, memory);
+	else /* vpextrw, vpextrb */
+		vector_3a(e, bytes == 2 ? 0x15 : 0x14, from, 0, memory, 0);
+}
+
+/* Go to the helper unless `bytes` from the address on lie in one page. Uses rcx. */
+static struct cold *check_page(struct emitter *e, const struct ir *ir, uint8_t base, unsigned bytes)
+{
+	x86_load(&e->code, 4, RCX, x86_r(base));
+	x86_arithmetic_immediate(&e->code, 4, X86_AND, x86_r(RCX), PAGE_BYTES - 1);
+	x86_arithmetic_immediate(&e->code, 4, X86_CMP, x86_r(RCX), (int32_t)(PAGE_BYTES - bytes));
+	return helper_if(e, ir, X86_A);
+}
+
+void emit_vector_load(struct emitter *e, const struct ir *ir)
+{
+	unsigned bytes = vector_bytes(ir);
+	struct cold *cold, *slow = NULL;
+	uint8_t base;
+
+	if (!is_one_move(bytes % PIECE_BYTES)) {
+		vector_to_helper(e, ir);
+		return;
+	}
+	cold = vector_check_length(e, ir);
+	base = in(e, ir->a, RAX);
+	if (ir->flags & IR_ONLY_FIRST)
+		slow = check_page(e, ir, base, bytes);
+	for (unsigned n = 0; n < vector_pieces(ir); n++) {
+		unsigned left = bytes - n * PIECE_BYTES;
+		struct x86_operand d = vector_where(e, ir->d, n);
+		uint8_t to = left >= PIECE_BYTES && !d.is_memory ? d.reg : XMM0;
+
+		load_bytes(e, left, to, at(base, n));
+		vector_put(e, ir, n, to, false);
+	}
+	resume_here(e, cold);
+	resume_here(e, slow);
+}
+
+void emit_vector_store(struct emitter *e, const struct ir *ir)
+{
+	unsigned bytes = vector_bytes(ir);
+	struct cold *cold;
+	uint8_t base;
+
+	if (!is_one_move(bytes % PIECE_BYTES)) {
+		vector_to_helper(e, ir);
+		return;
+	}
+	cold = vector_check_length(e, ir);
+	base = in(e, ir->a, RAX);
+	for (unsigned n = 0; n < vector_pieces(ir); n++)
+		store_bytes(e, bytes - n * PIECE_BYTES,
+			vector_in(e, vector_where(e, ir->d, n), XMM0), at(base, n));
+	resume_here(e, cold);
+}
+
+/* --- for the length there is ------------------------------------------------------------------ */
+
+/* ecx = bytes that count */
+static void load_length(struct emitter *e, const struct ir *ir)
+{
+	x86_load(&e->code, 4, RCX, vector_length(e));
+	if (vector_width(ir))
+		x86_shift_immediate(&e->code, 4, X86_SHL, RCX, (uint8_t)vector_width(ir));
+}
+
+/* All that there could be, if it lies in one page with the first that counts. */
+void emit_vector_load_partial(struct emitter *e, const struct cold *cold)
+{
+	const struct ir *ir = cold->ir;
+	struct cold *slow;
+	uint8_t base;
+
+	x86_arithmetic_immediate(&e->code, 4, X86_CMP, vector_length(e), 0);
+	x86_jump_if(&e->code, X86_E, cold->resume);
+	base = in(e, ir->a, RAX);
+	slow = check_page(e, ir, base, vector_pieces(ir) * PIECE_BYTES);
+	slow->resume = cold->resume;
+	note_place(e, ir);
+	for (unsigned n = 0; n < vector_pieces(ir); n++) {
+		load_bytes(e, PIECE_BYTES, XMM0, at(base, n));
+		vector_put(e, ir, n, XMM0, true);
+	}
+}
+
+/* rax is where, the lower bits of ecx how much of xmm0. */
+static void store_rest(struct emitter *e)
+{
+	for (unsigned bytes = PIECE_BYTES / 2; bytes; bytes /= 2) {
+		uint8_t *over;
+
+		x86_legacy(&e->code, 1, X86_PP_NONE, X86_MAP_ONE, 0xf6, 0, x86_r(RCX)); /* test */
+		x86_byte(&e->code, (uint8_t)bytes);
+		over = x86_jump_short_if(&e->code, X86_E);
+		store_bytes(e, bytes, XMM0, x86_m(RAX, 0));
+		x86_arithmetic_immediate(&e->code, 8, X86_ADD, x86_r(RAX), (int32_t)bytes);
+		vector_shift(e, 3, 3, XMM0, XMM0, (uint8_t)bytes); /* vpsrldq */
+		x86_set_short_target(&e->code, over);
+	}
+}
+
+void emit_vector_store_partial(struct emitter *e, const struct ir *ir)
+{
+	uint8_t *rest[8];
+	unsigned pieces = vector_pieces(ir);
+
+	load_length(e, ir);
+	x86_load(&e->code, 8, RAX, where(e, ir->a));
+	note_place(e, ir);
+	for (unsigned n = 0; n < pieces; n++) {
+		vector_move(e, XMM0, vector_where(e, ir->d, n));
+		x86_arithmetic_immediate(&e->code, 4, X86_SUB, x86_r(RCX), PIECE_BYTES);
+		rest[n] = x86_jump_if(&e->code, X86_B, NULL);
+		store_bytes(e, PIECE_BYTES, XMM0, x86_m(RAX, 0));
+		x86_arithmetic_immediate(&e->code, 8, X86_ADD, x86_r(RAX), PIECE_BYTES);
+	}
+	for (unsigned n = 0; n < pieces && !x86_is_full(&e->code); n++)
+		x86_set_target(rest[n], e->code.p);
+	store_rest(e);
+}
