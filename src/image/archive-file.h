@@ -10,7 +10,7 @@
 #include "image/archive.h"
 #include "image/blob.h"
 #include "image/compress.h"
-#include "image/decompress.h"
+#include "base/decompress.h"
 #include "image/internal.h"
 #include "image/tar.h"
 

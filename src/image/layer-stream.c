@@ -90,7 +90,7 @@ static ssize_t read_stream(struct tar_source *source, const void **ret_bytes, st
 	return (ssize_t)size;
 }
 
-int layer_stream_start(struct layer_stream *stream, image_layer_read_fn read_fn, void *context,
+int layer_stream_start(struct layer_stream *stream, decompressor_read_fn read_fn, void *context,
 	uint64_t max_bytes, struct error *err)
 {
 	int r;

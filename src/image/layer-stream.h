@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 
-#include "image/decompress.h"
+#include "base/decompress.h"
 #include "image/digest.h"
 #include "image/tar.h"
 
@@ -34,7 +34,7 @@ struct layer_stream {
 };
 
 /* Start decompressing what read_fn gives. read_fn is called by the new thread only. */
-int layer_stream_start(struct layer_stream *stream, image_layer_read_fn read_fn, void *context,
+int layer_stream_start(struct layer_stream *stream, decompressor_read_fn read_fn, void *context,
 	uint64_t max_bytes, struct error *err);
 
 /* Digest of everything that was read from ->source, which must have reached its end. */

@@ -13,7 +13,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "fuzz/tar-checksums.h"
-#include "image/decompress.h"
+#include "base/decompress.h"
 #include "image/layer-unpack.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

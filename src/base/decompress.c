@@ -5,10 +5,11 @@
  * A format is one row of `formats`: its magic and three functions. step() moves as much as it can
  * from ->in to the output and never waits for more input.
  */
-#include "image/decompress.h"
+#include "base/decompress.h"
 
 #include <isa-l/igzip_lib.h>
 #include <limits.h>
+#include <string.h>
 #include <zstd.h>
 
 struct decompressor_ops {
@@ -143,7 +144,7 @@ static const struct decompressor_ops formats[] = {
 
 /* --- the common part ------------------------------------------------------------------------ */
 
-void decompressor_init(struct decompressor *d, image_layer_read_fn read_fn, void *context)
+void decompressor_init(struct decompressor *d, decompressor_read_fn read_fn, void *context)
 {
 	*d = (struct decompressor){ .read_fn = read_fn, .context = context };
 }

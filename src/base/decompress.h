@@ -5,19 +5,25 @@
  * gzip through ISA-L's igzip, which inflates a Debian layer at 860 MB/s where zlib reaches 300 (one
  * core of the machine this was measured on): inflating is the largest single cost of a pull. zstd
  * through libzstd. What is neither is handed through.
- *
- * Private to image/.
  */
 #pragma once
 
-#include "image/layer.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+/* The next bytes of what may be compressed: how many, 0 at the end, or a negative errno. They stay
+ * valid until the next call. */
+typedef ssize_t (*decompressor_read_fn)(void *context, const void **ret_bytes);
 
 struct decompressor_ops;
 
 struct decompressor {
 	const struct decompressor_ops *ops; /* NULL until the first bytes have been seen */
 	void *state; /* of ops */
-	image_layer_read_fn read_fn;
+	decompressor_read_fn read_fn;
 	void *context;
 	const unsigned char *in;
 	size_t in_left;
@@ -27,7 +33,7 @@ struct decompressor {
 	bool complete; /* the compressed data may end here */
 };
 
-void decompressor_init(struct decompressor *d, image_layer_read_fn read_fn, void *context);
+void decompressor_init(struct decompressor *d, decompressor_read_fn read_fn, void *context);
 void decompressor_free(struct decompressor *d);
 
 /* Fill buf as far as the stream goes: less than `size` only at the end. -EBADMSG with a sentence
