@@ -35,7 +35,8 @@
 #define SEGMENTS_MAX	(1u << 17)
 #define RELOCATIONS_MAX (1u << 21)
 #define MAPS_MAX	(1u << 12)
-#define PAGE_BYTES	4096u
+#define PAGES_SIZE	(1u << 18) /* a power of two; a quarter of them are used at most */
+#define MACHINE_SCALE	8 /* a kernel and all its programs are in one cache */
 
 /* --- lock and arrays ---------------------------------------------------------------------------
  */
@@ -185,6 +186,7 @@ int jit_open_guest(const struct jit_options *options, const struct jit_guest *gu
 {
 	struct jit *jit = mmap(
 		NULL, sizeof(*jit), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t scale = guest->machine ? MACHINE_SCALE : 1;
 	int r;
 
 	if (jit == MAP_FAILED)
@@ -206,14 +208,18 @@ int jit_open_guest(const struct jit_options *options, const struct jit_guest *gu
 	if (!host_is_supported())
 		jit->interpret = true;
 	if ((r = make_views(jit)) < 0 ||
-		(r = reserve(&jit->blocks, sizeof(struct jit_block), BLOCKS_MAX)) < 0 ||
-		(r = reserve(&jit->exits, sizeof(struct jit_exit), EXITS_MAX)) < 0 ||
-		(r = reserve(&jit->landings, sizeof(struct jit_landing), LANDINGS_MAX)) < 0 ||
-		(r = reserve(&jit->segments, sizeof(struct ir_segment), SEGMENTS_MAX)) < 0 ||
+		(r = reserve(&jit->blocks, sizeof(struct jit_block), scale * BLOCKS_MAX)) < 0 ||
+		(r = reserve(&jit->exits, sizeof(struct jit_exit), scale * EXITS_MAX)) < 0 ||
+		(r = reserve(&jit->landings, sizeof(struct jit_landing), scale * LANDINGS_MAX)) <
+			0 ||
+		(r = reserve(&jit->segments, sizeof(struct ir_segment), scale * SEGMENTS_MAX)) <
+			0 ||
 		(r = reserve(&jit->maps, sizeof(struct jit_map), MAPS_MAX)) < 0 ||
-		(r = reserve(&jit->places, sizeof(struct jit_place), PLACES_MAX)) < 0 ||
-		(r = reserve(&jit->counters, sizeof(uint32_t), COUNTERS_MAX)) < 0 ||
-		(r = reserve(&jit->index, sizeof(struct jit_slot), INDEX_SIZE)) < 0 ||
+		(r = reserve(&jit->places, sizeof(struct jit_place), scale * PLACES_MAX)) < 0 ||
+		(r = reserve(&jit->counters, sizeof(uint32_t), scale * COUNTERS_MAX)) < 0 ||
+		(r = reserve(&jit->index, sizeof(struct jit_slot), scale * INDEX_SIZE)) < 0 ||
+		(guest->machine &&
+			(r = reserve(&jit->pages, sizeof(struct jit_page), PAGES_SIZE)) < 0) ||
 		(options->is_saving &&
 			(r = reserve(&jit->relocations, sizeof(struct jit_relocation),
 				 RELOCATIONS_MAX)) < 0) ||
@@ -245,6 +251,7 @@ struct jit *jit_free(struct jit *jit)
 	give_back(&jit->places);
 	give_back(&jit->relocations);
 	give_back(&jit->counters);
+	give_back(&jit->pages);
 	give_back(&jit->index);
 	give_back(&jit->emitter);
 	if (jit->perf_fd >= 0)
@@ -256,23 +263,23 @@ struct jit *jit_free(struct jit *jit)
 /* --- blocks ------------------------------------------------------------------------------------
  */
 
-/* Where pc is, or would be. */
-static struct jit_slot *slot_of(struct jit *jit, uint64_t pc)
+/* Where it is, or would be. */
+static struct jit_slot *slot_of(struct jit *jit, uint64_t pc, uint64_t context)
 {
 	struct jit_slot *index = jit->index.items;
-	uint64_t hash = (pc >> 1) * UINT64_C(0x9e3779b97f4a7c15) >> 40;
+	uint64_t hash = ((pc >> 1) ^ context) * UINT64_C(0x9e3779b97f4a7c15) >> 40;
 
 	for (;; hash++) {
 		struct jit_slot *slot = &index[hash % jit->index.nr];
 
-		if (!slot->block || slot->pc == pc)
+		if (!slot->block || (slot->pc == pc && slot->block->context == context))
 			return slot;
 	}
 }
 
-struct jit_block *jit_find(struct jit *jit, uint64_t pc)
+struct jit_block *jit_find(struct jit *jit, uint64_t pc, uint64_t context)
 {
-	struct jit_block *block = slot_of(jit, pc)->block;
+	struct jit_block *block = slot_of(jit, pc, context)->block;
 
 	return block && !block->is_dead ? block : NULL;
 }
@@ -293,11 +300,12 @@ static void grow_index(struct jit *jit)
 
 void jit_index(struct jit *jit, struct jit_block *block)
 {
-	struct jit_slot *slot = slot_of(jit, block->pc);
+	struct jit_slot *slot = slot_of(jit, block->pc, block->context);
 
-	if (!slot->block && ++jit->nr_indexed > jit->index.nr / 2 && jit->index.nr < INDEX_SIZE) {
+	if (!slot->block && ++jit->nr_indexed > jit->index.nr / 2 &&
+		jit->index.nr < jit->index.limit) {
 		grow_index(jit);
-		slot = slot_of(jit, block->pc);
+		slot = slot_of(jit, block->pc, block->context);
 		jit->nr_indexed += !slot->block;
 	}
 	*slot = (struct jit_slot){ block->pc, block };
@@ -348,8 +356,7 @@ static void *state_of(const struct jit *jit, const struct jit_frame *frame)
 	return (char *)(uintptr_t)frame - jit->guest->frame;
 }
 
-/* Out of translated code at its next jump, and in again. */
-static void send_out(struct jit *jit, struct jit_frame *frame)
+void jit_send_out(struct jit *jit, struct jit_frame *frame)
 {
 	uint32_t *interrupt = (void *)((char *)state_of(jit, frame) + jit->guest->interrupt);
 
@@ -363,10 +370,11 @@ void jit_flush(struct jit *jit, struct jit_frame *frame)
 		if (other == frame)
 			continue;
 		while (__atomic_load_n(&other->in_code, __ATOMIC_SEQ_CST)) {
-			send_out(jit, other);
+			jit_send_out(jit, other);
 			sched_yield();
 		}
 	}
+	jit_forget_pages(jit);
 	empty(&jit->blocks);
 	empty(&jit->exits);
 	empty(&jit->landings);
@@ -408,33 +416,86 @@ static int forget(struct jit *jit, struct jit_block *block)
 	return r;
 }
 
-void jit_invalidate(struct jit *jit, uint64_t start, uint64_t size)
+/* What came of code that has changed. */
+struct forgotten {
+	bool is_full, in_loops;
+};
+
+static void forget_if_there(struct jit *jit, struct jit_block *block, uint64_t start, uint64_t end,
+	struct forgotten *forgotten)
+{
+	if (block->is_dead || !overlaps(jit, block, start, end))
+		return;
+	forgotten->is_full |= forget(jit, block) < 0;
+	forgotten->in_loops |= block->loop_bytes != 0;
+}
+
+/* Only what is left on a page stays in its list; when that is nothing, writes need not be told. */
+static void forget_on_page(struct jit *jit, struct jit_page *page, uint64_t start, uint64_t end,
+	struct forgotten *forgotten)
 {
 	struct jit_block *blocks = jit->blocks.items;
+	uint32_t *place = &page->first_block;
+
+	while (*place) {
+		struct jit_block *block = &blocks[*place - 1];
+
+		forget_if_there(jit, block, start, end, forgotten);
+		if (block->is_dead)
+			*place = block->next_on_page;
+		else
+			place = &block->next_on_page;
+	}
+	if (!page->first_block && page->is_marked) {
+		page->is_marked = false;
+		jit->options.has_code(jit->options.context, page->physical, false);
+	}
+}
+
+static void forget_in_machine(
+	struct jit *jit, uint64_t start, uint64_t end, struct forgotten *forgotten)
+{
+	for (uint64_t at = start & -JIT_PAGE_BYTES; at < end; at += JIT_PAGE_BYTES) {
+		struct jit_page *page = jit_find_page(jit, at);
+
+		if (page)
+			forget_on_page(jit, page, start, end, forgotten);
+	}
+}
+
+static void forget_in_program(
+	struct jit *jit, uint64_t start, uint64_t end, struct forgotten *forgotten)
+{
+	struct jit_block *blocks = jit->blocks.items;
+
+	if (start >= jit->highest || end <= jit->lowest)
+		return;
+	for (size_t i = 0; i < jit->blocks.nr; i++)
+		forget_if_there(jit, &blocks[i], start, end, forgotten);
+}
+
+void jit_invalidate(struct jit *jit, uint64_t start, uint64_t size)
+{
 	uint64_t end = start + size < start ? UINT64_MAX : start + size;
-	bool is_full = false, in_loops = false;
+	struct forgotten forgotten = { 0 };
 
 	if (!size || jit->interpret)
 		return;
 	jit_lock(jit, NULL);
-	if (start < jit->highest && end > jit->lowest) {
-		for (size_t i = 0; i < jit->blocks.nr; i++) {
-			if (blocks[i].is_dead || !overlaps(jit, &blocks[i], start, end))
-				continue;
-			is_full |= forget(jit, &blocks[i]) < 0;
-			in_loops |= blocks[i].loop_bytes != 0;
-		}
-		/* Something of the old code can still be entered: nobody goes in again before it
-		 * is all gone. */
-		if (is_full) {
-			jit->wants_flush = true;
-			__atomic_add_fetch(&jit->epoch, 1, __ATOMIC_SEQ_CST);
-		}
-		/* The jumps of a region do not pass by its entry. */
-		for (struct jit_frame *frame = jit->frames; frame && (is_full || in_loops);
-			frame = frame->next)
-			send_out(jit, frame);
+	if (jit->guest->machine)
+		forget_in_machine(jit, start, end, &forgotten);
+	else
+		forget_in_program(jit, start, end, &forgotten);
+	/* Something of the old code can still be entered: nobody goes in again before it is all
+	 * gone. */
+	if (forgotten.is_full) {
+		jit->wants_flush = true;
+		__atomic_add_fetch(&jit->epoch, 1, __ATOMIC_SEQ_CST);
 	}
+	/* The jumps of a region do not pass by its entry. */
+	if (forgotten.is_full || forgotten.in_loops)
+		for (struct jit_frame *frame = jit->frames; frame; frame = frame->next)
+			jit_send_out(jit, frame);
 	jit_unlock(jit, NULL);
 }
 

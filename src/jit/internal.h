@@ -6,11 +6,13 @@
 
 #include "jit/ir.h"
 #include "jit/jit.h"
+#include "jit/tlb.h"
 
 #define JIT_SLOTS_MAX	   (IR_FIRST_VECTOR + 32)
 #define JIT_LOOKUP_SIZE	   4096 /* entries; a power of two */
 #define JIT_SHADOW_BYTES   (64u << 10)
 #define JIT_CODE_ALIGN	   64 /* of code that is moved as a whole: a cache line */
+#define JIT_NO_PC	   UINT64_C(1) /* guest code is at even addresses */
 #define JIT_COUNTERS_FIRST 64 /* whose offset takes more than a byte */
 #define JIT_LOOP_HOT	   1000 /* turns after which a loop is translated again, as a whole */
 
@@ -30,12 +32,37 @@ enum jit_leave {
 
 struct jit_lift_options {
 	uint64_t end; /* of what may be read */
+	int64_t offset; /* the instruction at pc is read from our address pc + offset */
+	uint32_t mode; /* of a machine's hart; 0 otherwise */
+	bool is_machine; /* the guest's memory may need its helper */
 	/* Not 0: the whole loop from the block's pc to here, with the jumps inside it; else a line
 	 * of code with ways out. */
 	uint64_t loop_end;
 	/* The guest that is about to run this: what may be expected of it, and must be looked at
 	 * by the code that is made. NULL: nothing is known. */
 	const void *state;
+};
+
+/* Code of a guest, from pc on. */
+struct jit_source {
+	uint64_t pc;
+	/* What else its translation depends on. Of a machine the page that it lies on, physically,
+	 * and in the lower bits the hart's mode; else 0. */
+	uint64_t context;
+	int64_t offset; /* it is read from our address pc + offset */
+	uint64_t end; /* of what may be read of it; of a machine the end of the page */
+	bool is_global; /* whatever the address space */
+	const void *state; /* as in struct jit_lift_options */
+};
+
+/* What a machine's guest has beside; offsets are from the state's start. */
+struct jit_guest_machine {
+	uint32_t mode, address_space; /* 32 bits each */
+	uint32_t tlb; /* struct jit_tlb for each regime */
+	uint32_t nr_regimes, regime_mask; /* which bits of mode are the regime */
+	uint32_t shared_regimes; /* bit by regime: those that hold what is_global mostly */
+	/* Where to read code at pc from. false: a fault, of which the state tells. */
+	bool (*find_code)(void *state, uint64_t pc, struct jit_source *ret);
 };
 
 /* A guest: where its state keeps what, and how its code is read. Offsets are from the state's
@@ -53,6 +80,7 @@ struct jit_guest {
 	uint16_t vector_type, vector_length, vector_start;
 	/* Slots in the order in which they want to be in registers of the host. */
 	uint8_t hot[JIT_SLOTS_MAX];
+	const struct jit_guest_machine *machine; /* NULL: the guest is a program */
 	/* Fill `block` (empty but for pc). */
 	void (*lift)(struct ir_block *block, const struct jit_lift_options *options);
 	/* Execute what `data` says, with the state whole: 0 to go on behind it, or why not. */
@@ -68,7 +96,7 @@ struct jit_entry {
 
 /* A way out of a block to code that may or may not be there. Places are offsets in the cache. */
 struct jit_exit {
-	uint64_t target;
+	uint64_t target, context;
 	uint32_t place; /* of the distance of the jump that is to be set */
 };
 
@@ -85,7 +113,8 @@ struct jit_place {
 };
 
 struct jit_block {
-	uint64_t pc, lowest;
+	uint64_t pc, context, lowest;
+	uint32_t next_on_page; /* of a machine: 1 + the number of another block, or 0 */
 	uint32_t code, code_end;
 	uint32_t first_landing, nr_landings, first_place, nr_places, first_segment;
 	uint32_t map; /* which of jit->maps */
@@ -125,6 +154,23 @@ struct jit_array {
 	size_t item_bytes, nr, limit;
 };
 
+/* A page of a machine's memory that code was translated from. */
+struct jit_page {
+	uint64_t physical;
+	const uint8_t *host; /* NULL: the slot is empty */
+	uint32_t first_block; /* 1 + its number, or 0 */
+	bool is_marked; /* writes to it are told */
+};
+
+/* Pages that have been marked, the newest last: who had one open for writes may have written to it
+ * since, unseen (pages.c). */
+#define JIT_MARKS 1024 /* a power of two */
+
+struct jit_mark {
+	const uint8_t *host;
+	uint64_t physical;
+};
+
 struct jit_stats {
 	uint64_t blocks, regions, guest_instructions, guest_bytes, host_bytes, links, misses,
 		flushes, invalidated;
@@ -156,7 +202,10 @@ struct jit {
 	struct jit_frame *frames;
 	uint32_t epoch;
 	bool wants_flush;
-	uint64_t lowest, highest; /* guest code that was translated */
+	uint64_t lowest, highest; /* guest code that was translated; not of a machine */
+	struct jit_array pages; /* of a machine: struct jit_page, open addressing */
+	struct jit_mark marks[JIT_MARKS];
+	uint64_t nr_marks;
 	struct jit_stats stats;
 	int perf_fd;
 	struct ir_block ir; /* of the block that is being translated */
@@ -169,8 +218,8 @@ int jit_open_guest(const struct jit_options *options, const struct jit_guest *gu
 void jit_lock(struct jit *jit, struct jit_frame *frame);
 void jit_unlock(struct jit *jit, struct jit_frame *frame);
 /* The block that begins at pc, or NULL. */
-struct jit_block *jit_find(struct jit *jit, uint64_t pc);
-/* From now on jit_find() gives this one for its pc. */
+struct jit_block *jit_find(struct jit *jit, uint64_t pc, uint64_t context);
+/* From now on jit_find() gives this one for its pc and context. */
 void jit_index(struct jit *jit, struct jit_block *block);
 /* The block whose code this address (of the executable view) is in, or NULL. Any thread, no lock.
  */
@@ -179,6 +228,8 @@ const struct jit_block *jit_block_at(const struct jit *jit, uint64_t host_pc);
 uint64_t jit_guest_pc(const struct jit *jit, const struct jit_block *block, uint64_t host_pc);
 /* Forget everything. The owner of frame is in no translated code; the others are waited for. */
 void jit_flush(struct jit *jit, struct jit_frame *frame);
+/* Out of translated code at its next jump, and in again. */
+void jit_send_out(struct jit *jit, struct jit_frame *frame);
 /* Room for one more at the end, all zero; NULL when there is none. */
 void *jit_append(struct jit_array *array, size_t nr);
 
@@ -187,14 +238,46 @@ int jit_prepare(struct jit *jit, struct jit_frame *frame);
 /* The code cache has been emptied since the frame was last in it: nothing it knows is true. */
 void jit_refresh(struct jit *jit, struct jit_frame *frame);
 void jit_release(struct jit_frame *frame);
+void jit_empty_shadow(struct jit_frame *frame);
+void jit_empty_lookup(struct jit_entry *entries);
 /* Is this address in the page that ends the shadow stack? */
 bool jit_is_shadow_guard(const struct jit_frame *frame, uint64_t address);
 void *jit_shadow_bottom(const struct jit_frame *frame);
 
-/* translate.c: a block for pc. -EFAULT: no code is there. -ENOSPC: flush first. -E2BIG: the loop
- * that ends at loop_end (0: none) is too large. `state` as in struct jit_lift_options. */
-int jit_make(
-	struct jit *jit, const void *state, uint64_t pc, uint64_t loop_end, struct jit_block **ret);
+/* pages.c: code of machines. */
+#define JIT_PAGE_BYTES UINT64_C(4096)
+/* Where is code at pc read from? 0, or JIT_STOP_FAULT. Of a program, without `end`. */
+int jit_locate(const struct jit *jit, void *state, uint64_t pc, struct jit_source *ret);
+/* The page of this address, if something was translated from it since it was last forgotten. */
+struct jit_page *jit_find_page(struct jit *jit, uint64_t physical);
+/* Writes to the source's page are told from now on; false: there is no room to remember it. */
+bool jit_mark_page(struct jit *jit, const struct jit_source *source);
+/* The block, which is about to be counted, was made from its page. */
+void jit_add_to_page(struct jit *jit, struct jit_block *block);
+/* Nothing was translated from any page. */
+void jit_forget_pages(struct jit *jit);
+/* The thread itself has marked pages, from number `first` on: it writes to them no more, unseen.
+ * Under the lock. */
+void jit_close_marked(struct jit *jit, struct jit_frame *frame, void *state, uint64_t first);
+/* The state is about to enter translated code: pages that others have marked are written by it no
+ * more, and it has the table for its mode. Not under the lock. */
+void jit_enter_mode(struct jit *jit, struct jit_frame *frame, void *state);
+/* The latter only. */
+void jit_choose_table(struct jit *jit, struct jit_frame *frame, const void *state);
+/* The current table has an entry for code of the source. */
+void jit_note_lookup(struct jit_frame *frame, const struct jit_source *source);
+/* Every write from before to a page that was marked has been told (fence.i). */
+void jit_wait_for_marks(struct jit *jit, struct jit_frame *frame);
+/* See riscv_forget_code(). */
+void jit_forget_addresses(struct jit_frame *frame, uint64_t address);
+/* The tables, empty, in memory of jit_tables_bytes(). */
+size_t jit_tables_bytes(const struct jit *jit);
+void jit_init_tables(struct jit_frame *frame, void *memory);
+
+/* translate.c: a block for the source. -EFAULT: no code is there. -ENOSPC: flush first. -E2BIG: the
+ * loop that ends at loop_end (0: none) is too large. */
+int jit_make(struct jit *jit, const struct jit_source *source, uint64_t loop_end,
+	struct jit_block **ret);
 /* Execute with `state` until something other than links and misses comes up. */
 int jit_execute(struct jit *jit, void *state);
 

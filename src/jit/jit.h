@@ -6,8 +6,9 @@
  * translated code share, so that either can go on where the other has stopped. They run until
  * something comes up that is not theirs to do, and say what it was.
  *
- * A `struct jit` is the translated code of one guest address space. Its threads share it: each has
- * a state of its own and calls riscv_run() (riscv/cpu.h) with it.
+ * A `struct jit` is the translated code of one guest address space, or of a machine (is_machine),
+ * whose address spaces share what lies on the same page of its memory. Its threads share it: each
+ * has a state of its own and calls riscv_run() (riscv/cpu.h) with it.
  */
 #pragma once
 
@@ -62,6 +63,7 @@ struct jit_frame {
 	uint32_t epoch; /* of the code cache when this was last in it */
 	struct jit *jit;
 	void *memory; /* of shadow_stack and lookup */
+	struct jit_tables *tables; /* of a machine: all the tables that `lookup` is one of */
 	struct jit_frame *next; /* of the same cache */
 };
 
@@ -74,6 +76,12 @@ struct jit_options {
 	uint64_t (*code_end)(void *context, uint64_t pc);
 	void *context;
 	bool is_saving; /* nothing is executed: the code is for jit_save() */
+	/* The states are those of a machine's harts (riscv/system.h); code_end is not asked. */
+	bool is_machine;
+	/* Something was translated from this page of a machine's memory (its guest-physical
+	 * address), or all of it has been forgotten: from now on jit_invalidate() must be told of
+	 * writes to it, or need not be. Any thread; not to call jit/ again. */
+	void (*has_code)(void *context, uint64_t page, bool has_code);
 	size_t cache_bytes; /* bound of the code cache, from _MIN to _MAX; 0: the default */
 	const char *debug; /* words of STRATA_JIT: "trace,ir,asm,stats,interpret"; NULL: none */
 };
@@ -109,7 +117,7 @@ size_t jit_list(struct jit *jit, uint64_t start, uint64_t size,
 	void (*each)(void *context, uint64_t offset, uint32_t loop_bytes), void *context);
 
 /* Code in [start, start + size) has changed or gone: forget what was translated from it. Threads
- * that are in it go on with the new code at their next jump. */
+ * that are in it go on with the new code at their next jump. Of a machine: guest-physical. */
 void jit_invalidate(struct jit *jit, uint64_t start, uint64_t size);
 
 /* Around a fork(2) that does not share memory: jit_before_fork() in the parent, then

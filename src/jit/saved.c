@@ -20,7 +20,7 @@
 
 #include "jit/internal.h"
 
-#define MAGIC	       UINT64_C(0x32306374696a7473) /* "stjitc02" */
+#define MAGIC	       UINT64_C(0x33306374696a7473) /* "stjitc03" */
 #define BUILD_ID_BYTES 20
 #define MOVES_ABOVE    (UINT64_C(1) << 32)
 #define FILE_BYTES_MAX (256u << 20)
@@ -110,15 +110,16 @@ static uint64_t add_checksum(uint64_t sum, const void *data, size_t size)
 
 int jit_precompile(struct jit *jit, uint64_t pc, uint32_t loop_bytes)
 {
+	const struct jit_source source = { .pc = pc };
 	struct jit_block *block;
 	int r = 0;
 
 	jit_lock(jit, NULL);
-	block = jit_find(jit, pc);
+	block = jit_find(jit, pc, 0);
 	if (!block || (loop_bytes && !block->loop_bytes)) {
 		const struct jit_block *old = block;
 
-		r = jit_make(jit, NULL, pc, loop_bytes ? pc + loop_bytes : 0, &block);
+		r = jit_make(jit, &source, loop_bytes ? pc + loop_bytes : 0, &block);
 		if (r >= 0 && old)
 			host_replace(jit, old->code, block->code);
 	}
@@ -131,7 +132,7 @@ static void link_exits(struct jit *jit)
 	const struct jit_exit *exits = jit->exits.items;
 
 	for (size_t i = 0; i < jit->exits.nr; i++) {
-		const struct jit_block *block = jit_find(jit, exits[i].target);
+		const struct jit_block *block = jit_find(jit, exits[i].target, 0);
 
 		if (block)
 			host_link(jit, exits[i].place, block->code);
@@ -332,7 +333,7 @@ static void index_all(struct jit *jit, size_t first)
 	struct jit_block *blocks = jit->blocks.items;
 
 	for (size_t i = first; i < jit->blocks.nr; i++)
-		if (!blocks[i].is_dead && !jit_find(jit, blocks[i].pc))
+		if (!blocks[i].is_dead && !jit_find(jit, blocks[i].pc, 0))
 			jit_index(jit, &blocks[i]);
 }
 

@@ -12,8 +12,6 @@
 
 #define GUARD_BYTES  4096u
 #define LOOKUP_BYTES (JIT_LOOKUP_SIZE * sizeof(struct jit_entry))
-#define MEMORY_BYTES (GUARD_BYTES + JIT_SHADOW_BYTES + LOOKUP_BYTES)
-#define NO_PC	     UINT64_C(1) /* guest code is at even addresses */
 
 void *jit_shadow_bottom(const struct jit_frame *frame)
 {
@@ -25,13 +23,13 @@ bool jit_is_shadow_guard(const struct jit_frame *frame, uint64_t address)
 	return frame->memory && address - (uint64_t)(uintptr_t)frame->memory < GUARD_BYTES;
 }
 
-/* At the bottom a return finds what it looks for only when the guest wants to go to NO_PC. */
-static void empty_shadow(struct jit_frame *frame)
+/* At the bottom a return finds what it looks for only when the guest wants to go to JIT_NO_PC. */
+void jit_empty_shadow(struct jit_frame *frame)
 {
 	uint64_t *bottom = jit_shadow_bottom(frame);
 
 	bottom[0] = (uint64_t)(uintptr_t)frame->jit->stubs.bottom;
-	bottom[1] = NO_PC;
+	bottom[1] = JIT_NO_PC;
 	frame->shadow_stack = bottom;
 }
 
@@ -47,15 +45,28 @@ static void add(struct jit *jit, struct jit_frame *frame)
 	}
 }
 
+void jit_empty_lookup(struct jit_entry *entries)
+{
+	for (unsigned i = 0; i < JIT_LOOKUP_SIZE; i++)
+		entries[i].pc = JIT_NO_PC;
+}
+
 void jit_refresh(struct jit *jit, struct jit_frame *frame)
 {
-	struct jit_entry *entries = (struct jit_entry *)frame->lookup;
-
 	add(jit, frame);
-	empty_shadow(frame);
-	for (unsigned i = 0; i < JIT_LOOKUP_SIZE; i++)
-		entries[i].pc = NO_PC;
+	jit_empty_shadow(frame);
+	if (frame->tables)
+		jit_forget_addresses(frame, UINT64_MAX);
+	else
+		jit_empty_lookup((struct jit_entry *)frame->lookup);
 	frame->epoch = jit->epoch;
+}
+
+/* Shadow stack, and what targets are looked up in. */
+static size_t memory_bytes(const struct jit *jit)
+{
+	return GUARD_BYTES + JIT_SHADOW_BYTES +
+		(jit->guest->machine ? jit_tables_bytes(jit) : LOOKUP_BYTES);
 }
 
 int jit_prepare(struct jit *jit, struct jit_frame *frame)
@@ -64,17 +75,20 @@ int jit_prepare(struct jit *jit, struct jit_frame *frame)
 
 	if (frame->memory)
 		return 0;
-	memory = mmap(
-		NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memory = mmap(NULL, memory_bytes(jit), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		-1, 0);
 	if (memory == MAP_FAILED)
 		return -errno;
 	if (mprotect(memory, GUARD_BYTES, PROT_NONE) < 0) {
-		munmap(memory, MEMORY_BYTES);
+		munmap(memory, memory_bytes(jit));
 		return -errno;
 	}
 	frame->memory = memory;
-	frame->lookup = memory + GUARD_BYTES + JIT_SHADOW_BYTES;
 	frame->jit = jit;
+	if (jit->guest->machine)
+		jit_init_tables(frame, memory + GUARD_BYTES + JIT_SHADOW_BYTES);
+	else
+		frame->lookup = memory + GUARD_BYTES + JIT_SHADOW_BYTES;
 	frame->counters = jit->counters.items;
 	frame->helper = (void *)(uintptr_t)jit->guest->helper;
 	host_prepare(frame);
@@ -95,6 +109,6 @@ void jit_release(struct jit_frame *frame)
 		break;
 	}
 	jit_unlock(frame->jit, NULL);
-	munmap(frame->memory, MEMORY_BYTES);
+	munmap(frame->memory, memory_bytes(frame->jit));
 	*frame = (struct jit_frame){ 0 };
 }

@@ -26,11 +26,6 @@ static struct jit_frame *frame_of(const struct jit *jit, void *state)
 	return (void *)((char *)state + jit->guest->frame);
 }
 
-static const void *state_of(const struct jit *jit, const struct jit_frame *frame)
-{
-	return (const char *)frame - jit->guest->frame;
-}
-
 /* --- making blocks -----------------------------------------------------------------------------
  */
 
@@ -56,7 +51,9 @@ static void print(struct jit *jit, const struct jit_block *block)
 			(unsigned long long)block->pc);
 }
 
-static int note_guest_code(struct jit *jit, struct jit_block *block)
+/* What it was made from: of a machine where that lies physically. */
+static int note_guest_code(
+	struct jit *jit, struct jit_block *block, const struct jit_source *source)
 {
 	uint64_t lowest = UINT64_MAX;
 
@@ -68,33 +65,57 @@ static int note_guest_code(struct jit *jit, struct jit_block *block)
 		if (!segment)
 			return -ENOSPC;
 		*segment = jit->ir.segments[i];
-
+		jit->stats.guest_bytes += segment->end - segment->start;
 		if (segment->start < lowest)
 			lowest = segment->start;
+		if (jit->guest->machine) {
+			uint64_t page = source->context & -JIT_PAGE_BYTES,
+				 bytes = segment->end - segment->start;
+
+			segment->start = page + segment->start % JIT_PAGE_BYTES;
+			segment->end = segment->start + bytes;
+			continue;
+		}
 		if (!jit->highest || segment->start < jit->lowest)
 			jit->lowest = segment->start;
 		if (segment->end > jit->highest)
 			jit->highest = segment->end;
-		jit->stats.guest_bytes += segment->end - segment->start;
 	}
 	block->lowest = lowest;
 	return 0;
 }
 
-/* A block for pc. -EFAULT: no code is there. -ENOSPC: flush first. -E2BIG: the loop is too large.
- */
-int jit_make(
-	struct jit *jit, const void *state, uint64_t pc, uint64_t loop_end, struct jit_block **ret)
+/* Of a program what may be read is asked for only when it is. */
+static uint64_t end_of(const struct jit *jit, const struct jit_source *source)
 {
-	struct jit_lift_options lift = { .end = UINT64_MAX, .loop_end = loop_end, .state = state };
+	if (jit->guest->machine)
+		return source->end;
+	if (jit->options.code_end)
+		return jit->options.code_end(jit->options.context, source->pc);
+	return UINT64_MAX;
+}
+
+int jit_make(
+	struct jit *jit, const struct jit_source *source, uint64_t loop_end, struct jit_block **ret)
+{
+	struct jit_lift_options lift = { .end = end_of(jit, source),
+		.offset = source->offset,
+		.is_machine = jit->guest->machine,
+		.mode = (uint32_t)(source->context % JIT_PAGE_BYTES),
+		.loop_end = loop_end,
+		.state = source->state };
 	struct jit_block *block = (struct jit_block *)jit->blocks.items + jit->blocks.nr;
+	uint64_t pc = source->pc;
 	int r;
 
-	if (jit->options.code_end)
-		lift.end = jit->options.code_end(jit->options.context, pc);
 	if (lift.end <= pc)
 		return -EFAULT;
+	if (jit->guest->machine && loop_end > lift.end)
+		return -E2BIG;
 	if (jit->blocks.nr == jit->blocks.limit)
+		return -ENOSPC;
+	/* Before it is read: from here on what changes it is told. */
+	if (jit->guest->machine && !jit_mark_page(jit, source))
 		return -ENOSPC;
 	jit->ir.pc = pc;
 	jit->ir.nr = jit->ir.nr_helpers = jit->ir.nr_segments = jit->ir.nr_guest = 0;
@@ -107,12 +128,15 @@ int jit_make(
 		return -EFAULT;
 	ir_optimize(&jit->ir);
 	*block = (struct jit_block){ .pc = pc,
+		.context = source->context,
 		.loop_bytes = loop_end ? (uint32_t)(loop_end - pc) : 0 };
-	r = note_guest_code(jit, block);
+	r = note_guest_code(jit, block, source);
 	if (r >= 0)
 		r = host_emit(jit, block);
 	if (r < 0)
 		return r;
+	if (jit->guest->machine)
+		jit_add_to_page(jit, block);
 	__atomic_store_n(&jit->blocks.nr, jit->blocks.nr + 1, __ATOMIC_RELEASE);
 	jit_index(jit, block);
 	if (block->loop_bytes)
@@ -126,9 +150,9 @@ int jit_make(
 	return 0;
 }
 
-/* The block at pc, made when there is none; everything is forgotten when that takes it. */
-static int find_or_make(
-	struct jit *jit, struct jit_frame *frame, uint64_t pc, struct jit_block **ret)
+/* The block for a source, made when there is none; everything is forgotten when that takes it. */
+static int find_or_make(struct jit *jit, struct jit_frame *frame, const struct jit_source *source,
+	struct jit_block **ret)
 {
 	int r;
 
@@ -136,13 +160,13 @@ static int find_or_make(
 		jit->wants_flush = false;
 		jit_flush(jit, frame);
 	}
-	*ret = jit_find(jit, pc);
+	*ret = jit_find(jit, source->pc, source->context);
 	if (*ret)
 		return 0;
-	r = jit_make(jit, state_of(jit, frame), pc, 0, ret);
+	r = jit_make(jit, source, 0, ret);
 	if (r == -ENOSPC) {
 		jit_flush(jit, frame);
-		r = jit_make(jit, state_of(jit, frame), pc, 0, ret);
+		r = jit_make(jit, source, 0, ret);
 	}
 	return r;
 }
@@ -161,57 +185,89 @@ static void refresh_if_old(struct jit *jit, struct jit_frame *frame)
 		jit_refresh(jit, frame);
 }
 
-/* Into the thread's table. 0, or why there is no code. */
-static int look_up(struct jit *jit, struct jit_frame *frame, uint64_t pc)
+static int leave_for(int r)
 {
-	struct jit_block *block;
-	int r;
-
-	jit_lock(jit, frame);
-	r = find_or_make(jit, frame, pc, &block);
-	refresh_if_old(jit, frame);
-	if (r >= 0)
-		*entry_of(frame, pc) = (struct jit_entry){ pc, jit->executable + block->code };
-	jit_unlock(jit, frame);
 	return r == -EFAULT ? JIT_LEAVE_NO_CODE : r < 0 ? JIT_LEAVE_INTERPRET : 0;
 }
 
-static int miss(struct jit *jit, struct jit_frame *frame, uint64_t pc)
+/* Into the thread's table. 0, or why there is no code. */
+static int look_up(struct jit *jit, struct jit_frame *frame, void *state, uint64_t pc)
+{
+	struct jit_source source;
+	struct jit_block *block;
+	int r = jit_locate(jit, state, pc, &source);
+	uint64_t marks;
+
+	if (r)
+		return r;
+	jit_lock(jit, frame);
+	marks = jit->nr_marks;
+	r = find_or_make(jit, frame, &source, &block);
+	refresh_if_old(jit, frame);
+	if (jit->guest->machine) {
+		jit_close_marked(jit, frame, state, marks);
+		jit_choose_table(jit, frame, state);
+	}
+	if (r >= 0) {
+		*entry_of(frame, pc) = (struct jit_entry){ pc, jit->executable + block->code };
+		if (jit->guest->machine)
+			jit_note_lookup(frame, &source);
+	}
+	jit_unlock(jit, frame);
+	return leave_for(r);
+}
+
+static int miss(struct jit *jit, struct jit_frame *frame, void *state, uint64_t pc)
 {
 	__atomic_fetch_add(&jit->stats.misses, 1, __ATOMIC_RELAXED);
-	return look_up(jit, frame, pc);
+	return look_up(jit, frame, state, pc);
 }
 
 /* An exit was taken that leads nowhere yet. */
-static int link_exit(struct jit *jit, struct jit_frame *frame, const struct jit_exit *exit)
+static int link_exit(
+	struct jit *jit, struct jit_frame *frame, void *state, const struct jit_exit *exit)
 {
+	struct jit_source source;
 	struct jit_block *block;
-	int r;
+	int r = jit_locate(jit, state, exit->target, &source);
+	uint64_t marks;
 
+	if (r)
+		return r;
 	jit_lock(jit, frame);
-	r = find_or_make(jit, frame, exit->target, &block);
-	if (r >= 0 && frame->epoch == jit->epoch) {
+	marks = jit->nr_marks;
+	r = find_or_make(jit, frame, &source, &block);
+	if (r >= 0 && frame->epoch == jit->epoch && exit->context == source.context) {
 		host_link(jit, exit->place, block->code);
 		jit->stats.links++;
 	}
 	refresh_if_old(jit, frame);
+	if (jit->guest->machine)
+		jit_close_marked(jit, frame, state, marks);
 	jit_unlock(jit, frame);
-	return r == -EFAULT ? JIT_LEAVE_NO_CODE : r < 0 ? JIT_LEAVE_INTERPRET : 0;
+	return leave_for(r);
 }
 
 /* The loop from frame->hot to the jump at pc has turned often. */
-static void promote(struct jit *jit, struct jit_frame *frame, uint64_t pc)
+static void promote(struct jit *jit, struct jit_frame *frame, void *state, uint64_t pc)
 {
 	uint32_t *counter = (uint32_t *)jit->counters.items + frame->exit;
+	struct jit_source source;
 	struct jit_block *old, *block;
+	uint64_t marks;
 
+	if (jit_locate(jit, state, frame->hot, &source) != 0)
+		return; /* nor will it be executed: what the state says of a fault is not asked */
 	jit_lock(jit, frame);
+	marks = jit->nr_marks;
 	if (frame->epoch == jit->epoch) {
 		*counter = INT32_MAX;
-		old = jit_find(jit, frame->hot);
-		if (jit_make(jit, state_of(jit, frame), frame->hot, pc + 1, &block) >= 0 && old)
+		old = jit_find(jit, source.pc, source.context);
+		if (jit_make(jit, &source, pc + 1, &block) >= 0 && old)
 			host_replace(jit, old->code, block->code);
 	}
+	if (jit->guest->machine)
+		jit_close_marked(jit, frame, state, marks);
 	jit_unlock(jit, frame);
 }
 
@@ -264,22 +320,26 @@ int jit_execute(struct jit *jit, void *state)
 	if (reason < 0)
 		return JIT_LEAVE_INTERPRET;
 	for (;;) {
-		const struct jit_entry *entry = entry_of(frame, *pc);
+		const struct jit_entry *entry;
 
+		if (jit->guest->machine)
+			jit_enter_mode(jit, frame, state);
+		entry = entry_of(frame, *pc);
 		if (frame->epoch != __atomic_load_n(&jit->epoch, __ATOMIC_SEQ_CST) ||
 			entry->pc != *pc) {
-			reason = look_up(jit, frame, *pc);
+			reason = look_up(jit, frame, state, *pc);
 			if (reason)
 				return reason;
+			entry = entry_of(frame, *pc);
 		}
 		trace_entry(jit, *pc, last);
 		last = reason = enter(jit, frame, state, entry->code, &exit);
 		if (reason == JIT_LEAVE_LINK)
-			reason = link_exit(jit, frame, &exit);
+			reason = link_exit(jit, frame, state, &exit);
 		else if (reason == JIT_LEAVE_MISS) /* or the entry's block has been forgotten */
-			reason = miss(jit, frame, *pc);
+			reason = miss(jit, frame, state, *pc);
 		else if (reason == JIT_LEAVE_HOT)
-			promote(jit, frame, *pc), reason = 0;
+			promote(jit, frame, state, *pc), reason = 0;
 		if (reason == JIT_STOP_INTERRUPT && !is_interrupted(jit, state))
 			reason = 0;
 		if (reason)

@@ -10,6 +10,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "jit/riscv/system.h"
+
 #define LABELS_MAX  128
 #define CSR_FFLAGS  1
 #define LINE_MAX    64 /* guest instructions */
@@ -18,6 +20,7 @@
 
 struct lift {
 	struct ir_block *block;
+	const struct jit_lift_options *options;
 	struct riscv_insn insn;
 	uint64_t pc; /* of insn */
 	bool is_over; /* it does not go on behind insn */
@@ -316,7 +319,9 @@ static void lift_row(struct lift *lift, const struct row *row)
 		lift_helper(lift);
 		return;
 	}
-	if (row->shape == SHAPE_ATOMIC || row->shape == SHAPE_AES || row->shape >= SHAPE_F)
+	if (row->shape == SHAPE_ATOMIC || row->shape == SHAPE_AES || row->shape >= SHAPE_F ||
+		(lift->options->is_machine &&
+			(row->shape == SHAPE_LOAD || row->shape == SHAPE_STORE)))
 		helper = keep(lift);
 	ir = add(lift, (enum ir_op)row->op);
 	ir->flags = row->flags;
@@ -459,11 +464,26 @@ static bool lift_sums(struct lift *lift)
 	}
 }
 
+/* A machine's hart notes that it uses floating point, or may not, until it has. */
+static bool may_compute(const struct lift *lift, const struct row *row)
+{
+	enum riscv_format format = riscv_format(lift->insn.op);
+
+	return !lift->options->is_machine || lift->options->mode & RISCV_MODE_FLOAT ||
+		(row->shape < SHAPE_F && format != RISCV_FORMAT_FLOAD &&
+			format != RISCV_FORMAT_FSTORE && lift->insn.op != RISCV_CSRRW &&
+			lift->insn.op != RISCV_CSRRS);
+}
+
 static void lift_one(struct lift *lift)
 {
 	const struct row *row = &rows[lift->insn.op];
 	struct ir *ir;
 
+	if (!may_compute(lift, row)) {
+		lift_helper(lift);
+		return;
+	}
 	switch (lift->insn.op) {
 	case RISCV_LUI:
 	case RISCV_AUIPC:
@@ -506,7 +526,9 @@ static void lift_one(struct lift *lift)
 		break;
 	default:
 		if (lift_sums(lift) ||
-			riscv_lift_vector(&lift->vector, lift->block, &lift->insn, lift->pc))
+			(!lift->options->is_machine &&
+				riscv_lift_vector(
+					&lift->vector, lift->block, &lift->insn, lift->pc)))
 			break;
 		if (row->shape == SHAPE_HELPER)
 			lift_helper(lift);
@@ -521,15 +543,16 @@ static void lift_one(struct lift *lift)
 /* The instruction at lift->pc; false when it is not all there. */
 static bool fetch(struct lift *lift, uint64_t end)
 {
+	const char *code = (const char *)(uintptr_t)(lift->pc + (uint64_t)lift->options->offset);
 	uint16_t low, high = 0;
 
 	if (end - lift->pc < 2)
 		return false;
-	memcpy(&low, (const void *)(uintptr_t)lift->pc, sizeof(low));
+	memcpy(&low, code, sizeof(low));
 	if (riscv_length(low) == 4) {
 		if (end - lift->pc < 4)
 			return false;
-		memcpy(&high, (const void *)(uintptr_t)(lift->pc + 2), sizeof(high));
+		memcpy(&high, code + 2, sizeof(high));
 	}
 	lift->insn = riscv_decode(low | (uint32_t)high << 16);
 	return true;
@@ -566,6 +589,15 @@ static bool follow(struct lift *lift)
 	return true;
 }
 
+/* An instruction that is not wholly on its page: where it goes on is not known here. */
+static void lift_straddling(struct lift *lift)
+{
+	lift->insn = (struct riscv_insn){ .length = 2 };
+	lift_stop(lift, (enum jit_stop)JIT_LEAVE_INTERPRET, 0);
+	lift->pc += lift->insn.length;
+	lift->block->nr_guest = 1;
+}
+
 static void lift_line(struct lift *lift, const struct riscv_cpu *state, uint64_t end)
 {
 	struct ir_block *block = lift->block;
@@ -578,6 +610,8 @@ static void lift_line(struct lift *lift, const struct riscv_cpu *state, uint64_t
 			!fetch(lift, end)) {
 			if (block->nr_guest)
 				jump_to(lift, lift->pc);
+			else if (lift->options->is_machine)
+				lift_straddling(lift);
 			break;
 		}
 		block->nr_guest++;
@@ -597,9 +631,16 @@ static void lift_line(struct lift *lift, const struct riscv_cpu *state, uint64_t
 /* --- regions -----------------------------------------------------------------------------------
  */
 
+/* The last instruction may reach beyond the jump's first byte, but not beyond what is there. */
+static uint64_t end_of_region(const struct lift *lift, uint64_t end)
+{
+	return end + 3 < lift->options->end ? end + 3 : lift->options->end;
+}
+
 /* All instructions from pc to the end are looked at first, for the places that jumps go to. */
 static bool find_labels(struct lift *lift, uint64_t start, uint64_t end)
 {
+	uint64_t readable = end_of_region(lift, end);
 	unsigned nr = 0;
 
 	lift->nr_labels = 0;
@@ -610,7 +651,7 @@ static bool find_labels(struct lift *lift, uint64_t start, uint64_t end)
 	for (lift->pc = start; lift->pc < end; lift->pc += lift->insn.length) {
 		uint64_t target;
 
-		if (++nr > REGION_MAX || !fetch(lift, end + 3))
+		if (++nr > REGION_MAX || !fetch(lift, readable))
 			return false;
 		lift->sets_length = lift->sets_length || riscv_sets_vector_length(lift->insn.op);
 		target = lift->pc + (uint64_t)(int64_t)lift->insn.imm;
@@ -652,7 +693,7 @@ static void lift_region(struct lift *lift, const struct riscv_cpu *state, uint64
 			jump_to(lift, lift->pc);
 			break;
 		}
-		fetch(lift, loop_end + 3);
+		fetch(lift, end_of_region(lift, loop_end));
 		if (lift->pc != start && is_label(lift, lift->pc)) {
 			add(lift, IR_LABEL);
 			riscv_lift_vector_forget(&lift->vector);
@@ -673,6 +714,7 @@ void riscv_lift(struct ir_block *block, const struct jit_lift_options *options)
 	struct lift lift;
 
 	lift.block = block;
+	lift.options = options;
 	lift.pc = block->pc;
 	lift.is_over = false;
 	lift.jump = 0;

@@ -35,20 +35,26 @@ static int execute_float_csr(struct riscv_cpu *cpu, const struct riscv_insn *ins
 
 	cpu->fcsr |= host_float_flags(host_read_float_control());
 	stop = riscv_execute(cpu, insn, &next);
-	if (stop != JIT_STOP_LIMIT)
+	if (stop != JIT_STOP_LIMIT && stop != JIT_STOP_MODE)
 		return (int)stop;
 	cpu->x[0] = 0;
 	host_write_float_control(host_float_control(rounding(cpu)));
-	if (rounding(cpu) > LAST_HOST_ROUNDING) {
+	if (stop == JIT_STOP_LIMIT && rounding(cpu) > LAST_HOST_ROUNDING) {
 		cpu->pc = next;
 		return JIT_LEAVE_INTERPRET;
 	}
-	return 0;
+	return (int)stop;
+}
+
+static uint32_t mode_of(const struct riscv_cpu *cpu)
+{
+	return cpu->is_system ? ((const struct riscv_system_cpu *)cpu)->mode : 0;
 }
 
 static int help(void *state, const void *data)
 {
 	struct riscv_cpu *cpu = state;
+	uint32_t mode = mode_of(cpu);
 	struct riscv_insn insn;
 	uint64_t next;
 	enum jit_stop stop;
@@ -60,8 +66,41 @@ static int help(void *state, const void *data)
 	next = cpu->pc + insn.length;
 	stop = riscv_execute(cpu, &insn, &next);
 	cpu->x[0] = 0;
+	if (stop == JIT_STOP_LIMIT && mode_of(cpu) != mode) {
+		cpu->pc = next;
+		stop = JIT_STOP_MODE;
+	}
 	return (int)stop;
 }
+
+/* A hart that only uses the registers of a user's program has none of this. */
+static bool find_code(void *state, uint64_t pc, struct jit_source *ret)
+{
+	struct riscv_system_cpu *cpu = state;
+	uint64_t page = pc & -JIT_TLB_PAGE_BYTES;
+	struct riscv_code_page code;
+
+	if (!cpu->ops->code(cpu, pc, &code))
+		return false;
+	*ret = (struct jit_source){ .pc = pc,
+		.context = code.physical | cpu->mode,
+		.offset = (int64_t)((uint64_t)(uintptr_t)code.host - page),
+		.end = page + JIT_TLB_PAGE_BYTES,
+		.is_global = code.is_global,
+		.state = cpu };
+	return true;
+}
+
+static const struct jit_guest_machine machine = {
+	.mode = offsetof(struct riscv_system_cpu, mode),
+	.address_space = offsetof(struct riscv_system_cpu, address_space),
+	.tlb = offsetof(struct riscv_system_cpu, tlb),
+	.nr_regimes = RISCV_REGIMES,
+	.regime_mask = RISCV_MODE_REGIME,
+	.shared_regimes = 1u << RISCV_REGIME_SUPERVISOR | 1u << RISCV_REGIME_SUPERVISOR_USER |
+		1u << RISCV_REGIME_MACHINE,
+	.find_code = find_code,
+};
 
 static const char *const slot_names[] = { "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0",
 	"s1", "a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7",
@@ -78,39 +117,38 @@ static const char *const slot_names[] = { "zero", "ra", "sp", "gp", "tp", "t0", 
 #define EIGHT(M, n)                                                                                \
 	M(n), M((n) + 1), M((n) + 2), M((n) + 3), M((n) + 4), M((n) + 5), M((n) + 6), M((n) + 7)
 
-static const struct jit_guest guest = {
-	.name = "riscv64",
-	.slot_names = slot_names,
-	.nr_slots = IR_FIRST_VECTOR + 32,
-	.first_float = RISCV_FIRST_FLOAT_SLOT,
-	.slot_offsets = { EIGHT(X, 0), EIGHT(X, 8), EIGHT(X, 16), EIGHT(X, 24), EIGHT(F, 0),
-		EIGHT(F, 8), EIGHT(F, 16), EIGHT(F, 24), EIGHT(V, 0), EIGHT(V, 8), EIGHT(V, 16),
-		EIGHT(V, 24) },
-	.pc = offsetof(struct riscv_cpu, pc),
-	.interrupt = offsetof(struct riscv_cpu, interrupt),
-	.frame = offsetof(struct riscv_cpu, frame),
-	.reserved_address = offsetof(struct riscv_cpu, reserved_address),
-	.reserved_value = offsetof(struct riscv_cpu, reserved_value),
-	.float_flags = offsetof(struct riscv_cpu, fcsr),
-	.vector_type = offsetof(struct riscv_cpu, vtype),
-	.vector_length = offsetof(struct riscv_cpu, vl),
-	.vector_start = offsetof(struct riscv_cpu, vstart),
-	/* What compilers use most: arguments and their temporaries, sp, the first saved ones; and
-	 * those that compressed instructions reach. x0 comes last: it is never used. */
-	.hot = { 15, 14, 10, 11, 13, 12, 2, 8, 9, 16, 17, 6, 18, 28, 19, 29, 20, 7, 30, 31, 21, 5,
-		22, 23, 24, 25, 26, 27, 1, 4, 3, 0, 32 + 15, 32 + 14, 32 + 10, 32 + 11, 32 + 13,
-		32 + 12, 32 + 16, 32 + 17, 32 + 8, 32 + 9, 32 + 0, 32 + 1, 32 + 2, 32 + 3, 32 + 18,
-		32 + 19, 32 + 4, 32 + 5, 32 + 6, 32 + 7, 32 + 20, 32 + 21, 32 + 22, 32 + 23,
-		32 + 24, 32 + 25, 32 + 26, 32 + 27, 32 + 28, 32 + 29, 32 + 30, 32 + 31, 64, 65, 66,
-		67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 79, 80, 81, 82, 83, 84, 85, 86, 87,
-		88, 89, 90, 91, 92, 93, 94, 95 },
-	.lift = riscv_lift,
-	.helper = help,
-};
+/* What compilers use most is hot: arguments and their temporaries, sp, the first saved registers;
+ * and those that compressed instructions reach. x0 comes last: it is never used. */
+#define GUEST                                                                                      \
+	.name = "riscv64", .slot_names = slot_names, .nr_slots = IR_FIRST_VECTOR + 32,             \
+	.first_float = RISCV_FIRST_FLOAT_SLOT,                                                     \
+	.slot_offsets = { EIGHT(X, 0), EIGHT(X, 8), EIGHT(X, 16), EIGHT(X, 24), EIGHT(F, 0),       \
+		EIGHT(F, 8), EIGHT(F, 16), EIGHT(F, 24), EIGHT(V, 0), EIGHT(V, 8), EIGHT(V, 16),   \
+		EIGHT(V, 24) },                                                                    \
+	.pc = offsetof(struct riscv_cpu, pc), .interrupt = offsetof(struct riscv_cpu, interrupt),  \
+	.frame = offsetof(struct riscv_cpu, frame),                                                \
+	.reserved_address = offsetof(struct riscv_cpu, reserved_address),                          \
+	.reserved_value = offsetof(struct riscv_cpu, reserved_value),                              \
+	.float_flags = offsetof(struct riscv_cpu, fcsr),                                           \
+	.vector_type = offsetof(struct riscv_cpu, vtype),                                          \
+	.vector_length = offsetof(struct riscv_cpu, vl),                                           \
+	.vector_start = offsetof(struct riscv_cpu, vstart),                                        \
+	.hot = { 15, 14, 10, 11, 13, 12, 2, 8, 9, 16, 17, 6, 18, 28, 19, 29, 20, 7, 30, 31, 21, 5, \
+		22, 23, 24, 25, 26, 27, 1, 4, 3, 0, 32 + 15, 32 + 14, 32 + 10, 32 + 11, 32 + 13,   \
+		32 + 12, 32 + 16, 32 + 17, 32 + 8, 32 + 9, 32 + 0, 32 + 1, 32 + 2, 32 + 3,         \
+		32 + 18, 32 + 19, 32 + 4, 32 + 5, 32 + 6, 32 + 7, 32 + 20, 32 + 21, 32 + 22,       \
+		32 + 23, 32 + 24, 32 + 25, 32 + 26, 32 + 27, 32 + 28, 32 + 29, 32 + 30, 32 + 31,   \
+		64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 79, 80, 81, 82, 83,    \
+		84, 85, 86, 87, 88, 89, 90, 91, 92, 93, 94, 95 },                                  \
+	.lift = riscv_lift, .helper = help
+
+static const struct jit_guest program_guest = { GUEST };
+static const struct jit_guest machine_guest = { GUEST, .machine = &machine };
 
 int jit_open(const struct jit_options *options, struct jit **ret, struct error *err)
 {
-	return jit_open_guest(options, &guest, ret, err);
+	return jit_open_guest(
+		options, options->is_machine ? &machine_guest : &program_guest, ret, err);
 }
 
 /* --- states --------------------------------------------------------------------------------------
@@ -182,27 +220,6 @@ static int execute(struct jit *jit, struct riscv_cpu *cpu)
 	return reason;
 }
 
-enum jit_stop riscv_run(struct jit *jit, struct riscv_cpu *cpu)
-{
-	if (!jit || jit->interpret)
-		return interpret(cpu, true);
-	if (__atomic_exchange_n(&cpu->interrupt, 0, __ATOMIC_SEQ_CST) & ~JIT_INTERRUPT_OWN)
-		return JIT_STOP_INTERRUPT;
-	for (;;) {
-		int reason = JIT_LEAVE_INTERPRET;
-
-		if (rounding(cpu) <= LAST_HOST_ROUNDING)
-			reason = execute(jit, cpu);
-		if (reason == JIT_LEAVE_NO_CODE)
-			return no_code(cpu);
-		if (reason != JIT_LEAVE_INTERPRET)
-			return (enum jit_stop)reason;
-		reason = (int)interpret(cpu, false);
-		if (reason != JIT_STOP_LIMIT)
-			return (enum jit_stop)reason;
-	}
-}
-
 static enum jit_stop execute_one(struct riscv_cpu *cpu, uint32_t word)
 {
 	const struct riscv_insn insn = riscv_decode(word);
@@ -235,6 +252,56 @@ enum jit_stop riscv_step(struct jit *jit, struct riscv_cpu *cpu, const uint32_t 
 	}
 	cpu->run = NULL;
 	return stop;
+}
+
+/* What translated code cannot do, from pc on. */
+static enum jit_stop interpret_some(struct jit *jit, struct riscv_cpu *cpu)
+{
+	/* An instruction on two pages, or a mode that is not translated: one at a time. */
+	if (cpu->is_system)
+		return riscv_step(jit, cpu, NULL);
+	return interpret(cpu, false);
+}
+
+static bool is_translated(const struct riscv_cpu *cpu)
+{
+	uint32_t mode = mode_of(cpu);
+
+	return rounding(cpu) <= LAST_HOST_ROUNDING && !(mode & RISCV_MODE_STEP) &&
+		(mode & RISCV_MODE_REGIME) != RISCV_REGIME_OTHER;
+}
+
+static bool is_interrupted(struct riscv_cpu *cpu)
+{
+	return __atomic_exchange_n(&cpu->interrupt, 0, __ATOMIC_SEQ_CST) & ~JIT_INTERRUPT_OWN;
+}
+
+enum jit_stop riscv_run(struct jit *jit, struct riscv_cpu *cpu)
+{
+	if (!jit || jit->interpret)
+		return interpret(cpu, true);
+	if (is_interrupted(cpu))
+		return JIT_STOP_INTERRUPT;
+	for (;;) {
+		int reason = is_translated(cpu) ? execute(jit, cpu) : JIT_LEAVE_INTERPRET;
+
+		if (reason == JIT_LEAVE_NO_CODE)
+			return no_code(cpu);
+		if (reason == JIT_STOP_NEW_CODE && cpu->is_system)
+			jit_wait_for_marks(jit, &cpu->frame);
+		if (reason != JIT_LEAVE_INTERPRET)
+			return (enum jit_stop)reason;
+		reason = (int)interpret_some(jit, cpu);
+		if (reason == JIT_STOP_LIMIT && is_interrupted(cpu))
+			reason = JIT_STOP_INTERRUPT;
+		if (reason != JIT_STOP_LIMIT)
+			return (enum jit_stop)reason;
+	}
+}
+
+void riscv_forget_code(struct riscv_system_cpu *cpu, uint64_t address)
+{
+	jit_forget_addresses(&cpu->cpu.frame, address);
 }
 
 /* It has left off somewhere: the interpreter does it again and finds the element. */

@@ -154,7 +154,7 @@ static bool is_label(const struct emitter *e, uint64_t pc)
 
 static uint8_t *code_of(const struct emitter *e, uint64_t pc)
 {
-	const struct jit_block *block = jit_find(e->jit, pc);
+	const struct jit_block *block = jit_find(e->jit, pc, e->out->context);
 
 	return block ? e->jit->writable + block->code : NULL;
 }
@@ -167,7 +167,7 @@ static uint32_t add_exit(struct emitter *e, uint64_t pc, const uint8_t *place)
 		no_room(e);
 		return 0;
 	}
-	*exit = (struct jit_exit){ pc, (uint32_t)(place - e->jit->writable) };
+	*exit = (struct jit_exit){ pc, e->out->context, (uint32_t)(place - e->jit->writable) };
 	return (uint32_t)(e->jit->exits.nr - 1);
 }
 
@@ -211,13 +211,13 @@ static void lead(struct emitter *e, const struct ir *ir, uint8_t *place, uint64_
 		e->jumps[e->nr_jumps++].place = place;
 		return;
 	}
-	if (!code && map_is_global(e))
+	if (!code && map_is_global(e) && !is_far(e, pc))
 		code = code_of(e, pc);
 	if (code && !x86_is_full(&e->code)) {
 		x86_set_target(place, code);
 		return;
 	}
-	cold = cold_part(e, COLD_EXIT, ir);
+	cold = cold_part(e, is_far(e, pc) ? COLD_FAR : COLD_EXIT, ir);
 	cold->places[0] = place;
 	cold->target = pc;
 }
@@ -259,6 +259,47 @@ static void before_jump(struct emitter *e, const struct ir *ir)
 	check_interrupt(e, ir);
 }
 
+/* rcx = the entry for rax in the thread's table; flags: is it? */
+static void look_up(struct emitter *e)
+{
+	x86_lea(&e->code, 4, RCX, (struct x86_operand){ true, X86_NO_REG, RAX, 3, 0 });
+	x86_arithmetic_immediate(&e->code, 4, X86_AND, x86_r(RCX), MISS_MASK);
+	x86_arithmetic(&e->code, 8, X86_ADD, RCX,
+		frame_memory(e->jit, offsetof(struct jit_frame, lookup)));
+	x86_arithmetic_store(&e->code, 8, X86_CMP, x86_m(RCX, offsetof(struct jit_entry, pc)), RAX);
+}
+
+/* jmp (4) or call (2) through the entry */
+static void go(struct emitter *e, uint8_t digit)
+{
+	x86_legacy(&e->code, 4, X86_PP_NONE, X86_MAP_ONE, 0xff, digit,
+		x86_m(RCX, offsetof(struct jit_entry, code)));
+}
+
+/* With the global map, the jump to pc being taken. */
+static void stop_if_interrupted(struct emitter *e, const struct ir *ir, uint64_t pc)
+{
+	struct cold *cold = cold_part(e, COLD_STOP, ir);
+
+	cold->target = pc;
+	x86_arithmetic_immediate(&e->code, 4, X86_CMP, state_memory(e->jit->guest->interrupt), 0);
+	also_if(e, cold, X86_NE);
+}
+
+/* To code of another page, from the state before or (in a region) after the jump. */
+static void emit_far_jump(struct emitter *e, const struct ir *ir, uint64_t pc)
+{
+	if (!map_is_global(e)) {
+		map_to_global(e);
+		if (pc <= ir->pc)
+			stop_if_interrupted(e, ir, pc);
+	}
+	guest_constant(e, RAX, pc);
+	look_up(e);
+	x86_jump_if(&e->code, X86_NE, e->jit->stubs.unknown);
+	go(e, 4);
+}
+
 /* cmp and jcc want to stand together; what is to be aligned is so before both. */
 void emit_branch(struct emitter *e, const struct ir *ir)
 {
@@ -283,7 +324,10 @@ void emit_branch(struct emitter *e, const struct ir *ir)
 void emit_jump(struct emitter *e, const struct ir *ir)
 {
 	before_jump(e, ir);
-	lead(e, ir, jump_out(e), (uint64_t)ir->imm);
+	if (is_far(e, (uint64_t)ir->imm)) /* nothing to be set later: it need not be out of line */
+		emit_far_jump(e, ir, (uint64_t)ir->imm);
+	else
+		lead(e, ir, jump_out(e), (uint64_t)ir->imm);
 }
 
 /* --- calls and returns -------------------------------------------------------------------------
@@ -346,6 +390,20 @@ static void emit_landing(struct emitter *e, const struct ir *ir)
 	e->boxed = 0;
 }
 
+/* rax is the target, which is looked up. */
+static void call_by_table(struct emitter *e, const struct ir *ir)
+{
+	struct cold *cold;
+
+	look_up(e);
+	cold = cold_part(e, COLD_CALL_MISS, ir);
+	also_if(e, cold, X86_NE);
+	align_landing(e, 3);
+	go(e, 2);
+	cold->resume = e->code.p;
+	emit_landing(e, ir);
+}
+
 void emit_call(struct emitter *e, const struct ir *ir)
 {
 	if ((uint64_t)ir->imm <= ir->pc) /* a recursion, perhaps */
@@ -353,6 +411,11 @@ void emit_call(struct emitter *e, const struct ir *ir)
 	write_way_back(e, ir);
 	map_to_global(e);
 	push_way_back(e, ir);
+	if (is_far(e, (uint64_t)ir->imm)) {
+		guest_constant(e, RAX, (uint64_t)ir->imm);
+		call_by_table(e, ir);
+		return;
+	}
 	align_landing(e, 5);
 	{
 		uint8_t *place = x86_call(&e->code, NULL), *code = code_of(e, (uint64_t)ir->imm);
@@ -381,23 +444,6 @@ static void load_target(struct emitter *e, const struct ir *ir)
 	x86_arithmetic_immediate(&e->code, 8, X86_AND, x86_r(RAX), -2);
 }
 
-/* rcx = the entry for rax in the thread's table; flags: is it? */
-static void look_up(struct emitter *e)
-{
-	x86_lea(&e->code, 4, RCX, (struct x86_operand){ true, X86_NO_REG, RAX, 3, 0 });
-	x86_arithmetic_immediate(&e->code, 4, X86_AND, x86_r(RCX), MISS_MASK);
-	x86_arithmetic(&e->code, 8, X86_ADD, RCX,
-		frame_memory(e->jit, offsetof(struct jit_frame, lookup)));
-	x86_arithmetic_store(&e->code, 8, X86_CMP, x86_m(RCX, offsetof(struct jit_entry, pc)), RAX);
-}
-
-/* jmp (4) or call (2) through the entry */
-static void go(struct emitter *e, uint8_t digit)
-{
-	x86_legacy(&e->code, 4, X86_PP_NONE, X86_MAP_ONE, 0xff, digit,
-		x86_m(RCX, offsetof(struct jit_entry, code)));
-}
-
 void emit_jump_register(struct emitter *e, const struct ir *ir)
 {
 	check_interrupt(e, ir);
@@ -411,20 +457,12 @@ void emit_jump_register(struct emitter *e, const struct ir *ir)
 
 void emit_call_register(struct emitter *e, const struct ir *ir)
 {
-	struct cold *cold;
-
 	check_interrupt(e, ir);
 	load_target(e, ir);
 	write_way_back(e, ir);
 	map_to_global(e);
 	push_way_back(e, ir);
-	look_up(e);
-	cold = cold_part(e, COLD_CALL_MISS, ir);
-	also_if(e, cold, X86_NE);
-	align_landing(e, 3);
-	go(e, 2);
-	cold->resume = e->code.p;
-	emit_landing(e, ir);
+	call_by_table(e, ir);
 }
 
 void emit_return(struct emitter *e, const struct ir *ir)
@@ -506,11 +544,8 @@ static void emit_exit_part(struct emitter *e, const struct cold *cold)
 		return;
 	}
 	map_to_global(e);
-	if (cold->target <= cold->ir->pc) {
-		x86_arithmetic_immediate(
-			&e->code, 4, X86_CMP, state_memory(e->jit->guest->interrupt), 0);
-		also_if(e, cold_part(e, COLD_STOP, cold->ir), X86_NE);
-	}
+	if (cold->target <= cold->ir->pc)
+		stop_if_interrupted(e, cold->ir, cold->target);
 	{
 		uint8_t *place = jump_out(e), *code = code_of(e, cold->target);
 
@@ -535,11 +570,14 @@ static void emit_cold_part(struct emitter *e, struct cold *cold)
 	case COLD_EXIT:
 		emit_exit_part(e, cold);
 		break;
+	case COLD_FAR:
+		emit_far_jump(e, cold->ir, cold->target);
+		break;
 	case COLD_INTERRUPT:
 		emit_leave(e, cold->ir->pc, JIT_STOP_INTERRUPT);
 		break;
 	case COLD_STOP: /* registers are where they belong already */
-		store_guest_constant(e, state_memory(e->jit->guest->pc), (uint64_t)cold->ir->imm);
+		store_guest_constant(e, state_memory(e->jit->guest->pc), cold->target);
 		x86_constant(&e->code, RAX, JIT_STOP_INTERRUPT);
 		jump_to_stub(e, e->jit->stubs.leave);
 		break;

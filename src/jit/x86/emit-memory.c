@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * emit-memory.c - loads, stores and atomics. Guest addresses are host addresses.
+ * emit-memory.c - loads, stores and atomics.
+ *
+ * A program's addresses are host addresses. A machine's are looked up in the TLB of the regime that
+ * the block is for; what is not there, or crosses pages, is the helper's.
  *
  * x86 keeps every order but that of a store and a later load, so only FENCE and the atomics, which
  * are locked, cost anything. Misaligned atomics are the helper's, and so are the few whose operands
  * find no register.
  */
 #include "jit/x86/emit.h"
+
+#include <assert.h>
 
 struct x86_operand guest_memory(struct emitter *e, const struct ir *ir, uint8_t scratch)
 {
@@ -18,6 +23,62 @@ struct x86_operand guest_memory(struct emitter *e, const struct ir *ir, uint8_t 
 	if (ir->a != IR_ZERO)
 		x86_arithmetic(&e->code, 8, X86_ADD, scratch, where(e, ir->a));
 	return x86_m(scratch, 0);
+}
+
+/* An entry's member, rcx being 16 times its number. */
+static struct x86_operand tlb_memory(size_t table, size_t member)
+{
+	return (struct x86_operand){ true, RBP, RCX, 0, (int32_t)(table + member) - STATE_BIAS };
+}
+
+/* The address in a register: the guest's own, or rax. */
+static uint8_t address_in(struct emitter *e, const struct ir *ir)
+{
+	struct x86_operand memory;
+
+	if (ir->a != IR_ZERO && !ir->imm)
+		return in(e, ir->a, RAX);
+	memory = guest_memory(e, ir, RAX);
+	if (memory.reg == X86_NO_REG)
+		x86_constant(&e->code, RAX, (uint64_t)ir->imm);
+	else if (memory.reg != RAX || memory.disp)
+		x86_lea(&e->code, 8, RAX, memory);
+	return RAX;
+}
+
+/* rcx = the page in our memory, rax = the place on it. */
+static struct cold *look_up_page(struct emitter *e, const struct ir *ir, size_t table)
+{
+	enum { ENTRY_BITS = 4 };
+	uint8_t address = address_in(e, ir);
+	struct cold *slow;
+
+	static_assert(sizeof(struct jit_tlb_entry) == 1 << ENTRY_BITS, "shifted so far");
+	/* rorx ecx, address */
+	x86_vex(&e->code, false, X86_PP_F2, X86_MAP_0F3A, 0xf0, RCX, 0, x86_r(address));
+	x86_byte(&e->code, JIT_TLB_PAGE_BITS - ENTRY_BITS);
+	x86_arithmetic_immediate(
+		&e->code, 4, X86_AND, x86_r(RCX), (JIT_TLB_ENTRIES - 1) << ENTRY_BITS);
+	if (address != RAX)
+		x86_load(&e->code, 8, RAX, x86_r(address));
+	x86_arithmetic(
+		&e->code, 8, X86_XOR, RAX, tlb_memory(table, offsetof(struct jit_tlb_entry, page)));
+	x86_arithmetic_immediate(
+		&e->code, 8, X86_CMP, x86_r(RAX), (int32_t)JIT_TLB_PAGE_BYTES - ir->size);
+	slow = helper_if(e, ir, X86_A);
+	x86_load(&e->code, 8, RCX, tlb_memory(table, offsetof(struct jit_tlb_entry, host)));
+	return slow;
+}
+
+/* Where the operand is. What goes the slow way, if any does, comes back at resume_here(). */
+static struct x86_operand reach(
+	struct emitter *e, const struct ir *ir, bool is_write, struct cold **ret_slow)
+{
+	*ret_slow = NULL;
+	if (!is_machine(e))
+		return guest_memory(e, ir, RAX);
+	*ret_slow = look_up_page(e, ir, is_write ? e->tlb.write : e->tlb.read);
+	return (struct x86_operand){ true, RCX, RAX, 0, 0 };
 }
 
 static void emit_float_load(struct emitter *e, const struct ir *ir, struct x86_operand memory)
@@ -39,29 +100,42 @@ static void emit_float_load(struct emitter *e, const struct ir *ir, struct x86_o
 
 void emit_load(struct emitter *e, const struct ir *ir)
 {
-	struct x86_operand memory = guest_memory(e, ir, RAX);
+	struct cold *slow;
+	struct x86_operand memory = reach(e, ir, false, &slow);
 	uint8_t reg;
 
 	if (is_float_slot(e, ir->d)) {
 		emit_float_load(e, ir, memory);
-		return;
+	} else {
+		reg = target(e, ir->d, RAX);
+		x86_extend(&e->code, ir->size, ir->flags & IR_SIGNED, reg, memory);
+		out(e, ir->d, reg);
 	}
-	reg = target(e, ir->d, RAX);
-	x86_extend(&e->code, ir->size, ir->flags & IR_SIGNED, reg, memory);
-	out(e, ir->d, reg);
+	resume_here(e, slow);
+}
+
+/* The value has no register, and the address takes both scratch registers. */
+static void store_from_memory(struct emitter *e, const struct ir *ir)
+{
+	x86_arithmetic(&e->code, 8, X86_ADD, RCX, x86_r(RAX));
+	x86_store(&e->code, ir->size, x86_m(RCX, 0), in(e, ir->b, RAX));
 }
 
 void emit_store(struct emitter *e, const struct ir *ir)
 {
-	struct x86_operand memory = guest_memory(e, ir, RAX);
+	struct cold *slow;
+	struct x86_operand memory = reach(e, ir, true, &slow);
 
 	if (ir->b == IR_ZERO)
 		x86_store_immediate(&e->code, ir->size, memory, 0);
-	else if (!is_float_slot(e, ir->b))
-		x86_store(&e->code, ir->size, memory, in(e, ir->b, RCX));
-	else /* vmovsd, vmovss */
+	else if (is_float_slot(e, ir->b)) /* vmovsd, vmovss */
 		x86_vex(&e->code, false, ir->size == 8 ? X86_PP_F2 : X86_PP_F3, X86_MAP_0F, 0x11,
 			float_in(e, ir->b, XMM0), 0, memory);
+	else if (is_machine(e) && e->map[ir->b] < 0)
+		store_from_memory(e, ir);
+	else
+		x86_store(&e->code, ir->size, memory, in(e, ir->b, RCX));
+	resume_here(e, slow);
 }
 
 /* A locked instruction orders as mfence does, and costs less. */
@@ -84,11 +158,22 @@ static void leave_to_helper(struct emitter *e, const struct ir *ir)
 	emit_helper(e, &helper);
 }
 
-static struct cold *check_alignment(struct emitter *e, const struct ir *ir, uint8_t base)
+/* A register that holds where the operand is: rcx, or of a program perhaps the guest's own. */
+static uint8_t reach_aligned(struct emitter *e, const struct ir *ir, struct cold **ret_slow)
 {
+	uint8_t base = is_machine(e) ? RAX : in(e, ir->a, RCX);
+
+	if (is_machine(e))
+		*ret_slow = look_up_page(e, ir, e->tlb.write);
 	x86_legacy(&e->code, 1, X86_PP_NONE, X86_MAP_ONE, 0xf6, 0, x86_r(base)); /* test */
 	x86_byte(&e->code, (uint8_t)(ir->size - 1));
-	return helper_if(e, ir, X86_NE);
+	if (!is_machine(e)) {
+		*ret_slow = helper_if(e, ir, X86_NE);
+		return base;
+	}
+	also_if(e, *ret_slow, X86_NE);
+	x86_arithmetic(&e->code, 8, X86_ADD, RCX, x86_r(RAX));
+	return RCX;
 }
 
 static void finish(struct emitter *e, const struct ir *ir)
@@ -100,24 +185,55 @@ static void finish(struct emitter *e, const struct ir *ir)
 	out(e, ir->d, RAX);
 }
 
-static void emit_fetch_and_modify(struct emitter *e, const struct ir *ir)
+static void push_or_pop(struct emitter *e, uint8_t opcode, uint8_t reg)
+{
+	x86_byte(&e->code, 0x41); /* r8 and above */
+	x86_byte(&e->code, opcode | (reg & 7));
+}
+
+/* rax = what was there; `scratch` may be written. */
+static void emit_fetch_and_modify(
+	struct emitter *e, const struct ir *ir, uint8_t base, uint8_t scratch)
 {
 	enum x86_arithmetic op = ir->op == IR_ATOMIC_AND ? X86_AND
 		: ir->op == IR_ATOMIC_OR		 ? X86_OR
 							 : X86_XOR;
-	struct x86_operand memory = x86_m((uint8_t)e->map[ir->a], 0);
 	uint8_t *again;
 
-	x86_load(&e->code, ir->size, RAX, memory);
+	x86_load(&e->code, ir->size, RAX, x86_m(base, 0));
 	again = e->code.p;
-	x86_load(&e->code, 8, RCX, x86_r(RAX));
+	x86_load(&e->code, 8, scratch, x86_r(RAX));
 	if (ir->b != IR_ZERO)
-		x86_arithmetic(&e->code, ir->size, op, RCX, where(e, ir->b));
+		x86_arithmetic(&e->code, ir->size, op, scratch, where(e, ir->b));
 	else if (op == X86_AND)
-		x86_constant(&e->code, RCX, 0);
+		x86_constant(&e->code, scratch, 0);
 	x86_byte(&e->code, 0xf0); /* lock cmpxchg */
-	x86_legacy(&e->code, ir->size, X86_PP_NONE, X86_MAP_0F, 0xb1, RCX, memory);
+	x86_legacy(&e->code, ir->size, X86_PP_NONE, X86_MAP_0F, 0xb1, scratch, x86_m(base, 0));
 	x86_jump_if(&e->code, X86_NE, again);
+}
+
+/* With rcx taken another register is wanted: it goes onto the shadow stack meanwhile. */
+static void fetch_and_modify_at_rcx(struct emitter *e, const struct ir *ir)
+{
+	uint8_t scratch = ir->b != IR_ZERO && e->map[ir->b] == R15 ? R14 : R15;
+
+	push_or_pop(e, 0x50, scratch);
+	emit_fetch_and_modify(e, ir, RCX, scratch);
+	push_or_pop(e, 0x58, scratch);
+}
+
+static void emit_swap_or_add(struct emitter *e, const struct ir *ir, uint8_t base)
+{
+	if (ir->b == IR_ZERO)
+		x86_constant(&e->code, RAX, 0);
+	else
+		x86_load(&e->code, 8, RAX, where(e, ir->b));
+	if (ir->op == IR_ATOMIC_SWAP) { /* xchg locks by itself */
+		x86_legacy(&e->code, ir->size, X86_PP_NONE, X86_MAP_ONE, 0x87, RAX, x86_m(base, 0));
+	} else { /* lock xadd */
+		x86_byte(&e->code, 0xf0);
+		x86_legacy(&e->code, ir->size, X86_PP_NONE, X86_MAP_0F, 0xc1, RAX, x86_m(base, 0));
+	}
 }
 
 void emit_atomic(struct emitter *e, const struct ir *ir)
@@ -126,34 +242,24 @@ void emit_atomic(struct emitter *e, const struct ir *ir)
 	struct cold *slow;
 	uint8_t base;
 
-	if (ir->a == IR_ZERO || (is_loop && e->map[ir->a] < 0)) {
+	if (ir->a == IR_ZERO || (is_loop && !is_machine(e) && e->map[ir->a] < 0)) {
 		leave_to_helper(e, ir);
 		return;
 	}
-	base = in(e, ir->a, RCX);
-	slow = check_alignment(e, ir, base);
-	if (is_loop) {
-		emit_fetch_and_modify(e, ir);
-	} else {
-		if (ir->b == IR_ZERO)
-			x86_constant(&e->code, RAX, 0);
-		else
-			x86_load(&e->code, 8, RAX, where(e, ir->b));
-		if (ir->op == IR_ATOMIC_SWAP) { /* xchg locks by itself */
-			x86_legacy(&e->code, ir->size, X86_PP_NONE, X86_MAP_ONE, 0x87, RAX,
-				x86_m(base, 0));
-		} else { /* lock xadd */
-			x86_byte(&e->code, 0xf0);
-			x86_legacy(&e->code, ir->size, X86_PP_NONE, X86_MAP_0F, 0xc1, RAX,
-				x86_m(base, 0));
-		}
-	}
+	base = reach_aligned(e, ir, &slow);
+	if (!is_loop)
+		emit_swap_or_add(e, ir, base);
+	else if (base == RCX)
+		fetch_and_modify_at_rcx(e, ir);
+	else
+		emit_fetch_and_modify(e, ir, base, RCX);
 	finish(e, ir);
 	resume_here(e, slow);
 }
 
 void emit_load_reserved(struct emitter *e, const struct ir *ir)
 {
+	struct x86_operand reserved = state_memory(e->jit->guest->reserved_address);
 	struct cold *slow;
 	uint8_t base;
 
@@ -161,13 +267,26 @@ void emit_load_reserved(struct emitter *e, const struct ir *ir)
 		leave_to_helper(e, ir);
 		return;
 	}
-	base = in(e, ir->a, RCX);
-	slow = check_alignment(e, ir, base);
+	/* Before the address is looked up, which is the end of it. */
+	if (is_machine(e))
+		x86_store(&e->code, 8, reserved, in(e, ir->a, RAX));
+	base = reach_aligned(e, ir, &slow);
 	x86_extend(&e->code, ir->size, true, RAX, x86_m(base, 0));
-	x86_store(&e->code, 8, state_memory(e->jit->guest->reserved_address), base);
+	if (!is_machine(e))
+		x86_store(&e->code, 8, reserved, base);
 	x86_store(&e->code, 8, state_memory(e->jit->guest->reserved_value), RAX);
 	out(e, ir->d, RAX);
 	resume_here(e, slow);
+}
+
+/* Has it found registers for all that it takes? */
+static bool may_store_conditionally(const struct emitter *e, const struct ir *ir)
+{
+	if (ir->a == IR_ZERO)
+		return false;
+	if (is_machine(e))
+		return ir->b != IR_ZERO && e->map[ir->b] >= 0;
+	return e->map[ir->a] >= 0 || (ir->b != IR_ZERO && e->map[ir->b] >= 0);
 }
 
 void emit_store_conditional(struct emitter *e, const struct ir *ir)
@@ -176,14 +295,14 @@ void emit_store_conditional(struct emitter *e, const struct ir *ir)
 	struct cold *slow;
 	uint8_t base, value, *lost, *done;
 
-	if (ir->a == IR_ZERO || (e->map[ir->a] < 0 && (ir->b == IR_ZERO || e->map[ir->b] < 0))) {
+	if (!may_store_conditionally(e, ir)) {
 		leave_to_helper(e, ir);
 		return;
 	}
-	base = in(e, ir->a, RCX);
-	slow = check_alignment(e, ir, base);
+	base = reach_aligned(e, ir, &slow);
 	value = in(e, ir->b, RCX);
-	x86_arithmetic_store(&e->code, 8, X86_CMP, reserved, base);
+	x86_arithmetic_store(
+		&e->code, 8, X86_CMP, reserved, is_machine(e) ? in(e, ir->a, RAX) : base);
 	x86_store_immediate(&e->code, 8, reserved, -1);
 	lost = x86_jump_short_if(&e->code, X86_NE);
 	x86_load(&e->code, 8, RAX, state_memory(e->jit->guest->reserved_value));

@@ -157,15 +157,15 @@ static void assign(
 	}
 }
 
-/* One guest so far; a second one makes this a table. */
+/* One guest so far, as a program and as a machine, which agree; a second one makes this a table. */
 const int8_t *x86_global_map(const struct jit_guest *guest)
 {
 	static int8_t map[JIT_SLOTS_MAX];
-	static const struct jit_guest *made_for;
+	static const char *const *made_for;
 
-	if (__atomic_load_n(&made_for, __ATOMIC_ACQUIRE) != guest) {
+	if (__atomic_load_n(&made_for, __ATOMIC_ACQUIRE) != guest->slot_names) {
 		assign(guest, guest->hot, NULL, map);
-		__atomic_store_n(&made_for, guest, __ATOMIC_RELEASE);
+		__atomic_store_n(&made_for, guest->slot_names, __ATOMIC_RELEASE);
 	}
 	return map;
 }
@@ -297,8 +297,9 @@ static void emit_all(struct emitter *e)
 	for (unsigned i = 0; i < e->in->nr && !e->failed && !x86_is_full(&e->code); i++) {
 		const struct ir *ir = &e->in->ops[i];
 
-		if ((ir->op >= IR_LOAD && ir->op <= IR_STORE_CONDITIONAL) ||
-			ir->op == IR_VECTOR_LOAD || ir->op == IR_VECTOR_STORE)
+		if (((ir->op >= IR_LOAD && ir->op <= IR_STORE_CONDITIONAL) ||
+			    ir->op == IR_VECTOR_LOAD || ir->op == IR_VECTOR_STORE) &&
+			!is_machine(e))
 			note_place(e, ir);
 		emitters[ir->op](e, ir);
 	}
@@ -307,6 +308,18 @@ static void emit_all(struct emitter *e)
 			e->failed = true; /* a label in the middle of an instruction */
 	emit_cold_parts(e);
 	emit_helper_data(e);
+}
+
+static void choose_tables(struct emitter *e)
+{
+	const struct jit_guest_machine *machine = e->jit->guest->machine;
+	size_t tlb;
+
+	if (!machine)
+		return;
+	tlb = machine->tlb + (e->out->context & machine->regime_mask) * sizeof(struct jit_tlb);
+	e->tlb.read = tlb + offsetof(struct jit_tlb, read);
+	e->tlb.write = tlb + offsetof(struct jit_tlb, write);
 }
 
 size_t host_emitter_bytes(void)
@@ -328,6 +341,7 @@ int host_emit(struct jit *jit, struct jit_block *block)
 	block->first_landing = (uint32_t)jit->landings.nr;
 	block->first_place = (uint32_t)jit->places.nr;
 	choose_map(e);
+	choose_tables(e);
 	emit_all(e);
 	if (e->failed)
 		return -E2BIG;

@@ -57,6 +57,7 @@ struct cold {
 	enum {
 		COLD_HELPER,
 		COLD_EXIT,
+		COLD_FAR,
 		COLD_INTERRUPT,
 		COLD_STOP,
 		COLD_HOT,
@@ -83,6 +84,10 @@ struct emitter {
 	struct jit_block *out;
 	const struct ir_block *in;
 	const int8_t *map;
+	/* Of a machine's block: where in the state the tables of its regime are. */
+	struct {
+		size_t read, write;
+	} tlb;
 	uint64_t boxed; /* floating-point slots that are known to hold a boxed single */
 	bool failed; /* too much of something */
 	unsigned nr_cold, nr_labels, nr_jumps;
@@ -154,6 +159,16 @@ static inline void no_room(struct emitter *e)
 void note_width(struct emitter *e, unsigned slot, unsigned size);
 /* a + imm as an operand; may use `scratch`. */
 struct x86_operand guest_memory(struct emitter *e, const struct ir *ir, uint8_t scratch);
+/* Is the guest a machine, whose memory is reached through the TLB? */
+static inline bool is_machine(const struct emitter *e)
+{
+	return e->jit->guest->machine;
+}
+/* pc is where code of the block's page is not: it is found through the table. */
+static inline bool is_far(const struct emitter *e, uint64_t pc)
+{
+	return is_machine(e) && (pc ^ e->in->pc) >= JIT_PAGE_BYTES;
+}
 /* mov qword at memory, any value; may use rax. */
 void store_constant(struct emitter *e, struct x86_operand memory, uint64_t value);
 /* An address of the guest's in a register, or at memory; may use rax. */

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pages.c - code of a machine: where a virtual address is found in translated code, and what
+ * happens when a page of code is written.
+ *
+ * Translated code belongs to a physical page, a virtual address and a mode (struct jit_source), and
+ * jumps directly only within its page. Everything else goes through the thread's table of the mode
+ * and the address space that it is in. There are several, so that a guest that goes to and fro
+ * finds what it has left; a fence makes them empty.
+ *
+ * From a page that is `is_marked` something was translated: its writes are told (jit_invalidate),
+ * because no thread's TLB lets one pass unseen. A thread that had the page open for writes when it
+ * was marked closes it the next time it enters translated code, and counts it as written. RISC-V
+ * and Arm both want a fence between writing code and running it: jit_wait_for_marks() there waits
+ * for those that have not come by yet.
+ */
+#include <sched.h>
+#include <string.h>
+
+#include "jit/internal.h"
+
+#define TABLES	   16
+#define BLOOM_BITS 4096
+#define NO_KEY	   UINT64_MAX
+
+struct jit_tables {
+	struct table {
+		uint64_t key; /* mode, address space; NO_KEY: not in use */
+		bool is_mixed; /* of all address spaces, but not all of its code is in all of them
+				*/
+		uint32_t address_space; /* if is_mixed */
+		uint64_t used; /* when it was last chosen */
+		/* Of pages that have entries, by a few bits of their addresses. */
+		uint64_t bloom[BLOOM_BITS / 64];
+	} tables[TABLES];
+	struct table *current;
+	uint64_t time, marks_seen;
+	bool is_stale; /* the shadow stack and `current` are not to be used any more */
+	_Alignas(64) struct jit_entry entries[TABLES][JIT_LOOKUP_SIZE];
+};
+
+static uint32_t word_at(const void *state, uint32_t offset)
+{
+	return *(const uint32_t *)((const char *)state + offset);
+}
+
+/* --- sources ---------------------------------------------------------------------------------- */
+
+int jit_locate(const struct jit *jit, void *state, uint64_t pc, struct jit_source *ret)
+{
+	const struct jit_guest_machine *machine = jit->guest->machine;
+
+	if (machine)
+		return machine->find_code(state, pc, ret) ? 0 : JIT_STOP_FAULT;
+	*ret = (struct jit_source){ .pc = pc, .state = state };
+	return 0;
+}
+
+/* --- pages of code -----------------------------------------------------------------------------
+ */
+
+static struct jit_page *page_slot(struct jit *jit, uint64_t physical)
+{
+	struct jit_page *pages = jit->pages.items;
+	uint64_t hash = (physical / JIT_PAGE_BYTES) * UINT64_C(0x9e3779b97f4a7c15) >> 40;
+
+	for (;; hash++) {
+		struct jit_page *page = &pages[hash % jit->pages.limit];
+
+		if (!page->host || page->physical == physical)
+			return page;
+	}
+}
+
+struct jit_page *jit_find_page(struct jit *jit, uint64_t physical)
+{
+	struct jit_page *page = page_slot(jit, physical & -JIT_PAGE_BYTES);
+
+	return page->host ? page : NULL;
+}
+
+bool jit_mark_page(struct jit *jit, const struct jit_source *source)
+{
+	uint64_t physical = source->context & -JIT_PAGE_BYTES;
+	struct jit_page *page = page_slot(jit, physical);
+
+	if (!page->host) {
+		if (jit->pages.nr == jit->pages.limit / 4)
+			return false;
+		jit->pages.nr++;
+		page->physical = physical;
+		page->host = (const uint8_t *)(uintptr_t)((source->pc & -JIT_PAGE_BYTES) +
+			(uint64_t)source->offset);
+	}
+	if (page->is_marked)
+		return true;
+	page->is_marked = true;
+	/* First those that look later, then those that have looked before. */
+	jit->options.has_code(jit->options.context, physical, true);
+	jit->marks[jit->nr_marks % JIT_MARKS] = (struct jit_mark){ page->host, physical };
+	__atomic_add_fetch(&jit->nr_marks, 1, __ATOMIC_SEQ_CST);
+	return true;
+}
+
+void jit_add_to_page(struct jit *jit, struct jit_block *block)
+{
+	struct jit_page *page = page_slot(jit, block->context & -JIT_PAGE_BYTES);
+
+	block->next_on_page = page->first_block;
+	page->first_block = (uint32_t)(block - (struct jit_block *)jit->blocks.items) + 1;
+}
+
+void jit_forget_pages(struct jit *jit)
+{
+	struct jit_page *pages = jit->pages.items;
+
+	for (size_t i = 0; jit->pages.nr && i < jit->pages.limit; i++) {
+		if (!pages[i].host)
+			continue;
+		jit->pages.nr--;
+		if (pages[i].is_marked)
+			jit->options.has_code(jit->options.context, pages[i].physical, false);
+		pages[i] = (struct jit_page){ 0 };
+	}
+}
+
+/* --- writes that were not told -----------------------------------------------------------------
+ */
+
+/* Close the page for writes of this state; was it open? */
+static bool close_page(const struct jit *jit, void *state, const uint8_t *host)
+{
+	const struct jit_guest_machine *machine = jit->guest->machine;
+	struct jit_tlb *tlb = (void *)((char *)state + machine->tlb);
+	bool was_open = false;
+
+	for (unsigned n = 0; n < machine->nr_regimes; n++)
+		for (unsigned i = 0; i < JIT_TLB_ENTRIES; i++) {
+			struct jit_tlb_entry *entry = &tlb[n].write[i];
+
+			if (entry->host != host || entry->page == jit_tlb_empty(i))
+				continue;
+			entry->page = jit_tlb_empty(i);
+			was_open = true;
+		}
+	return was_open;
+}
+
+static void close_all(const struct jit *jit, void *state)
+{
+	struct jit_tlb *tlb = (void *)((char *)state + jit->guest->machine->tlb);
+
+	for (unsigned n = 0; n < jit->guest->machine->nr_regimes; n++)
+		jit_tlb_clear(&tlb[n]);
+}
+
+void jit_close_marked(struct jit *jit, struct jit_frame *frame, void *state, uint64_t first)
+{
+	for (uint64_t i = first; i < jit->nr_marks; i++)
+		close_page(jit, state, jit->marks[i % JIT_MARKS].host);
+	if (frame->tables->marks_seen == first)
+		__atomic_store_n(&frame->tables->marks_seen, jit->nr_marks, __ATOMIC_SEQ_CST);
+}
+
+/* Of other threads' marks: what this one had open it may have written to. */
+static void see_marks(struct jit *jit, struct jit_frame *frame, void *state)
+{
+	uint64_t end = __atomic_load_n(&jit->nr_marks, __ATOMIC_SEQ_CST);
+	uint64_t i = frame->tables->marks_seen;
+
+	if (end - i > JIT_MARKS / 2) {
+		/* Which ones they were is not known any more. */
+		close_all(jit, state);
+		__atomic_store_n(&jit->wants_flush, true, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&jit->epoch, 1, __ATOMIC_SEQ_CST);
+		i = end;
+	}
+	for (; i < end; i++) {
+		const struct jit_mark *mark = &jit->marks[i % JIT_MARKS];
+
+		if (close_page(jit, state, mark->host))
+			jit_invalidate(jit, mark->physical, JIT_PAGE_BYTES);
+	}
+	__atomic_store_n(&frame->tables->marks_seen, end, __ATOMIC_SEQ_CST);
+}
+
+/* A thread that has not seen all marks, and may write just now. */
+static bool send_out_late(struct jit *jit, struct jit_frame *frame, uint64_t marks)
+{
+	bool found = false;
+
+	jit_lock(jit, frame);
+	for (struct jit_frame *other = jit->frames; other; other = other->next) {
+		if (other == frame || !__atomic_load_n(&other->in_code, __ATOMIC_SEQ_CST) ||
+			__atomic_load_n(&other->tables->marks_seen, __ATOMIC_SEQ_CST) >= marks)
+			continue;
+		jit_send_out(jit, other);
+		found = true;
+	}
+	jit_unlock(jit, frame);
+	return found;
+}
+
+void jit_wait_for_marks(struct jit *jit, struct jit_frame *frame)
+{
+	uint64_t marks = __atomic_load_n(&jit->nr_marks, __ATOMIC_SEQ_CST);
+
+	while (send_out_late(jit, frame, marks))
+		sched_yield();
+}
+
+/* --- tables ------------------------------------------------------------------------------------
+ */
+
+size_t jit_tables_bytes(const struct jit *jit)
+{
+	(void)jit;
+	return sizeof(struct jit_tables);
+}
+
+void jit_init_tables(struct jit_frame *frame, void *memory)
+{
+	frame->tables = memory;
+	frame->tables->marks_seen = __atomic_load_n(&frame->jit->nr_marks, __ATOMIC_SEQ_CST);
+	frame->lookup = frame->tables->entries[0];
+	jit_forget_addresses(frame, UINT64_MAX);
+}
+
+static unsigned bloom_bit(uint64_t pc)
+{
+	return (unsigned)((pc / JIT_PAGE_BYTES) * UINT64_C(0x9e3779b97f4a7c15) >> 52);
+}
+
+void jit_note_lookup(struct jit_frame *frame, const struct jit_source *source)
+{
+	struct table *table = frame->tables->current;
+	unsigned bit = bloom_bit(source->pc);
+
+	table->bloom[bit / 64] |= UINT64_C(1) << bit % 64;
+	if (!source->is_global)
+		table->is_mixed = true;
+}
+
+static void empty_table(struct jit_tables *tables, struct table *table, uint64_t key)
+{
+	jit_empty_lookup(tables->entries[table - tables->tables]);
+	memset(table->bloom, 0, sizeof(table->bloom));
+	table->key = key;
+	table->is_mixed = false;
+}
+
+/* The table for a key, the one that was not used for longest when there is none. */
+static struct table *find_table(struct jit_tables *tables, uint64_t key)
+{
+	struct table *oldest = &tables->tables[0];
+
+	for (unsigned i = 0; i < TABLES; i++) {
+		struct table *table = &tables->tables[i];
+
+		if (table->key == key)
+			return table;
+		if (table->key == NO_KEY || (oldest->key != NO_KEY && table->used < oldest->used))
+			oldest = table;
+	}
+	empty_table(tables, oldest, key);
+	return oldest;
+}
+
+void jit_choose_table(struct jit *jit, struct jit_frame *frame, const void *state)
+{
+	const struct jit_guest_machine *machine = jit->guest->machine;
+	struct jit_tables *tables = frame->tables;
+	uint32_t mode = word_at(state, machine->mode);
+	uint32_t address_space = word_at(state, machine->address_space);
+	bool is_shared = machine->shared_regimes >> (mode & machine->regime_mask) & 1;
+	uint64_t key = mode | (is_shared ? 0 : (uint64_t)(address_space + 1) << 32);
+	struct table *table = tables->current;
+
+	if (!tables->is_stale && table->key == key &&
+		(!table->is_mixed || table->address_space == address_space))
+		return;
+	table = find_table(tables, key);
+	if (is_shared && table->is_mixed && table->address_space != address_space)
+		empty_table(tables, table, key);
+	table->address_space = address_space;
+	table->used = ++tables->time;
+	tables->current = table;
+	tables->is_stale = false;
+	frame->lookup = tables->entries[table - tables->tables];
+	jit_empty_shadow(frame);
+}
+
+void jit_enter_mode(struct jit *jit, struct jit_frame *frame, void *state)
+{
+	if (__atomic_load_n(&jit->nr_marks, __ATOMIC_SEQ_CST) != frame->tables->marks_seen)
+		see_marks(jit, frame, state);
+	jit_choose_table(jit, frame, state);
+}
+
+/* Entries of code on the page. */
+static void forget_in_table(struct jit_entry *entries, uint64_t page)
+{
+	uint64_t first = (page >> 1) % JIT_LOOKUP_SIZE;
+
+	for (uint64_t i = first; i < first + JIT_PAGE_BYTES / 2; i++)
+		if ((entries[i].pc & -JIT_PAGE_BYTES) == page)
+			entries[i].pc = JIT_NO_PC;
+}
+
+void jit_forget_addresses(struct jit_frame *frame, uint64_t address)
+{
+	struct jit_tables *tables = frame->tables;
+	uint64_t page = address & -JIT_PAGE_BYTES;
+	unsigned bit = bloom_bit(page);
+
+	if (!tables)
+		return; /* nothing has been translated yet */
+	for (unsigned i = 0; i < TABLES; i++) {
+		struct table *table = &tables->tables[i];
+
+		if (address == UINT64_MAX) {
+			table->key = NO_KEY;
+		} else if (table->key != NO_KEY && table->bloom[bit / 64] >> bit % 64 & 1) {
+			forget_in_table(tables->entries[i], page);
+			tables->is_stale = true;
+		}
+	}
+	if (address == UINT64_MAX) {
+		tables->is_stale = true;
+		tables->current = &tables->tables[0];
+	}
+}

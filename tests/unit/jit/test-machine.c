@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test-machine.c - translated code of a machine: memory through the TLB, jumps between pages, code
+ * that is written, address spaces and modes. The machine is a few pages, mapped as each test wants
+ * it; what the hart's own functions do is counted.
+ */
+#include "unit/jit/guest.h"
+
+#include "jit/riscv/system.h"
+
+enum {
+	HOT = 5000,
+	PAGES = 16, /* of memory */
+	VIRTUAL_PAGES = 32,
+	UNMAPPED = -1,
+	DEVICE = -2,
+	CAUSE_STORE_MISALIGNED = 6,
+	CAUSE_CODE = 12,
+	CAUSE_LOAD = 13,
+	CAUSE_STORE = 15,
+	/* What CSRs do here when they are written. */
+	CSR_SPACE = 0x800, /* the address space is this one */
+	CSR_FORGET = 0x801, /* this address, or all */
+	CSR_REGIME = 0x802,
+};
+#define VIRTUAL UINT64_C(0x7f0000000)
+
+static struct machine {
+	struct riscv_system_cpu hart;
+	uint8_t *memory;
+	int8_t map[2][VIRTUAL_PAGES]; /* for each address space: the page, or what there is */
+	bool has_code[PAGES];
+	unsigned slow, told;
+	uint64_t device;
+	struct jit *jit;
+} m;
+
+static int page_of(uint64_t address)
+{
+	uint64_t page = (address - VIRTUAL) / PAGE;
+
+	return page < VIRTUAL_PAGES ? m.map[m.hart.address_space][page] : UNMAPPED;
+}
+
+static uint8_t *host_of(int page)
+{
+	return m.memory + (size_t)page * PAGE;
+}
+
+static bool fault(struct riscv_system_cpu *cpu, uint64_t address, int cause)
+{
+	cpu->cpu.fault_address = address;
+	cpu->cpu.fault_code = cause;
+	return false;
+}
+
+static bool access_byte(
+	struct riscv_system_cpu *cpu, uint64_t address, bool is_write, uint8_t *byte)
+{
+	int page = page_of(address);
+
+	if (page == UNMAPPED)
+		return fault(cpu, address, is_write ? CAUSE_STORE : CAUSE_LOAD);
+	if (is_write)
+		host_of(page)[address % PAGE] = *byte;
+	else
+		*byte = host_of(page)[address % PAGE];
+	if (is_write && m.has_code[page]) {
+		m.told++;
+		jit_invalidate(m.jit, (uint64_t)page * PAGE + address % PAGE, 1);
+	}
+	return true;
+}
+
+static bool slow_access(struct riscv_system_cpu *cpu, uint64_t address, unsigned size,
+	enum riscv_access access, uint64_t *value)
+{
+	bool is_write = access == RISCV_ACCESS_WRITE;
+	int page = page_of(address);
+	struct jit_tlb *tlb = &cpu->tlb[cpu->mode & RISCV_MODE_REGIME];
+
+	m.slow++;
+	if (page == DEVICE) {
+		if (is_write)
+			m.device = *value;
+		else
+			*value = m.device;
+		return true;
+	}
+	if (page_of(address + size - 1) == UNMAPPED && page != UNMAPPED)
+		return fault(
+			cpu, (address + size - 1) & -PAGE, is_write ? CAUSE_STORE : CAUSE_LOAD);
+	if (!is_write)
+		*value = 0;
+	for (unsigned i = 0; i < size; i++)
+		if (!access_byte(cpu, address + i, is_write, (uint8_t *)value + i))
+			return false;
+	if (!is_write)
+		jit_tlb_set(tlb->read, address, host_of(page));
+	else if (!m.has_code[page])
+		jit_tlb_set(tlb->write, address, host_of(page));
+	return true;
+}
+
+static void *reach(
+	struct riscv_system_cpu *cpu, uint64_t address, unsigned size, enum riscv_access access)
+{
+	int page = page_of(address);
+
+	m.slow++;
+	if (page < 0) {
+		fault(cpu, address, access == RISCV_ACCESS_WRITE ? CAUSE_STORE : CAUSE_LOAD);
+		return NULL;
+	}
+	if (access == RISCV_ACCESS_WRITE && !m.has_code[page])
+		jit_tlb_set(cpu->tlb[cpu->mode & RISCV_MODE_REGIME].write, address, host_of(page));
+	return host_of(page) + address % PAGE;
+}
+
+static bool find_code(struct riscv_system_cpu *cpu, uint64_t pc, struct riscv_code_page *ret)
+{
+	int page = page_of(pc);
+
+	if (page < 0)
+		return fault(cpu, pc, CAUSE_CODE);
+	*ret = (struct riscv_code_page){ host_of(page), (uint64_t)page * PAGE, false };
+	return true;
+}
+
+static enum jit_stop execute(
+	struct riscv_system_cpu *cpu, const struct riscv_insn *insn, uint64_t *next)
+{
+	uint64_t value = cpu->cpu.x[insn->rs1];
+
+	for (unsigned i = 0; i < RISCV_REGIMES; i++)
+		jit_tlb_clear(&cpu->tlb[i]);
+	switch (insn->imm & 0xfff) {
+	case CSR_SPACE:
+		cpu->address_space = (uint32_t)value;
+		break;
+	case CSR_FORGET:
+		riscv_forget_code(cpu, value);
+		break;
+	case CSR_REGIME:
+		cpu->mode = (uint32_t)value | RISCV_MODE_FLOAT;
+		break;
+	default:
+		return JIT_STOP_ILLEGAL;
+	}
+	cpu->cpu.pc = *next;
+	return JIT_STOP_MODE;
+}
+
+static bool use(struct riscv_system_cpu *cpu)
+{
+	cpu->mode |= RISCV_MODE_FLOAT;
+	return true;
+}
+
+static const struct riscv_system_ops ops = { slow_access, reach, find_code, execute, use, use };
+
+static void note_code(void *context, uint64_t page, bool has_code)
+{
+	m.has_code[page / PAGE] = has_code;
+}
+
+/* Page n of either address space is page n of memory. */
+static int open_machine(void **state)
+{
+	const struct jit_options options = { .is_machine = true, .has_code = note_code };
+	struct error err = { 0 };
+
+	memset(&m, 0, sizeof(m));
+	m.memory = mmap(
+		NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memset(m.map, UNMAPPED, sizeof(m.map));
+	for (int i = 0; i < PAGES; i++)
+		m.map[0][i] = m.map[1][i] = (int8_t)i;
+	riscv_cpu_init(&m.hart.cpu, (struct jit_memory){ 0 });
+	m.hart.cpu.is_system = true;
+	m.hart.cpu.pc = VIRTUAL;
+	m.hart.ops = &ops;
+	m.hart.mode = RISCV_REGIME_SUPERVISOR | RISCV_MODE_FLOAT;
+	for (unsigned i = 0; i < RISCV_REGIMES; i++)
+		jit_tlb_clear(&m.hart.tlb[i]);
+	catch_faults();
+	return jit_open(&options, &m.jit, &err);
+}
+
+static int close_machine(void **state)
+{
+	riscv_cpu_release(&m.hart.cpu);
+	m.jit = jit_free(m.jit);
+	munmap(m.memory, PAGES * PAGE);
+	return 0;
+}
+
+#define AT(offset, ...)                                                                            \
+	memcpy(m.memory + (offset), (const uint32_t[]){ __VA_ARGS__ },                             \
+		sizeof((const uint32_t[]){ __VA_ARGS__ }))
+
+/* To something else than a change of mode. */
+static enum jit_stop go_on(void)
+{
+	enum jit_stop stop;
+
+	do {
+		stop = run(m.jit, &m.hart.cpu);
+	} while (stop == JIT_STOP_MODE || stop == JIT_STOP_NEW_CODE);
+	return stop;
+}
+
+static uint64_t *word(unsigned offset)
+{
+	return (uint64_t *)(void *)(m.memory + offset);
+}
+
+static void memory_is_reached_through_the_tlb(void **state)
+{
+	AT(0, ld(A0, A1, 8), addi(A0, A0, 1), sd(A0, A1, 16), sd(GP, A1, 24), ld(28, A1, 24),
+		addi(A2, A2, 1), branch(1, A2, A3, -24), EBREAK);
+	m.hart.cpu.x[A1] = VIRTUAL + 2 * PAGE;
+	m.hart.cpu.x[A3] = HOT;
+	m.hart.cpu.x[GP] = 77;
+	*word(2 * PAGE + 8) = 41;
+	assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+	assert_int_equal(*word(2 * PAGE + 16), 42);
+	assert_int_equal(m.hart.cpu.x[28], 77);
+	assert_int_equal(m.hart.cpu.pc, VIRTUAL + 28);
+	assert_in_range(m.slow, 2, 8);
+}
+
+/* Each size from each place around the end of a page, against memcpy. */
+static void pages_are_crossed(void **state)
+{
+	static const uint32_t loads[] = { 0x0005c503 /* lbu a0, (a1) */, 0x0005d503, 0x0005e503,
+		0x0005b503 };
+	static const uint32_t stores[] = { 0x00c58023 /* sb a2, (a1) */, 0x00c59023, 0x00c5a023,
+		0x00c5b023 };
+
+	m.map[0][3] = 7; /* what follows virtually lies elsewhere */
+	for (unsigned i = 0; i < 4; i++) {
+		AT(0, loads[i], EBREAK);
+		AT(64, stores[i], EBREAK);
+		riscv_forget_code(&m.hart, RISCV_ALL_ADDRESSES);
+		jit_invalidate(m.jit, 0, PAGE);
+		for (int at = -8; at <= 0; at++) {
+			uint64_t expected = 0, value = UINT64_C(0x1122334455667788) + (unsigned)at;
+
+			for (int n = 0; n < 8; n++) {
+				m.memory[(at + n < 0 ? 3 * PAGE : 7 * PAGE) + (unsigned)(at + n)] =
+					(uint8_t)(n + at * 3);
+				if (n < 1 << i)
+					expected |= (uint64_t)(uint8_t)(n + at * 3) << 8 * n;
+			}
+			m.hart.cpu.pc = VIRTUAL;
+			m.hart.cpu.x[A1] = VIRTUAL + 3 * PAGE + (uint64_t)(int64_t)at;
+			assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+			assert_int_equal(m.hart.cpu.x[A0], expected);
+			m.hart.cpu.pc = VIRTUAL + 64;
+			m.hart.cpu.x[A2] = value;
+			assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+			for (int n = 0; n < 1 << i; n++)
+				assert_int_equal(m.memory[(at + n < 0 ? 3 * PAGE : 7 * PAGE) +
+							 (unsigned)(at + n)],
+					(uint8_t)(value >> 8 * n));
+		}
+	}
+}
+
+static void faults_come_before_anything_is_done(void **state)
+{
+	AT(0, addi(A0, A0, 1), sd(A0, A1, 0), ld(A1, A1, 8), EBREAK);
+	m.hart.cpu.x[A1] = VIRTUAL + PAGES * PAGE - 8;
+	assert_int_equal(go_on(), JIT_STOP_FAULT);
+	assert_int_equal(m.hart.cpu.pc, VIRTUAL + 8);
+	assert_int_equal(m.hart.cpu.fault_address, VIRTUAL + PAGES * PAGE);
+	assert_int_equal(m.hart.cpu.fault_code, CAUSE_LOAD);
+	assert_int_equal(m.hart.cpu.x[A1], VIRTUAL + PAGES * PAGE - 8);
+	/* Where nothing can be executed, too. */
+	m.hart.cpu.pc = VIRTUAL + PAGES * PAGE;
+	assert_int_equal(go_on(), JIT_STOP_FAULT);
+	assert_int_equal(m.hart.cpu.fault_code, CAUSE_CODE);
+}
+
+static void devices_are_always_asked(void **state)
+{
+	m.map[0][4] = DEVICE;
+	AT(0, sd(A2, A1, 0), ld(A0, A1, 0), addi(A2, A2, 1), branch(1, A2, A3, -12), EBREAK);
+	m.hart.cpu.x[A1] = VIRTUAL + 4 * PAGE;
+	m.hart.cpu.x[A3] = HOT;
+	assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+	assert_int_equal(m.slow, 2 * HOT);
+	assert_int_equal(m.hart.cpu.x[A0], HOT - 1);
+}
+
+/* amoadd, amoor, lr and sc; an operand in a register and one in the state (x31). */
+static void atomics_work_in_place(void **state)
+{
+	AT(0, 0x00c5b52f /* amoadd.d a0, a2, (a1) */, 0x41f5b6af /* amoor.d a3, t6, (a1) */,
+		0x1005b72f /* lr.d a4, (a1) */, 0x18c5b7af /* sc.d a5, a2, (a1) */,
+		0x18c5b82f /* sc.d a6, a2, (a1): no reservation */, addi(GP, GP, 1),
+		branch(1, GP, TP, -24), EBREAK);
+	m.hart.cpu.x[A1] = VIRTUAL + 2 * PAGE + 8;
+	m.hart.cpu.x[A2] = 5;
+	m.hart.cpu.x[31] = 0x100;
+	m.hart.cpu.x[TP] = HOT;
+	assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+	assert_int_equal(m.hart.cpu.x[A0], 5);
+	assert_int_equal(m.hart.cpu.x[A3], 10);
+	assert_int_equal(m.hart.cpu.x[A4], 0x10a);
+	assert_int_equal(m.hart.cpu.x[A5], 0);
+	assert_int_equal(m.hart.cpu.x[A6], 1);
+	assert_int_equal(*word(2 * PAGE + 8), 5);
+	assert_in_range(m.slow, 1, 12);
+	m.hart.cpu.pc = VIRTUAL;
+	m.hart.cpu.x[A1] += 4;
+	assert_int_equal(go_on(), JIT_STOP_FAULT);
+	assert_int_equal(m.hart.cpu.fault_code, CAUSE_STORE_MISALIGNED);
+}
+
+/* A loop over three pages with a call, and an instruction on two of them. */
+static void code_goes_from_page_to_page(void **state)
+{
+	AT(PAGE - 6, 0x0001 /* c.nop, and what is overwritten */);
+	AT(0, jal(ZERO, PAGE - 8));
+	AT(PAGE - 8, jal(ZERO, 6));
+	AT(PAGE - 2, addi(A0, A0, 3), jal(RA, 2 * PAGE - 2), addi(A2, A2, 1),
+		branch(1, A2, A3, -18), EBREAK);
+	AT(3 * PAGE, addi(A4, A4, 7), RET);
+	m.hart.cpu.x[A3] = HOT;
+	assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+	assert_int_equal(m.hart.cpu.x[A0], 3 * HOT);
+	assert_int_equal(m.hart.cpu.x[A4], 7 * HOT);
+	/* The second half of it comes from elsewhere now. */
+	memcpy(m.memory + 5 * PAGE, m.memory + PAGE, PAGE);
+	m.map[0][1] = 5;
+	*(uint16_t *)(void *)(m.memory + 5 * PAGE) = 0x0095; /* addi a0, a0, 9 */
+	m.hart.cpu.pc = VIRTUAL + PAGE - 2;
+	m.hart.cpu.x[A2] = HOT - 1;
+	m.hart.cpu.x[A0] = 0;
+	riscv_forget_code(&m.hart, VIRTUAL + PAGE);
+	assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+	assert_int_equal(m.hart.cpu.x[A0], 9);
+}
+
+static void code_that_is_written_is_new_after_a_fence(void **state)
+{
+	/* The page is open for writes before it is one of code. */
+	AT(0, sd(A5, A1, 64), 0x00c5a023 /* sw a2, (a1) */, FENCE_I, jalr(RA, A1, 0),
+		add(A3, A3, A0), addi(A2, A2, 0), add(A2, A2, A4), addi(GP, GP, 1),
+		branch(1, GP, TP, -28), EBREAK);
+	AT(2 * PAGE, 0, RET);
+	m.hart.cpu.x[A1] = VIRTUAL + 2 * PAGE;
+	m.hart.cpu.x[A2] = addi(A0, ZERO, 1);
+	m.hart.cpu.x[A4] = 1 << 20; /* the next immediate */
+	m.hart.cpu.x[TP] = 100;
+	assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+	assert_int_equal(m.hart.cpu.x[A3], 5050);
+	assert_int_equal(m.told, 99);
+}
+
+/* The same address is other code in each of two, and what was translated is found again. */
+static void address_spaces_are_kept_apart(void **state)
+{
+	m.map[0][2] = 2;
+	m.map[1][2] = 3;
+	AT(2 * PAGE, addi(A0, A0, 1), RET);
+	AT(3 * PAGE, addi(A0, A0, 100), RET);
+	AT(0, csrrw(ZERO, CSR_SPACE, A5), jal(RA, 2 * PAGE - 4), 0x0017c793 /* xori a5, a5, 1 */,
+		addi(A2, A2, 1), branch(1, A2, A3, -16), EBREAK);
+	m.hart.cpu.x[A3] = 1000;
+	assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+	assert_int_equal(m.hart.cpu.x[A0], 500 * 101);
+}
+
+/* A call is not returned from into what was mapped there before. */
+static void a_return_goes_to_what_is_there_now(void **state)
+{
+	AT(0, jal(RA, 2 * PAGE), addi(A0, ZERO, 1), EBREAK);
+	AT(2 * PAGE, csrrw(ZERO, CSR_SPACE, A5), RET);
+	m.map[1][0] = 5;
+	AT(5 * PAGE + 4, addi(A0, ZERO, 2), EBREAK);
+	m.hart.cpu.x[A5] = 1;
+	assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+	assert_int_equal(m.hart.cpu.x[A0], 2);
+}
+
+static void regimes_have_tables_of_their_own(void **state)
+{
+	struct jit_tlb *tlb = m.hart.tlb;
+
+	AT(0, ld(A0, A1, 0), csrrw(ZERO, CSR_REGIME, A5), ld(A2, A1, 0), EBREAK);
+	m.hart.cpu.x[A1] = VIRTUAL + 2 * PAGE;
+	m.hart.cpu.x[A5] = RISCV_REGIME_USER;
+	*word(2 * PAGE) = 1;
+	assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+	*word(3 * PAGE) = 2;
+	jit_tlb_set(tlb[RISCV_REGIME_SUPERVISOR].read, VIRTUAL + 2 * PAGE, host_of(2));
+	jit_tlb_set(tlb[RISCV_REGIME_USER].read, VIRTUAL + 2 * PAGE, host_of(3));
+	m.hart.cpu.pc = VIRTUAL + 8;
+	assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+	assert_int_equal(m.hart.cpu.x[A2], 2);
+}
+
+/* Nothing is translated for the mode that does not know floating point to be in use. */
+static void floating_point_is_noted(void **state)
+{
+	m.hart.mode = RISCV_REGIME_SUPERVISOR;
+	AT(0, 0x02a57553 /* fadd.d fa0, fa0, fa0 */, addi(A2, A2, 1), branch(1, A2, A3, -8),
+		EBREAK);
+	m.hart.cpu.x[A3] = 10;
+	m.hart.cpu.f[10] = UINT64_C(0x3ff0000000000000);
+	assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+	assert_int_equal(m.hart.cpu.f[10], UINT64_C(0x4090000000000000)); /* 1024.0 */
+	assert_true(m.hart.mode & RISCV_MODE_FLOAT);
+}
+
+/* Deeper than the shadow stack. */
+static void recursion_is_as_deep_as_it_likes(void **state)
+{
+	AT(0, jal(RA, PAGE), EBREAK);
+	AT(PAGE, addi(SP, SP, -16), sd(RA, SP, 0), addi(A0, A0, -1), branch(0, A0, ZERO, 8),
+		jal(RA, -16), ld(RA, SP, 0), addi(SP, SP, 16), addi(A1, A1, 1), RET);
+	m.hart.cpu.x[SP] = VIRTUAL + 15 * PAGE;
+	m.hart.cpu.x[A0] = 2500;
+	assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+	assert_int_equal(m.hart.cpu.x[A1], 2500);
+	assert_int_equal(m.hart.cpu.x[SP], VIRTUAL + 15 * PAGE);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_machine, close_machine)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(memory_is_reached_through_the_tlb),
+		TEST(pages_are_crossed),
+		TEST(faults_come_before_anything_is_done),
+		TEST(devices_are_always_asked),
+		TEST(atomics_work_in_place),
+		TEST(code_goes_from_page_to_page),
+		TEST(code_that_is_written_is_new_after_a_fence),
+		TEST(address_spaces_are_kept_apart),
+		TEST(a_return_goes_to_what_is_there_now),
+		TEST(regimes_have_tables_of_their_own),
+		TEST(floating_point_is_noted),
+		TEST(recursion_is_as_deep_as_it_likes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
