@@ -208,8 +208,9 @@ struct vm_vcpu_ops {
 	enum vm_stop (*run)(struct vm_vcpu *vcpu, struct error *err);
 	/* From any thread: let run() return soon. Remembered when it does not run. */
 	void (*kick)(struct vm_vcpu *vcpu);
-	/* One of its interrupt pins, from any thread; numbered as the architecture does it (RISC-V:
-	 * as in mip). */
+	/* One of its interrupt pins, from any thread; numbered as the architecture does it. RISC-V:
+	 * as in mip. SSIP and LCOFIP are no levels: true sets the bit (an IPI of SBI, ACLINT's
+	 * SSWI), and the hart's own software clears it; false does nothing. */
 	void (*set_pin)(struct vm_vcpu *vcpu, unsigned pin, bool level);
 };
 
