@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * internal.h - what the files of the first process share.
+ *
+ * It stays in the kernel's own first filesystem, where the image cannot put anything in its way:
+ * /dev, /proc and /sys there are its own, the image's root filesystem is the mount at ROOT, and
+ * processes are started with that as their root.
+ */
+#pragma once
+
+#include "lib/agent.h"
+#include "libc.h"
+
+#define ROOT   "/root"
+#define CGROUP "/sys/fs/cgroup/instance" /* of the main process and all that it starts */
+
+/* --- boot.c ----------------------------------------------------------------------------------- */
+
+/* From the kernel's first instruction of user space to a mounted image; -errno and a word in the
+ * kernel's log when there is none. */
+long boot_machine(void);
+/* Everything written; never returns where the kernel obeys. */
+void boot_shut_down(uint32_t how);
+
+/* --- users.c ---------------------------------------------------------------------------------- */
+
+struct user {
+	uint32_t uid, gid;
+	uint32_t groups[AGENT_GROUPS_MAX];
+	uint32_t nr_groups;
+	char home[PATH_SIZE]; /* "" when nothing is known */
+};
+
+/* `spec` is "name|uid[:group|gid]", looked up in /etc/passwd and /etc/group as they are now, with
+ * Docker's rules; `more` has nr_more groups behind each other. On failure *ret_why is a sentence's
+ * part. */
+long user_find(const char *spec, const char *more, uint32_t nr_more, struct user *ret,
+	const char **ret_why);
+
+/* --- process.c -------------------------------------------------------------------------------- */
+
+struct process {
+	int pid; /* 0: none */
+	int report_fd; /* what went wrong before it executed; its end says that it has */
+	int stdin_fd, output_fds[2]; /* ours; with a terminal the first two are duplicates */
+	bool terminal, main, detached;
+	bool reaped;
+	int status;
+};
+
+/* What a child says through report_fd when it could not go on; a sentence follows. */
+struct report {
+	int32_t code;
+	uint32_t of_command; /* it cannot be executed */
+};
+
+/* Fork a process for `parts`; on failure nothing is left and *ret_why is a sentence's part. */
+long process_start(const struct agent_exec_parts *parts, struct process *ret, const char **ret_why);
+void process_close(struct process *process);
+/* The main process has executed its command: others can join its namespaces from now on... */
+void process_main_executes(struct process *process);
+/* ...until it is gone. */
+void process_forget_main(void);
+void process_exit(int status) __attribute__((noreturn));
+
+/* --- requests.c ------------------------------------------------------------------------------- */
+
+/* Do what a frame asks for that is answered at once; false: it is none of those. */
+bool request_serve(const struct agent_frame *frame, long *ret_code, const char **ret_why);
+void request_stats(struct agent_stats *ret);
+/* In the mount namespace of the main process, once that is made: every MOUNT there was. */
+long request_mount_all(const char **ret_why);
+void request_start_loopback(void);
+
+/* --- agent.c ---------------------------------------------------------------------------------- */
+
+/* Serve sessions for ever, `fd` (-1: none) being the first; with `only` return when it is over. */
+void agent_serve(int fd, bool only);

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""test_guest_agent.py - the first process of a machine as an ordinary one, without a machine: its
+agent at the other end of a socket, in mount and pid namespaces of its own."""
+
+import os
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from agent import (ALL, INIT, MAIN, NO_NEW_PRIVILEGES, READ_ONLY, STDIN, STDOUT, TERMINAL, Session,
+                   pair)
+
+pytestmark = pytest.mark.needs_root
+INIT_PROGRAM = Path(os.environ.get("STRATA_BIN", "build/src/front/strata")).absolute().with_name(
+    "strata-init-amd64")
+SET_UP = """
+mount --make-rprivate /
+mount --bind "$1" /root
+mount -t proc proc /proc
+mount -t devpts -o newinstance,ptmxmode=666,gid=5,mode=620 devpts /dev/pts
+mkdir /root/proc /root/dev /root/sys
+mount --rbind /proc /root/proc
+mount --rbind /dev /root/dev
+exec "$2" --serve "$3"
+"""
+
+
+class Guest:
+    def __init__(self, root):
+        self.root = root
+        ours, theirs = pair()
+        self.process = subprocess.Popen(
+            ["unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child", "sh", "-ec", SET_UP,
+             "-", root, INIT_PROGRAM, str(theirs.fileno())], pass_fds=[theirs.fileno()])
+        theirs.close()
+        self.session = Session(ours)
+
+    def end(self):
+        self.session.sock.close()
+        try:
+            self.process.wait(30)
+        finally:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture
+def guest(tmp_path):
+    if not INIT_PROGRAM.exists():
+        pytest.skip("strata-init-amd64 is built on amd64 alone")
+    root = tmp_path / "root"
+    for folder in ("bin", "etc", "home/user"):
+        (root / folder).mkdir(parents=True)
+    shutil.copy("/bin/busybox", root / "bin/busybox")
+    for name in ("sh", "cat", "id", "ps", "stty", "sleep", "pwd", "env", "ls", "grep", "kill", "wc"):
+        (root / "bin" / name).symlink_to("busybox")
+    (root / "bin/no-format").write_text("no format\n")
+    (root / "bin/no-format").chmod(0o755)
+    (root / "etc/passwd").write_text(
+        "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n")
+    (root / "etc/group").write_text("root:x:0:\nuser:x:1000:\nextra:x:50:user\nmore:x:60:\n")
+    root.chmod(0o755)
+    started = Guest(root)
+    yield started
+    started.end()
+
+
+def text(result):
+    output, status = result
+    assert status == 0, result
+    assert output[1] == b"", result
+    return output[0].decode()
+
+
+def test_streams_status_and_environment(guest):
+    s = guest.session
+    assert s.run(["sh", "-c", "cat; echo err >&2; exit 7"], flags=MAIN | ALL, stdin=b"in") == (
+        [b"in", b"err\n"], 7 << 8)
+    assert s.run(["sh", "-c", "kill -9 $$; sleep 9"], flags=MAIN | INIT | ALL) == (
+        [b"", b""], (128 + 9) << 8)
+    assert text(s.run(["env"], flags=MAIN | ALL, env=["A=1", "PATH=/bin", "A=2"])) == (
+        "PATH=/bin\nA=2\nHOME=/root\n")
+    assert text(s.run(["pwd"], flags=MAIN | ALL, cwd="/new/folder")) == "/new/folder\n"
+
+
+def test_much_input_and_output(guest):
+    data = os.urandom(3 << 20)
+    output, status = guest.session.run(["cat"], flags=MAIN | ALL, stdin=data)
+    assert status == 0 and output[0] == data
+
+
+def test_users(guest):
+    s = guest.session
+
+    def ids(**options):
+        return text(s.run(["id"], flags=MAIN | ALL, **options))
+
+    assert ids(user="user") == "uid=1000(user) gid=1000(user) groups=50(extra),1000(user)\n"
+    assert ids(user="1000:60") == "uid=1000(user) gid=60(more) groups=60(more)\n"
+    assert ids(uid=7, gid=8, groups=[8, 50]) == "uid=7 gid=8 groups=8,50(extra)\n"
+    assert ids(user="1234", group_names=["extra"]) == "uid=1234 gid=0(root) groups=0(root),50(extra)\n"
+    assert "HOME=/home/user\n" in text(s.run(["env"], flags=MAIN | ALL, user="user"))
+    assert s.run(["id"], flags=MAIN | ALL, user="nobody") == (
+        0, 2, "user \"nobody\": there is no such user in the image's /etc/passwd")
+
+
+def test_commands_that_cannot_be_executed(guest):
+    s = guest.session
+    assert s.run(["nope"], flags=MAIN | ALL) == (
+        1, 2, "exec: \"nope\": executable file not found in $PATH")
+    assert s.run(["/etc/passwd"], flags=MAIN | ALL)[:2] == (1, 13)
+    assert s.run(["no-format"], flags=MAIN | ALL)[:2] == (1, 8)
+    assert s.run(["sh"], flags=ALL)[:2] == (0, 3)  # there is no main process to join
+    assert s.run(["sh", "-c", "true"], flags=MAIN | ALL) == ([b"", b""], 0)
+
+
+def test_rights(guest):
+    s = guest.session
+    status = text(s.run(["cat", "/proc/self/status"], flags=MAIN | ALL | NO_NEW_PRIVILEGES,
+                        capabilities=0x21, limits=[(7, 99, 100)], umask=0o77))
+    for line in ("CapPrm:\t0000000000000021", "CapEff:\t0000000000000021",
+                 "CapBnd:\t0000000000000021", "NoNewPrivs:\t1", "Umask:\t0077"):
+        assert line in status
+    assert text(s.run(["sh", "-c", "ulimit -n; ulimit -Hn"], flags=MAIN | ALL,
+                      limits=[(7, 99, 100)])) == "99\n100\n"
+    assert s.run(["sh", "-c", "echo > /file"], flags=MAIN | ALL | READ_ONLY)[1] == 1 << 8
+    assert not (guest.root / "file").exists()
+
+
+def test_terminal_and_signals(guest):
+    s = guest.session
+    output, status = s.run(["sh", "-c", "stty size; ls /proc/self/fd | wc -l"],
+                           flags=MAIN | TERMINAL, rows=33, columns=77)
+    assert status == 0 and output[0].split() == [b"33", b"77", b"4"]
+    s.start(["sh", "-c", "trap 'stty size; exit 3' WINCH; echo ready; while :; do sleep 0.1; done"],
+            flags=MAIN | TERMINAL)
+    while s.receive()[0] != "OUTPUT":
+        pass
+    s.send("RESIZE", struct.pack("<HH", 11, 22))
+    output, status = s.finish()
+    assert status == 3 << 8 and output[0].split() == [b"11", b"22"]
+    s.start(["sh", "-c", "trap 'exit 5' TERM; echo ready; while :; do sleep 0.1; done"],
+            flags=MAIN | STDOUT)
+    while s.receive()[0] != "OUTPUT":
+        pass
+    s.send("SIGNAL", struct.pack("<i", 15))
+    assert s.finish()[1] == 5 << 8
+
+
+def test_namespaces_of_the_main_process(guest):
+    s = guest.session
+    assert text(s.run(["sh", "-c", "echo $$; sleep 100 & exit 0"], flags=MAIN | ALL)) == "1\n"
+    assert "sleep 100" not in subprocess.run(
+        ["ps", "-o", "args", "--ppid", str(guest.process.pid)], stdout=subprocess.PIPE,
+        text=True).stdout
+
+
+def test_requests(guest):
+    s = guest.session
+    assert s.request("HOSTNAME", b"guest\0\0") == (0, "")
+    file = struct.pack("<II", 0o640, 0)
+    assert s.request("FILE", file + b"/etc/deep/hosts\x00127.0.0.1 x\n") == (0, "")
+    assert (guest.root / "etc/deep/hosts").read_text() == "127.0.0.1 x\n"
+    (guest.root / "etc/link").symlink_to("/etc/passwd")
+    assert s.request("FILE", file + b"/etc/link\0new\n") == (0, "")
+    assert (guest.root / "etc/link").read_text() == "new\n" and not (
+        guest.root / "etc/link").is_symlink()
+    assert s.request("FILE", struct.pack("<II", 0o640, 1) + b"/etc/link\0newer\n") == (0, "")
+    assert (guest.root / "etc/link").read_text() == "new\n"
+    (guest.root / "tmp").mkdir()
+    (guest.root / "out").symlink_to("../../../../../../../../tmp")
+    assert s.request("FILE", file + b"/out/escaped\0x")[0] == 0
+    assert (guest.root / "tmp/escaped").exists()
+    assert s.request("FILE", file + b"no name")[0] == 22
+    assert s.request("MOUNT", struct.pack("<QII", 0, 0, 0) + b"tmpfs\0x\0/mnt/new\0size=1m\0")[0] == 0
+    assert "tmpfs" in text(s.run(["sh", "-c", "hostname 2>/dev/null; grep /mnt/new /proc/mounts"],
+                                 flags=MAIN | ALL))
+    s.send("STATS")
+    kind, _, payload = s.receive()
+    assert kind == "STATS" and struct.unpack("<12Q", payload)[5] > 0
+
+
+@pytest.mark.parametrize("payload", [
+    b"", b"\xff" * 88, struct.pack("<IIIIiHHIIIIIIQQQQQ", 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 << 31, 0, 0,
+                                   0, 0, 0, 0, 0, 0) + b"x\0",
+    struct.pack("<IIIIiHHIIIIIIQQQQQ", 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0) + b"/\0\0x"])
+def test_a_host_that_makes_no_sense_is_left(guest, payload):
+    guest.session.send("EXEC", payload)
+    with pytest.raises((EOFError, ConnectionError)):
+        while True:
+            guest.session.receive()
+    assert guest.process.wait(30) == 0
+
+
+def test_more_than_the_window_is_refused(guest):
+    s = guest.session
+    s.start(["sleep", "100"], flags=MAIN | STDIN)
+    s.send("STDIN", b"x" * 65536)
+    with pytest.raises((EOFError, ConnectionError)):
+        for _ in range(3):
+            s.send("STDIN", b"x" * 65536)
+        while True:
+            s.receive()
