@@ -43,6 +43,10 @@ struct jit_lift_options {
 	const void *state;
 };
 
+/* In a machine's context: made without groups of accesses (x86/emit-pages.c); only jumped to by the
+ * code that wants it. Behind the bits of any mode. */
+#define JIT_CONTEXT_CAREFUL (UINT64_C(1) << 11)
+
 /* Code of a guest, from pc on. */
 struct jit_source {
 	uint64_t pc;

@@ -42,6 +42,8 @@ struct jit_memory {
 	uint64_t offset;
 };
 
+#define JIT_FRAME_PAGES 16
+
 /*
  * What translated code keeps beside the registers of a guest: part of the guest's state, all zero
  * to begin with, and jit/'s own. Never copied from one state to another.
@@ -56,6 +58,8 @@ struct jit_frame {
 	uint32_t *counters; /* how often loops may still run before they are worth more */
 	uint32_t float_control, host_float_control;
 	uint8_t float_flags[64]; /* the host's, to the guest's */
+	/* From a guest's addresses to ours, of pages that a block of a machine's code uses. */
+	uint64_t pages[JIT_FRAME_PAGES];
 	uint32_t exit; /* which one was taken */
 	uint64_t hot; /* the loop that was */
 	bool in_code; /* translated code or a helper runs */

@@ -223,9 +223,9 @@ static int miss(struct jit *jit, struct jit_frame *frame, void *state, uint64_t 
 	return look_up(jit, frame, state, pc);
 }
 
-/* An exit was taken that leads nowhere yet. */
-static int link_exit(
-	struct jit *jit, struct jit_frame *frame, void *state, const struct jit_exit *exit)
+/* An exit was taken that leads nowhere yet. *ret: where it leads now, or NULL. */
+static int link_exit(struct jit *jit, struct jit_frame *frame, void *state,
+	const struct jit_exit *exit, const uint8_t **ret)
 {
 	struct jit_source source;
 	struct jit_block *block;
@@ -234,12 +234,14 @@ static int link_exit(
 
 	if (r)
 		return r;
+	source.context |= exit->context & JIT_CONTEXT_CAREFUL;
 	jit_lock(jit, frame);
 	marks = jit->nr_marks;
 	r = find_or_make(jit, frame, &source, &block);
 	if (r >= 0 && frame->epoch == jit->epoch && exit->context == source.context) {
 		host_link(jit, exit->place, block->code);
 		jit->stats.links++;
+		*ret = jit->executable + block->code;
 	}
 	refresh_if_old(jit, frame);
 	if (jit->guest->machine)
@@ -310,32 +312,47 @@ static void trace_entry(const struct jit *jit, uint64_t pc, int reason)
 		dprintf(STDERR_FILENO, "enter %#llx %s\n", (unsigned long long)pc, name);
 }
 
+/* Where to go on: in the thread's table, unless *code says it. */
+static int choose(
+	struct jit *jit, struct jit_frame *frame, void *state, uint64_t pc, const uint8_t **code)
+{
+	const struct jit_entry *entry;
+	int r;
+
+	if (jit->guest->machine)
+		jit_enter_mode(jit, frame, state);
+	if (*code)
+		return 0;
+	entry = entry_of(frame, pc);
+	if (frame->epoch != __atomic_load_n(&jit->epoch, __ATOMIC_SEQ_CST) || entry->pc != pc) {
+		r = look_up(jit, frame, state, pc);
+		if (r)
+			return r;
+		entry = entry_of(frame, pc);
+	}
+	*code = entry->code;
+	return 0;
+}
+
 int jit_execute(struct jit *jit, void *state)
 {
 	struct jit_frame *frame = frame_of(jit, state);
 	uint64_t *pc = pc_of(jit, state);
 	int reason = jit_prepare(jit, frame), last = 0;
+	const uint8_t *code = NULL;
 	struct jit_exit exit;
 
 	if (reason < 0)
 		return JIT_LEAVE_INTERPRET;
 	for (;;) {
-		const struct jit_entry *entry;
-
-		if (jit->guest->machine)
-			jit_enter_mode(jit, frame, state);
-		entry = entry_of(frame, *pc);
-		if (frame->epoch != __atomic_load_n(&jit->epoch, __ATOMIC_SEQ_CST) ||
-			entry->pc != *pc) {
-			reason = look_up(jit, frame, state, *pc);
-			if (reason)
-				return reason;
-			entry = entry_of(frame, *pc);
-		}
+		reason = choose(jit, frame, state, *pc, &code);
+		if (reason)
+			return reason;
 		trace_entry(jit, *pc, last);
-		last = reason = enter(jit, frame, state, entry->code, &exit);
+		last = reason = enter(jit, frame, state, code, &exit);
+		code = NULL;
 		if (reason == JIT_LEAVE_LINK)
-			reason = link_exit(jit, frame, state, &exit);
+			reason = link_exit(jit, frame, state, &exit, &code);
 		else if (reason == JIT_LEAVE_MISS) /* or the entry's block has been forgotten */
 			reason = miss(jit, frame, state, *pc);
 		else if (reason == JIT_LEAVE_HOT)

@@ -152,14 +152,20 @@ static bool is_label(const struct emitter *e, uint64_t pc)
 	return false;
 }
 
+/* Of code that this block's leads to. */
+static uint64_t context_of(const struct emitter *e)
+{
+	return e->out->context & ~JIT_CONTEXT_CAREFUL;
+}
+
 static uint8_t *code_of(const struct emitter *e, uint64_t pc)
 {
-	const struct jit_block *block = jit_find(e->jit, pc, e->out->context);
+	const struct jit_block *block = jit_find(e->jit, pc, context_of(e));
 
 	return block ? e->jit->writable + block->code : NULL;
 }
 
-static uint32_t add_exit(struct emitter *e, uint64_t pc, const uint8_t *place)
+static uint32_t add_exit(struct emitter *e, uint64_t pc, uint64_t context, const uint8_t *place)
 {
 	struct jit_exit *exit = jit_append(&e->jit->exits, 1);
 
@@ -167,14 +173,14 @@ static uint32_t add_exit(struct emitter *e, uint64_t pc, const uint8_t *place)
 		no_room(e);
 		return 0;
 	}
-	*exit = (struct jit_exit){ pc, e->out->context, (uint32_t)(place - e->jit->writable) };
+	*exit = (struct jit_exit){ pc, context, (uint32_t)(place - e->jit->writable) };
 	return (uint32_t)(e->jit->exits.nr - 1);
 }
 
 /* The stub that the jump at `place` leads to until it is linked. */
-static void emit_link_stub(struct emitter *e, uint64_t pc, uint8_t *place)
+static void emit_link_stub(struct emitter *e, uint64_t pc, uint64_t context, uint8_t *place)
 {
-	uint32_t exit = add_exit(e, pc, place);
+	uint32_t exit = add_exit(e, pc, context, place);
 
 	x86_set_target(place, e->code.p);
 	x86_store_immediate(
@@ -494,7 +500,7 @@ void emit_stop(struct emitter *e, const struct ir *ir)
 }
 
 /* `data` is found when the block is done (emit_helper_data). */
-static void call_helper(struct emitter *e, uint64_t pc, int helper)
+void call_helper(struct emitter *e, uint64_t pc, int helper)
 {
 	struct cold *cold = cold_part(e, COLD_HELPER, NULL);
 
@@ -540,7 +546,7 @@ static void emit_exit_part(struct emitter *e, const struct cold *cold)
 {
 	/* With the global map the jump itself is what will be linked. */
 	if (!cold->ir || map_is_global(e)) {
-		emit_link_stub(e, cold->target, cold->places[0]);
+		emit_link_stub(e, cold->target, context_of(e), cold->places[0]);
 		return;
 	}
 	map_to_global(e);
@@ -554,8 +560,14 @@ static void emit_exit_part(struct emitter *e, const struct cold *cold)
 		if (code)
 			x86_set_target(place, code);
 		else
-			emit_link_stub(e, cold->target, place);
+			emit_link_stub(e, cold->target, context_of(e), place);
 	}
+}
+
+void go_carefully(struct emitter *e, uint64_t pc)
+{
+	map_to_global(e);
+	emit_link_stub(e, pc, context_of(e) | JIT_CONTEXT_CAREFUL, jump_out(e));
 }
 
 static void emit_cold_part(struct emitter *e, struct cold *cold)
@@ -569,6 +581,9 @@ static void emit_cold_part(struct emitter *e, struct cold *cold)
 		break;
 	case COLD_EXIT:
 		emit_exit_part(e, cold);
+		break;
+	case COLD_GROUP:
+		emit_group_part(e, cold);
 		break;
 	case COLD_FAR:
 		emit_far_jump(e, cold->ir, cold->target);

@@ -2,16 +2,13 @@
 /*
  * emit-memory.c - loads, stores and atomics.
  *
- * A program's addresses are host addresses. A machine's are looked up in the TLB of the regime that
- * the block is for; what is not there, or crosses pages, is the helper's.
+ * A program's addresses are host addresses; a machine's are looked up (emit-pages.c).
  *
  * x86 keeps every order but that of a store and a later load, so only FENCE and the atomics, which
  * are locked, cost anything. Misaligned atomics are the helper's, and so are the few whose operands
  * find no register.
  */
 #include "jit/x86/emit.h"
-
-#include <assert.h>
 
 struct x86_operand guest_memory(struct emitter *e, const struct ir *ir, uint8_t scratch)
 {
@@ -23,62 +20,6 @@ struct x86_operand guest_memory(struct emitter *e, const struct ir *ir, uint8_t 
 	if (ir->a != IR_ZERO)
 		x86_arithmetic(&e->code, 8, X86_ADD, scratch, where(e, ir->a));
 	return x86_m(scratch, 0);
-}
-
-/* An entry's member, rcx being 16 times its number. */
-static struct x86_operand tlb_memory(size_t table, size_t member)
-{
-	return (struct x86_operand){ true, RBP, RCX, 0, (int32_t)(table + member) - STATE_BIAS };
-}
-
-/* The address in a register: the guest's own, or rax. */
-static uint8_t address_in(struct emitter *e, const struct ir *ir)
-{
-	struct x86_operand memory;
-
-	if (ir->a != IR_ZERO && !ir->imm)
-		return in(e, ir->a, RAX);
-	memory = guest_memory(e, ir, RAX);
-	if (memory.reg == X86_NO_REG)
-		x86_constant(&e->code, RAX, (uint64_t)ir->imm);
-	else if (memory.reg != RAX || memory.disp)
-		x86_lea(&e->code, 8, RAX, memory);
-	return RAX;
-}
-
-/* rcx = the page in our memory, rax = the place on it. */
-static struct cold *look_up_page(struct emitter *e, const struct ir *ir, size_t table)
-{
-	enum { ENTRY_BITS = 4 };
-	uint8_t address = address_in(e, ir);
-	struct cold *slow;
-
-	static_assert(sizeof(struct jit_tlb_entry) == 1 << ENTRY_BITS, "shifted so far");
-	/* rorx ecx, address */
-	x86_vex(&e->code, false, X86_PP_F2, X86_MAP_0F3A, 0xf0, RCX, 0, x86_r(address));
-	x86_byte(&e->code, JIT_TLB_PAGE_BITS - ENTRY_BITS);
-	x86_arithmetic_immediate(
-		&e->code, 4, X86_AND, x86_r(RCX), (JIT_TLB_ENTRIES - 1) << ENTRY_BITS);
-	if (address != RAX)
-		x86_load(&e->code, 8, RAX, x86_r(address));
-	x86_arithmetic(
-		&e->code, 8, X86_XOR, RAX, tlb_memory(table, offsetof(struct jit_tlb_entry, page)));
-	x86_arithmetic_immediate(
-		&e->code, 8, X86_CMP, x86_r(RAX), (int32_t)JIT_TLB_PAGE_BYTES - ir->size);
-	slow = helper_if(e, ir, X86_A);
-	x86_load(&e->code, 8, RCX, tlb_memory(table, offsetof(struct jit_tlb_entry, host)));
-	return slow;
-}
-
-/* Where the operand is. What goes the slow way, if any does, comes back at resume_here(). */
-static struct x86_operand reach(
-	struct emitter *e, const struct ir *ir, bool is_write, struct cold **ret_slow)
-{
-	*ret_slow = NULL;
-	if (!is_machine(e))
-		return guest_memory(e, ir, RAX);
-	*ret_slow = look_up_page(e, ir, is_write ? e->tlb.write : e->tlb.read);
-	return (struct x86_operand){ true, RCX, RAX, 0, 0 };
 }
 
 static void emit_float_load(struct emitter *e, const struct ir *ir, struct x86_operand memory)
@@ -100,18 +41,17 @@ static void emit_float_load(struct emitter *e, const struct ir *ir, struct x86_o
 
 void emit_load(struct emitter *e, const struct ir *ir)
 {
-	struct cold *slow;
-	struct x86_operand memory = reach(e, ir, false, &slow);
+	struct reached reached = reach(e, ir, false);
 	uint8_t reg;
 
 	if (is_float_slot(e, ir->d)) {
-		emit_float_load(e, ir, memory);
+		emit_float_load(e, ir, reached.memory);
 	} else {
 		reg = target(e, ir->d, RAX);
-		x86_extend(&e->code, ir->size, ir->flags & IR_SIGNED, reg, memory);
+		x86_extend(&e->code, ir->size, ir->flags & IR_SIGNED, reg, reached.memory);
 		out(e, ir->d, reg);
 	}
-	resume_here(e, slow);
+	resume_here(e, reached.slow);
 }
 
 /* The value has no register, and the address takes both scratch registers. */
@@ -123,19 +63,18 @@ static void store_from_memory(struct emitter *e, const struct ir *ir)
 
 void emit_store(struct emitter *e, const struct ir *ir)
 {
-	struct cold *slow;
-	struct x86_operand memory = reach(e, ir, true, &slow);
+	struct reached reached = reach(e, ir, true);
 
 	if (ir->b == IR_ZERO)
-		x86_store_immediate(&e->code, ir->size, memory, 0);
+		x86_store_immediate(&e->code, ir->size, reached.memory, 0);
 	else if (is_float_slot(e, ir->b)) /* vmovsd, vmovss */
 		x86_vex(&e->code, false, ir->size == 8 ? X86_PP_F2 : X86_PP_F3, X86_MAP_0F, 0x11,
-			float_in(e, ir->b, XMM0), 0, memory);
-	else if (is_machine(e) && e->map[ir->b] < 0)
+			float_in(e, ir->b, XMM0), 0, reached.memory);
+	else if (e->map[ir->b] < 0 && reached.scratch == X86_NO_REG)
 		store_from_memory(e, ir);
 	else
-		x86_store(&e->code, ir->size, memory, in(e, ir->b, RCX));
-	resume_here(e, slow);
+		x86_store(&e->code, ir->size, reached.memory, in(e, ir->b, reached.scratch));
+	resume_here(e, reached.slow);
 }
 
 /* A locked instruction orders as mfence does, and costs less. */

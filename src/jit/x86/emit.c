@@ -342,6 +342,7 @@ int host_emit(struct jit *jit, struct jit_block *block)
 	block->first_place = (uint32_t)jit->places.nr;
 	choose_map(e);
 	choose_tables(e);
+	plan_pages(e);
 	emit_all(e);
 	if (e->failed)
 		return -E2BIG;

@@ -58,6 +58,7 @@ struct cold {
 		COLD_HELPER,
 		COLD_EXIT,
 		COLD_FAR,
+		COLD_GROUP,
 		COLD_INTERRUPT,
 		COLD_STOP,
 		COLD_HOT,
@@ -73,6 +74,18 @@ struct cold {
 	uint64_t target;
 	int counter;
 };
+
+/* Accesses on one page (emit-pages.c). */
+struct page_group {
+	int32_t first, end; /* bytes from what the register holds */
+	uint16_t first_op, last_op;
+	uint16_t nr; /* accesses */
+	bool is_write;
+	uint8_t place; /* in jit_frame.pages, or NO_PLACE */
+};
+
+#define PAGE_GROUPS_MAX 255
+#define NO_PLACE	0xff
 
 #define COLD_MAX   1024
 #define LABELS_MAX 512
@@ -100,6 +113,8 @@ struct emitter {
 		uint64_t pc;
 		uint8_t *place;
 	} jumps[JUMPS_MAX]; /* to labels that are still to come */
+	uint8_t group_of[IR_BLOCK_MAX]; /* for each operation 1 + its group's number, or 0 */
+	struct page_group groups[PAGE_GROUPS_MAX];
 };
 
 typedef void emit_function(struct emitter *e, const struct ir *ir);
@@ -178,6 +193,18 @@ void store_guest_constant(struct emitter *e, struct x86_operand memory, uint64_t
 void moves(struct emitter *e, unsigned bytes, enum jit_relocation_kind kind);
 void jump_to_stub(struct emitter *e, const uint8_t *stub);
 
+/* Where an operand in memory is, until rax and rcx are written but for `scratch`, which is free (or
+ * X86_NO_REG). What goes the slow way comes back at resume_here(slow). */
+struct reached {
+	struct x86_operand memory;
+	struct cold *slow;
+	uint8_t scratch;
+};
+struct reached reach(struct emitter *e, const struct ir *ir, bool is_write);
+/* Of a machine, in a table of the TLB: rcx = the page in our memory, rax = the place on it. */
+struct cold *look_up_page(struct emitter *e, const struct ir *ir, size_t table);
+void plan_pages(struct emitter *e);
+
 /* --- cold parts ------------------------------------------------------------------------------ */
 
 struct cold *cold_part(struct emitter *e, int kind, const struct ir *ir);
@@ -191,6 +218,11 @@ static inline void resume_here(struct emitter *e, struct cold *cold)
 	if (cold)
 		cold->resume = e->code.p;
 }
+void emit_group_part(struct emitter *e, const struct cold *cold);
+/* Have the guest's helper do the instruction at pc. */
+void call_helper(struct emitter *e, uint64_t pc, int helper);
+/* On to code for pc that has no groups. */
+void go_carefully(struct emitter *e, uint64_t pc);
 /* The helper's data, at their end. */
 void emit_helper_data(struct emitter *e);
 /* All of them, at the end of the block. */

@@ -268,6 +268,39 @@ static void pages_are_crossed(void **state)
 	}
 }
 
+/* Groups of accesses, wherever on the page or between two of them they lie; interpreted and
+ * translated. The store in the middle is by a register of another page. */
+static void groups_of_accesses_are_where_they_should(void **state)
+{
+	static uint8_t before[PAGES * PAGE], expected[PAGES * PAGE];
+	struct riscv_cpu from, other;
+
+	m.map[0][4] = 9;
+	AT(0, ld(A0, A1, -16), ld(A2, A1, 24), add(A0, A0, A2), sd(A0, A1, 8), sd(A0, A3, 40),
+		ld(A4, A1, 8), sd(A4, A1, -8), ld(A5, A3, 32), add(A0, A0, A5), sd(A0, A3, 48),
+		addi(GP, GP, 1), branch(1, GP, TP, -44), EBREAK);
+	for (unsigned i = 0; i < sizeof(before); i++)
+		before[i] = (uint8_t)(i * 7 + (i >> 8));
+	memcpy(before, m.memory, 64);
+	m.hart.cpu.x[TP] = HOT;
+	for (unsigned at = 0; at < 96; at += 4) {
+		m.hart.cpu.pc = VIRTUAL;
+		m.hart.cpu.x[GP] = 0;
+		m.hart.cpu.x[A1] = VIRTUAL + 4 * PAGE - 48 + at;
+		m.hart.cpu.x[A3] = VIRTUAL + 5 * PAGE - at % 60;
+		from = m.hart.cpu;
+		memcpy(m.memory, before, sizeof(before));
+		assert_int_equal(run(NULL, &m.hart.cpu), JIT_STOP_BREAKPOINT);
+		other = m.hart.cpu;
+		memcpy(expected, m.memory, sizeof(before));
+		m.hart.cpu = from;
+		memcpy(m.memory, before, sizeof(before));
+		assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+		assert_memory_equal(m.memory, expected, sizeof(before));
+		assert_same_state(&m.hart.cpu, &other);
+	}
+}
+
 static void faults_come_before_anything_is_done(void **state)
 {
 	AT(0, addi(A0, A0, 1), sd(A0, A1, 0), ld(A1, A1, 8), EBREAK);
@@ -436,6 +469,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(memory_is_reached_through_the_tlb),
 		TEST(pages_are_crossed),
+		TEST(groups_of_accesses_are_where_they_should),
 		TEST(faults_come_before_anything_is_done),
 		TEST(devices_are_always_asked),
 		TEST(atomics_work_in_place),
