@@ -54,9 +54,12 @@ struct net_port_ops {
 	/* The first of these frames are on their way now: how many. Fewer than nr: ready() will say
 	 * when there is room again. A frame that makes no sense counts, and is dropped. */
 	unsigned (*send)(struct net_port *port, const struct net_frame *frames, unsigned nr);
+	/* The most bytes that the next frame can have; 0: there is none now, and ready() will say
+	 * when there is. */
+	size_t (*next_length)(struct net_port *port);
 	/* Fill up to nr frames: how many. Fewer than nr: ready() will say when there are more. */
 	unsigned (*receive)(struct net_port *port, struct net_frame *frames, unsigned nr);
-	/* What received frames may leave undone from now on: some of `gives`. */
+	/* What received frames may leave undone from now on: some of `gives`. On any thread. */
 	int (*set_offloads)(struct net_port *port, unsigned offloads, struct error *err);
 	/* Frees it. */
 	void (*close)(struct net_port *port);
@@ -67,7 +70,7 @@ struct net_port {
 	unsigned takes, gives; /* enum net_offload: what send() does, what receive() may leave */
 	uint32_t mtu;
 	/* Set by who holds the port, before the loop goes on: try send() and receive() again. May
-	 * call both, but not close(). */
+	 * call both, but not close(). Never called from within them. */
 	void (*ready)(struct net_port *port, void *context);
 	void *context;
 };

@@ -384,6 +384,16 @@ static uint32_t scatter(const uint8_t *bytes, size_t length, const struct net_fr
 	return done == length ? (uint32_t)length : 0;
 }
 
+static size_t user_next_length(struct net_port *port)
+{
+	struct user *user = container_of(port, struct user, port);
+	size_t length = 0;
+
+	net_ring_front(&user->ring, &length);
+	user->is_waited_for |= !length;
+	return length;
+}
+
 static unsigned user_receive(struct net_port *port, struct net_frame *frames, unsigned nr)
 {
 	struct user *user = container_of(port, struct user, port);
@@ -430,6 +440,7 @@ static void user_close(struct net_port *port)
 static const struct net_port_ops user_ops = {
 	.name = "user",
 	.send = user_send,
+	.next_length = user_next_length,
 	.receive = user_receive,
 	.set_offloads = user_set_offloads,
 	.close = user_close,

@@ -27,6 +27,8 @@
 #define GUEST_PORT   40000
 #define WINDOW	     60000
 #define PSEUDO_BYTES 12
+#define SPARE	     2 /* before a frame, so that its IP header is aligned */
+#define RS_BYTES     (NET_HEADER_BYTES + sizeof(struct ip6_hdr) + 8)
 
 static const uint8_t guest_mac[NET_MAC_BYTES] = { 0x52, 0x54, 0, 0x12, 0x34, 0x56 };
 
@@ -36,7 +38,8 @@ struct guest {
 	struct net_port *port;
 	uint8_t router_mac[NET_MAC_BYTES];
 	bool is_late;
-	uint8_t frame[NET_FRAME_MAX]; /* the last that came */
+	_Alignas(8) uint8_t buffer[SPARE + NET_FRAME_MAX];
+	uint8_t *frame; /* the last that came */
 	size_t length;
 };
 
@@ -60,6 +63,7 @@ static void open_guest(struct guest *g, const struct net_user_options *options)
 	struct error err = { 0 };
 
 	memset(g, 0, sizeof(*g));
+	g->frame = g->buffer + SPARE;
 	g->deadline.expired = deadline_passed;
 	assert_int_equal(loop_open(&g->loop, &err), 0);
 	if (net_user_open(&g->loop, options, &g->port, &err) < 0)
@@ -80,7 +84,7 @@ static bool receive_within(struct guest *g, int64_t ns)
 	/* In two parts, the first of which ends within a header. */
 	struct iovec parts[] = {
 		{ g->frame, 17 },
-		{ g->frame + 17, sizeof(g->frame) - 17 },
+		{ g->frame + 17, NET_FRAME_MAX - 17 },
 	};
 	struct net_frame frame = { .parts = parts, .nr_parts = 2 };
 
@@ -93,7 +97,7 @@ static bool receive_within(struct guest *g, int64_t ns)
 	}
 	loop_timer_cancel(&g->loop, &g->deadline);
 	g->length = frame.length;
-	assert_in_range(g->length, NET_HEADER_BYTES, sizeof(g->frame));
+	assert_in_range(g->length, NET_HEADER_BYTES, NET_FRAME_MAX);
 	return true;
 }
 
@@ -201,7 +205,8 @@ static void test_arp_and_ping(void **state)
 {
 	struct net_user_options options;
 	struct guest g;
-	uint8_t frame[200] = { 0 };
+	_Alignas(8) uint8_t buffer[SPARE + 200] = { 0 };
+	uint8_t *frame = buffer + SPARE;
 	struct icmphdr *icmp = payload_of(frame);
 	const struct icmphdr *answer;
 	size_t size = sizeof(*icmp) + sizeof(TEXT);
@@ -238,7 +243,8 @@ static void test_dhcp(void **state)
 	struct net_user_options options;
 	struct error err = { 0 };
 	struct guest g;
-	uint8_t frame[400] = { 0 };
+	_Alignas(8) uint8_t buffer[SPARE + 400] = { 0 };
+	uint8_t *frame = buffer + SPARE;
 	struct udphdr *udp = payload_of(frame);
 	uint8_t *dhcp = (uint8_t *)(udp + 1);
 	static const uint8_t discover[] = { 99, 130, 83, 99, 53, 1, 1, 255 };
@@ -280,7 +286,8 @@ struct connection {
 static void send_tcp(
 	struct guest *g, struct connection *c, uint8_t flags, const void *data, size_t size)
 {
-	static uint8_t frame[NET_FRAME_MAX];
+	static _Alignas(8) uint8_t buffer[SPARE + NET_FRAME_MAX];
+	uint8_t *frame = buffer + SPARE;
 	struct tcphdr *tcp = payload_of(frame);
 	struct {
 		uint32_t from, to;
@@ -529,7 +536,8 @@ static void test_router_advertisement(void **state)
 {
 	struct net_user_options options;
 	struct guest g;
-	uint8_t frame[NET_HEADER_BYTES + sizeof(struct ip6_hdr) + 8] = { 0 };
+	_Alignas(8) uint8_t buffer[SPARE + RS_BYTES] = { 0 };
+	uint8_t *frame = buffer + SPARE;
 	struct ip6_hdr *ip = (void *)(frame + NET_HEADER_BYTES);
 	uint8_t *icmp = (uint8_t *)(ip + 1);
 	struct {
@@ -554,7 +562,7 @@ static void test_router_advertisement(void **state)
 	pseudo.next = htonl(IPPROTO_ICMPV6);
 	*(uint16_t *)(void *)(icmp + 2) = htons(
 		(uint16_t)~sum(icmp, 8, sum(&pseudo, sizeof(pseudo), 0)));
-	send_frame(&g, frame, sizeof(frame), NULL);
+	send_frame(&g, frame, RS_BYTES, NULL);
 	do {
 		assert_true(receive_within(&g, WAIT_NS));
 		ip = (void *)(g.frame + NET_HEADER_BYTES);
