@@ -286,6 +286,8 @@ static int join_running(struct child *child, int pidfd, int namespaces, struct e
 		r = process_set_oom_score(child, err);
 	if (r == 0)
 		r = process_hide(child, err);
+	if (r == 0)
+		r = translation_join(child, namespaces, err);
 	if (r < 0)
 		return r;
 	if (setns(pidfd, namespaces) < 0)

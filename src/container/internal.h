@@ -269,6 +269,8 @@ void translation_close(struct child *child);
 int translation_keep(struct child *child, struct error *err);
 /* The child: what only it can open. */
 int translation_open(struct child *child, struct error *err);
+/* The same in a process that is about to join these namespaces of a running container. */
+int translation_join(struct child *child, int namespaces, struct error *err);
 /* Of config->translate: would execve(2) take the file, which is no script? It was found as
  * `command`. */
 int translation_check(const struct child *child, int fd, const char *command, struct error *err);

@@ -13,6 +13,7 @@
 
 #include <elf.h>
 #include <limits.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -215,19 +216,37 @@ int translation_keep(struct child *child, struct error *err)
 		     : 0;
 }
 
-/* Whoever is root of a user namespace only can mount only here. */
-int translation_open(struct child *child, struct error *err)
+static int open_here(struct child *child, struct error *err)
 {
 	int lowest = 3 + child->options->listen_fds;
 
-	if (!child->rootless)
-		return 0;
 	find_translations(child);
 	if (move_up(&child->translations_fd, lowest) < 0 ||
 		move_up(&child->translations_list_fd, lowest) < 0)
 		return error_set(
 			err, EMFILE, "cannot keep a descriptor for %s", TRANSLATOR_PROGRAM);
 	return 0;
+}
+
+/* Whoever is root of a user namespace only can mount only here. */
+int translation_open(struct child *child, struct error *err)
+{
+	return child->rootless ? open_here(child, err) : 0;
+}
+
+/* An overlay can only be made of what is mounted in a namespace that belongs to the user namespace:
+ * not in the host's, nor, where the folder is none, in the container's. One for a moment is left
+ * behind; what is made in it stays. */
+int translation_join(struct child *child, int namespaces, struct error *err)
+{
+	if (!child->rootless || child->translator_fd < 0 || !child->options->translations ||
+		!(namespaces & CLONE_NEWNS))
+		return 0;
+	if (unshare(CLONE_NEWNS) < 0) {
+		log_debug("translated code is not taken: %s", strerror(errno));
+		return 0;
+	}
+	return open_here(child, err);
 }
 
 /* --- the child: can it be executed? ----------------------------------------------------------- */

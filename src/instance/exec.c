@@ -260,18 +260,18 @@ static int connect_stdio(
 }
 
 static int start_process(struct instance *instance, const struct isolation_ops *ops,
-	const struct instance_exec_options *options, struct relay *relay,
-	struct isolation_process *process, int *ret_exit_code, struct error *err)
+	const struct instance_exec_options *options, const struct translations *translations,
+	struct relay *relay, struct isolation_process *process, int *ret_exit_code,
+	struct error *err)
 {
 	const struct instance_attach_options *attach = &options->attach;
 	const bool open[3] = { attach->stdin_open, attach->stdout_open, attach->stderr_open };
 	struct container_spawn_options spawn = { .stdio = { -1, -1, -1 }, .new_session = true };
-	_cleanup_free_ char *translations = translations_folder(instance);
 	int *const ours[3] = { &relay->in, &relay->out, &relay->err };
 	bool close_theirs[3] = { false };
 	int r = 0;
 
-	spawn.translations = translations;
+	translations_offer(translations, &spawn);
 	for (int i = 0; i < 3 && r == 0 && !options->process.terminal && !options->detach; i++)
 		r = connect_stdio(i, open[i], &spawn.stdio[i], ours[i], &close_theirs[i], err);
 	if (r == 0)
@@ -373,11 +373,14 @@ static int exec_with(struct instance *instance, const struct isolation_ops *ops,
 	const struct instance_exec_options *options, struct relay *relay, int *ret_exit_code,
 	struct error *err)
 {
+	_cleanup_translations_ struct translations translations = { 0 };
 	struct isolation_process process = { 0 };
 	int r;
 
+	translations_join(instance, &translations);
 	write_event(instance, "exec_create", options->process.args, NULL);
-	r = start_process(instance, ops, options, relay, &process, ret_exit_code, err);
+	r = start_process(
+		instance, ops, options, &translations, relay, &process, ret_exit_code, err);
 	if (r < 0)
 		return r;
 	write_event(instance, "exec_start", options->process.args, NULL);
@@ -391,6 +394,7 @@ static int exec_with(struct instance *instance, const struct isolation_ops *ops,
 			write_event(instance, "exec_die", NULL, ret_exit_code);
 	}
 	container_handle_close(&process.handle);
+	translations_keep(instance, &translations);
 	return r;
 }
 

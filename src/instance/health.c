@@ -169,6 +169,7 @@ static void check_exited(struct loop_source *source, uint32_t events)
 					    DEFAULT_TIMEOUT_NS) /
 				1000000));
 	}
+	translations_keep(monitor->instance, &monitor->translations);
 	release(monitor);
 	record(monitor, health->timed_out ? -1 : process_exit_code(status));
 }
@@ -212,6 +213,7 @@ static int spawn_check(struct monitor *monitor, struct error *err)
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return error_errno(err, errno, "cannot make a pipe");
 	options.stdio[1] = options.stdio[2] = fds[1];
+	translations_offer(&monitor->translations, &options);
 	monitor_protect(monitor, false);
 	r = monitor->ops->exec(
 		&instance->config, instance->state.pid, &process, &options, &health->process, err);

@@ -186,6 +186,19 @@ static void on_attach(struct monitor_client *client, uint8_t mask)
 	}
 }
 
+/* What an exec into the instance translates is told there, too. */
+static void on_list(struct monitor_client *client)
+{
+	struct frame_result result = { .code = ENOENT };
+	int list_fd = translations_list(&client->monitor->translations);
+
+	if (list_fd >= 0)
+		result.code = 0;
+	if (frame_send_fd(client->source.fd, FRAME_RESULT, &result, sizeof(result), list_fd,
+		    MSG_DONTWAIT) < 0)
+		monitor_client_drop(client);
+}
+
 static void dispatch(struct monitor_client *client, const struct frame *frame)
 {
 	struct monitor *monitor = client->monitor;
@@ -225,6 +238,9 @@ static void dispatch(struct monitor_client *client, const struct frame *frame)
 		break;
 	case FRAME_CLOSED:
 		on_closed(client, frame_u8(frame));
+		break;
+	case FRAME_LIST:
+		on_list(client);
 		break;
 	default:
 		monitor_client_drop(client); /* a frame of ours, sent back to us */

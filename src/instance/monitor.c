@@ -37,7 +37,6 @@
 #include "base/process.h"
 #include "instance/client.h"
 #include "instance/join.h"
-#include "instance/translations.h"
 
 #define EXIT_CODE_NOT_EXECUTABLE 126
 #define EXIT_CODE_NOT_FOUND	 127
@@ -265,14 +264,11 @@ static int start_command(struct monitor *monitor, struct error *err)
 		.meanwhile = get_ready,
 		.meanwhile_context = monitor,
 		.release_at_once = true };
-	_cleanup_free_ char *translations = NULL;
 	int r;
 
 	monitor_protect(monitor, false);
-	options.translations = translations = translations_folder(instance);
-	if (translations && !monitor->translations_list)
-		monitor->translations_list = translations_open_list();
-	options.translations_list = monitor->translations_list;
+	translations_open(instance, &monitor->translations);
+	translations_offer(&monitor->translations, &options);
 	r = instance_refresh_joins(instance, err);
 	if (r == 0)
 		r = instance_choose_cgroup(instance, err);
@@ -379,6 +375,14 @@ static void release_host(struct monitor *monitor)
 	container_handle_close(&monitor->process.handle);
 }
 
+/* The next run begins a list of its own. */
+static void keep_translations(struct monitor *monitor)
+{
+	monitor_protect(monitor, false); /* whoever makes them inherits that */
+	translations_keep(monitor->instance, &monitor->translations);
+	translations_close(&monitor->translations);
+}
+
 /*
  * The last thing a monitor does. With --rm the instance first becomes invisible, then everybody is
  * told, and what is left of it is deleted while they already go on.
@@ -405,10 +409,7 @@ static void end(struct monitor *monitor)
 	reply_to_stoppers(monitor);
 	monitor_unlisten(monitor); /* of what is invisible nobody looks for the socket */
 	release_host(monitor);
-	if (monitor->translations_list > 0) {
-		monitor_protect(monitor, false); /* it inherits that */
-		translations_keep(instance, monitor->translations_list);
-	}
+	keep_translations(monitor);
 	scope_wait(monitor);
 	if (!remove) {
 		monitor_save_state(monitor, true);
@@ -452,6 +453,7 @@ static void run_ended(struct monitor *monitor)
 	back_off(monitor, clock_monotonic_ns() - monitor->run_started_ns);
 	monitor_clients_tell_exit(monitor, instance->state.exit_code, false);
 	release_host(monitor);
+	keep_translations(monitor);
 }
 
 void monitor_drain(struct monitor *monitor)

@@ -11,6 +11,7 @@
 #include "instance/internal.h"
 #include "instance/log.h"
 #include "instance/protocol.h"
+#include "instance/translations.h"
 
 #define MONITOR_CLIENTS_MAX	 32
 #define MONITOR_STUCK_CLIENT_NS	 INT64_C(10000000000) /* one that does not take the last output */
@@ -108,7 +109,7 @@ struct monitor {
 	pid_t ready_for; /* the process that state.json and the control socket were made ready for
 			  */
 	int starter; /* socket to the process that started us; -1 once client 0 has it */
-	int translations_list; /* translations.h; 0: not opened yet, or -1 */
+	struct translations translations;
 	pid_t scope_helper; /* strata-scope, until it was waited for */
 	int64_t run_started_ns; /* monotonic */
 	int64_t backoff_ns;

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "base/io.h"
 #include "base/log.h"
 
 static const struct {
@@ -26,6 +27,7 @@ static const struct {
 	[FRAME_RELOAD] = { 0, 0, 0 },
 	[FRAME_WAIT] = { 1, 1, 0 },
 	[FRAME_CLOSED] = { 1, 1, 0 },
+	[FRAME_LIST] = { 0, 0, 0 },
 	[FRAME_STARTED] = { 4, 4, 0 },
 	[FRAME_FAILED] = { sizeof(struct frame_failed), sizeof(struct frame_failed), 0 },
 	[FRAME_OUTPUT] = { 1, FRAME_PAYLOAD_MAX, 2 },
@@ -73,6 +75,36 @@ int frame_parse(const void *bytes, size_t size, struct frame *ret)
 	return 0;
 }
 
+/* Room for one descriptor beside a message. */
+union control {
+	struct cmsghdr header;
+	char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+static int send_frame(
+	int fd, struct frame_header header, const void *payload, int passed_fd, int flags)
+{
+	union control control = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)),
+					  .cmsg_level = SOL_SOCKET,
+					  .cmsg_type = SCM_RIGHTS } };
+	struct iovec parts[2] = {
+		{ .iov_base = &header, .iov_len = sizeof(header) },
+		{ .iov_base = (void *)payload, .iov_len = header.len },
+	};
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = header.len ? 2 : 1 };
+	ssize_t n;
+
+	if (passed_fd >= 0) {
+		memcpy(CMSG_DATA(&control.header), &passed_fd, sizeof(passed_fd));
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+	}
+	do {
+		n = sendmsg(fd, &message, flags | MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
 int frame_send(
 	int fd, enum frame_type type, uint8_t stream, const void *payload, size_t len, int flags)
 {
@@ -81,17 +113,16 @@ int frame_send(
 		.stream = stream,
 		.len = (uint32_t)len,
 	};
-	struct iovec parts[2] = {
-		{ .iov_base = &header, .iov_len = sizeof(header) },
-		{ .iov_base = (void *)payload, .iov_len = len },
-	};
-	struct msghdr message = { .msg_iov = parts, .msg_iovlen = len ? 2 : 1 };
-	ssize_t n;
 
-	do {
-		n = sendmsg(fd, &message, flags | MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	return send_frame(fd, header, payload, -1, flags);
+}
+
+int frame_send_fd(
+	int fd, enum frame_type type, const void *payload, size_t len, int passed_fd, int flags)
+{
+	struct frame_header header = { .type = (uint8_t)type, .len = (uint32_t)len };
+
+	return send_frame(fd, header, payload, passed_fd, flags);
 }
 
 int frame_send_i32(int fd, enum frame_type type, int32_t value, int flags)
@@ -107,13 +138,32 @@ int frame_send_result(int fd, int code, const char *message, int flags)
 	return frame_send(fd, FRAME_RESULT, 0, &result, sizeof(result), flags);
 }
 
-int frame_receive(int fd, void *buf, struct frame *ret, int flags)
+static int take_descriptor(struct msghdr *message)
 {
+	struct cmsghdr *control = CMSG_FIRSTHDR(message);
+	int fd;
+
+	if (!control || control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS ||
+		control->cmsg_len != CMSG_LEN(sizeof(fd)))
+		return -1;
+	memcpy(&fd, CMSG_DATA(control), sizeof(fd));
+	return fd;
+}
+
+int frame_receive_fd(int fd, void *buf, struct frame *ret, int *ret_fd, int flags)
+{
+	union control control = { 0 };
 	struct iovec part = { .iov_base = buf, .iov_len = FRAME_MAX };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	_cleanup_close_ int passed = -1;
 	ssize_t n;
 	int r;
 
+	/* Without room for them the kernel throws descriptors away. */
+	if (ret_fd) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+	}
 	do {
 		n = recvmsg(fd, &message, flags | MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
@@ -121,8 +171,19 @@ int frame_receive(int fd, void *buf, struct frame *ret, int flags)
 		return errno == ECONNRESET ? 0 : -errno;
 	if (n == 0)
 		return 0;
+	if (ret_fd)
+		passed = take_descriptor(&message);
 	if (message.msg_flags & MSG_TRUNC)
 		return -EBADMSG;
 	r = frame_parse(buf, (size_t)n, ret);
-	return r < 0 ? r : 1;
+	if (r < 0)
+		return r;
+	if (ret_fd)
+		*ret_fd = steal_fd(&passed);
+	return 1;
+}
+
+int frame_receive(int fd, void *buf, struct frame *ret, int flags)
+{
+	return frame_receive_fd(fd, buf, ret, NULL, flags);
 }

@@ -18,6 +18,8 @@
  *   RELOAD    instance.json or config.json was rewritten; RESULT
  *   WAIT      u8 enum instance_wait_for; answered with EXIT
  *   CLOSED    u8 mask: these streams are no longer wanted (stdout of the client is a broken pipe)
+ *   LIST      answered with RESULT and, when that is well, a descriptor: the instance's list of
+ *             translations (translations.h)
  *
  * Monitor to client
  *   STARTED   i32 pid: the command runs
@@ -51,6 +53,7 @@ enum frame_type {
 	FRAME_RELOAD,
 	FRAME_WAIT,
 	FRAME_CLOSED,
+	FRAME_LIST,
 	FRAME_STARTED,
 	FRAME_FAILED,
 	FRAME_OUTPUT,
@@ -110,6 +113,12 @@ int frame_send_result(int fd, int code, const char *message, int flags);
 /* Receive one frame into buf (at least FRAME_MAX bytes, aligned to 8). Returns 1, 0 at the end of
  * the connection, or a negative errno. */
 int frame_receive(int fd, void *buf, struct frame *ret, int flags);
+
+/* With a descriptor beside it. */
+int frame_send_fd(
+	int fd, enum frame_type type, const void *payload, size_t len, int passed_fd, int flags);
+/* *ret_fd: the descriptor that came with it, or -1. */
+int frame_receive_fd(int fd, void *buf, struct frame *ret, int *ret_fd, int flags);
 
 static inline int32_t frame_i32(const struct frame *frame)
 {

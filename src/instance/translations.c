@@ -12,18 +12,22 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "base/io.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/translator.h"
+#include "instance/internal.h"
+#include "instance/protocol.h"
 
 #define LIST_BYTES (8 << 20)
 #define LIST_FD	   3 /* of the process that translates again */
 #define KEEP	   "--keep-code"
 #define MODE	   0755 /* an instance's users read it, through a mount of their own */
 
-char *translations_folder(const struct instance *instance)
+/* NULL when the instance's programs are not translated, or there is none to be had. */
+static char *find_folder(const struct instance *instance)
 {
 	_cleanup_free_ char *folder = NULL, *code = NULL, *none = NULL;
 	struct error why = { 0 };
@@ -46,7 +50,10 @@ char *translations_folder(const struct instance *instance)
 	return steal_ptr(&folder);
 }
 
-int translations_open_list(void)
+/* --- the list ----------------------------------------------------------------------------------
+ */
+
+static int make_list(void)
 {
 	_cleanup_close_ int fd = memfd_create("translations", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
@@ -59,6 +66,66 @@ int translations_open_list(void)
 	}
 	return steal_fd(&fd);
 }
+
+/* The monitor's; -1 when it has none, or is gone. */
+static int ask_for_list(const struct instance *instance)
+{
+	_cleanup_free_ void *buffer = malloc(FRAME_MAX);
+	_cleanup_close_ int fd = instance_connect(instance), list_fd = -1;
+	struct frame frame;
+
+	if (!buffer || fd < 0 || frame_send(fd, FRAME_LIST, 0, NULL, 0, 0) < 0 ||
+		frame_receive_fd(fd, buffer, &frame, &list_fd, 0) <= 0 ||
+		frame.type != FRAME_RESULT)
+		return -1;
+	return steal_fd(&list_fd);
+}
+
+/* Its place is behind what was written. */
+static int64_t written(const struct translations *translations)
+{
+	return lseek(translations->list_fd, 0, SEEK_CUR);
+}
+
+void translations_open(const struct instance *instance, struct translations *translations)
+{
+	if (translations->folder)
+		return;
+	translations->folder = find_folder(instance);
+	translations->list_fd = translations->folder ? make_list() : -1;
+	translations->handed_on = 0;
+}
+
+void translations_join(const struct instance *instance, struct translations *translations)
+{
+	translations->folder = find_folder(instance);
+	translations->list_fd = translations->folder ? ask_for_list(instance) : -1;
+	translations->handed_on = written(translations);
+}
+
+void translations_close(struct translations *translations)
+{
+	if (!translations->folder)
+		return;
+	cleanup_close(&translations->list_fd);
+	free(translations->folder);
+	*translations = (struct translations){ 0 };
+}
+
+int translations_list(const struct translations *translations)
+{
+	return translations->folder ? translations->list_fd : -1;
+}
+
+void translations_offer(
+	const struct translations *translations, struct container_spawn_options *options)
+{
+	options->translations = translations->folder;
+	options->translations_list = translations_list(translations);
+}
+
+/* --- who translates again ----------------------------------------------------------------------
+ */
 
 static char **make_arguments(const struct instance *instance, char *program)
 {
@@ -74,30 +141,58 @@ static char **make_arguments(const struct instance *instance, char *program)
 	return steal_ptr(&argv);
 }
 
-void translations_keep(const struct instance *instance, int list_fd)
+/* In a session of its own, with nothing of ours but the list. It leaves a child behind and ends, so
+ * that we can wait for it. */
+static int start_maker(char *const *argv, int list_fd)
 {
-	char program[PATH_MAX], *environment[] = { NULL };
-	_cleanup_strv_ char **argv = NULL;
+	char *environment[] = { NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none;
 	pid_t pid;
+	int r;
 
-	/* Its place is behind what was written. */
-	if (list_fd < 0 || lseek(list_fd, 0, SEEK_CUR) <= 0 || !instance->config.rootfs.layers ||
-		process_helper_path(TRANSLATOR_PROGRAM, program, sizeof(program), NULL) < 0)
-		return;
-	argv = make_arguments(instance, program);
-	if (!argv)
-		return;
 	sigemptyset(&none);
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
 	posix_spawn_file_actions_init(&actions);
+	for (int fd = 0; fd <= 2; fd++)
+		posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
 	posix_spawn_file_actions_adddup2(&actions, list_fd, LIST_FD);
-	if (posix_spawn(&pid, program, &actions, &attributes, argv, environment) != 0)
-		log_debug("translated code is not kept: cannot execute %s", program);
+	r = posix_spawn(&pid, argv[0], &actions, &attributes, argv, environment);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);
+	while (r == 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return -r;
+}
+
+/* With a place of its own to read at: processes may still write behind ours. */
+static int open_again(int fd)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+void translations_keep(const struct instance *instance, struct translations *translations)
+{
+	char program[PATH_MAX];
+	_cleanup_strv_ char **argv = NULL;
+	_cleanup_close_ int list_fd = -1;
+	int64_t end;
+
+	if (translations_list(translations) < 0 || !instance->config.rootfs.layers)
+		return;
+	end = written(translations);
+	if (end <= translations->handed_on ||
+		process_helper_path(TRANSLATOR_PROGRAM, program, sizeof(program), NULL) < 0)
+		return;
+	translations->handed_on = end;
+	argv = make_arguments(instance, program);
+	list_fd = open_again(translations->list_fd);
+	if (argv && list_fd >= 0 && start_maker(argv, list_fd) < 0)
+		log_debug("translated code is not kept: cannot execute %s", program);
 }

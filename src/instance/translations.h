@@ -2,17 +2,36 @@
 /*
  * translations.h - translated code that is kept from one instance to the next, in
  * ROOT/translations.
+ *
+ * All processes of a run, and those that join it, tell in one list what they have translated: a
+ * monitor has it (translations_open()), an exec asks for it (translations_join()). Whoever has seen
+ * a process end hands on what was written by then.
  */
 #pragma once
 
 #include "instance/instance.h"
 
-/* The folder for container_spawn_options; NULL when the instance's programs are not translated, or
- * there is none to be had. To be freed. */
-char *translations_folder(const struct instance *instance);
+/* Nothing is in it (all zero) when the instance's programs are not translated. */
+struct translations {
+	char *folder;
+	int list_fd; /* only if there is a folder; -1: there is none */
+	int64_t handed_on; /* bytes of the list that have been, or are somebody else's to hand on */
+};
 
-/* Where its processes tell what they have translated: a descriptor, or -1. */
-int translations_open_list(void);
+/* A list for a run, if there is not one yet. */
+void translations_open(const struct instance *instance, struct translations *translations);
+/* That of the running instance. */
+void translations_join(const struct instance *instance, struct translations *translations);
+void translations_close(struct translations *translations);
+#define _cleanup_translations_ _cleanup_(translations_close)
 
-/* Have translated again what the list names, by a process that nobody waits for. */
-void translations_keep(const struct instance *instance, int list_fd);
+/* The list's descriptor, or -1. */
+int translations_list(const struct translations *translations);
+
+/* Let a container take translated code, and tell of more. */
+void translations_offer(
+	const struct translations *translations, struct container_spawn_options *options);
+
+/* Have translated again what the list names, if there is more than before, by a process that nobody
+ * waits for. */
+void translations_keep(const struct instance *instance, struct translations *translations);

@@ -396,6 +396,9 @@ int translate_make_saved_code(const char *dir, char *const *layers, struct error
 {
 	const struct rlimit cpu = { KEEP_SECONDS_MAX, KEEP_SECONDS_MAX }, core = { 0, 0 };
 
+	/* Whoever has started us goes on at once. */
+	if (fork() > 0)
+		_exit(0);
 	setrlimit(RLIMIT_CPU, &cpu);
 	setrlimit(RLIMIT_CORE, &core);
 	setpriority(PRIO_PROCESS, 0, 19);

@@ -35,8 +35,8 @@ def count(done, output="done 50\n"):
 
 @pytest.fixture
 def run(strata, foreign_image):
-    def run(*options, script=SCRIPT, command=("run", "--rm", *NONE)):
-        return strata(*command, *ASM, *options, "busybox", "sh", "-c", script)
+    def run(*options, script=SCRIPT, command=("run", "--rm", *NONE), where=("busybox",)):
+        return strata(*command, *ASM, *options, *where, "sh", "-c", script)
 
     return run
 
@@ -61,6 +61,40 @@ def test_exec_takes_it(strata, run):
     strata.ok("run", "-d", "--name", "box", *NONE, "busybox", "sleep", "1000")
     assert count(strata("exec", *ASM, "box", "sh", "-c", SCRIPT)) < full * FEW
     assert count(strata("exec", *ASM, "--user", "1234", "box", "sh", "-c", SCRIPT)) < full * FEW
+
+
+@pytest.mark.needs_root
+def test_exec_adds_to_it(strata, run):
+    """At its end, while the instance runs on; and what nobody waits for at the end of that."""
+    strata.ok("run", "-d", "--name", "box", *NONE, "busybox", "sleep", "1000")
+    full = count(run(command=("exec",), where=("box",)))
+    assert full > 200
+    wait_made(strata)
+    assert count(run(command=("exec",), where=("box",))) < full * FEW
+    for path in kept(folder(strata)):
+        path.unlink()
+    strata.ok("exec", "-d", "box", "sh", "-c", SCRIPT + "; touch /done")
+    wait_until(lambda: strata("exec", "box", "test", "-e", "/done").returncode == 0, 30,
+               what="the detached command's end")
+    strata.ok("rm", "-f", "box")
+    wait_made(strata)
+    assert count(run()) < full * FEW
+
+
+@pytest.mark.needs_root
+def test_each_run_of_an_instance_adds_to_it(strata, foreign_image):
+    """What a run has told is made while the next ones go on."""
+    strata.ok("run", "-d", "--name", "box", "--restart", "always", *NONE, "busybox", "sh", "-c",
+              f"{SCRIPT}; if [ -e /was ]; then sleep 1000; fi; touch /was; exit 1")
+    wait_made(strata)
+    assert strata.state("box")["Running"] or strata.state("box")["Restarting"]
+
+
+@pytest.mark.needs_root
+def test_health_checks_take_it_and_add_to_it(strata, foreign_image):
+    strata.ok("run", "-d", "--name", "box", "--health-cmd", SCRIPT, "--health-interval", "1s", *NONE,
+              "busybox", "sleep", "1000")
+    wait_made(strata)
 
 
 @pytest.mark.needs_root
@@ -141,4 +175,17 @@ def test_rootless(rootless_foreign):
     full = run()
     assert full > 200
     wait_made(rootless_foreign)
+    assert run() < full * FEW
+
+
+def test_rootless_exec(rootless_foreign):
+    box = rootless_foreign
+    box.ok("run", "-d", "--name", "box", *NONE, "busybox", "sleep", "1000")
+
+    def run():
+        return count(box("exec", *ASM, "box", "sh", "-c", SCRIPT))
+
+    full = run()
+    assert full > 200
+    wait_made(box)
     assert run() < full * FEW

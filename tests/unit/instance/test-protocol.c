@@ -4,7 +4,9 @@
  */
 #include "unit/test.h"
 
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/io.h"
 #include "instance/protocol.h"
@@ -44,6 +46,35 @@ static void frames_arrive_whole(void **state)
 	assert_int_equal(frame_receive(fds[1], buffer, &frame, 0), 0);
 	close(fds[1]);
 	free(big);
+}
+
+static void descriptors_come_with_a_frame(void **state)
+{
+	const struct frame_result result = { .code = 0 };
+	struct frame frame;
+	int fds[2], passed = memfd_create("passed", MFD_CLOEXEC), received = -1;
+	struct stat st, other;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(frame_send_fd(fds[0], FRAME_RESULT, &result, sizeof(result),
+					 i ? -1 : passed, 0),
+			0);
+	assert_int_equal(frame_send_fd(fds[0], FRAME_LIST, NULL, 0, passed, 0), 0);
+	assert_int_equal(frame_receive_fd(fds[1], buffer, &frame, &received, 0), 1);
+	assert_int_equal(frame.type, FRAME_RESULT);
+	assert_int_equal(fstat(passed, &st), 0);
+	assert_int_equal(fstat(received, &other), 0);
+	assert_int_equal(st.st_ino, other.st_ino);
+	close(received);
+	assert_int_equal(frame_receive_fd(fds[1], buffer, &frame, &received, 0), 1);
+	assert_int_equal(received, -1);
+	/* Who does not want it does not get it. */
+	assert_int_equal(frame_receive(fds[1], buffer, &frame, 0), 1);
+	assert_int_equal(frame.type, FRAME_LIST);
+	close(fds[0]);
+	close(fds[1]);
+	close(passed);
 }
 
 static void put_header(uint8_t type, uint8_t stream, uint16_t zero, uint32_t len)
@@ -117,6 +148,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(frames_arrive_whole),
+		cmocka_unit_test(descriptors_come_with_a_frame),
 		cmocka_unit_test(hostile_frames_are_refused),
 		cmocka_unit_test(packets_too_long_for_the_buffer_are_refused),
 	};
