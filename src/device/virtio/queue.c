@@ -291,7 +291,7 @@ bool virtio_queue_listen(struct virtio_queue *queue, bool wanted)
 	struct virtio_queue_state *state = queue->state;
 	bool has_events = virtio_device_has(queue->device, VIRTIO_RING_F_EVENT_IDX);
 
-	if (!state->ready)
+	if (!state->ready || is_broken(queue->device))
 		return false;
 	if (!has_events)
 		__atomic_store_n(
