@@ -558,11 +558,11 @@ void jit_print_stats(struct jit *jit, int fd)
 	if (!jit->print_stats)
 		return;
 	dprintf(fd,
-		"blocks %llu\nregions %llu\nguest_instructions %llu\nguest_bytes %llu\n"
+		"blocks %llu\nregions %llu\nrestored %llu\nguest_instructions %llu\nguest_bytes %llu\n"
 		"host_bytes %llu\nlinks %llu\nmisses %llu\nflushes %llu\ninvalidated %llu\n",
 		(unsigned long long)s->blocks, (unsigned long long)s->regions,
-		(unsigned long long)s->guest_instructions, (unsigned long long)s->guest_bytes,
-		(unsigned long long)s->host_bytes, (unsigned long long)s->links,
-		(unsigned long long)s->misses, (unsigned long long)s->flushes,
-		(unsigned long long)s->invalidated);
+		(unsigned long long)s->restored, (unsigned long long)s->guest_instructions,
+		(unsigned long long)s->guest_bytes, (unsigned long long)s->host_bytes,
+		(unsigned long long)s->links, (unsigned long long)s->misses,
+		(unsigned long long)s->flushes, (unsigned long long)s->invalidated);
 }

@@ -176,8 +176,8 @@ struct jit_mark {
 };
 
 struct jit_stats {
-	uint64_t blocks, regions, guest_instructions, guest_bytes, host_bytes, links, misses,
-		flushes, invalidated;
+	uint64_t blocks, regions, restored, guest_instructions, guest_bytes, host_bytes, links,
+		misses, flushes, invalidated;
 };
 
 struct jit {

@@ -388,6 +388,7 @@ static int take(struct jit *jit, const struct header *header, uint64_t start)
 	/* Handlers look at blocks without the lock: they are counted when they are whole. */
 	__atomic_store_n(&jit->blocks.nr, nr_blocks, __ATOMIC_RELEASE);
 	index_all(jit, first[BLOCKS]);
+	jit->stats.restored += header->nr[BLOCKS];
 	return 0;
 }
 

@@ -40,6 +40,7 @@
 #define PROGRAM_FD_MAX	 4096
 #define NAME_MAX_BYTES	 16 /* TASK_COMM_LEN */
 #define KEEP_SECONDS_MAX 120 /* of a CPU, whatever a list of places asks for */
+#define KEEP_WAIT_MAX	 500 /* seconds in all, whoever has the folder's lock */
 
 /* Where things come to lie. */
 struct layout {
@@ -399,6 +400,8 @@ int translate_make_saved_code(const char *dir, char *const *layers, struct error
 	/* Whoever has started us goes on at once. */
 	if (fork() > 0)
 		_exit(0);
+	signal(SIGALRM, SIG_DFL);
+	alarm(KEEP_WAIT_MAX);
 	setrlimit(RLIMIT_CPU, &cpu);
 	setrlimit(RLIMIT_CORE, &core);
 	setpriority(PRIO_PROCESS, 0, 19);

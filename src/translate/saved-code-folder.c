@@ -18,7 +18,8 @@
 #include "base/str.h"
 #include "translate/saved-code-internal.h"
 
-#define FOLDER_BYTES	    (UINT64_C(512) << 20) /* the oldest go when there is more */
+#define FOLDER_BYTES                                                                               \
+	(UINT64_C(512) << 20) /* what was not used for longest goes when there is more */
 #define FILES_MAX	    8192
 #define TEMPORARY	    "new." /* and a process's number, a point, the name it is to have */
 #define TEMPORARY_SECONDS   600 /* who has not finished by then has been killed */
@@ -66,14 +67,14 @@ static bool is_temporary(const char *name)
 struct file {
 	char name[TEMPORARY_MAX_BYTES];
 	uint64_t bytes;
-	int64_t made;
+	int64_t used; /* its time says when (saved_code_used()) */
 };
 
-static int compare_age(const void *a, const void *b)
+static int compare_use(const void *a, const void *b)
 {
 	const struct file *x = a, *y = b;
 
-	return x->made < y->made ? 1 : x->made > y->made ? -1 : 0;
+	return x->used < y->used ? 1 : x->used > y->used ? -1 : 0;
 }
 
 /* Those that are ours. What a killed process has left goes at once. */
@@ -96,9 +97,14 @@ static size_t list_files(int dir_fd, DIR *dir, struct file *files)
 		}
 		strcpy(files[nr].name, name);
 		files[nr].bytes = (uint64_t)st.st_size;
-		files[nr++].made = st.st_mtim.tv_sec;
+		files[nr++].used = st.st_mtim.tv_sec;
 	}
 	return nr;
+}
+
+void saved_code_used(int dir_fd, const char *name)
+{
+	utimensat(dir_fd, name, NULL, AT_SYMLINK_NOFOLLOW);
 }
 
 void saved_code_collect(int dir_fd)
@@ -111,7 +117,7 @@ void saved_code_collect(int dir_fd)
 
 	if (files && dir) {
 		nr = list_files(dir_fd, dir, files);
-		qsort(files, nr, sizeof(*files), compare_age);
+		qsort(files, nr, sizeof(*files), compare_use);
 		for (size_t i = 0; i < nr; i++) {
 			bytes += files[i].bytes;
 			if (bytes > FOLDER_BYTES)

@@ -15,6 +15,7 @@
 #define SAVED_PLACES_MAX   (1u << 20) /* of a file */
 #define SAVED_NAME_BYTES   160
 #define SAVED_PLACES_WORTH 24 /* of a file: fewer are not worth translating it again */
+#define SAVED_USE_SECONDS  86400 /* a use is told when the last one that was is as old */
 #define SAVED_CODE_LIST_FD 3 /* of the process that translates again */
 
 /*
@@ -30,7 +31,7 @@ struct saved_place {
 	uint32_t loop_bytes, unused;
 };
 
-/* A file's part of the list, in front of its places. */
+/* A file's part of the list, in front of its places. Without any it has only been used. */
 struct saved_module {
 	uint64_t start, size, offset;
 	uint64_t nr_places;
@@ -43,5 +44,7 @@ void saved_code_name(
 	char name[static SAVED_NAME_BYTES], const struct stat *st, uint64_t offset, uint64_t size);
 /* What it is called until it is whole; NULL: memory is out. */
 char *saved_code_temporary_name(const char *name);
-/* Remove what is left over, and the oldest of what is too much. */
+/* It has been taken. */
+void saved_code_used(int dir_fd, const char *name);
+/* Remove what is left over, and of what is too much that which was not used for longest. */
 void saved_code_collect(int dir_fd);

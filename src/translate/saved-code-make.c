@@ -4,13 +4,15 @@
  *
  * It maps each file of the list where nothing of the guest's ever ran, has the places translated
  * that the list or what there was before names, and puts the result in place of what there was by
- * rename(2): whoever reads has the old or the new one, whole. Two that make the same are no worse
- * than one.
+ * rename(2): whoever reads has the old or the new one, whole. One at a time holds the folder's lock
+ * from reading the old file to putting the new one there, so that nothing is lost between two; who
+ * is killed leaves a temporary file at most, and no lock.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -218,9 +220,15 @@ static int make_mapped(const struct maker *maker, const struct saved_module *m, 
 	const struct code *code, struct places *places, struct error *err)
 {
 	size_t nr = places->nr;
+	int r = 0;
 
+	if (flock(maker->dir_fd, LOCK_EX) < 0)
+		return error_errno(err, errno, "cannot lock the folder");
 	add_old(maker->dir_fd, m, code->start, places);
-	return is_worth_it(places, nr) ? translate_all(maker, m, source, code, places, err) : 0;
+	if (is_worth_it(places, nr))
+		r = translate_all(maker, m, source, code, places, err);
+	flock(maker->dir_fd, LOCK_UN);
+	return r;
 }
 
 /* Read the module's places, and make its file. */
@@ -241,6 +249,9 @@ static int make_module(const struct maker *maker, const struct saved_module *m, 
 	source = open_file(maker, m, &size);
 	if (source < 0 || (uint64_t)size <= m->offset)
 		return 0; /* gone since */
+	saved_code_used(maker->dir_fd, m->name);
+	if (!m->nr_places)
+		return 0;
 	code.end = code.start + m->size;
 	if (m->size > (uint64_t)size - m->offset)
 		code.end = code.start + ((uint64_t)size - m->offset);

@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/translator.h"
@@ -34,6 +35,7 @@ struct saved_code {
 	uint32_t lock;
 	unsigned nr_modules;
 	struct saved_module modules[SAVED_MODULES_MAX];
+	bool tells_use[SAVED_MODULES_MAX];
 };
 
 bool saved_code_is_safe(const struct stat *st)
@@ -97,9 +99,11 @@ static bool find_path(int fd, char path[static PATH_MAX])
 	return true;
 }
 
-static void restore(const struct saved_code *saved, struct jit *jit, const struct saved_module *m)
+static void restore(struct saved_code *saved, struct jit *jit, const struct saved_module *m)
 {
 	char path[PATH_MAX + SAVED_NAME_BYTES];
+	struct timespec now = { 0 };
+	struct stat st;
 	int64_t fd;
 
 	snprintf(path, sizeof(path), "%s/%s", saved->dir_fd < 0 ? saved->dir : ".", m->name);
@@ -108,7 +112,12 @@ static void restore(const struct saved_code *saved, struct jit *jit, const struc
 	if (fd < 0)
 		return;
 	/* What does not fit is made again when we end. */
-	jit_restore(jit, (int)fd, m->start, m->size);
+	if (jit_restore(jit, (int)fd, m->start, m->size) == 0 &&
+		host_call(SYS_fstat, fd, &st) == 0) {
+		host_call(SYS_clock_gettime, CLOCK_REALTIME, &now);
+		saved->tells_use[m - saved->modules] = now.tv_sec - st.st_mtim.tv_sec >
+			SAVED_USE_SECONDS;
+	}
 	host_call(SYS_close, fd);
 }
 
@@ -124,6 +133,7 @@ void saved_code_mapped(struct saved_code *saved, struct memory *memory, int fd, 
 	m = add_module(saved, start);
 	if (m) {
 		*m = (struct saved_module){ .start = start, .size = size, .offset = offset };
+		saved->tells_use[m - saved->modules] = false;
 		if (saved->dir_fd >= 0)
 			st.st_dev = SAVED_CODE_ANY_DEVICE;
 		saved_code_name(m->name, &st, offset, size);
@@ -169,7 +179,8 @@ static void add_place(void *context, uint64_t offset, uint32_t loop_bytes)
 	w->places[w->nr++] = (struct saved_place){ offset, loop_bytes, 0 };
 }
 
-static bool write_list(int list, const struct process *process, const struct saved_module *m)
+static bool write_list(
+	int list, const struct process *process, const struct saved_module *m, bool tells_use)
 {
 	struct saved_module head = *m;
 	struct writer w = { .memory = process->memory, .start = m->start };
@@ -183,15 +194,15 @@ static bool write_list(int list, const struct process *process, const struct sav
 	w.places = (void *)(uintptr_t)places;
 	nr_new = jit_list(process->jit, m->start, m->size, add_place, &w);
 	is_worth_it = w.nr && nr_new >= SAVED_PLACES_WORTH && nr_new >= w.nr / NEW_PART_MIN;
-	if (is_worth_it) {
+	if (is_worth_it || tells_use) {
 		const struct iovec parts[] = { { &head, sizeof(head) },
 			{ w.places, w.nr * sizeof(*w.places) } };
 
-		head.nr_places = w.nr;
-		host_call(SYS_writev, list, parts, 2);
+		head.nr_places = is_worth_it ? w.nr : 0;
+		host_call(SYS_writev, list, parts, is_worth_it ? 2 : 1);
 	}
 	host_call(SYS_munmap, places, bytes);
-	return is_worth_it;
+	return is_worth_it || tells_use;
 }
 
 /* Nobody's child, with no descriptor but the list, of low priority. */
@@ -258,7 +269,8 @@ void saved_code_finish(const struct saved_code *saved, const struct process *pro
 		return;
 	for (unsigned i = 0; i < saved->nr_modules; i++)
 		if (saved->modules[i].size)
-			is_worth_it |= write_list((int)list, process, &saved->modules[i]);
+			is_worth_it |= write_list(
+				(int)list, process, &saved->modules[i], saved->tells_use[i]);
 	if (saved->dir_fd >= 0) /* it goes on with the container's other processes */
 		return;
 	if (is_worth_it) {

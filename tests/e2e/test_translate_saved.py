@@ -4,6 +4,7 @@ run, and whoever makes it leaves nothing behind.
 
 How much a run has translated itself is counted by the lines of STRATA_JIT=asm."""
 
+import fcntl
 import os
 import platform
 import pwd
@@ -31,6 +32,7 @@ pytestmark = [
 
 PROGRAM = """
 #define _GNU_SOURCE
+#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,8 +43,11 @@ int main(int argc, char **argv)
 {
 	static int values[1000];
 	char text[64];
+	regex_t regex;
 	if (argc > 1 && strcmp(argv[1], "close") == 0)
 		close(0), close(2);
+	else if (argc > 1 && strcmp(argv[1], "other") == 0)
+		regcomp(&regex, "^(a|b[c-e]*)+$", REG_EXTENDED), regexec(&regex, "abcde", 0, NULL, 0);
 	else if (argc > 1)
 		return execv(argv[1], argv + 1);
 	for (int i = 0; i < 1000; i++)
@@ -137,6 +142,20 @@ def test_the_second_run_takes_it(run, program, folder, full):
     assert all(p.stat().st_mode & 0o077 == 0 for p in [folder, *files])
 
 
+def test_what_was_restored_is_counted_apart(run, strata_binary, program, folder):
+    def stats():
+        argv = [strata_binary, "translate", "--code-cache", folder, program]
+        done = subprocess.run(argv, env={**os.environ, "STRATA_JIT": "stats"}, check=True,
+                              capture_output=True, text=True, timeout=TIMEOUT_S)
+        return {name: int(n) for name, n in re.findall(r"^(\w+) (\d+)$", done.stderr, re.M)}
+
+    first = stats()
+    assert first["restored"] == 0 and first["blocks"] > 200
+    wait_kept(folder)
+    again = stats()
+    assert again["restored"] > 200 and again["blocks"] < first["blocks"] * FEW
+
+
 def test_none_keeps_nothing(run, program, tmp_path, full):
     home = tmp_path / "home"
     home.mkdir()
@@ -204,6 +223,54 @@ def test_two_at_once(run, strata_binary, program, folder, full):
         assert one.communicate(timeout=TIMEOUT_S)[0] == "one 0.500 68\n"
     assert len(wait_kept(folder)) == 1
     assert run(program) < full * FEW
+
+
+def test_what_two_tell_at_once_is_all_kept(run, program, folder, full):
+    """Both wait for whoever has the folder, and the second reads what the first has made."""
+    other = run(program, "other", cache="none")
+    assert other > full * 1.5
+    folder.mkdir(mode=0o700)
+    holder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        run(program)
+        run(program, "other")
+        wait_until(lambda: len(maker_pids(folder)) == 2, TIMEOUT_S, what="two makers")
+        assert not kept(folder)
+    finally:
+        os.close(holder)
+    assert len(wait_kept(folder)) == 1
+    assert run(program) < full * FEW
+    assert run(program, "other") < full * FEW
+
+
+def test_a_use_is_told_now_and_then(run, program, folder, full):
+    run(program)
+    (file,) = wait_kept(folder)
+    ago = time.time() - 2 * 86400
+    os.utime(file, (ago, ago))
+    inode = file.stat().st_ino
+    assert run(program) < full * FEW
+    wait_until(lambda: file.stat().st_mtime > ago + 86400 and not maker_pids(folder), TIMEOUT_S,
+               what="a file that was used today")
+    assert file.stat().st_ino == inode
+    assert run(program) < full * FEW and not maker_pids(folder)
+
+
+def test_what_was_not_used_for_longest_goes(run, program, folder):
+    """Of files of 300 MiB, all hole, only one has a place beside what is made."""
+    folder.mkdir(mode=0o700)
+    ages = {"1-1-1-1.1-1.1-1-1": 300, "2-2-2-2.2-2.2-2-2": 100, "3-3-3-3.3-3.3-3-3": 200}
+    for name, age in ages.items():
+        with open(folder / name, "w") as file:
+            file.truncate(300 << 20)
+        os.utime(folder / name, (time.time() - age,) * 2)
+    (folder / "mine").write_text("")
+    run(program)
+    wait_until(lambda: not maker_pids(folder), TIMEOUT_S, what="no maker")
+    left = {p.name for p in kept(folder)}
+    assert "2-2-2-2.2-2.2-2-2" in left and not left & {"1-1-1-1.1-1.1-1-1", "3-3-3-3.3-3.3-3-3"}
+    assert "mine" in left and len(left) == 3
 
 
 def test_a_program_that_executes_another(run, program, folder, full, tmp_path):
