@@ -23,5 +23,12 @@ const struct verb *const verbs[] = {
 	&verb_load,
 	&verb_save,
 	&verb_image_verify,
+	&verb_kernel_import,
+	&verb_kernel_fetch,
+	&verb_kernel_pull,
+	&verb_kernel_push,
+	&verb_kernel_ls,
+	&verb_kernel_inspect,
+	&verb_kernel_rm,
 	NULL,
 };
