@@ -20,8 +20,10 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "device/virtio/doorbell.h"
 
 #define QUEUE_SIZE 256
+#define NR_AT_ONCE (4 * QUEUE_SIZE) /* requests that one notification begins */
 /* One more, so that there is always a free one to pop the next chain into: that the driver has more
  * under way than it may is then for the queue to find. */
 #define NR_REQUESTS	  (QUEUE_SIZE + 1)
@@ -55,6 +57,7 @@ struct virtio_blk {
 	struct virtio_device device;
 	struct virtio_blk_config config;
 	struct disk *disk;
+	struct virtio_doorbell bell; /* there was more than NR_AT_ONCE */
 	char serial[VIRTIO_BLK_SERIAL_MAX];
 	struct blk_queue queues[VIRTIO_BLK_QUEUES_MAX];
 };
@@ -258,19 +261,23 @@ static struct blk_request *take(struct blk_queue *q)
 static void empty_queue(struct blk_queue *q)
 {
 	struct blk_request *request;
+	unsigned nr = 0;
 
 	pthread_mutex_lock(&q->lock);
 	q->is_emptied = true;
 	do {
-		while ((request = take(q))) {
+		for (; nr < NR_AT_ONCE && (request = take(q)); nr++) {
 			pthread_mutex_unlock(&q->lock);
 			begin(request);
 			pthread_mutex_lock(&q->lock);
 		}
-	} while (virtio_queue_listen(q->queue, true));
+	} while (nr < NR_AT_ONCE && virtio_queue_listen(q->queue, true));
 	q->is_emptied = false;
 	virtio_queue_signal(q->queue);
 	pthread_mutex_unlock(&q->lock);
+	/* A vcpu must come back some time, however much the others put here. */
+	if (nr == NR_AT_ONCE)
+		virtio_doorbell_ring(&q->blk->bell);
 }
 
 /* --- the device
@@ -405,16 +412,18 @@ struct virtio_blk *virtio_blk_close(struct virtio_blk *blk)
 		return NULL;
 	if (blk->device.memory)
 		virtio_device_destroy(&blk->device);
+	virtio_doorbell_destroy(&blk->bell);
 	for (unsigned i = 0; i < VIRTIO_BLK_QUEUES_MAX; i++)
 		close_queue(&blk->queues[i]);
 	free(blk);
 	return NULL;
 }
 
-int virtio_blk_open(struct vm_memory *memory, const struct virtio_blk_options *options,
-	struct virtio_blk **ret, struct error *err)
+int virtio_blk_open(struct loop *loop, struct vm_memory *memory,
+	const struct virtio_blk_options *options, struct virtio_blk **ret, struct error *err)
 {
 	struct virtio_blk *blk;
+	int r;
 
 	if (!options->nr_queues || options->nr_queues > VIRTIO_BLK_QUEUES_MAX)
 		return error_set(err, EINVAL, "a disk has 1 to %d queues, not %u",
@@ -436,6 +445,11 @@ int virtio_blk_open(struct vm_memory *memory, const struct virtio_blk_options *o
 	blk->device.config_bytes = sizeof(blk->config);
 	set_config(blk);
 	virtio_device_init(&blk->device, memory);
+	r = virtio_doorbell_init(&blk->bell, loop, &blk->device, blk_start, err);
+	if (r < 0) {
+		virtio_blk_close(blk);
+		return r;
+	}
 	*ret = blk;
 	return 0;
 }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "base/loop.h"
 #include "device/virtio/virtio.h"
 #include "disk/disk.h"
 
@@ -19,8 +20,9 @@ struct virtio_blk_options {
 
 struct virtio_blk;
 
-int virtio_blk_open(struct vm_memory *memory, const struct virtio_blk_options *options,
-	struct virtio_blk **ret, struct error *err);
+/* On the loop's thread. */
+int virtio_blk_open(struct loop *loop, struct vm_memory *memory,
+	const struct virtio_blk_options *options, struct virtio_blk **ret, struct error *err);
 struct virtio_blk *virtio_blk_close(struct virtio_blk *blk);
 /* For the transport. */
 struct virtio_device *virtio_blk_device(struct virtio_blk *blk);

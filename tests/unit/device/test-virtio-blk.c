@@ -21,6 +21,7 @@
 #define DATA	   (BUFFERS + 0x1000)
 
 static struct driver driver;
+static struct loop loop;
 static struct disk_engine *engine;
 static struct disk *disk;
 static struct virtio_blk *blk;
@@ -33,7 +34,7 @@ static void open_device(bool is_read_only, uint64_t features)
 
 	assert_int_equal(disk_raw_open(engine, &raw, &disk, NULL), 0);
 	options.disk = disk;
-	assert_int_equal(virtio_blk_open(&driver.memory, &options, &blk, NULL), 0);
+	assert_int_equal(virtio_blk_open(&loop, &driver.memory, &options, &blk, NULL), 0);
 	driver_attach(&driver, virtio_blk_device(blk));
 	assert_int_equal(driver_offered(&driver) & features, features);
 	driver_start(&driver, features);
@@ -52,6 +53,7 @@ static int setup_kind(enum disk_engine_kind kind)
 	assert_int_equal(write(fd, words, sizeof(words)), sizeof(words));
 	close(fd);
 	driver_init(&driver);
+	assert_int_equal(loop_open(&loop, NULL), 0);
 	return disk_engine_open(kind, &engine, NULL);
 }
 
@@ -70,6 +72,7 @@ static int teardown(void **state)
 	blk = virtio_blk_close(blk);
 	disk = disk_close(disk);
 	engine = disk_engine_close(engine);
+	loop_close(&loop);
 	driver_destroy(&driver);
 	return unlink(path);
 }
