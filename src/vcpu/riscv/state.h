@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * state.h - what there is of a hart beside the user's registers, in plain structs: what the guest
+ * sees, and what a snapshot keeps.
+ */
+#pragma once
+
+#include "jit/riscv/cpu.h"
+
+#define RISCV_PMP_ENTRIES    16
+#define RISCV_FIRST_EVENT    3 /* counter */
+#define RISCV_EVENT_COUNTERS 16
+#define RISCV_COUNTERS	     (RISCV_FIRST_EVENT + RISCV_EVENT_COUNTERS)
+#define RISCV_STATEENS	     4
+
+enum riscv_privilege {
+	RISCV_USER = 0,
+	RISCV_SUPERVISOR = 1,
+	RISCV_MACHINE = 3,
+};
+
+/* By name. Only the bits of `mip` that software sets are here. */
+struct riscv_csrs {
+	uint64_t mstatus, medeleg, mideleg, mie, mip, mtvec, mcounteren, mcountinhibit, menvcfg;
+	uint64_t mscratch, mepc, mcause, mtval;
+	uint64_t mstateen[RISCV_STATEENS];
+	uint64_t stvec, scounteren, senvcfg, sscratch, sepc, scause, stval, stimecmp, satp;
+	uint64_t pmpaddr[RISCV_PMP_ENTRIES];
+	uint8_t pmpcfg[RISCV_PMP_ENTRIES];
+};
+
+/* Counter 0 is cycle, 2 instret, the others are mhpmcounter; 1, which would be time, is unused. */
+struct riscv_counters {
+	uint64_t values[RISCV_COUNTERS]; /* as of `since` */
+	uint64_t events[RISCV_COUNTERS]; /* mhpmevent */
+	uint64_t since[RISCV_COUNTERS]; /* of what it counts; counts do not go on while stopped */
+	uint64_t happened[3]; /* misses of the table of pages: enum riscv_miss */
+	bool depend_on_privilege; /* some do not count in every mode */
+	bool has_events; /* some mhpmevent is not 0 */
+};
+
+/* A snapshot's, without holes. */
+struct riscv_hart_state {
+	uint64_t x[32], f[32], pc;
+	uint8_t v[32 * RISCV_VLEN_BYTES];
+	uint64_t vl, vtype;
+	uint32_t fcsr, vstart, vxrm, vxsat;
+	struct riscv_csrs csrs;
+	uint64_t counters[RISCV_COUNTERS], events[RISCV_COUNTERS];
+	uint64_t pins;
+	uint32_t privilege, is_waiting, is_off, unused;
+};

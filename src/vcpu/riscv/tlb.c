@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tlb.c - what is remembered of page tables, in two levels.
+ *
+ * The first are the tables of jit/tlb.h, one for each regime, which hold pages as they can be
+ * accessed in the current address space. Filling them again after a switch of address spaces must
+ * not cost a walk: so behind them stand the leaves of page tables, of many address spaces,
+ * permissions as the table has them. They are found by address alone and compared with the ASID:
+ * sfence.vma of an address has one place to look, whatever the ASID.
+ *
+ * Leaves of more than 4 KiB have a table of their own. The first level, and translated code, know
+ * their pages one by one: when one of them is flushed all pages are. When one had to make room for
+ * another nobody knows any more what its pages were, so the next flush counts as one of its.
+ *
+ * A flush of everything, or of an address space, stamps: entries that are older do not count.
+ */
+#include "vcpu/riscv/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SETS	    2048u
+#define WAYS	    4u
+#define LARGE	    256u
+#define ASID_STAMPS 256u /* ASIDs that are equal modulo this are flushed together */
+#define SPACES	    256u
+#define NO_PAGE	    UINT64_C(1)
+#define PTE_GLOBAL  0x20
+
+struct entry {
+	uint64_t page; /* its first address, of what the leaf maps; NO_PAGE: none */
+	uint64_t physical; /* likewise */
+	uint32_t stamp;
+	uint16_t asid;
+	uint8_t flags, shift;
+};
+
+struct set {
+	struct entry ways[WAYS];
+	unsigned next; /* to be replaced */
+};
+
+struct riscv_tlb {
+	uint32_t stamp, all_stamp, asid_stamps[ASID_STAMPS];
+	struct set sets[SETS];
+	struct entry large[LARGE];
+	uint64_t large_shifts; /* bit by shift: there may be some */
+	bool has_lost_large;
+	bool has_local[RISCV_REGIMES]; /* the first level has pages of one address space only */
+	/* Numbers for cpu.address_space. */
+	struct {
+		uint64_t satp;
+		uint32_t number;
+	} spaces[SPACES];
+	uint32_t next_space;
+};
+
+/* --- the second level --------------------------------------------------------------------------
+ */
+
+static void empty(struct riscv_tlb *tlb)
+{
+	for (unsigned i = 0; i < SETS; i++)
+		for (unsigned way = 0; way < WAYS; way++)
+			tlb->sets[i].ways[way].page = NO_PAGE;
+	for (unsigned i = 0; i < LARGE; i++)
+		tlb->large[i].page = NO_PAGE;
+	tlb->large_shifts = 0;
+	tlb->stamp = 1;
+	tlb->all_stamp = 0;
+	memset(tlb->asid_stamps, 0, sizeof(tlb->asid_stamps));
+}
+
+struct riscv_tlb *riscv_tlb_new(void)
+{
+	struct riscv_tlb *tlb = calloc(1, sizeof(*tlb));
+
+	if (tlb)
+		empty(tlb);
+	return tlb;
+}
+
+struct riscv_tlb *riscv_tlb_free(struct riscv_tlb *tlb)
+{
+	free(tlb);
+	return NULL;
+}
+
+static bool is_valid(const struct riscv_tlb *tlb, const struct entry *entry)
+{
+	return entry->stamp >= tlb->all_stamp &&
+		(entry->flags & PTE_GLOBAL ||
+			entry->stamp >= tlb->asid_stamps[entry->asid % ASID_STAMPS]);
+}
+
+static bool matches(
+	const struct riscv_tlb *tlb, const struct entry *entry, uint64_t page, unsigned asid)
+{
+	return entry->page == page && (entry->asid == asid || entry->flags & PTE_GLOBAL) &&
+		is_valid(tlb, entry);
+}
+
+static struct set *set_of(struct riscv_tlb *tlb, uint64_t address)
+{
+	uint64_t page = address >> 12;
+
+	return &tlb->sets[(page ^ page >> 11) % SETS];
+}
+
+static struct entry *large_of(struct riscv_tlb *tlb, uint64_t address, unsigned shift)
+{
+	uint64_t page = address >> shift;
+
+	return &tlb->large[(page ^ page >> 8 ^ shift << 2) % LARGE];
+}
+
+static uint64_t page_at(uint64_t address, unsigned shift)
+{
+	return address >> shift << shift;
+}
+
+static void give(const struct entry *entry, uint64_t address, struct riscv_leaf *ret)
+{
+	uint64_t offset = (address - entry->page) & ~(uint64_t)(VM_PAGE_BYTES - 1);
+
+	*ret = (struct riscv_leaf){ entry->physical + offset, entry->flags, entry->shift };
+}
+
+bool riscv_tlb_find(struct riscv_tlb *tlb, uint64_t address, unsigned asid, struct riscv_leaf *ret)
+{
+	struct set *set = set_of(tlb, address);
+
+	for (unsigned way = 0; way < WAYS; way++) {
+		if (matches(tlb, &set->ways[way], page_at(address, 12), asid)) {
+			give(&set->ways[way], address, ret);
+			return true;
+		}
+	}
+	for (uint64_t shifts = tlb->large_shifts; shifts; shifts &= shifts - 1) {
+		unsigned shift = (unsigned)__builtin_ctzll(shifts);
+		const struct entry *entry = large_of(tlb, address, shift);
+
+		if (entry->shift == shift && matches(tlb, entry, page_at(address, shift), asid)) {
+			give(entry, address, ret);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* --- the first level ---------------------------------------------------------------------------
+ */
+
+static void clear(struct riscv_hart *hart, unsigned regime)
+{
+	jit_tlb_clear(&hart->cpu.tlb[regime]);
+	hart->tlb->has_local[regime] = false;
+}
+
+/* What page tables say. Machine mode has none. */
+static void clear_translated(struct riscv_hart *hart)
+{
+	clear(hart, RISCV_REGIME_USER);
+	clear(hart, RISCV_REGIME_SUPERVISOR);
+	clear(hart, RISCV_REGIME_SUPERVISOR_USER);
+}
+
+void riscv_tlb_fill(struct riscv_hart *hart, uint64_t address, void *host, enum riscv_access access,
+	bool is_global)
+{
+	unsigned regime = hart->cpu.mode & RISCV_MODE_REGIME;
+
+	if (regime >= RISCV_REGIMES)
+		return;
+	if (!is_global)
+		hart->tlb->has_local[regime] = true;
+	jit_tlb_set(access == RISCV_ACCESS_WRITE ? hart->cpu.tlb[regime].write
+						 : hart->cpu.tlb[regime].read,
+		address, host);
+}
+
+void riscv_tlb_add(
+	struct riscv_hart *hart, uint64_t address, unsigned asid, const struct riscv_leaf *leaf)
+{
+	struct riscv_tlb *tlb = hart->tlb;
+	uint64_t page = page_at(address, leaf->shift);
+	struct entry *entry = NULL;
+	struct set *set;
+
+	if (leaf->shift > 12) {
+		entry = large_of(tlb, address, leaf->shift);
+		if (entry->page != NO_PAGE && (entry->page != page || entry->shift != leaf->shift))
+			tlb->has_lost_large = true;
+		tlb->large_shifts |= UINT64_C(1) << leaf->shift;
+	} else {
+		set = set_of(tlb, address);
+		for (unsigned way = 0; way < WAYS; way++)
+			if (matches(tlb, &set->ways[way], page, asid))
+				entry = &set->ways[way];
+		if (!entry)
+			entry = &set->ways[set->next++ % WAYS];
+	}
+	*entry = (struct entry){ .page = page,
+		.physical = page_at(leaf->physical, leaf->shift),
+		.stamp = tlb->stamp,
+		.asid = (uint16_t)asid,
+		.flags = leaf->flags,
+		.shift = leaf->shift };
+}
+
+/* What translated code has looked up. */
+static void forget_code(struct riscv_hart *hart, uint64_t address)
+{
+	hart->has_forgotten = true;
+	riscv_forget_code(&hart->cpu, address);
+}
+
+/* --- switches ----------------------------------------------------------------------------------
+ */
+
+static uint32_t number_of_space(struct riscv_hart *hart, uint64_t satp)
+{
+	struct riscv_tlb *tlb = hart->tlb;
+	unsigned i = (unsigned)(satp ^ satp >> 8 ^ satp >> 44) % SPACES;
+
+	if (tlb->spaces[i].satp == satp && tlb->spaces[i].number)
+		return tlb->spaces[i].number;
+	if (++tlb->next_space == 0) {
+		/* All numbers have been used: none of before may be met again. */
+		memset(tlb->spaces, 0, sizeof(tlb->spaces));
+		forget_code(hart, RISCV_ALL_ADDRESSES);
+		tlb->next_space = 1;
+	}
+	tlb->spaces[i].satp = satp;
+	tlb->spaces[i].number = tlb->next_space;
+	return tlb->next_space;
+}
+
+void riscv_tlb_switch(struct riscv_hart *hart)
+{
+	for (unsigned regime = RISCV_REGIME_USER; regime <= RISCV_REGIME_SUPERVISOR_USER; regime++)
+		if (hart->tlb->has_local[regime])
+			clear(hart, regime);
+	hart->cpu.address_space = number_of_space(hart, hart->csrs.satp);
+}
+
+/* All pages but machine mode's. */
+static void forget_pages(struct riscv_hart *hart)
+{
+	clear_translated(hart);
+	hart->tlb->has_lost_large = false;
+	forget_code(hart, RISCV_ALL_ADDRESSES);
+}
+
+void riscv_forget_checks(struct riscv_hart *hart)
+{
+	clear(hart, RISCV_REGIME_MACHINE);
+	forget_pages(hart);
+}
+
+/* --- fences ------------------------------------------------------------------------------------
+ */
+
+static uint32_t next_stamp(struct riscv_tlb *tlb)
+{
+	if (tlb->stamp == UINT32_MAX)
+		empty(tlb);
+	return ++tlb->stamp;
+}
+
+void riscv_forget_all(struct riscv_hart *hart)
+{
+	uint32_t stamp = next_stamp(hart->tlb);
+
+	hart->tlb->all_stamp = stamp;
+	hart->tlb->large_shifts = 0;
+	riscv_forget_checks(hart);
+}
+
+static void forget_asid(struct riscv_hart *hart, unsigned asid)
+{
+	uint32_t stamp = next_stamp(hart->tlb);
+
+	hart->tlb->asid_stamps[asid % ASID_STAMPS] = stamp;
+	forget_pages(hart);
+}
+
+static bool is_meant(const struct entry *entry, uint64_t page, const uint64_t *asid)
+{
+	return entry->page == page &&
+		(!asid || (entry->asid == (uint16_t)*asid && !(entry->flags & PTE_GLOBAL)));
+}
+
+static void forget_address(struct riscv_hart *hart, uint64_t address, const uint64_t *asid)
+{
+	struct riscv_tlb *tlb = hart->tlb;
+	struct set *set = set_of(tlb, address);
+	bool is_large = tlb->has_lost_large;
+
+	for (unsigned way = 0; way < WAYS; way++)
+		if (is_meant(&set->ways[way], page_at(address, 12), asid))
+			set->ways[way].page = NO_PAGE;
+	for (uint64_t shifts = tlb->large_shifts; shifts; shifts &= shifts - 1) {
+		unsigned shift = (unsigned)__builtin_ctzll(shifts);
+		struct entry *entry = large_of(tlb, address, shift);
+
+		if (entry->shift == shift && is_meant(entry, page_at(address, shift), asid)) {
+			entry->page = NO_PAGE;
+			is_large = true;
+		}
+	}
+	if (is_large) {
+		forget_pages(hart);
+		return;
+	}
+	for (unsigned regime = RISCV_REGIME_USER; regime <= RISCV_REGIME_SUPERVISOR_USER; regime++)
+		jit_tlb_clear_page(&hart->cpu.tlb[regime], address);
+	forget_code(hart, address);
+}
+
+void riscv_forget(struct riscv_hart *hart, const uint64_t *address, const uint64_t *asid)
+{
+	if (address)
+		forget_address(hart, *address, asid);
+	else if (asid)
+		forget_asid(hart, (uint16_t)*asid);
+	else
+		riscv_forget_all(hart);
+}
