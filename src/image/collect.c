@@ -304,7 +304,7 @@ static int sweep_blobs(struct collector *c, struct error *err)
 		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 			!S_ISREG(st.st_mode) || !blob_is_garbage(c, entry->d_name, &st))
 			continue;
-		if (unlinkat(dirfd(dir), entry->d_name, 0) < 0)
+		if (!c->options->is_trial && unlinkat(dirfd(dir), entry->d_name, 0) < 0)
 			return error_errno(err, errno, "cannot delete %s/images/blobs/sha256/%s",
 				c->store->root, entry->d_name);
 		c->freed_bytes += (uint64_t)st.st_size;
@@ -359,7 +359,7 @@ static int remove_layer(struct collector *c, const char *name, struct error *err
 	int r;
 
 	io_tree_size(c->store->layers_fd, name, &bytes);
-	r = image_layer_discard(c->store, name, err);
+	r = c->options->is_trial ? 0 : image_layer_discard(c->store, name, err);
 	if (r < 0)
 		return r;
 	c->freed_bytes += bytes;
@@ -462,7 +462,7 @@ static int prune_entries(
 		json_array_remove(manifests, i);
 		dropped++;
 	}
-	return dropped ? image_index_write(c->store, document, err) : 0;
+	return dropped && !c->options->is_trial ? image_index_write(c->store, document, err) : 0;
 }
 
 static int collect(struct collector *c, struct error *err)
@@ -472,7 +472,8 @@ static int collect(struct collector *c, struct error *err)
 	json_t *manifests;
 	int r;
 
-	lock = image_store_try_lock_exclusive(c->store, err);
+	lock = c->options->is_trial ? image_store_lock(c->store, false, err)
+				    : image_store_try_lock_exclusive(c->store, err);
 	if (lock < 0)
 		return lock;
 	index_lock = image_store_lock_index(c->store, err);

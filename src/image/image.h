@@ -237,6 +237,7 @@ int image_remove(const struct image_store *store, const char *text, bool force, 
 struct image_collect_options {
 	bool unnamed_too;
 	bool all;
+	bool is_trial; /* say what would go, and delete nothing; transfers may go on */
 	char *const *pinned;
 };
 int image_collect(const struct image_store *store, const struct image_collect_options *options,

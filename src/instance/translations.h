@@ -35,3 +35,13 @@ void translations_offer(
 /* Have translated again what the list names, if there is more than before, by a process that nobody
  * waits for. */
 void translations_keep(const struct instance *instance, struct translations *translations);
+
+struct translations_usage {
+	size_t files;
+	uint64_t bytes;
+};
+
+/* What is kept in the store at root. */
+int translations_measure(const char *root, struct translations_usage *ret, struct error *err);
+/* Remove it, but for what is being made; *ret is what is gone, also when not all of it is. */
+int translations_remove_all(const char *root, struct translations_usage *ret, struct error *err);

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rmi.c - `rmi` and `image prune`: images that go, and what only they needed.
+ * rmi.c - `rmi`: images that go, and what only they needed.
  */
-#include <ctype.h>
-
 #include "front/cli/each.h"
-#include "front/cli/filter.h"
-#include "front/cli/show.h"
 #include "front/cli/verbs.h"
 #include "image/image.h"
-
-/* --- rmi --- */
 
 struct rmi_options {
 	bool force;
@@ -79,65 +73,4 @@ const struct verb verb_rmi = {
 	.max_operands = -1,
 	.operand = COMPLETE_IMAGE,
 	.run = rmi_main,
-};
-
-/* --- image prune --- */
-
-struct prune_options {
-	bool all, force;
-};
-
-static const struct option prune_table[] = {
-	{ OPTION_FLAG, 'a', "all", offsetof(struct prune_options, all), NULL,
-		"Remove every image that no instance uses, named or not" },
-	{ OPTION_FLAG, 'f', "force", offsetof(struct prune_options, force), NULL, "Do not ask" },
-	{ OPTION_END },
-};
-
-static int prune_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)
-{
-	_cleanup_strv_ char **pinned = NULL, **log = NULL;
-	struct instance_roots roots = cli_roots(cli);
-	const struct prune_options *o = options;
-	struct image_collect_options collect = { .unnamed_too = true, .all = o->all };
-	struct image_store store;
-	uint64_t freed = 0;
-	char size[32];
-	int r;
-
-	if (!o->force &&
-		!show_confirm(o->all ? "WARNING! This will remove all images that no instance uses."
-				     : "WARNING! This will remove all images without a name."))
-		return error_set(err, ECANCELED, "image prune has been cancelled");
-	r = image_store_open(cli->root, &store, err);
-	if (r < 0)
-		return r;
-	r = instance_pinned_images(&roots, &pinned, err);
-	collect.pinned = pinned;
-	if (r == 0)
-		r = image_collect(&store, &collect, &log, &freed, err);
-	image_store_close(&store);
-	if (r < 0)
-		return r;
-	if (log)
-		printf("Deleted Images:\n");
-	strv_for_each (line, log)
-		printf("%c%s\n", tolower((unsigned char)**line), *line + 1);
-	format_size(size, sizeof(size), freed);
-	printf("%sTotal reclaimed space: %s\n", log ? "\n" : "", size);
-	return 0;
-}
-
-const struct verb verb_image_prune = {
-	.name = "image prune",
-	.group = "Images",
-	.usage = "[OPTIONS]",
-	.summary = "Remove images without a name, and all content nobody needs",
-	.help = "What an instance uses always stays. Left-overs of interrupted pulls go, too.\n"
-		"\n"
-		"Example:\n"
-		"  strata image prune -af",
-	.options = prune_table,
-	.options_size = sizeof(struct prune_options),
-	.run = prune_main,
 };

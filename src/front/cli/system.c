@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * system.c - `info`, `version` and `container prune`.
+ * system.c - `info` and `version`.
  */
 #include <stdio.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
-#include "base/clock.h"
-#include "base/io.h"
 #include "container/cgroup.h"
 #include "front/cli/cli.h"
 #include "front/cli/each.h"
-#include "front/cli/filter.h"
 #include "front/cli/run_platform.h"
-#include "front/cli/show.h"
 #include "front/cli/template.h"
 #include "front/cli/verbs.h"
 #include "image/image.h"
@@ -194,93 +190,4 @@ const struct verb verb_version = {
 	.options = format_table,
 	.options_size = sizeof(struct format_options),
 	.run = version_main,
-};
-
-/* --- container prune --- */
-
-struct prune_options {
-	bool force;
-	char **filters;
-};
-
-static const struct option prune_table[] = {
-	{ OPTION_FLAG, 'f', "force", offsetof(struct prune_options, force), NULL, "Do not ask" },
-	{ OPTION_LIST, 0, "filter", offsetof(struct prune_options, filters), "KEY=VALUE",
-		"Only what matches (label, until)" },
-	{ OPTION_END },
-};
-
-static bool is_stopped(const struct instance *instance)
-{
-	return instance->state.status == INSTANCE_CREATED ||
-		instance->state.status == INSTANCE_EXITED ||
-		instance->state.status == INSTANCE_DEAD;
-}
-
-/* One at a time: another that cannot be removed keeps nobody from going. */
-static int prune_instances(struct cli *cli, const struct prune_options *o, int64_t until_ns,
-	struct instance *list, size_t count)
-{
-	struct error err = { 0 };
-	uint64_t freed = 0, bytes;
-	size_t removed = 0;
-	int status = 0;
-	char size[32];
-
-	for (size_t i = 0; i < count; i++) {
-		if (!is_stopped(&list[i]) || (until_ns && list[i].spec.created_ns > until_ns) ||
-			!filter_accepts_labels(o->filters, "label", list[i].spec.labels))
-			continue;
-		if (io_tree_size(list[i].dir_fd, "upper", &bytes) < 0)
-			bytes = 0;
-		if (instance_remove(&list[i], false, false, &err) < 0) {
-			cli_print_error(cli, &err);
-			error_clear(&err);
-			status = EXIT_FAILURE;
-			continue;
-		}
-		if (!removed++)
-			printf("Deleted Containers:\n");
-		printf("%s\n", list[i].id);
-		freed += bytes;
-	}
-	format_size(size, sizeof(size), freed);
-	printf("%sTotal reclaimed space: %s\n", removed ? "\n" : "", size);
-	return status;
-}
-
-static int prune_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)
-{
-	struct instance_roots roots = cli_roots(cli);
-	const struct prune_options *o = options;
-	struct instance *list;
-	int64_t until_ns = 0;
-	size_t count;
-	int r;
-
-	r = filter_check(o->filters, "label|until", err);
-	if (r == 0 && filter_value(o->filters, "until"))
-		r = show_parse_time(filter_value(o->filters, "until"), &until_ns, err);
-	if (r < 0)
-		return r;
-	if (!o->force && !show_confirm("WARNING! This will remove all stopped instances."))
-		return error_set(err, ECANCELED, "container prune has been cancelled");
-	r = instance_list(&roots, &list, &count, err);
-	if (r < 0)
-		return r;
-	r = prune_instances(cli, o, until_ns, list, count);
-	instance_list_free(list, count);
-	return r;
-}
-
-const struct verb verb_container_prune = {
-	.name = "container prune",
-	.group = "Instances",
-	.usage = "[OPTIONS]",
-	.summary = "Remove all instances that do not run",
-	.help = "Example:\n"
-		"  strata container prune -f --filter until=24h",
-	.options = prune_table,
-	.options_size = sizeof(struct prune_options),
-	.run = prune_main,
 };

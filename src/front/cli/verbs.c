@@ -125,6 +125,8 @@ const struct verb *const verbs[] = {
 	&verb_volume_prune,
 	&verb_info,
 	ALIAS("system info", "info"),
+	&verb_system_df,
+	&verb_system_prune,
 	&verb_version,
 	&verb_runtime,
 	&verb_boot,

@@ -56,6 +56,8 @@ extern const struct verb verb_save;
 extern const struct verb verb_start;
 extern const struct verb verb_stats;
 extern const struct verb verb_stop;
+extern const struct verb verb_system_df;
+extern const struct verb verb_system_prune;
 extern const struct verb verb_tag;
 extern const struct verb verb_tar_create;
 extern const struct verb verb_tar_extract;

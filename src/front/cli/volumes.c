@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * volumes.c - `volume create`, `ls`, `inspect`, `rm`, `prune`.
+ * volumes.c - `volume create`, `ls`, `inspect`, `rm`.
  */
 #include <stdio.h>
 
@@ -267,84 +267,4 @@ const struct verb verb_volume_rm = {
 	.max_operands = -1,
 	.operand = COMPLETE_VOLUME,
 	.run = rm_main,
-};
-
-/* --- prune --- */
-
-struct prune_options {
-	bool all, force;
-	char **filters;
-};
-
-static const struct option prune_table[] = {
-	{ OPTION_FLAG, 'a', "all", offsetof(struct prune_options, all), NULL,
-		"Those with a name, too" },
-	{ OPTION_FLAG, 'f', "force", offsetof(struct prune_options, force), NULL, "Do not ask" },
-	{ OPTION_LIST, 0, "filter", offsetof(struct prune_options, filters), "KEY=VALUE",
-		"Only what matches (label)" },
-	{ OPTION_END },
-};
-
-static int prune_one(struct cli *cli, const struct volume *volume, uint64_t *freed, size_t *count,
-	struct error *err)
-{
-	_cleanup_strv_ char **users = NULL;
-	struct instance_roots roots = cli_roots(cli);
-	uint64_t bytes = 0;
-	int r = volume_users(&roots, volume->name, &users, err);
-
-	if (r < 0 || users)
-		return r;
-	if (io_tree_size(AT_FDCWD, volume->path, &bytes) < 0)
-		bytes = 0;
-	r = volume_remove(cli->root, volume->name, err);
-	if (r < 0)
-		return r;
-	if (!(*count)++)
-		printf("Deleted Volumes:\n");
-	printf("%s\n", volume->name);
-	*freed += bytes;
-	return 0;
-}
-
-static int prune_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)
-{
-	const struct prune_options *o = options;
-	struct volume *list = NULL;
-	size_t count = 0, removed = 0;
-	uint64_t freed = 0;
-	char size[32];
-	int r;
-
-	r = filter_check(o->filters, "label", err);
-	if (r < 0)
-		return r;
-	if (!o->force &&
-		!show_confirm(
-			o->all ? "WARNING! This will remove all volumes that no instance uses."
-			       : "WARNING! This will remove anonymous volumes that no instance uses."))
-		return error_set(err, ECANCELED, "volume prune has been cancelled");
-	r = volume_list(cli->root, &list, &count, err);
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		if ((list[i].anonymous || o->all) &&
-			filter_accepts_labels(o->filters, "label", list[i].labels))
-			r = prune_one(cli, &list[i], &freed, &removed, err);
-	}
-	volume_list_free(list, count);
-	if (r < 0)
-		return r;
-	format_size(size, sizeof(size), freed);
-	printf("%sTotal reclaimed space: %s\n", removed ? "\n" : "", size);
-	return 0;
-}
-
-const struct verb verb_volume_prune = {
-	.name = "volume prune",
-	.group = "Volumes",
-	.usage = "[OPTIONS]",
-	.summary = "Remove volumes that no instance uses",
-	.help = "The anonymous ones, or with -a all of them.",
-	.options = prune_table,
-	.options_size = sizeof(struct prune_options),
-	.run = prune_main,
 };
