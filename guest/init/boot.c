@@ -15,6 +15,7 @@
 
 #define MODULES	       "/modules/list"
 #define LAYER	       "PARTNAME=layer"
+#define OPAQUE_ROOT    ".strata-opaque" /* src/image/image.h */
 #define LAYERS_MAX     256
 #define WAIT_STEP_NS   2000000
 #define WAIT_STEPS_MAX 5000 /* ten seconds */
@@ -160,10 +161,17 @@ static long mount_layer(const char *device, unsigned number, struct text *lower)
 	text_write(place, sizeof(place), "/layers/%u", number);
 	sys(SYS_mkdirat, AT_FDCWD, place, 0755);
 	r = sys(SYS_mount, device, place, "squashfs", MS_RDONLY, NULL);
-	/* The lowest comes first on the disk and last in the overlay's list, so it is written from
-	 * its end by who calls us from the last to the first. */
 	text_add(lower, "%s%u", lower->len ? ":" : "", number);
 	return failed(r, device);
+}
+
+/* Overlayfs heeds the opaque mark of every folder but a layer's root. */
+static bool hides_all_below(unsigned number)
+{
+	char path[64];
+
+	text_write(path, sizeof(path), "/layers/%u/" OPAQUE_ROOT, number);
+	return sys(SYS_faccessat, AT_FDCWD, path, 0) == 0;
 }
 
 /* The list of lower folders, below /layers. */
@@ -183,6 +191,8 @@ static long mount_layers(struct text *lower)
 	for (unsigned n = count; n > 0 && r == 0; n--) {
 		text_write(device, sizeof(device), "/dev/vda%u", n);
 		r = mount_layer(device, n, lower);
+		if (r == 0 && hides_all_below(n))
+			break;
 	}
 	return r;
 }
@@ -194,7 +204,7 @@ static long mount_upper(void)
 
 	sys(SYS_mkdirat, AT_FDCWD, "/instance", 0755);
 	if (exists("/sys/class/block/vdb"))
-		r = sys(SYS_mount, "/dev/vdb", "/instance", "ext4", MS_NOATIME, NULL);
+		r = sys(SYS_mount, "/dev/vdb", "/instance", "ext4", MS_NOATIME, "noinit_itable");
 	else
 		r = sys(SYS_mount, "tmpfs", "/instance", "tmpfs", 0, "mode=0700");
 	if (r < 0)

@@ -378,6 +378,17 @@ static bool is_left_over(const struct collector *c, const char *name)
 	return str_after_prefix(name, IMAGE_TEMPORARY_PREFIX) != NULL;
 }
 
+/* Of a layer, unpacked or as a squashfs, that no image has. */
+static bool is_unused_layer(const struct collector *c, const char *name)
+{
+	char hex[IMAGE_HEX_SIZE];
+
+	snprintf(hex, sizeof(hex), "%.*s", IMAGE_HEX_LEN, name);
+	if (!is_hex_name(hex) || c->keep_layers || digest_set_has(&c->layers, hex))
+		return false;
+	return !name[IMAGE_HEX_LEN] || streq(name + IMAGE_HEX_LEN, IMAGE_SQUASH_SUFFIX);
+}
+
 static int sweep_layers(struct collector *c, struct error *err)
 {
 	_cleanup_strv_ char **garbage = NULL;
@@ -388,9 +399,7 @@ static int sweep_layers(struct collector *c, struct error *err)
 	if (!dir)
 		return error_errno(err, errno, "cannot open %s/layers", c->store->root);
 	while ((entry = readdir(dir))) {
-		if (!is_left_over(c, entry->d_name) &&
-			(!is_hex_name(entry->d_name) || c->keep_layers ||
-				digest_set_has(&c->layers, entry->d_name)))
+		if (!is_left_over(c, entry->d_name) && !is_unused_layer(c, entry->d_name))
 			continue;
 		if (strv_push(&garbage, entry->d_name) < 0)
 			return error_oom(err);

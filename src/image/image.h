@@ -10,6 +10,8 @@
  *   ROOT/layers/HEX/      one unpacked layer per diff ID (sha256 of the uncompressed tar), with
  *                         whiteouts as overlayfs wants them. Complete once it has this name:
  *                         unpacking happens in ROOT/layers/.tmp-* and ends with a rename.
+ *   ROOT/layers/HEX.squashfs  the same layer as machines mount it, where one has: made and renamed
+ *                         likewise.
  *   ROOT/layers/skeleton/ what a container's own mounts are put on (/proc, /etc/hosts, ...), empty:
  *                         the bottom of every instance's overlay. An image that lacks them would
  *                         otherwise have them copied into each instance's writable layer, at 0.2
@@ -185,6 +187,14 @@ void image_config_free(struct image_config *config);
 
 /* Is every layer of the image unpacked? Returns 1, 0, or a negative errno. */
 int image_is_unpacked(const struct image_store *store, const struct image *image);
+
+/* A layer as a machine mounts it; NULL when memory ran out. */
+#define IMAGE_SQUASH_SUFFIX ".squashfs"
+/* A whiteout of this name in its root says that no layer below is seen. */
+#define IMAGE_SQUASH_OPAQUE_ROOT ".strata-opaque"
+char *image_squash_path(const char *root, const char *diff_id);
+/* Are all of them there? Returns 1, 0, or a negative errno. */
+int image_is_squashed(const struct image_store *store, const struct image *image);
 
 /* The diff IDs of the layers that an instance has to mount, bottom first: those from the topmost
  * one up whose root is opaque: overlayfs heeds that mark on every directory but the layer's own

@@ -56,6 +56,10 @@ int image_layer_unpack_blob(const struct image_store *store, const char *blob_di
 int image_layers_unpack(const struct image_store *store, const char *const *blob_digests,
 	char *const *diff_ids, struct error *err);
 
+/* Make ROOT/layers/HEX.squashfs of the stored blob, unless it is there. Needs sqfstar(1). */
+int image_layer_squash_blob(const struct image_store *store, const char *blob_digest,
+	const char *expected_diff_id, struct error *err);
+
 /*
  * Unpacked files are not synced one by one. A layer unpacked in an earlier boot that was never
  * known to have reached the disk is suspect: `image verify` says so, and a repair removes and

@@ -427,6 +427,24 @@ int image_is_unpacked(const struct image_store *store, const struct image *image
 	return 1;
 }
 
+char *image_squash_path(const char *root, const char *diff_id)
+{
+	return strf("%s/layers/%s" IMAGE_SQUASH_SUFFIX, root, image_digest_hex(diff_id));
+}
+
+int image_is_squashed(const struct image_store *store, const struct image *image)
+{
+	char name[IMAGE_HEX_SIZE + sizeof(IMAGE_SQUASH_SUFFIX)];
+
+	strv_for_each (diff_id, image->config.diff_ids) {
+		snprintf(name, sizeof(name), "%s" IMAGE_SQUASH_SUFFIX, image_digest_hex(*diff_id));
+		if (faccessat(store->layers_fd, name, F_OK, 0) == 0)
+			continue;
+		return errno == ENOENT ? 0 : -errno;
+	}
+	return 1;
+}
+
 /* Trees that root unpacked have the one mark, an ordinary user's the other (layer-path.c). */
 static bool hides_everything_below(const char *root, const char *diff_id)
 {

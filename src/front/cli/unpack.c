@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * unpack.c - `__unpack`: the layers of an image that is stored but was never unpacked here, as when
- * another tool copied it into the store's OCI layout. `run` asks for it.
+ * another tool copied it into the store's OCI layout; `__squash`: the same as machines mount them.
+ * `run` asks for it.
  */
+#include <signal.h>
+
 #include "base/io.h"
 #include "front/cli/verbs.h"
 #include "image/layer.h"
@@ -42,7 +45,22 @@ static int list_blobs(const json_t *manifest, const char *what, const char **blo
 	return 0;
 }
 
-static int unpack(const struct image_store *store, const struct image *image, struct error *err)
+static int squash_all(const struct image_store *store, const char *const *blobs,
+	char *const *diff_ids, struct error *err)
+{
+	int r = 0;
+
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; diff_ids[i] && r == 0; i++)
+		r = image_layer_squash_blob(store, blobs[i], diff_ids[i], err);
+	return r;
+}
+
+typedef int (*layers_fn)(const struct image_store *store, const char *const *blobs,
+	char *const *diff_ids, struct error *err);
+
+static int unpack(
+	const struct image_store *store, const struct image *image, layers_fn fn, struct error *err)
 {
 	const char *blobs[IMAGE_LAYERS_MAX];
 	_cleanup_json_ json_t *manifest = NULL;
@@ -58,12 +76,12 @@ static int unpack(const struct image_store *store, const struct image *image, st
 	r = json_read_file(store->images_fd, path, IMAGE_MANIFEST_MAX, &manifest, err);
 	if (r == 0)
 		r = list_blobs(manifest, path, blobs, count, err);
-	return r == 0 ? image_layers_unpack(store, blobs, image->config.diff_ids, err) : r;
+	return r == 0 ? fn(store, blobs, image->config.diff_ids, err) : r;
 }
 
-static int unpack_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)
+static int make_layers(const struct cli *cli, const struct unpack_options *o, const char *name,
+	layers_fn fn, struct error *err)
 {
-	const struct unpack_options *o = options;
 	_cleanup_image_ struct image image = { 0 };
 	_cleanup_close_ int lock = -1;
 	struct image_platform platform;
@@ -75,12 +93,34 @@ static int unpack_main(struct cli *cli, void *options, int argc, char **argv, st
 	if (r < 0)
 		return r;
 	lock = image_store_lock(&store, false, err);
-	r = lock < 0 ? lock : image_resolve(&store, argv[0], &platform, &image, err);
+	r = lock < 0 ? lock : image_resolve(&store, name, &platform, &image, err);
 	if (r == 0)
-		r = unpack(&store, &image, err);
+		r = unpack(&store, &image, fn, err);
 	image_store_close(&store);
 	return r;
 }
+
+static int unpack_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)
+{
+	return make_layers(cli, options, argv[0], image_layers_unpack, err);
+}
+
+static int squash_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)
+{
+	return make_layers(cli, options, argv[0], squash_all, err);
+}
+
+const struct verb verb_squash = {
+	.name = "__squash",
+	.usage = "[OPTIONS] IMAGE",
+	.summary = "Make the layers of a stored image ready for machines",
+	.options = option_table,
+	.options_size = sizeof(struct unpack_options),
+	.min_operands = 1,
+	.max_operands = 1,
+	.hidden = true,
+	.run = squash_main,
+};
 
 const struct verb verb_unpack = {
 	.name = "__unpack",

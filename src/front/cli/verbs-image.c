@@ -13,6 +13,7 @@ const struct verb *const verbs[] = {
 	&verb_tar_extract,
 	&verb_settle,
 	&verb_unpack,
+	&verb_squash,
 	&verb_pull,
 	&verb_image_pull,
 	&verb_push,

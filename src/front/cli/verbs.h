@@ -63,6 +63,7 @@ extern const struct verb verb_tar_create;
 extern const struct verb verb_tar_extract;
 extern const struct verb verb_top;
 extern const struct verb verb_settle;
+extern const struct verb verb_squash;
 extern const struct verb verb_translate;
 extern const struct verb verb_unpack;
 extern const struct verb verb_unpause;
