@@ -347,4 +347,5 @@ void console_close(struct console *console)
 	cleanup_close(&console->in_fd);
 	cleanup_close(&console->out_fd);
 	pthread_mutex_destroy(&console->lock);
+	console->loop = NULL;
 }
