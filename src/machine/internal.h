@@ -8,6 +8,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <signal.h>
 
 #include "base/loop.h"
 #include "device/console.h"
@@ -15,6 +16,9 @@
 #include "vm/vm.h"
 
 #define MACHINE_SLOTS_MAX 64
+
+struct machine_tree; /* tree.h */
+struct disk_engine;
 
 /* Where a board puts a device. */
 struct machine_place {
@@ -24,12 +28,11 @@ struct machine_place {
 
 /*
  * A kind of device that a board has: a row of its table. Devices are opened in the order of the
- * rows, and closed the other way round, when no vcpu and no event loop runs any more.
+ * rows, and reset and closed the other way round, when no vcpu and no event loop runs any more.
  */
 struct machine_slot {
 	const char *name; /* "uart" */
-	struct machine_place
-		place; /* of the first; size 0: a place for virtio, the next free one */
+	struct machine_place place;
 	/* How many the machine gets. NULL: one. */
 	unsigned (*count)(const struct machine_config *config);
 	/* Make number `index`, and put it on the bus. What *ret is when that fails is closed. */
@@ -39,8 +42,8 @@ struct machine_slot {
 	void (*reset)(void *device);
 	void (*close)(void *device);
 	/* Its node in the device tree; NULL: it has none. */
-	int (*describe)(struct machine *machine, void *device, const struct machine_place *place,
-		void *fdt);
+	void (*describe)(struct machine *machine, void *device, const struct machine_place *place,
+		struct machine_tree *tree);
 };
 
 /* One that was opened. */
@@ -57,6 +60,8 @@ struct machine_board {
 	struct machine_place virtio; /* the first place for virtio... */
 	unsigned nr_virtio; /* ...of so many */
 	unsigned (*virtio_irq)(unsigned index);
+	/* "interrupts" of a device's node. */
+	void (*describe_irq)(struct machine_tree *tree, unsigned irq);
 	uint64_t memory_start;
 	int (*open_vcpus)(struct machine *machine, struct error *err);
 	void (*close_vcpus)(struct machine *machine);
@@ -84,6 +89,7 @@ enum machine_wish {
 struct machine {
 	struct machine_config config;
 	const struct machine_board *board;
+	void *board_data; /* its own */
 	struct vm_power power;
 	struct vm_memory memory;
 	struct vm_bus bus;
@@ -92,9 +98,12 @@ struct machine {
 	struct console console;
 	struct machine_device devices[MACHINE_SLOTS_MAX];
 	unsigned nr_devices, nr_virtio;
+	struct disk_engine *disk_engine; /* of all disks; opened with the first */
 
 	int wake_fd; /* eventfd: the loop looks at what is below */
 	struct loop_source wake;
+	struct loop_source signals; /* a signalfd */
+	sigset_t old_signals;
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -105,7 +114,14 @@ struct machine {
 	struct error error; /* of a vcpu that could not go on */
 };
 
-/* devices.c */
+/* machine.c: power off, from any thread; the first who says so decides the status. */
+void machine_end(struct machine *machine, int status, bool was_left);
+
+/* signals.c */
+int machine_watch_signals(struct machine *machine, struct error *err);
+void machine_leave_signals(struct machine *machine);
+
+/* devices.c: those of the board's table, then those of virtio (virtio.h) */
 int machine_open_devices(struct machine *machine, struct error *err);
 void machine_reset_devices(struct machine *machine);
 void machine_close_devices(struct machine *machine);
@@ -113,5 +129,7 @@ void machine_close_devices(struct machine *machine);
 /* vcpus.c: threads, and what stops them */
 int machine_start_vcpus(struct machine *machine, struct error *err);
 void machine_join_vcpus(struct machine *machine);
+/* Let one run that was off; with `lock` held. */
+void machine_start_vcpu(struct machine *machine, unsigned index);
 /* With `lock` held: all leave run(), and stay out while the wish is not MACHINE_GOES_ON. */
 void machine_wish(struct machine *machine, enum machine_wish wish);

@@ -7,9 +7,11 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include "disk/disk.h"
+
 /* --- power ----------------------------------------------------------------------------------- */
 
-static void end(struct machine *m, int status, bool was_left)
+void machine_end(struct machine *m, int status, bool was_left)
 {
 	pthread_mutex_lock(&m->lock);
 	if (m->wish != MACHINE_ENDS)
@@ -23,7 +25,7 @@ static void power_off(struct vm_power *power, int status)
 	/* As a process's: 8 bits, and no failure becomes a success by losing the others. */
 	if (status != 0 && (status & 0xff) == 0)
 		status = 1;
-	end(container_of(power, struct machine, power), status & 0xff, false);
+	machine_end(container_of(power, struct machine, power), status & 0xff, false);
 }
 
 static void power_reset(struct vm_power *power)
@@ -31,7 +33,7 @@ static void power_reset(struct vm_power *power)
 	struct machine *m = container_of(power, struct machine, power);
 
 	if (m->config.is_ended_by_reset) {
-		end(m, 0, false);
+		machine_end(m, 0, false);
 		return;
 	}
 	pthread_mutex_lock(&m->lock);
@@ -47,7 +49,7 @@ static const struct vm_power_ops power_ops = {
 
 void machine_stop(struct machine *m)
 {
-	end(m, 0, true);
+	machine_end(m, 0, true);
 }
 
 static void key_pressed(void *context, char letter)
@@ -110,7 +112,7 @@ int machine_run(struct machine *m, struct machine_end *ret, struct error *err)
 		if (r < 0)
 			error_errno(err, r, "the machine's event loop has failed");
 	}
-	end(m, 1, false);
+	machine_end(m, 1, false);
 	machine_join_vcpus(m);
 	if (r == 0 && m->error.code) {
 		*err = m->error;
@@ -155,7 +157,8 @@ static int open_loop(struct machine *m, struct error *err)
 	r = loop_add(&m->loop, &m->wake, EPOLLIN);
 	if (r < 0)
 		return error_errno(err, r, "cannot watch an eventfd");
-	return console_open(&m->console, &console, &m->loop, err);
+	r = machine_watch_signals(m, err);
+	return r < 0 ? r : console_open(&m->console, &console, &m->loop, err);
 }
 
 static int open_parts(struct machine *m, struct error *err)
@@ -185,7 +188,7 @@ int machine_open(const struct machine_config *config, struct machine **ret, stru
 	m->config = *config;
 	m->board = &machine_board_riscv;
 	m->power.ops = &power_ops;
-	m->loop.epoll_fd = m->wake_fd = -1;
+	m->loop.epoll_fd = m->wake_fd = m->signals.fd = -1;
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_cond_init(&m->changed, NULL);
 	vm_memory_init(&m->memory);
@@ -205,9 +208,12 @@ struct machine *machine_free(struct machine *m)
 	if (!m)
 		return NULL;
 	machine_close_devices(m);
+	if (m->disk_engine)
+		disk_engine_close(m->disk_engine);
 	m->board->close_vcpus(m);
 	if (m->console.loop)
 		console_close(&m->console);
+	machine_leave_signals(m);
 	cleanup_close(&m->wake_fd);
 	loop_close(&m->loop);
 	vm_memory_destroy(&m->memory);

@@ -13,10 +13,17 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "net/net.h"
 
 #define MACHINE_MEMORY_MIN   (UINT64_C(4) << 20)
 #define MACHINE_MEMORY_MAX   (UINT64_C(1) << 40)
 #define MACHINE_CONSOLE_NONE (-1)
+
+/* A user-mode network: this process's sockets are the way out. */
+struct machine_net_config {
+	const struct net_forward *forwards; /* ports of the host that lead into it */
+	unsigned nr_forwards;
+};
 
 struct machine_disk_config {
 	const char *path; /* a raw image, or a block device */
@@ -34,6 +41,12 @@ struct machine_config {
 
 	const struct machine_disk_config *disks; /* in the order in which the guest finds them */
 	unsigned nr_disks;
+	const struct machine_net_config *nets;
+	unsigned nr_nets;
+
+	/* Sockets between host and guest, as device/virtio/vsock.h has them; NULL: there are none.
+	 */
+	const char *vsock_path;
 
 	/* Descriptors of the serial port, or MACHINE_CONSOLE_NONE; both may be a terminal, which is
 	 * then used raw. They stay the caller's. */

@@ -75,6 +75,12 @@ static void *run_vcpu(void *argument)
 	return NULL;
 }
 
+void machine_start_vcpu(struct machine *m, unsigned index)
+{
+	m->vcpus[index].is_off = false;
+	pthread_cond_broadcast(&m->changed);
+}
+
 int machine_start_vcpus(struct machine *m, struct error *err)
 {
 	for (unsigned i = 0; i < m->config.nr_vcpus; i++) {

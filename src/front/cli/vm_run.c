@@ -14,7 +14,8 @@
 struct vm_run_options {
 	const char *kernel, *initrd, *append, *firmware, *console;
 	int64_t memory_bytes, nr_vcpus;
-	char **disks;
+	const char *net, *vsock;
+	char **disks, **ports;
 	bool no_reboot;
 };
 
@@ -42,6 +43,14 @@ static const struct option vm_run_table[] = {
 	{ OPTION_INT, 'c', "cpus", AT(nr_vcpus), "N", "CPUs, 1 to 16 [1]" },
 	{ OPTION_LIST, 'd', "disk", AT(disks), "FILE[,readonly]",
 		"A disk: a raw image or a block device; several in their order", COMPLETE_FILE },
+	{ OPTION_STRING, 'n', "net", AT(net), "user|none",
+		"Network card: the host's sockets are the way out, or none [user]",
+		COMPLETE_CHOICES, "user|none" },
+	{ OPTION_LIST, 'p', "publish", AT(ports), "[IP:]HOST:GUEST[/udp]",
+		"A port of the host that leads to one of the guest" },
+	{ OPTION_STRING, 0, "vsock", AT(vsock), "PATH",
+		"Unix socket that leads to the guest's vsock ports, and PATH_PORT from there",
+		COMPLETE_FILE },
 	{ OPTION_STRING, 0, "console", AT(console), "stdio|none|FILE",
 		"Where the serial port leads [stdio]", COMPLETE_SUGGESTIONS, "stdio|none" },
 	{ OPTION_END },
@@ -96,6 +105,30 @@ static int parse_disks(
 	return 0;
 }
 
+/* --- the network ----------------------------------------------------------------------------- */
+
+static int parse_net(const struct vm_run_options *o, struct machine_net_config *net,
+	struct net_forward **ret_forwards, struct machine_config *c, struct error *err)
+{
+	size_t count = strv_length(o->ports);
+
+	if (o->net && streq(o->net, "none"))
+		return count ? error_set(err, EINVAL, "--publish needs --net user") : 0;
+	*ret_forwards = calloc(count + 1, sizeof(**ret_forwards));
+	if (!*ret_forwards)
+		return error_oom(err);
+	for (size_t i = 0; i < count; i++) {
+		int r = net_forward_parse(o->ports[i], &(*ret_forwards)[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	*net = (struct machine_net_config){ *ret_forwards, (unsigned)count };
+	c->nets = net;
+	c->nr_nets = 1;
+	return 0;
+}
+
 /* --- the console ----------------------------------------------------------------------------- */
 
 static int open_console(const char *where, struct machine_config *c, int *ret_fd, struct error *err)
@@ -135,6 +168,8 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 {
 	struct vm_run_options *o = options;
 	_cleanup_free_ struct machine_disk_config *disks = NULL;
+	_cleanup_free_ struct net_forward *forwards = NULL;
+	struct machine_net_config net;
 	_cleanup_machine_ struct machine *machine = NULL;
 	_cleanup_close_ int console_fd = -1;
 	struct machine_config config = {
@@ -142,6 +177,7 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 		.initrd = o->initrd,
 		.append = o->append,
 		.firmware = o->firmware,
+		.vsock_path = o->vsock,
 		.memory_bytes = (uint64_t)o->memory_bytes,
 		.nr_vcpus = (unsigned)o->nr_vcpus,
 		.is_ended_by_reset = o->no_reboot,
@@ -151,6 +187,8 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 
 	if (r == 0)
 		r = parse_disks(o->disks, &disks, &config, err);
+	if (r == 0)
+		r = parse_net(o, &net, &forwards, &config, err);
 	if (r == 0)
 		r = open_console(o->console, &config, &console_fd, err);
 	if (r < 0)

@@ -1,76 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * virt.c - the riscv64 board: its devices, one row each.
+ * virt.c - the riscv64 board: its harts, and the table of its devices.
  */
-#include "device/finisher.h"
-#include "device/uart.h"
-#include "machine/internal.h"
-#include "machine/riscv/layout.h"
+#include "machine/riscv/board.h"
+#include "machine/riscv/slots.h"
 
-/* --- serial port ----------------------------------------------------------------------------- */
-
-static int open_uart(struct machine *m, unsigned index, const struct machine_place *place,
-	void **ret, struct error *err)
-{
-	const struct vm_irq irq = { m->irqchip, place->irq };
-	struct uart *uart = malloc(sizeof(*uart));
-	int r;
-
-	if (!uart)
-		return error_oom(err);
-	uart_init(uart, &irq, &m->console);
-	uart->io.start = place->start;
-	r = vm_bus_add(&m->bus, &uart->io, err);
-	*ret = uart;
-	return r;
-}
-
-static void reset_uart(void *device)
-{
-	uart_reset(device);
-}
-
-static void close_uart(void *device)
-{
-	uart_destroy(device);
-	free(device);
-}
-
-static const struct machine_slot uart = {
-	.name = "uart",
-	.place = { LAYOUT_UART_START, UART_BYTES, LAYOUT_UART_IRQ },
-	.open = open_uart,
-	.reset = reset_uart,
-	.close = close_uart,
-};
-
-/* --- power off and reset --------------------------------------------------------------------- */
-
-static int open_finisher(struct machine *m, unsigned index, const struct machine_place *place,
-	void **ret, struct error *err)
-{
-	struct finisher *finisher = malloc(sizeof(*finisher));
-
-	if (!finisher)
-		return error_oom(err);
-	finisher_init(finisher, &m->power);
-	finisher->io.start = place->start;
-	*ret = finisher;
-	return vm_bus_add(&m->bus, &finisher->io, err);
-}
-
-static const struct machine_slot finisher = {
-	.name = "finisher",
-	.place = { LAYOUT_FINISHER_START, FINISHER_BYTES, 0 },
-	.open = open_finisher,
-	.close = free,
-};
-
-/* --- the board ------------------------------------------------------------------------------- */
-
+/* In the order in which they are opened: the controller of interrupts comes first. */
 static const struct machine_slot *const slots[] = {
-	&finisher,
-	&uart,
+	&riscv_slot_plic,
+	&riscv_slot_aclint,
+	&riscv_slot_finisher,
+	&riscv_slot_rtc,
+	&riscv_slot_uart,
 	NULL,
 };
 
@@ -79,18 +20,62 @@ static unsigned virtio_irq(unsigned index)
 	return index < 8 ? LAYOUT_VIRTIO_IRQ + index : LAYOUT_VIRTIO_IRQ2 + index - 8;
 }
 
+static int open_harts(struct machine *m, struct riscv_board *board, struct error *err)
+{
+	for (unsigned i = 0; i < m->config.nr_vcpus; i++) {
+		const struct riscv_hart_config config = {
+			.index = i,
+			.memory = &m->memory,
+			.bus = &m->bus,
+			.clock = &board->clock,
+			.sbi = m->config.firmware ? NULL : riscv_sbi_call,
+			.sbi_context = board,
+		};
+		int r = riscv_hart_init(&board->harts[i], &config, err);
+
+		if (r < 0)
+			return r;
+		board->nr_harts++;
+		board->vcpus[i] = m->vcpus[i].vcpu = &board->harts[i].vcpu;
+	}
+	return 0;
+}
+
 static int open_vcpus(struct machine *m, struct error *err)
 {
-	return error_set(err, ENOSYS, "this build has no riscv64 CPU for a machine yet");
+	struct riscv_board *board;
+	int r;
+
+	board = aligned_alloc(_Alignof(struct riscv_board), sizeof(*board));
+	if (!board)
+		return error_oom(err);
+	memset(board, 0, sizeof(*board));
+	board->machine = m;
+	m->board_data = board;
+	r = riscv_payload_read(m, err);
+	if (r == 0)
+		r = vm_memory_add(&m->memory, LAYOUT_ROM_START, LAYOUT_ROM_BYTES, err);
+	if (r == 0)
+		r = riscv_clock_init(&board->clock, BOARD_TIME_HZ, err);
+	if (r < 0)
+		return r;
+	board->has_clock = true;
+	return open_harts(m, board, err);
 }
 
 static void close_vcpus(struct machine *m)
 {
-}
+	struct riscv_board *board = riscv_board(m);
 
-static int load(struct machine *m, struct error *err)
-{
-	return error_set(err, ENOSYS, "this build cannot load a kernel yet");
+	if (!board)
+		return;
+	while (board->nr_harts > 0)
+		riscv_hart_destroy(&board->harts[--board->nr_harts]);
+	if (board->has_clock)
+		riscv_clock_destroy(&board->clock);
+	riscv_payload_free(&board->payload);
+	free(board);
+	m->board_data = NULL;
 }
 
 const struct machine_board machine_board_riscv = {
@@ -99,8 +84,9 @@ const struct machine_board machine_board_riscv = {
 	.virtio = { LAYOUT_VIRTIO_START, LAYOUT_VIRTIO_BYTES, 0 },
 	.nr_virtio = LAYOUT_VIRTIO_PLACES,
 	.virtio_irq = virtio_irq,
+	.describe_irq = riscv_describe_irq,
 	.memory_start = LAYOUT_MEMORY_START,
 	.open_vcpus = open_vcpus,
 	.close_vcpus = close_vcpus,
-	.load = load,
+	.load = riscv_boot,
 };

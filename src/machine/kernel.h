@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kernel.h - files that a machine boots: what they are, and where they go.
+ *
+ * The file is hostile: what its headers say is checked against the file and against the memory
+ * there is before anything is done with it.
+ */
+#pragma once
+
+#include "vm/vm.h"
+
+enum kernel_format {
+	KERNEL_IMAGE, /* Linux' own, uncompressed: Documentation/arch/riscv/boot-image-header.rst */
+	KERNEL_ELF,
+	KERNEL_RAW, /* none that we know: bytes that are executed from the first on (firmware) */
+};
+
+struct kernel {
+	char *bytes; /* decompressed; the caller's, for kernel_free() */
+	size_t size;
+	enum kernel_format format;
+};
+
+/* Where it lies in guest memory, and where it begins. */
+struct kernel_place {
+	uint64_t start, end, entry;
+};
+
+/*
+ * Read a file: Image, vmlinuz (EFI zboot) or ELF, the first also gzip'd or zstd'd. One that is for
+ * another CPU, or none of these, is an error that says so (-ENOEXEC), unless `is_raw_allowed`.
+ */
+int kernel_read(const char *path, bool is_raw_allowed, struct kernel *ret, struct error *err);
+/* The same with bytes that are read already, which become the kernel's even when it fails. */
+int kernel_parse(
+	char *bytes, size_t size, bool is_raw_allowed, struct kernel *ret, struct error *err);
+void kernel_free(struct kernel *kernel);
+
+/*
+ * Put it into memory: an ELF file where it says, an Image its own offset behind `start`, raw bytes
+ * at `start`. The memory is all 0. -ENOSPC when there is no room.
+ */
+int kernel_load(const struct kernel *kernel, struct vm_memory *memory, uint64_t start,
+	struct kernel_place *ret, struct error *err);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * board.h - the riscv64 machine beside its devices: harts, their clock, and what lies in memory
+ * when it starts.
+ */
+#pragma once
+
+#include "device/plic.h"
+#include "machine/internal.h"
+#include "machine/kernel.h"
+#include "machine/riscv/layout.h"
+#include "machine/tree.h"
+#include "vcpu/riscv/hart.h"
+
+#define BOARD_TIME_HZ 10000000
+
+/* Nodes of the device tree that others point to. */
+enum {
+	PHANDLE_INTERRUPTS = 1, /* the controller of devices */
+	PHANDLE_SYSCON,
+	PHANDLE_HART0 = 16, /* the interrupt inputs of hart 0, and so on */
+};
+
+/* What is in memory when the machine starts; the same after each reset. */
+struct riscv_payload {
+	struct kernel kernel, firmware; /* without bytes: there is none */
+	char *initrd;
+	size_t initrd_bytes;
+	uint64_t initrd_start; /* guest-physical, where... */
+	uint64_t tree_start; /* ...they were put */
+};
+
+struct riscv_board {
+	struct machine *machine;
+	struct riscv_clock clock;
+	bool has_clock;
+	struct riscv_hart harts[VM_VCPUS_MAX];
+	unsigned nr_harts; /* that are initialized */
+	struct vm_vcpu *vcpus[VM_VCPUS_MAX];
+	struct riscv_payload payload;
+};
+
+static inline struct riscv_board *riscv_board(struct machine *machine)
+{
+	return machine->board_data;
+}
+
+/* isa.c: "cpus" of the device tree. */
+void riscv_describe_harts(struct riscv_board *board, struct machine_tree *tree);
+
+/* describe.c: the tree of all there is, the caller's to free. */
+int riscv_describe(struct machine *machine, void **ret, size_t *ret_bytes, struct error *err);
+/* "interrupts" at the controller of devices. */
+void riscv_describe_irq(struct machine_tree *tree, unsigned irq);
+
+/* boot.c */
+int riscv_payload_read(struct machine *machine, struct error *err);
+void riscv_payload_free(struct riscv_payload *payload);
+int riscv_boot(struct machine *machine, struct error *err);
+
+/* firmware.c: all harts begin in the ROM, then in `firmware`, which is told of `next` and the tree.
+ */
+int riscv_rom_write(struct machine *machine, uint64_t firmware, uint64_t next, uint64_t tree);
+
+/* sbi.c: struct riscv_hart_config.sbi */
+void riscv_sbi_call(
+	struct riscv_hart *hart, const uint64_t arguments[8], struct riscv_sbi_result *ret);

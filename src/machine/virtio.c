@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * virtio.c - which virtio devices there are, and what is the same for all of them: a place on the
+ * bus, a line, a node of the device tree.
+ */
+#include "machine/virtio.h"
+
+#include "machine/tree.h"
+
+const struct machine_virtio *const machine_virtio[] = {
+	&machine_virtio_blk,
+	&machine_virtio_net,
+	&machine_virtio_rng,
+	&machine_virtio_balloon,
+	&machine_virtio_vsock,
+	NULL,
+};
+
+struct placed {
+	const struct machine_virtio *row;
+	void *self;
+	struct virtio_mmio mmio;
+};
+
+static void reset_virtio(void *device)
+{
+	struct placed *placed = device;
+	struct virtio_device *virtio = placed->row->device(placed->self);
+
+	pthread_mutex_lock(&virtio->lock);
+	virtio_device_set_status(virtio, 0);
+	pthread_mutex_unlock(&virtio->lock);
+}
+
+static void close_virtio(void *device)
+{
+	struct placed *placed = device;
+
+	virtio_mmio_destroy(&placed->mmio);
+	placed->row->close(placed->self);
+	free(placed);
+}
+
+static void describe_virtio(struct machine *m, void *device, const struct machine_place *place,
+	struct machine_tree *tree)
+{
+	tree_node_at(tree, "virtio", place->start);
+	tree_string(tree, "compatible", "virtio,mmio");
+	tree_reg(tree, place->start, place->size);
+	tree_flag(tree, "dma-coherent");
+	m->board->describe_irq(tree, place->irq);
+	tree_end(tree);
+}
+
+static const struct machine_slot slot = {
+	.name = "virtio",
+	.reset = reset_virtio,
+	.close = close_virtio,
+	.describe = describe_virtio,
+};
+
+/* The next free place: one page after the other. */
+static int find_place(struct machine *m, struct machine_place *ret, struct error *err)
+{
+	const struct machine_board *board = m->board;
+
+	if (m->nr_virtio == board->nr_virtio)
+		return error_set(err, ENOSPC,
+			"a machine has room for %u disks, networks and the like", board->nr_virtio);
+	*ret = board->virtio;
+	ret->start += m->nr_virtio * board->virtio.size;
+	ret->irq = board->virtio_irq(m->nr_virtio);
+	m->nr_virtio++;
+	return 0;
+}
+
+int machine_virtio_open(struct machine *m, const struct machine_virtio *row, unsigned index,
+	struct machine_device *ret, struct error *err)
+{
+	struct machine_device device = { .slot = &slot };
+	struct placed *placed;
+	struct vm_irq irq;
+	int r = find_place(m, &device.place, err);
+
+	if (r < 0)
+		return r;
+	placed = calloc(1, sizeof(*placed));
+	if (!placed)
+		return error_oom(err);
+	placed->row = row;
+	r = row->open(m, index, &placed->self, err);
+	if (r < 0) {
+		free(placed);
+		return r;
+	}
+	irq = (struct vm_irq){ m->irqchip, device.place.irq };
+	virtio_mmio_init(&placed->mmio, row->device(placed->self), &irq);
+	placed->mmio.io.start = device.place.start;
+	placed->mmio.io.size = device.place.size;
+	device.device = placed;
+	r = vm_bus_add(&m->bus, &placed->mmio.io, err);
+	if (r < 0)
+		close_virtio(placed);
+	else
+		*ret = device;
+	return r;
+}
