@@ -218,32 +218,13 @@ static int save(const char *path)
 /* --- running -----------------------------------------------------------------------------------
  */
 
-static void note_code(void *context, uint64_t page, bool has_code)
-{
-	const struct vm_region *region = vm_memory_region(&memory, page, VM_PAGE_BYTES);
-
-	if (has_code)
-		vm_page_mark(vm_page(region, page), VM_PAGE_HAS_CODE);
-	else
-		vm_page_clear(vm_page(region, page), VM_PAGE_HAS_CODE);
-}
-
-static void change_code(void *context, uint64_t start, uint64_t size)
-{
-	jit_invalidate(jit, start, size);
-}
-
 static int open_jit(const char *how)
 {
-	struct jit_options options = {
-		.is_machine = true, .has_code = note_code, .debug = getenv("STRATA_JIT")
-	};
 	struct error err = { 0 };
 
 	if (strcmp(how, "translate") != 0)
 		return strcmp(how, "interpret") == 0 ? 0 : -1;
-	memory.code_changed = change_code;
-	return jit_open(&options, &jit, &err);
+	return riscv_code_open(&memory, 0, getenv("STRATA_JIT"), &jit, &err);
 }
 
 static void *run(void *argument)

@@ -66,6 +66,13 @@ struct riscv_hart_config {
 	void *sbi_context;
 };
 
+/* The translated code of a machine, for riscv_hart_config.jit of all its harts; `cache_bytes` and
+ * `debug` as in struct jit_options. Before anything runs. Errors: jit_open()'s. */
+int riscv_code_open(struct vm_memory *memory, size_t cache_bytes, const char *debug,
+	struct jit **ret, struct error *err);
+/* No hart uses it any more. Returns NULL. */
+struct jit *riscv_code_close(struct vm_memory *memory, struct jit *jit);
+
 #define RISCV_BREAKPOINTS_MAX 64
 
 struct riscv_hart {

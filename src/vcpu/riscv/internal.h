@@ -204,3 +204,6 @@ extern const struct vm_vcpu_ops riscv_hart_ops;
 
 /* snapshot.c: without `data` and `instance`. */
 extern const struct vm_saved riscv_hart_saved;
+
+/* faults.c: on the hart's thread, before it executes. -errno of sigaltstack(2). */
+int riscv_catch_faults(struct riscv_hart *hart);

@@ -215,7 +215,12 @@ static enum vm_stop run(struct vm_vcpu *vcpu, struct error *err)
 {
 	struct riscv_hart *hart = riscv_hart_of(vcpu);
 	enum vm_stop stop;
+	int r = riscv_catch_faults(hart);
 
+	if (r < 0) {
+		error_errno(err, r, "no signal stack for a hart");
+		return VM_STOP_ERROR;
+	}
 	__atomic_store_n(&hart->is_running, true, __ATOMIC_SEQ_CST);
 	riscv_update_mode(hart);
 	riscv_timer_arm(hart);
