@@ -124,8 +124,17 @@
 	/* at a; of IR_ONLY_FIRST only the first element may fault */                              \
 	X(VECTOR_LOAD, "vector_load")                                                              \
 	X(VECTOR_STORE, "vector_store") /* d */                                                    \
+	/* `condition` fields of `size` bytes side by side, the first at a, the next b (or, with   \
+	 * IR_IMMEDIATE, all fields) further; the elements of one field are an operand, those of   \
+	 * the next imm slots behind */                                                            \
+	X(VECTOR_LOAD_FIELDS, "vector_load_fields")                                                \
+	X(VECTOR_STORE_FIELDS, "vector_store_fields")                                              \
+	/* d = a op b, one element after the other. Of IR_NARROW_A and IR_NARROW_B the elements    \
+	 * have half the size, and are extended: with zeros, or IR_SIGNED, IR_SIGNED_B */          \
 	X(VECTOR_MOVE, "vector_move") /* d = b */                                                  \
-	X(VECTOR_ADD, "vector_add") /* d = a op b */                                               \
+	X(VECTOR_SELECT, "vector_select") /* d = b where c has a bit, else a */                    \
+	X(VECTOR_NUMBERS, "vector_numbers") /* 0, 1, 2, ... */                                     \
+	X(VECTOR_ADD, "vector_add")                                                                \
 	X(VECTOR_SUB, "vector_sub")                                                                \
 	X(VECTOR_SUB_REVERSE, "vector_sub_reverse") /* b - a */                                    \
 	X(VECTOR_AND, "vector_and")                                                                \
@@ -137,11 +146,23 @@
 	X(VECTOR_MINIMUM_UNSIGNED, "vector_minimum_unsigned")                                      \
 	X(VECTOR_MAXIMUM_UNSIGNED, "vector_maximum_unsigned")                                      \
 	X(VECTOR_MULTIPLY, "vector_multiply")                                                      \
+	X(VECTOR_MULTIPLY_HIGH, "vector_multiply_high")                                            \
+	X(VECTOR_MULTIPLY_HIGH_UNSIGNED, "vector_multiply_high_unsigned")                          \
+	X(VECTOR_ADD_PRODUCT, "vector_add_product") /* d + a * b */                                \
+	X(VECTOR_SUB_PRODUCT, "vector_sub_product") /* d - a * b */                                \
+	X(VECTOR_SCALE_ADD, "vector_scale_add") /* d * b + a */                                    \
+	X(VECTOR_SCALE_SUB, "vector_scale_sub") /* a - d * b */                                    \
 	X(VECTOR_SHIFT_LEFT, "vector_shift_left") /* by b modulo the width */                      \
 	X(VECTOR_SHIFT_RIGHT, "vector_shift_right")                                                \
 	X(VECTOR_SHIFT_ARITHMETIC, "vector_shift_arithmetic")                                      \
 	X(VECTOR_ROTATE_LEFT, "vector_rotate_left")                                                \
 	X(VECTOR_ROTATE_RIGHT, "vector_rotate_right")                                              \
+	X(VECTOR_REVERSE_BYTES, "vector_reverse_bytes") /* of a */                                 \
+	X(VECTOR_EXTEND,                                                                           \
+		"vector_extend") /* a, whose elements have `condition` bytes; IR_SIGNED */         \
+	X(VECTOR_NARROW, "vector_narrow") /* the lower half of a >> imm; a is twice as wide */     \
+	X(VECTOR_GATHER, "vector_gather") /* a[b], 0 beyond its end; a is one slot of bytes */     \
+	X(VECTOR_SLIDE_DOWN, "vector_slide_down") /* a[n + imm], of `condition` slots; or 0 */     \
 	/* jumps of the same block come here: nothing is known of what slots hold */               \
 	X(LABEL, "label")                                                                          \
 	/* ways out; pc is where the guest goes on */                                              \
@@ -159,7 +180,6 @@ enum ir_op {
 	IR_OPERATIONS(IR_ENUMERATOR)
 #undef IR_ENUMERATOR
 		IR_OP_COUNT,
-	IR_VECTOR_LAST = IR_LABEL - 1,
 };
 
 enum ir_condition {
@@ -189,6 +209,9 @@ enum ir_flags {
 	IR_CHECK_LENGTH = 1 << 3,
 	IR_KEEPS_LENGTH = 1 << 1,
 	IR_ONLY_FIRST = 1 << 1,
+	IR_NARROW_A = 1 << 4,
+	IR_NARROW_B = 1 << 5,
+	IR_SIGNED_B = 1 << 6,
 	/* With IR_WORD: nobody looks at the upper half of the result, it need not be extended. */
 	IR_LOW_ONLY = 1 << 2,
 };

@@ -50,7 +50,7 @@ struct jit_memory {
  */
 struct jit_frame {
 	_Alignas(16)
-		uint64_t constants[64][2]; /* operands of 16 bytes for the host's instructions */
+		uint64_t constants[96][2]; /* operands of 16 bytes for the host's instructions */
 	void *host_stack; /* of the one who runs us */
 	void *shadow_stack; /* pairs of where a call returns to, in host and in guest code */
 	const void *lookup; /* guest to host code, of this thread: struct jit_entry[] */

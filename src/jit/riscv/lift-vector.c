@@ -14,28 +14,80 @@
 enum shape {
 	SHAPE_HELPER, /* no row */
 	SHAPE_ELEMENTS, /* vd, vs2, and vs1 or what is in its place; all of SEW */
+	SHAPE_ONE, /* vd, vs2 */
+	SHAPE_NUMBERS, /* vd */
+	SHAPE_WIDE, /* vd of twice SEW */
+	SHAPE_NARROW, /* vs2 of twice SEW, and a number to shift by */
+	SHAPE_EXTEND, /* vs2 of a fraction of SEW */
+	SHAPE_MERGE, /* the mask is an operand */
+	SHAPE_GATHER,
+	SHAPE_SLIDE,
 };
 
 struct row {
-	uint8_t shape, op, condition;
+	uint8_t shape, op, condition, flags;
 };
 
 #define ROWS(FIRST, LAST, ...)                                                                     \
 	[RISCV_##FIRST - RISCV_VADD_VV... RISCV_##LAST - RISCV_VADD_VV] = { __VA_ARGS__ }
-#define VX(NAME, ...)  ROWS(NAME##_VV, NAME##_VX, SHAPE_ELEMENTS, __VA_ARGS__)
-#define VXI(NAME, ...) ROWS(NAME##_VV, NAME##_VI, SHAPE_ELEMENTS, __VA_ARGS__)
+#define VX(NAME, ...)  ROWS(NAME##_VV, NAME##_VX, __VA_ARGS__)
+#define VXI(NAME, ...) ROWS(NAME##_VV, NAME##_VI, __VA_ARGS__)
+#define NARROW_BOTH    (IR_NARROW_A | IR_NARROW_B)
+#define SIGNED_BOTH    (IR_SIGNED | IR_SIGNED_B)
 
 static const struct row rows[] = {
-	VXI(VADD, IR_VECTOR_ADD), VX(VSUB, IR_VECTOR_SUB),
+	VXI(VADD, SHAPE_ELEMENTS, IR_VECTOR_ADD), VX(VSUB, SHAPE_ELEMENTS, IR_VECTOR_SUB),
 	ROWS(VRSUB_VX, VRSUB_VI, SHAPE_ELEMENTS, IR_VECTOR_SUB_REVERSE),
-	VX(VMINU, IR_VECTOR_MINIMUM_UNSIGNED), VX(VMIN, IR_VECTOR_MINIMUM),
-	VX(VMAXU, IR_VECTOR_MAXIMUM_UNSIGNED), VX(VMAX, IR_VECTOR_MAXIMUM),
-	VXI(VAND, IR_VECTOR_AND), VXI(VOR, IR_VECTOR_OR), VXI(VXOR, IR_VECTOR_XOR),
-	VXI(VSLL, IR_VECTOR_SHIFT_LEFT), VXI(VSRL, IR_VECTOR_SHIFT_RIGHT),
-	VXI(VSRA, IR_VECTOR_SHIFT_ARITHMETIC), VX(VANDN, IR_VECTOR_AND_NOT),
-	VX(VROL, IR_VECTOR_ROTATE_LEFT),
-	ROWS(VROR_VV, VROR_VI, SHAPE_ELEMENTS, IR_VECTOR_ROTATE_RIGHT),
-	VX(VMUL, IR_VECTOR_MULTIPLY), ROWS(VMV_V_V, VMV_V_I, SHAPE_ELEMENTS, IR_VECTOR_MOVE),
+	VX(VMINU, SHAPE_ELEMENTS, IR_VECTOR_MINIMUM_UNSIGNED),
+	VX(VMIN, SHAPE_ELEMENTS, IR_VECTOR_MINIMUM),
+	VX(VMAXU, SHAPE_ELEMENTS, IR_VECTOR_MAXIMUM_UNSIGNED),
+	VX(VMAX, SHAPE_ELEMENTS, IR_VECTOR_MAXIMUM), VXI(VAND, SHAPE_ELEMENTS, IR_VECTOR_AND),
+	VXI(VOR, SHAPE_ELEMENTS, IR_VECTOR_OR), VXI(VXOR, SHAPE_ELEMENTS, IR_VECTOR_XOR),
+	VXI(VSLL, SHAPE_ELEMENTS, IR_VECTOR_SHIFT_LEFT),
+	VXI(VSRL, SHAPE_ELEMENTS, IR_VECTOR_SHIFT_RIGHT),
+	VXI(VSRA, SHAPE_ELEMENTS, IR_VECTOR_SHIFT_ARITHMETIC),
+	VX(VANDN, SHAPE_ELEMENTS, IR_VECTOR_AND_NOT),
+	VX(VROL, SHAPE_ELEMENTS, IR_VECTOR_ROTATE_LEFT),
+	VXI(VROR, SHAPE_ELEMENTS, IR_VECTOR_ROTATE_RIGHT),
+	VX(VMUL, SHAPE_ELEMENTS, IR_VECTOR_MULTIPLY),
+	VX(VMULH, SHAPE_ELEMENTS, IR_VECTOR_MULTIPLY_HIGH),
+	VX(VMULHU, SHAPE_ELEMENTS, IR_VECTOR_MULTIPLY_HIGH_UNSIGNED),
+	ROWS(VREV8_V, VREV8_V, SHAPE_ONE, IR_VECTOR_REVERSE_BYTES),
+	VX(VMACC, SHAPE_ELEMENTS, IR_VECTOR_ADD_PRODUCT),
+	VX(VNMSAC, SHAPE_ELEMENTS, IR_VECTOR_SUB_PRODUCT),
+	VX(VMADD, SHAPE_ELEMENTS, IR_VECTOR_SCALE_ADD),
+	VX(VNMSUB, SHAPE_ELEMENTS, IR_VECTOR_SCALE_SUB),
+	ROWS(VZEXT_VF2, VZEXT_VF2, SHAPE_EXTEND, IR_VECTOR_EXTEND, 1),
+	ROWS(VSEXT_VF2, VSEXT_VF2, SHAPE_EXTEND, IR_VECTOR_EXTEND, 1, IR_SIGNED),
+	ROWS(VZEXT_VF4, VZEXT_VF4, SHAPE_EXTEND, IR_VECTOR_EXTEND, 2),
+	ROWS(VSEXT_VF4, VSEXT_VF4, SHAPE_EXTEND, IR_VECTOR_EXTEND, 2, IR_SIGNED),
+	ROWS(VZEXT_VF8, VZEXT_VF8, SHAPE_EXTEND, IR_VECTOR_EXTEND, 3),
+	ROWS(VSEXT_VF8, VSEXT_VF8, SHAPE_EXTEND, IR_VECTOR_EXTEND, 3, IR_SIGNED),
+	VX(VWADDU, SHAPE_WIDE, IR_VECTOR_ADD, 0, NARROW_BOTH),
+	VX(VWADD, SHAPE_WIDE, IR_VECTOR_ADD, 0, NARROW_BOTH | SIGNED_BOTH),
+	VX(VWSUBU, SHAPE_WIDE, IR_VECTOR_SUB, 0, NARROW_BOTH),
+	VX(VWSUB, SHAPE_WIDE, IR_VECTOR_SUB, 0, NARROW_BOTH | SIGNED_BOTH),
+	VX(VWMULU, SHAPE_WIDE, IR_VECTOR_MULTIPLY, 0, NARROW_BOTH),
+	VX(VWMULSU, SHAPE_WIDE, IR_VECTOR_MULTIPLY, 0, NARROW_BOTH | IR_SIGNED),
+	VX(VWMUL, SHAPE_WIDE, IR_VECTOR_MULTIPLY, 0, NARROW_BOTH | SIGNED_BOTH),
+	VX(VWMACCU, SHAPE_WIDE, IR_VECTOR_ADD_PRODUCT, 0, NARROW_BOTH),
+	VX(VWMACC, SHAPE_WIDE, IR_VECTOR_ADD_PRODUCT, 0, NARROW_BOTH | SIGNED_BOTH),
+	/* vs1 is signed, vs2 is not */
+	VX(VWMACCSU, SHAPE_WIDE, IR_VECTOR_ADD_PRODUCT, 0, NARROW_BOTH | IR_SIGNED_B),
+	ROWS(VWMACCUS_VX, VWMACCUS_VX, SHAPE_WIDE, IR_VECTOR_ADD_PRODUCT, 0,
+		NARROW_BOTH | IR_SIGNED),
+	ROWS(VWADDU_WV, VWADDU_WX, SHAPE_WIDE, IR_VECTOR_ADD, 0, IR_NARROW_B),
+	ROWS(VWADD_WV, VWADD_WX, SHAPE_WIDE, IR_VECTOR_ADD, 0, IR_NARROW_B | IR_SIGNED_B),
+	ROWS(VWSUBU_WV, VWSUBU_WX, SHAPE_WIDE, IR_VECTOR_SUB, 0, IR_NARROW_B),
+	ROWS(VWSUB_WV, VWSUB_WX, SHAPE_WIDE, IR_VECTOR_SUB, 0, IR_NARROW_B | IR_SIGNED_B),
+	ROWS(VWSLL_VI, VWSLL_VI, SHAPE_WIDE, IR_VECTOR_SHIFT_LEFT, 0, IR_NARROW_A),
+	ROWS(VNSRL_WX, VNSRL_WI, SHAPE_NARROW, IR_VECTOR_NARROW),
+	ROWS(VNSRA_WX, VNSRA_WI, SHAPE_NARROW, IR_VECTOR_NARROW),
+	ROWS(VMERGE_VVM, VMERGE_VIM, SHAPE_MERGE, IR_VECTOR_SELECT),
+	ROWS(VMV_V_V, VMV_V_I, SHAPE_ELEMENTS, IR_VECTOR_MOVE),
+	ROWS(VID_V, VID_V, SHAPE_NUMBERS, IR_VECTOR_NUMBERS),
+	ROWS(VRGATHER_VV, VRGATHER_VV, SHAPE_GATHER, IR_VECTOR_GATHER),
+	ROWS(VSLIDEDOWN_VI, VSLIDEDOWN_VI, SHAPE_SLIDE, IR_VECTOR_SLIDE_DOWN),
 	[RISCV_VFWREDOSUM_VS - RISCV_VADD_VV] = { SHAPE_HELPER }, /* the last */
 };
 
@@ -168,20 +220,67 @@ static void set_first_operand(struct ir *ir, const struct riscv_insn *insn)
 	}
 }
 
+/* Bytes of a whole group, at least a register. */
+static bool is_whole(const struct riscv_lift_vector *v)
+{
+	return riscv_vector_lmul(&v->model) >= 0;
+}
+
+/* What a row asks for beyond what is legal. */
+static bool has_operation(
+	const struct riscv_lift_vector *v, const struct riscv_insn *insn, const struct row *row)
+{
+	unsigned sew = riscv_vector_sew(&v->model);
+
+	switch ((enum shape)row->shape) {
+	case SHAPE_HELPER:
+		return false;
+	case SHAPE_NARROW: /* the lower half: as long as it comes from the upper, signs are none */
+		return riscv_format(insn->op) == RISCV_FORMAT_VVU ? (unsigned)insn->imm <= 8u << sew
+								  : insn->rs1 == 0;
+	case SHAPE_GATHER:
+		return sew == 0 && riscv_vector_lmul(&v->model) == 0;
+	case SHAPE_SLIDE:
+		return is_whole(v);
+	default:
+		return v->model.vl > 0;
+	}
+}
+
 static bool lift_row(struct riscv_lift_vector *v, struct ir_block *block,
 	const struct riscv_insn *insn, uint64_t pc, const struct row *row)
 {
+	unsigned sew = riscv_vector_sew(&v->model);
 	struct ir *ir;
 
-	if (row->shape == SHAPE_HELPER || !v->model.vl)
+	if (!v->model.vl || !has_operation(v, insn, row))
 		return false;
 	expect(v, block, insn, pc);
-	ir = add(v, block, (enum ir_op)row->op, insn, pc, riscv_vector_sew(&v->model));
-	ir->condition = row->condition;
+	ir = add(v, block, (enum ir_op)row->op, insn, pc, sew + (row->shape == SHAPE_WIDE));
+	ir->flags |= row->flags;
 	ir->d = vector_slot(insn->rd);
-	if (row->op != IR_VECTOR_MOVE)
+	if (row->op != IR_VECTOR_MOVE && row->shape != SHAPE_NUMBERS)
 		ir->a = vector_slot(insn->rs2);
-	set_first_operand(ir, insn);
+	switch ((enum shape)row->shape) {
+	case SHAPE_ONE:
+	case SHAPE_NUMBERS:
+		break;
+	case SHAPE_EXTEND:
+		ir->condition = (uint8_t)(1u << (sew - row->condition));
+		break;
+	case SHAPE_SLIDE:
+		ir->condition = (uint8_t)(1u << riscv_vector_lmul(&v->model));
+		ir->imm = insn->imm;
+		break;
+	case SHAPE_NARROW:
+		ir->imm = insn->imm;
+		break;
+	default:
+		set_first_operand(ir, insn);
+		break;
+	}
+	if (row->shape == SHAPE_MERGE)
+		ir->c = IR_FIRST_VECTOR;
 	return true;
 }
 
@@ -200,42 +299,86 @@ static bool lift_whole_move(struct riscv_lift_vector *v, struct ir_block *block,
 	return true;
 }
 
-/* Unit-stride ones of one field. */
-static bool lift_memory(struct riscv_lift_vector *v, struct ir_block *block,
+/* More than one, or not one element behind the other. */
+static bool lift_fields(struct riscv_lift_vector *v, struct ir_block *block,
 	const struct riscv_insn *insn, uint64_t pc)
 {
-	unsigned width = riscv_vector_memory_width(insn);
-	bool is_store = insn->op >= RISCV_VSE8_V, is_whole = false;
+	unsigned width = riscv_vector_memory_width(insn), fields = 1u + (insn->rs3 >> 2);
+	int multiplier = riscv_vector_lmul(&v->model) + (int)width -
+		(int)riscv_vector_sew(&v->model);
+	bool is_store = insn->op >= RISCV_VSE8_V;
 	struct ir *ir;
 
-	switch (insn->op) {
-	case RISCV_VL1RE8_V ... RISCV_VL8RE64_V:
-	case RISCV_VS1R_V ... RISCV_VS8R_V:
-		is_whole = true;
-		break;
-	case RISCV_VLE8_V ... RISCV_VLEFF64_V:
-	case RISCV_VSE8_V ... RISCV_VSE64_V:
-		if (insn->rs3 >> 2 || !v->model.vl)
-			return false;
-		break;
-	default:
-		return false;
-	}
-	if (!insn->rs1 || !insn->vm)
-		return false;
 	expect(v, block, insn, pc);
-	ir = add(v, block, is_store ? IR_VECTOR_STORE : IR_VECTOR_LOAD, insn, pc, width);
+	ir = add(v, block, is_store ? IR_VECTOR_STORE_FIELDS : IR_VECTOR_LOAD_FIELDS, insn, pc,
+		width);
 	ir->d = vector_slot(insn->rd);
 	ir->a = insn->rs1;
-	if (is_whole) {
-		ir->size = 1;
-		ir->count = (uint8_t)(RISCV_VLEN_BYTES * (1 + (insn->rs3 >> 2)));
-		ir->flags = 0;
-	} else if (insn->op >= RISCV_VLEFF8_V && insn->op <= RISCV_VLEFF64_V) {
+	ir->condition = (uint8_t)fields;
+	ir->imm = multiplier > 0 ? 1 << multiplier : 1;
+	if (riscv_format(insn->op) == RISCV_FORMAT_VLSX)
+		ir->b = insn->rs2;
+	else
+		ir->flags |= IR_IMMEDIATE;
+	return true;
+}
+
+/* One field, one element behind the other. */
+static bool lift_unit(struct riscv_lift_vector *v, struct ir_block *block,
+	const struct riscv_insn *insn, uint64_t pc)
+{
+	struct ir *ir;
+
+	expect(v, block, insn, pc);
+	ir = add(v, block, insn->op >= RISCV_VSE8_V ? IR_VECTOR_STORE : IR_VECTOR_LOAD, insn, pc,
+		riscv_vector_memory_width(insn));
+	ir->d = vector_slot(insn->rd);
+	ir->a = insn->rs1;
+	if (insn->op >= RISCV_VLEFF8_V && insn->op <= RISCV_VLEFF64_V) {
 		ir->flags |= IR_ONLY_FIRST;
 		forget_length(v);
 	}
 	return true;
+}
+
+/* Whole registers, whatever the length is. */
+static bool lift_whole(struct riscv_lift_vector *v, struct ir_block *block,
+	const struct riscv_insn *insn, uint64_t pc)
+{
+	struct ir *ir;
+
+	expect(v, block, insn, pc);
+	ir = add(
+		v, block, insn->op >= RISCV_VSE8_V ? IR_VECTOR_STORE : IR_VECTOR_LOAD, insn, pc, 0);
+	ir->d = vector_slot(insn->rd);
+	ir->a = insn->rs1;
+	ir->count = (uint8_t)(RISCV_VLEN_BYTES * (1 + (insn->rs3 >> 2)));
+	ir->flags = 0;
+	return true;
+}
+
+static bool lift_memory(struct riscv_lift_vector *v, struct ir_block *block,
+	const struct riscv_insn *insn, uint64_t pc)
+{
+	bool has_fields = insn->rs3 >> 2;
+
+	if (!insn->rs1 || !insn->vm || !v->model.vl)
+		return false;
+	switch (insn->op) {
+	case RISCV_VL1RE8_V ... RISCV_VL8RE64_V:
+	case RISCV_VS1R_V ... RISCV_VS8R_V:
+		return lift_whole(v, block, insn, pc);
+	case RISCV_VLEFF8_V ... RISCV_VLEFF64_V:
+		return !has_fields && lift_unit(v, block, insn, pc);
+	case RISCV_VLE8_V ... RISCV_VLE64_V:
+	case RISCV_VSE8_V ... RISCV_VSE64_V:
+		return has_fields ? lift_fields(v, block, insn, pc) : lift_unit(v, block, insn, pc);
+	case RISCV_VLSE8_V ... RISCV_VLSE64_V:
+	case RISCV_VSSE8_V ... RISCV_VSSE64_V:
+		return insn->rs2 && lift_fields(v, block, insn, pc);
+	default:
+		return false;
+	}
 }
 
 /* --- the type ----------------------------------------------------------------------------------

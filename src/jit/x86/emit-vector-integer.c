@@ -34,6 +34,8 @@ static const struct simple simples[] = {
 	[IR_VECTOR_MAXIMUM_UNSIGNED -
 		FIRST] = { { X86_MAP_0F, X86_MAP_0F38, X86_MAP_0F38 }, { 0xde, 0x3e, 0x3f }, true },
 	[IR_VECTOR_MULTIPLY - FIRST] = { { 0, X86_MAP_0F, X86_MAP_0F38 }, { 0, 0xd5, 0x40 }, true },
+	[IR_VECTOR_MULTIPLY_HIGH - FIRST] = { { 0, X86_MAP_0F }, { 0, 0xe5 }, true },
+	[IR_VECTOR_MULTIPLY_HIGH_UNSIGNED - FIRST] = { { 0, X86_MAP_0F }, { 0, 0xe4 }, true },
 };
 
 static void emit_simple(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
@@ -51,6 +53,11 @@ static void emit_simple(struct emitter *e, const struct ir *ir, const struct vec
 static void emit_move_piece(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
 {
 	vector_move(e, p->to, p->b);
+}
+
+static void emit_copy_piece(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	vector_move(e, p->to, p->a);
 }
 
 /* Minima and maxima of 64 bits: b, and a where that is the one. */
@@ -80,6 +87,168 @@ static void emit_pick_long_unsigned(
 		vector_38(e, 0x37, XMM0, XMM0, x86_r(XMM1));
 	vector_0f(e, OP_XOR, XMM1, XMM1, sign);
 	vector_3a(e, 0x4c, p->to, XMM1, p->a, XMM0 << 4);
+}
+
+/* --- products ---------------------------------------------------------------------------------
+ */
+
+/* Of the lower halves of 64 bits. */
+static void emit_multiply_halves(
+	struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	uint8_t b = vector_in(e, p->b, XMM1);
+
+	if (ir->flags & IR_SIGNED)
+		vector_38(e, 0x28, p->to, b, p->a);
+	else
+		vector_0f(e, 0xf4, p->to, b, p->a);
+}
+
+/* The lower halves, and crosswise what goes to the upper half. */
+static void emit_multiply_long(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	uint8_t b = vector_in(e, p->b, XMM1);
+
+	vector_0f(e, 0x70, XMM0, 0, x86_r(b)); /* vpshufd: halves exchanged */
+	x86_byte(&e->code, 0xb1);
+	vector_38(e, 0x40, XMM0, XMM0, p->a);
+	vector_38(e, 0x02, XMM0, XMM0, x86_r(XMM0)); /* vphaddd */
+	vector_38(e, 0x35, XMM0, 0, x86_r(XMM0)); /* vpmovzxdq */
+	vector_shift(e, 3, 6, XMM0, XMM0, 32);
+	vector_0f(e, 0xf4, XMM1, b, p->a);
+	vector_0f(e, 0xd4, p->to, XMM0, x86_r(XMM1));
+}
+
+static struct vector_recipe multiply_recipe(const struct ir *ir)
+{
+	bool is_narrow = ir->flags & IR_NARROW_A && ir->flags & IR_NARROW_B;
+
+	if (vector_width(ir) < 3)
+		return (struct vector_recipe){ vector_width(ir) ? emit_simple : NULL };
+	if (!is_narrow)
+		return (struct vector_recipe){ emit_multiply_long, .spoils_number = true };
+	if (!(ir->flags & IR_SIGNED) != !(ir->flags & IR_SIGNED_B))
+		return (struct vector_recipe){ 0 };
+	return (struct vector_recipe){ emit_multiply_halves };
+}
+
+/* d and a product: of a and b, or of d and b with a added. */
+static void emit_product(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	bool scales = ir->op == IR_VECTOR_SCALE_ADD || ir->op == IR_VECTOR_SCALE_SUB;
+	bool subtracts = ir->op == IR_VECTOR_SUB_PRODUCT || ir->op == IR_VECTOR_SCALE_SUB;
+	const struct simple *sum = &simples[(subtracts ? IR_VECTOR_SUB : IR_VECTOR_ADD) - FIRST];
+	struct vector_piece product = *p;
+	struct ir multiply = *ir;
+	struct x86_operand addend = p->d;
+
+	if (scales) {
+		addend = p->a;
+		product.a = p->d;
+	}
+	multiply.op = IR_VECTOR_MULTIPLY;
+	product.to = XMM0;
+	multiply_recipe(&multiply).piece(e, &multiply, &product);
+	if (subtracts)
+		vector_0f(e, sum->opcode[vector_width(ir)], p->to, vector_in(e, addend, XMM1),
+			x86_r(XMM0));
+	else
+		vector_0f(e, sum->opcode[vector_width(ir)], p->to, XMM0, addend);
+}
+
+static struct vector_recipe product_recipe(const struct ir *ir)
+{
+	struct vector_recipe multiply = multiply_recipe(ir);
+
+	return (struct vector_recipe){ multiply.piece ? emit_product : NULL,
+		.spoils_number = true };
+}
+
+/* --- moves ------------------------------------------------------------------------------------ */
+
+static void emit_reverse_piece(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	vector_38(e, 0x00, p->to, vector_in(e, p->a, XMM0),
+		constant_memory(e, CONSTANT_REVERSE + vector_width(ir)));
+}
+
+static void emit_numbers_piece(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	vector_move(
+		e, p->to, constant_memory(e, CONSTANT_NUMBERS + 8 * vector_width(ir) + p->number));
+}
+
+static void emit_select_piece(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	vector_move(e, XMM0, p->b);
+	vector_spread_mask(e, ir, p->number);
+	if (!p->a.is_memory) {
+		vector_3a(e, 0x4c, p->to, p->a.reg, x86_r(XMM0), XMM1 << 4); /* vpblendvb */
+		return;
+	}
+	vector_0f(e, OP_AND, XMM0, XMM0, x86_r(XMM1));
+	vector_0f(e, OP_AND_NOT, XMM1, XMM1, p->a);
+	vector_0f(e, OP_OR, p->to, XMM0, x86_r(XMM1));
+}
+
+static void emit_extend_piece(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	vector_extend(e, ir->a, p->number, (unsigned)__builtin_ctz(ir->condition), vector_width(ir),
+		ir->flags & IR_SIGNED, p->to);
+}
+
+/* From two pieces of a, or from one where the second would be beyond it. */
+static void emit_narrow_piece(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	static const uint8_t packs[] = { 0x67, 0x2b }; /* vpackuswb, vpackusdw */
+	unsigned width = vector_width(ir), n = 2 * p->number;
+	bool is_half = vector_bytes(ir) - p->number * PIECE_BYTES <= PIECE_BYTES / 2;
+	uint8_t count = (uint8_t)ir->imm;
+	struct x86_operand low = constant_memory(e, CONSTANT_LOW_HALVES + width + 1);
+
+	for (unsigned i = 0; i < 2; i++) {
+		uint8_t reg = i ? XMM1 : XMM0,
+			from = vector_in(e, vector_where(e, ir->a, is_half ? n : n + i), reg);
+
+		if (count)
+			vector_shift(e, width + 1, 2, reg, from, count);
+		if (width < 2)
+			vector_0f(e, OP_AND, reg, count ? reg : from, low);
+		else if (!count)
+			vector_move(e, reg, x86_r(from));
+	}
+	if (width == 2) { /* vshufps */
+		x86_vex(&e->code, false, X86_PP_NONE, X86_MAP_0F, 0xc6, p->to, XMM0, x86_r(XMM1));
+		x86_byte(&e->code, 0x88);
+	} else {
+		vector_op(e, width ? X86_MAP_0F38 : X86_MAP_0F, packs[width], p->to, XMM0,
+			x86_r(XMM1));
+	}
+}
+
+/* An index beyond the end gets its highest bit. */
+static void emit_gather_piece(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	vector_0f(e, 0xdc, XMM1, vector_in(e, p->b, XMM1), constant_memory(e, CONSTANT_BEYOND));
+	vector_38(e, 0x00, p->to, vector_in(e, p->a, XMM0), x86_r(XMM1));
+}
+
+/* Of the `condition` slots of a two neighbours, as one long one (vpalignr), or the last. */
+static void emit_slide_piece(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	unsigned bytes = (unsigned)ir->imm * ir->size, rest = bytes % PIECE_BYTES;
+	unsigned slot = p->number + bytes / PIECE_BYTES;
+
+	if (slot >= ir->condition)
+		vector_0f(e, OP_XOR, p->to, XMM0, x86_r(XMM0));
+	else if (slot + 1 < ir->condition && rest)
+		vector_3a(e, 0x0f, p->to, vector_in(e, vector_where(e, ir->a, slot + 1), XMM0),
+			vector_where(e, ir->a, slot), (uint8_t)rest);
+	else if (rest)
+		vector_shift(e, 3, 3, p->to, vector_in(e, vector_where(e, ir->a, slot), XMM0),
+			(uint8_t)rest);
+	else
+		vector_move(e, p->to, vector_where(e, ir->a, slot));
 }
 
 /* --- shifts ------------------------------------------------------------------------------------
@@ -190,6 +359,25 @@ struct vector_recipe vector_integer_recipe(const struct ir *ir)
 	switch (ir->op) {
 	case IR_VECTOR_MOVE:
 		return (struct vector_recipe){ emit_move_piece };
+	case IR_VECTOR_SELECT:
+		return (struct vector_recipe){ emit_select_piece, .spoils_number = true };
+	case IR_VECTOR_NUMBERS:
+		return (struct vector_recipe){ emit_numbers_piece, .has_no_b = true };
+	case IR_VECTOR_REVERSE_BYTES:
+		return (struct vector_recipe){ width ? emit_reverse_piece : emit_copy_piece,
+			.has_no_b = true };
+	case IR_VECTOR_EXTEND:
+		return (struct vector_recipe){ emit_extend_piece, .has_no_b = true };
+	case IR_VECTOR_NARROW:
+		return (struct vector_recipe){ emit_narrow_piece, .has_no_b = true };
+	case IR_VECTOR_GATHER:
+		return (struct vector_recipe){ emit_gather_piece };
+	case IR_VECTOR_SLIDE_DOWN:
+		return (struct vector_recipe){ emit_slide_piece, .has_no_b = true };
+	case IR_VECTOR_MULTIPLY:
+		return multiply_recipe(ir);
+	case IR_VECTOR_ADD_PRODUCT ... IR_VECTOR_SCALE_SUB:
+		return product_recipe(ir);
 	case IR_VECTOR_MINIMUM:
 	case IR_VECTOR_MAXIMUM:
 		if (width == 3)

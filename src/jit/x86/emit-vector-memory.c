@@ -96,6 +96,110 @@ void emit_vector_store(struct emitter *e, const struct ir *ir)
 	resume_here(e, cold);
 }
 
+/* --- fields ------------------------------------------------------------------------------------
+ */
+
+#define FIELD_MOVES_MAX 64
+
+static struct x86_operand element(
+	const struct emitter *e, const struct ir *ir, unsigned field, unsigned n)
+{
+	struct x86_operand memory = slot_memory(e, ir->d + field * (unsigned)ir->imm);
+
+	memory.disp += (int32_t)(n * ir->size);
+	return memory;
+}
+
+static void add_step(struct emitter *e, const struct ir *ir)
+{
+	if (ir->flags & IR_IMMEDIATE)
+		x86_arithmetic_immediate(
+			&e->code, 8, X86_ADD, x86_r(RAX), ir->condition * ir->size);
+	else
+		x86_arithmetic(&e->code, 8, X86_ADD, RAX, where(e, ir->b));
+}
+
+/* Fault here if at all: rax is the first of four elements, all their fields, rcx from one to the
+ * next. */
+static void touch_four(struct emitter *e, const struct ir *ir)
+{
+	int32_t last = ir->condition * ir->size - 1;
+
+	for (unsigned n = 0; n < 4; n++) {
+		struct x86_operand at = x86_m(RAX, 0);
+
+		if (n)
+			at.index = RCX, at.scale = n > 1;
+		if (n == 3)
+			x86_arithmetic(&e->code, 8, X86_ADD, RAX, x86_r(RCX));
+		x86_legacy(&e->code, 1, X86_PP_NONE, X86_MAP_ONE, 0x84, RAX, at); /* test */
+		at.disp = last;
+		x86_legacy(&e->code, 1, X86_PP_NONE, X86_MAP_ONE, 0x84, RAX, at);
+	}
+	x86_arithmetic(&e->code, 8, X86_SUB, RAX, x86_r(RCX));
+}
+
+/* Singles, four of each field: put together in a register, so that the whole slot can be read at
+ * once behind it. */
+static void load_four(struct emitter *e, const struct ir *ir)
+{
+	for (unsigned pass = 0; pass < 2; pass++) {
+		for (unsigned field = 0; field < ir->condition; field++) {
+			struct x86_operand from = x86_m(RAX, (int32_t)(4 * field)),
+					   slot = slot_memory(e, ir->d + field * (unsigned)ir->imm);
+
+			from.index = RCX;
+			if (pass) {
+				from.scale = 1;
+				vector_0f(e, OP_LOAD, XMM0, 0, slot);
+				vector_3a(e, 0x22, XMM0, XMM0, from, 3); /* vpinsrd */
+			} else {
+				vector_0f(e, 0x6e, XMM0, 0, x86_m(RAX, from.disp));
+				vector_3a(e, 0x22, XMM0, XMM0, from, 1);
+				from.scale = 1;
+				vector_3a(e, 0x22, XMM0, XMM0, from, 2);
+			}
+			vector_0f(e, OP_STORE, XMM0, 0, slot);
+		}
+		x86_arithmetic(&e->code, 8, X86_ADD, RAX, x86_r(RCX));
+	}
+}
+
+void emit_vector_fields(struct emitter *e, const struct ir *ir)
+{
+	bool is_load = ir->op == IR_VECTOR_LOAD_FIELDS;
+	struct cold *cold;
+
+	if (ir->count * ir->condition > FIELD_MOVES_MAX) {
+		vector_to_helper(e, ir);
+		return;
+	}
+	cold = vector_check_length(e, ir);
+	x86_load(&e->code, 8, RAX, where(e, ir->a));
+	if (is_load && ir->size == 4 && ir->count == 4) {
+		if (ir->flags & IR_IMMEDIATE)
+			x86_constant(&e->code, RCX, (uint64_t)ir->condition * ir->size);
+		else
+			x86_load(&e->code, 8, RCX, where(e, ir->b));
+		touch_four(e, ir);
+		load_four(e, ir);
+	} else {
+		for (unsigned n = 0; n < ir->count; n++) {
+			for (unsigned field = 0; field < ir->condition; field++) {
+				struct x86_operand at = x86_m(RAX, (int32_t)(field * ir->size));
+
+				x86_load(&e->code, ir->size, RCX,
+					is_load ? at : element(e, ir, field, n));
+				x86_store(&e->code, ir->size,
+					is_load ? element(e, ir, field, n) : at, RCX);
+			}
+			if (n + 1u < ir->count)
+				add_step(e, ir);
+		}
+	}
+	resume_here(e, cold);
+}
+
 /* --- for the length there is ------------------------------------------------------------------ */
 
 /* ecx = bytes that count */

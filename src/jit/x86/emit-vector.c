@@ -57,6 +57,12 @@ void vector_spread(struct emitter *e, const struct ir *ir)
 		vector_38(e, broadcasts[3], XMM1, 0, x86_r(XMM1));
 		return;
 	}
+	if (ir->flags & IR_NARROW_B) {
+		x86_extend(&e->code, ir->size / 2u, ir->flags & IR_SIGNED_B, RAX, where(e, ir->b));
+		x86_vex(&e->code, true, X86_PP_66, X86_MAP_0F, 0x6e, XMM1, 0, x86_r(RAX));
+		vector_38(e, broadcasts[width], XMM1, 0, x86_r(XMM1));
+		return;
+	}
 	if (is_float_slot(e, ir->b) || e->map[ir->b] < 0) {
 		vector_38(e, broadcasts[width], XMM1, 0, where(e, ir->b));
 		return;
@@ -67,8 +73,7 @@ void vector_spread(struct emitter *e, const struct ir *ir)
 
 /* --- what counts ----------------------------------------------------------------------------- */
 
-/* xmm1 = all ones in the elements of piece n whose bits are set in the mask. */
-static void spread_mask(struct emitter *e, const struct ir *ir, unsigned n)
+void vector_spread_mask(struct emitter *e, const struct ir *ir, unsigned n)
 {
 	struct x86_operand mask = slot_memory(e, ir->c);
 	unsigned width = vector_width(ir), elements = PIECE_BYTES >> width;
@@ -150,7 +155,7 @@ void vector_put(struct emitter *e, const struct ir *ir, unsigned n, uint8_t from
 		return;
 	}
 	if (ir->c != IR_ZERO) {
-		spread_mask(e, ir, n);
+		vector_spread_mask(e, ir, n);
 		if (is_partial)
 			vector_0f(e, OP_AND, XMM1, XMM1, below_length(e, ir, n));
 		else if (bytes < PIECE_BYTES)
@@ -183,29 +188,73 @@ void vector_to_helper(struct emitter *e, const struct ir *ir)
 	emit_helper(e, &helper);
 }
 
+/* vpmovzx, vpmovsx: elements of 1 << from bytes to 1 << to. */
+static uint8_t extension(unsigned from, unsigned to, bool is_signed)
+{
+	static const uint8_t first[] = { 0, 3, 5 };
+
+	return (uint8_t)((is_signed ? 0x20 : 0x30) + first[from] + to - from - 1);
+}
+
+void vector_extend(struct emitter *e, unsigned slot, unsigned n, unsigned from, unsigned to,
+	bool is_signed, uint8_t reg)
+{
+	unsigned at = n * (PIECE_BYTES >> (to - from));
+	struct x86_operand operand = where(e, slot + at / PIECE_BYTES);
+
+	at %= PIECE_BYTES;
+	if (operand.is_memory) {
+		operand.disp += (int32_t)at;
+	} else if (at) {
+		vector_shift(e, 3, 3, reg, operand.reg, (uint8_t)at); /* vpsrldq */
+		operand = x86_r(reg);
+	}
+	vector_38(e, extension(from, to, is_signed), reg, 0, operand);
+}
+
+/* The operands of piece n. */
+static void prepare(struct emitter *e, const struct ir *ir, unsigned n, struct vector_piece *p)
+{
+	unsigned width = vector_width(ir);
+
+	*p = (struct vector_piece){ .number = n, .to = XMM0, .b = x86_r(XMM1) };
+	p->d = vector_where(e, ir->d, n);
+	if (ir->flags & IR_NARROW_A) {
+		vector_extend(e, ir->a, n, width - 1, width, ir->flags & IR_SIGNED, XMM0);
+		p->a = x86_r(XMM0);
+	} else if (is_vector_slot(ir->a)) {
+		p->a = vector_where(e, ir->a, n);
+	}
+	if (!is_vector_slot(ir->b))
+		return;
+	if (ir->flags & IR_NARROW_B)
+		vector_extend(e, ir->b, n, width - 1, width, ir->flags & IR_SIGNED_B, XMM1);
+	else
+		p->b = vector_where(e, ir->b, n);
+}
+
 /* Piece after piece. */
 static void emit_pieces(struct emitter *e, const struct ir *ir, bool is_partial)
 {
 	struct vector_recipe recipe = vector_integer_recipe(ir);
 	bool is_plain = ir->c == IR_ZERO && !is_partial;
-	bool has_number = !is_vector_slot(ir->b) &&
+	bool has_number = !is_vector_slot(ir->b) && !recipe.has_no_b &&
 		!(recipe.takes_immediate && ir->flags & IR_IMMEDIATE);
+	struct ir put = *ir;
 
+	if (ir->op == IR_VECTOR_SELECT) /* its mask has been used up */
+		put.c = IR_ZERO;
 	for (unsigned n = 0; n < vector_pieces(ir); n++) {
-		struct vector_piece p = { .to = XMM0, .b = x86_r(XMM1) };
 		bool is_whole = is_plain && vector_bytes(ir) - n * PIECE_BYTES >= PIECE_BYTES;
+		struct vector_piece p;
 
-		p.d = vector_where(e, ir->d, n);
-		if (ir->a != IR_ZERO)
-			p.a = vector_where(e, ir->a, n);
-		if (is_vector_slot(ir->b))
-			p.b = vector_where(e, ir->b, n);
-		else if (has_number && (n == 0 || !is_plain || recipe.spoils_number))
+		if (has_number && (n == 0 || !is_plain || recipe.spoils_number))
 			vector_spread(e, ir);
+		prepare(e, ir, n, &p);
 		if (is_whole && !p.d.is_memory)
 			p.to = p.d.reg;
 		recipe.piece(e, ir, &p);
-		vector_put(e, ir, n, p.to, is_partial);
+		vector_put(e, &put, n, p.to, is_partial);
 	}
 }
 
@@ -230,6 +279,10 @@ void emit_vector_partial(struct emitter *e, const struct cold *cold)
 		break;
 	case IR_VECTOR_STORE:
 		emit_vector_store_partial(e, cold->ir);
+		break;
+	case IR_VECTOR_LOAD_FIELDS:
+	case IR_VECTOR_STORE_FIELDS:
+		vector_to_helper(e, cold->ir);
 		break;
 	default:
 		emit_pieces(e, cold->ir, true);

@@ -98,6 +98,11 @@ void vector_move(struct emitter *e, uint8_t to, struct x86_operand from);
 void vector_put(struct emitter *e, const struct ir *ir, unsigned n, uint8_t from, bool is_partial);
 /* The number in the place of b, in each element of xmm1. Uses rax. */
 void vector_spread(struct emitter *e, const struct ir *ir);
+/* All ones in the elements of piece n whose bits are set in the mask: in xmm1. */
+void vector_spread_mask(struct emitter *e, const struct ir *ir, unsigned n);
+/* A piece of elements of 1 << to bytes from the operand at slot, where they have 1 << from. */
+void vector_extend(struct emitter *e, unsigned slot, unsigned n, unsigned from, unsigned to,
+	bool is_signed, uint8_t reg);
 /* Go to a part that does it for the length there is. NULL: the length is what it should be. */
 struct cold *vector_check_length(struct emitter *e, const struct ir *ir);
 void vector_to_helper(struct emitter *e, const struct ir *ir);
@@ -107,6 +112,7 @@ struct vector_recipe {
 	emit_piece *piece;
 	bool takes_immediate; /* by itself: no need to spread it */
 	bool spoils_number; /* what is spread in xmm1 */
+	bool has_no_b;
 };
 
 /* emit-vector-integer.c: an empty one where there is no way here. */

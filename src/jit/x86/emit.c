@@ -100,7 +100,9 @@ static emit_function *const emitters[] = {
 	[IR_VECTOR_CONFIGURE] = emit_vector_configure,
 	[IR_VECTOR_LOAD] = emit_vector_load,
 	[IR_VECTOR_STORE] = emit_vector_store,
-	[IR_VECTOR_MOVE... IR_VECTOR_LAST] = emit_vector_elements,
+	[IR_VECTOR_LOAD_FIELDS] = emit_vector_fields,
+	[IR_VECTOR_STORE_FIELDS] = emit_vector_fields,
+	[IR_VECTOR_MOVE... IR_VECTOR_SLIDE_DOWN] = emit_vector_elements,
 	[IR_LABEL] = emit_label,
 	[IR_BRANCH] = emit_branch,
 	[IR_JUMP] = emit_jump,
@@ -189,6 +191,22 @@ static void weigh_vectors(const struct ir *ir, uint32_t weight, uint32_t *weight
 	}
 }
 
+static void forget_weights(unsigned slot, unsigned nr, uint32_t *weights)
+{
+	if (!is_vector_slot(slot))
+		return;
+	for (unsigned i = slot; i < slot + nr && i < JIT_SLOTS_MAX; i++)
+		weights[i] = 0;
+}
+
+/* Masks, and what is moved by parts of a slot. */
+static void leave_in_memory(const struct ir *ir, uint32_t *weights)
+{
+	forget_weights(ir->c, 1, weights);
+	if (ir->op == IR_VECTOR_LOAD_FIELDS || ir->op == IR_VECTOR_STORE_FIELDS)
+		forget_weights(ir->d, ir->condition * (unsigned)ir->imm, weights);
+}
+
 /* How often each slot is used, a turn of a loop counted eight times. */
 static void weigh(const struct ir_block *block, uint32_t *weights)
 {
@@ -238,8 +256,7 @@ static void choose_map(struct emitter *e)
 	}
 	weigh(e->in, weights);
 	for (unsigned i = 0; i < e->in->nr; i++)
-		if (is_vector_slot(e->in->ops[i].c))
-			weights[e->in->ops[i].c] = 0;
+		leave_in_memory(&e->in->ops[i], weights);
 	/* Equal ones stay where they are. */
 	memcpy(order, guest->hot, guest->nr_slots);
 	for (unsigned i = 1; i < guest->nr_slots; i++) {
@@ -298,7 +315,7 @@ static void emit_all(struct emitter *e)
 		const struct ir *ir = &e->in->ops[i];
 
 		if (((ir->op >= IR_LOAD && ir->op <= IR_STORE_CONDITIONAL) ||
-			    ir->op == IR_VECTOR_LOAD || ir->op == IR_VECTOR_STORE) &&
+			    (ir->op >= IR_VECTOR_LOAD && ir->op <= IR_VECTOR_STORE_FIELDS)) &&
 			!is_machine(e))
 			note_place(e, ir);
 		emitters[ir->op](e, ir);

@@ -32,8 +32,8 @@ enum {
 	CONSTANT_ABSOLUTE_DOUBLE,
 	CONSTANT_SIGN_DOUBLES, /* both */
 	/* For vectors: bytes to bits and back; widths less 1 in each element, and in 64 bits; bytes
-	 * in the reverse order; rotated by 8, 16, 24; the low bits of bytes; 128 ones, 128 zeros.
-	 */
+	 * in the reverse order; rotated by 8, 16, 24; the low bits of bytes; 128 ones, 128 zeros;
+	 * elements that are numbered, of all widths; the lower half of each; 0x70 in bytes. */
 	CONSTANT_SPREAD_BITS,
 	CONSTANT_BITS_8,
 	CONSTANT_BITS_16,
@@ -45,7 +45,10 @@ enum {
 	CONSTANT_ROTATE = CONSTANT_REVERSE + 4,
 	CONSTANT_LOW = CONSTANT_ROTATE + 4,
 	CONSTANT_TAIL = CONSTANT_LOW + 8,
-	CONSTANTS = CONSTANT_TAIL + 16,
+	CONSTANT_NUMBERS = CONSTANT_TAIL + 16,
+	CONSTANT_LOW_HALVES = CONSTANT_NUMBERS + 4 * 8,
+	CONSTANT_BEYOND = CONSTANT_LOW_HALVES + 4,
+	CONSTANTS = CONSTANT_BEYOND + 1,
 };
 
 #define MXCSR_MASKS 0x1f80u
@@ -245,8 +248,8 @@ emit_function emit_float_binary, emit_float_square_root, emit_float_fused, emit_
 	emit_float_sign, emit_float_set, emit_float_to_integer, emit_float_from_integer,
 	emit_float_convert, emit_float_to_bits, emit_float_from_bits, emit_float_read_flags,
 	emit_float_write_flags;
-emit_function emit_vector_expect, emit_vector_configure, emit_vector_load, emit_vector_store,
-	emit_vector_elements;
+emit_function emit_vector_expect, emit_vector_configure, emit_vector_load, emit_vector_fields,
+	emit_vector_store, emit_vector_elements;
 /* The cold part of one of them, for the length there is. */
 void emit_vector_partial(struct emitter *e, const struct cold *cold);
 emit_function emit_branch, emit_jump, emit_call, emit_jump_register, emit_call_register,

@@ -201,6 +201,8 @@ void host_prepare(struct jit_frame *frame)
 		[CONSTANT_REVERSE + 1] = { 0x0607040502030001, 0x0e0f0c0d0a0b0809 },
 		[CONSTANT_REVERSE + 2] = { 0x0405060700010203, 0x0c0d0e0f08090a0b },
 		[CONSTANT_REVERSE + 3] = { 0x0001020304050607, 0x08090a0b0c0d0e0f },
+		[CONSTANT_LOW_HALVES + 1] = { 0x00ff00ff00ff00ff, 0x00ff00ff00ff00ff },
+		[CONSTANT_LOW_HALVES + 2] = { 0x0000ffff0000ffff, 0x0000ffff0000ffff },
 		[CONSTANT_ROTATE + 1] = { 0x0407060500030201, 0x0c0f0e0d080b0a09 },
 		[CONSTANT_ROTATE + 2] = { 0x0504070601000302, 0x0d0c0f0e09080b0a },
 		[CONSTANT_ROTATE + 3] = { 0x0605040702010003, 0x0e0d0c0f0a09080b },
@@ -211,6 +213,12 @@ void host_prepare(struct jit_frame *frame)
 	for (unsigned i = 0; i < 8; i++)
 		memset(frame->constants[CONSTANT_LOW + i], (1 << i) - 1, 16);
 	memset(frame->constants[CONSTANT_TAIL], 0xff, 8 * 16);
+	memset(frame->constants[CONSTANT_BEYOND], 0x70, 16);
+	for (unsigned width = 0; width < 4; width++)
+		for (uint64_t i = 0; i < 128u >> width; i++)
+			memcpy((uint8_t *)frame->constants[CONSTANT_NUMBERS + 8 * width] +
+					(i << width),
+				&i, (size_t)1 << width);
 	for (unsigned i = 0; i < sizeof(frame->float_flags); i++)
 		frame->float_flags[i] = (uint8_t)host_float_flags(i);
 }
