@@ -20,6 +20,9 @@ static const char *const condition_names[] = {
 	[IR_LESS_UNSIGNED] = "<u",
 	[IR_GREATER_OR_EQUAL_UNSIGNED] = ">=u",
 	[IR_LESS_OR_EQUAL] = "<=",
+	[IR_GREATER] = ">",
+	[IR_LESS_OR_EQUAL_UNSIGNED] = "<=u",
+	[IR_GREATER_UNSIGNED] = ">u",
 };
 
 const char *ir_name(enum ir_op op)
@@ -44,6 +47,8 @@ void ir_print(const struct ir_block *block, const char *const *slot_names, int f
 			dprintf(fd, ".%u", ir->size);
 		if (ir->flags & ~(IR_WORD | IR_IMMEDIATE))
 			dprintf(fd, ".flags%x", ir->flags & ~(unsigned)(IR_WORD | IR_IMMEDIATE));
+		if (ir->count)
+			dprintf(fd, ".count%u.kind%u", ir->count, ir->kind);
 		dprintf(fd, " %s, %s %s %s, %s, %#llx\n", slot_name(ir->d, slot_names),
 			slot_name(ir->a, slot_names), condition_names[ir->condition],
 			ir->flags & IR_IMMEDIATE ? "imm" : slot_name(ir->b, slot_names),

@@ -124,7 +124,7 @@
 	/* at a; of IR_ONLY_FIRST only the first element may fault */                              \
 	X(VECTOR_LOAD, "vector_load")                                                              \
 	X(VECTOR_STORE, "vector_store") /* d */                                                    \
-	/* `condition` fields of `size` bytes side by side, the first at a, the next b (or, with   \
+	/* `kind` fields of `size` bytes side by side, the first at a, the next b (or, with        \
 	 * IR_IMMEDIATE, all fields) further; the elements of one field are an operand, those of   \
 	 * the next imm slots behind */                                                            \
 	X(VECTOR_LOAD_FIELDS, "vector_load_fields")                                                \
@@ -158,11 +158,22 @@
 	X(VECTOR_ROTATE_LEFT, "vector_rotate_left")                                                \
 	X(VECTOR_ROTATE_RIGHT, "vector_rotate_right")                                              \
 	X(VECTOR_REVERSE_BYTES, "vector_reverse_bytes") /* of a */                                 \
-	X(VECTOR_EXTEND,                                                                           \
-		"vector_extend") /* a, whose elements have `condition` bytes; IR_SIGNED */         \
+	X(VECTOR_EXTEND, "vector_extend") /* a, whose elements have `kind` bytes; IR_SIGNED */     \
 	X(VECTOR_NARROW, "vector_narrow") /* the lower half of a >> imm; a is twice as wide */     \
 	X(VECTOR_GATHER, "vector_gather") /* a[b], 0 beyond its end; a is one slot of bytes */     \
-	X(VECTOR_SLIDE_DOWN, "vector_slide_down") /* a[n + imm], of `condition` slots; or 0 */     \
+	X(VECTOR_SLIDE_DOWN, "vector_slide_down") /* a[n + imm], of `kind` slots; or 0 */          \
+	/* Masks: an element is a bit of one slot, and `count` of them count. kind: enum ir_mask   \
+	 */                                                                                        \
+	X(VECTOR_SET, "vector_set") /* d = a `condition` b, of the elements there are */           \
+	X(VECTOR_MASK, "vector_mask")                                                              \
+	X(VECTOR_MARK, "vector_mark") /* those before, at, or up to and at the first one of a */   \
+	X(VECTOR_COUNT, "vector_count") /* integer d = how many are set in a, and in c */          \
+	X(VECTOR_FIND, "vector_find") /* integer d = the first that is; or -1 */                   \
+	/* single elements, the first: of d = b; integer or floating-point d = of a, IR_SIGNED */  \
+	X(VECTOR_INSERT, "vector_insert")                                                          \
+	X(VECTOR_EXTRACT, "vector_extract")                                                        \
+	X(VECTOR_REDUCE,                                                                           \
+		"vector_reduce") /* d[0] = b[0] op a[0] op a[1] ...; kind: the operation */        \
 	/* jumps of the same block come here: nothing is known of what slots hold */               \
 	X(LABEL, "label")                                                                          \
 	/* ways out; pc is where the guest goes on */                                              \
@@ -189,7 +200,11 @@ enum ir_condition {
 	IR_GREATER_OR_EQUAL,
 	IR_LESS_UNSIGNED,
 	IR_GREATER_OR_EQUAL_UNSIGNED,
-	IR_LESS_OR_EQUAL, /* floating point only */
+	IR_LESS_OR_EQUAL, /* floating point and vectors only */
+	/* of vectors only */
+	IR_GREATER,
+	IR_LESS_OR_EQUAL_UNSIGNED,
+	IR_GREATER_UNSIGNED,
 };
 
 enum ir_flags {
@@ -216,6 +231,21 @@ enum ir_flags {
 	IR_LOW_ONLY = 1 << 2,
 };
 
+enum ir_mask {
+	IR_MASK_AND_NOT,
+	IR_MASK_AND,
+	IR_MASK_OR,
+	IR_MASK_XOR,
+	IR_MASK_OR_NOT,
+	IR_MASK_NOT_AND,
+	IR_MASK_NOT_OR,
+	IR_MASK_NOT_XOR,
+	/* of MARK */
+	IR_MASK_BEFORE,
+	IR_MASK_AT,
+	IR_MASK_UP_TO,
+};
+
 enum ir_aes {
 	IR_AES_ENCRYPT_LAST, /* without MixColumns */
 	IR_AES_ENCRYPT,
@@ -231,7 +261,7 @@ struct ir {
 	/* The optimizer's: this has taken in the operation before it; how often a was written. */
 	bool merges_previous;
 	uint32_t version;
-	uint8_t count; /* elements of a vector */
+	uint8_t count, kind; /* of vectors: elements; see the operation */
 	uint64_t pc; /* of the guest's instruction */
 	int64_t imm;
 };

@@ -22,16 +22,23 @@ enum shape {
 	SHAPE_MERGE, /* the mask is an operand */
 	SHAPE_GATHER,
 	SHAPE_SLIDE,
+	SHAPE_SET, /* vd is a mask */
+	SHAPE_MASKS, /* all are masks */
+	SHAPE_FROM_MASK, /* rd */
+	SHAPE_INSERT, /* vd[0] */
+	SHAPE_EXTRACT, /* vs2[0] */
+	SHAPE_REDUCE,
 };
 
 struct row {
-	uint8_t shape, op, condition, flags;
+	uint8_t shape, op, kind, flags;
 };
 
 #define ROWS(FIRST, LAST, ...)                                                                     \
 	[RISCV_##FIRST - RISCV_VADD_VV... RISCV_##LAST - RISCV_VADD_VV] = { __VA_ARGS__ }
 #define VX(NAME, ...)  ROWS(NAME##_VV, NAME##_VX, __VA_ARGS__)
 #define VXI(NAME, ...) ROWS(NAME##_VV, NAME##_VI, __VA_ARGS__)
+#define ONE(NAME, ...) [RISCV_##NAME - RISCV_VADD_VV] = { __VA_ARGS__ }
 #define NARROW_BOTH    (IR_NARROW_A | IR_NARROW_B)
 #define SIGNED_BOTH    (IR_SIGNED | IR_SIGNED_B)
 
@@ -84,6 +91,40 @@ static const struct row rows[] = {
 	ROWS(VNSRL_WX, VNSRL_WI, SHAPE_NARROW, IR_VECTOR_NARROW),
 	ROWS(VNSRA_WX, VNSRA_WI, SHAPE_NARROW, IR_VECTOR_NARROW),
 	ROWS(VMERGE_VVM, VMERGE_VIM, SHAPE_MERGE, IR_VECTOR_SELECT),
+	VXI(VMSEQ, SHAPE_SET, IR_VECTOR_SET, IR_EQUAL),
+	VXI(VMSNE, SHAPE_SET, IR_VECTOR_SET, IR_NOT_EQUAL),
+	VX(VMSLTU, SHAPE_SET, IR_VECTOR_SET, IR_LESS_UNSIGNED),
+	VX(VMSLT, SHAPE_SET, IR_VECTOR_SET, IR_LESS),
+	VXI(VMSLEU, SHAPE_SET, IR_VECTOR_SET, IR_LESS_OR_EQUAL_UNSIGNED),
+	VXI(VMSLE, SHAPE_SET, IR_VECTOR_SET, IR_LESS_OR_EQUAL),
+	ROWS(VMSGTU_VX, VMSGTU_VI, SHAPE_SET, IR_VECTOR_SET, IR_GREATER_UNSIGNED),
+	ROWS(VMSGT_VX, VMSGT_VI, SHAPE_SET, IR_VECTOR_SET, IR_GREATER),
+	ONE(VMANDN_MM, SHAPE_MASKS, IR_VECTOR_MASK, IR_MASK_AND_NOT),
+	ONE(VMAND_MM, SHAPE_MASKS, IR_VECTOR_MASK, IR_MASK_AND),
+	ONE(VMOR_MM, SHAPE_MASKS, IR_VECTOR_MASK, IR_MASK_OR),
+	ONE(VMXOR_MM, SHAPE_MASKS, IR_VECTOR_MASK, IR_MASK_XOR),
+	ONE(VMORN_MM, SHAPE_MASKS, IR_VECTOR_MASK, IR_MASK_OR_NOT),
+	ONE(VMNAND_MM, SHAPE_MASKS, IR_VECTOR_MASK, IR_MASK_NOT_AND),
+	ONE(VMNOR_MM, SHAPE_MASKS, IR_VECTOR_MASK, IR_MASK_NOT_OR),
+	ONE(VMXNOR_MM, SHAPE_MASKS, IR_VECTOR_MASK, IR_MASK_NOT_XOR),
+	ONE(VCPOP_M, SHAPE_FROM_MASK, IR_VECTOR_COUNT),
+	ONE(VFIRST_M, SHAPE_FROM_MASK, IR_VECTOR_FIND),
+	ONE(VMSBF_M, SHAPE_MASKS, IR_VECTOR_MARK, IR_MASK_BEFORE),
+	ONE(VMSOF_M, SHAPE_MASKS, IR_VECTOR_MARK, IR_MASK_AT),
+	ONE(VMSIF_M, SHAPE_MASKS, IR_VECTOR_MARK, IR_MASK_UP_TO),
+	ONE(VMV_S_X, SHAPE_INSERT, IR_VECTOR_INSERT), ONE(VFMV_S_F, SHAPE_INSERT, IR_VECTOR_INSERT),
+	ONE(VMV_X_S, SHAPE_EXTRACT, IR_VECTOR_EXTRACT, 0, IR_SIGNED),
+	ONE(VFMV_F_S, SHAPE_EXTRACT, IR_VECTOR_EXTRACT),
+	ONE(VREDSUM_VS, SHAPE_REDUCE, IR_VECTOR_REDUCE, IR_VECTOR_ADD),
+	ONE(VREDAND_VS, SHAPE_REDUCE, IR_VECTOR_REDUCE, IR_VECTOR_AND),
+	ONE(VREDOR_VS, SHAPE_REDUCE, IR_VECTOR_REDUCE, IR_VECTOR_OR),
+	ONE(VREDXOR_VS, SHAPE_REDUCE, IR_VECTOR_REDUCE, IR_VECTOR_XOR),
+	ONE(VREDMINU_VS, SHAPE_REDUCE, IR_VECTOR_REDUCE, IR_VECTOR_MINIMUM_UNSIGNED),
+	ONE(VREDMIN_VS, SHAPE_REDUCE, IR_VECTOR_REDUCE, IR_VECTOR_MINIMUM),
+	ONE(VREDMAXU_VS, SHAPE_REDUCE, IR_VECTOR_REDUCE, IR_VECTOR_MAXIMUM_UNSIGNED),
+	ONE(VREDMAX_VS, SHAPE_REDUCE, IR_VECTOR_REDUCE, IR_VECTOR_MAXIMUM),
+	ONE(VWREDSUMU_VS, SHAPE_REDUCE, IR_VECTOR_REDUCE, IR_VECTOR_ADD, IR_NARROW_A),
+	ONE(VWREDSUM_VS, SHAPE_REDUCE, IR_VECTOR_REDUCE, IR_VECTOR_ADD, IR_NARROW_A | IR_SIGNED),
 	ROWS(VMV_V_V, VMV_V_I, SHAPE_ELEMENTS, IR_VECTOR_MOVE),
 	ROWS(VID_V, VID_V, SHAPE_NUMBERS, IR_VECTOR_NUMBERS),
 	ROWS(VRGATHER_VV, VRGATHER_VV, SHAPE_GATHER, IR_VECTOR_GATHER),
@@ -242,8 +283,67 @@ static bool has_operation(
 		return sew == 0 && riscv_vector_lmul(&v->model) == 0;
 	case SHAPE_SLIDE:
 		return is_whole(v);
+	case SHAPE_EXTRACT:
+		return insn->op == RISCV_VFMV_F_S ? sew >= 2 : insn->rd != 0;
+	case SHAPE_INSERT:
+		return insn->op != RISCV_VFMV_S_F || sew >= 2;
+	case SHAPE_FROM_MASK:
+		return insn->rd != 0;
 	default:
 		return v->model.vl > 0;
+	}
+}
+
+/* Of what is not vd, vs2 and vs1. */
+static void set_operands(const struct riscv_lift_vector *v, struct ir *ir,
+	const struct riscv_insn *insn, const struct row *row)
+{
+	unsigned sew = riscv_vector_sew(&v->model);
+
+	switch ((enum shape)row->shape) {
+	case SHAPE_NUMBERS:
+		ir->a = IR_ZERO;
+		break;
+	case SHAPE_ONE:
+		break;
+	case SHAPE_EXTEND:
+		ir->kind = (uint8_t)(1u << (sew - row->kind));
+		break;
+	case SHAPE_SLIDE:
+		ir->kind = (uint8_t)(1u << riscv_vector_lmul(&v->model));
+		ir->imm = insn->imm;
+		break;
+	case SHAPE_NARROW:
+		ir->imm = insn->imm;
+		break;
+	case SHAPE_MERGE:
+		set_first_operand(ir, insn);
+		ir->c = IR_FIRST_VECTOR;
+		break;
+	case SHAPE_SET:
+		set_first_operand(ir, insn);
+		ir->condition = row->kind;
+		break;
+	case SHAPE_MASKS:
+		ir->size = 1;
+		ir->b = vector_slot(insn->rs1);
+		break;
+	case SHAPE_FROM_MASK:
+		ir->size = 1;
+		ir->d = insn->rd;
+		break;
+	case SHAPE_INSERT:
+		set_first_operand(ir, insn);
+		ir->a = IR_ZERO;
+		break;
+	case SHAPE_EXTRACT:
+		ir->d = insn->op == RISCV_VFMV_F_S ? (uint8_t)(RISCV_FIRST_FLOAT_SLOT + insn->rd)
+						   : insn->rd;
+		ir->flags &= (uint8_t)~IR_CHECK_LENGTH;
+		break;
+	default:
+		set_first_operand(ir, insn);
+		break;
 	}
 }
 
@@ -251,36 +351,21 @@ static bool lift_row(struct riscv_lift_vector *v, struct ir_block *block,
 	const struct riscv_insn *insn, uint64_t pc, const struct row *row)
 {
 	unsigned sew = riscv_vector_sew(&v->model);
+	bool is_wide;
 	struct ir *ir;
 
 	if (!v->model.vl || !has_operation(v, insn, row))
 		return false;
 	expect(v, block, insn, pc);
-	ir = add(v, block, (enum ir_op)row->op, insn, pc, sew + (row->shape == SHAPE_WIDE));
+	is_wide = row->shape == SHAPE_WIDE ||
+		(row->shape == SHAPE_REDUCE && row->flags & IR_NARROW_A);
+	ir = add(v, block, (enum ir_op)row->op, insn, pc, sew + is_wide);
 	ir->flags |= row->flags;
+	ir->kind = row->kind;
 	ir->d = vector_slot(insn->rd);
-	if (row->op != IR_VECTOR_MOVE && row->shape != SHAPE_NUMBERS)
+	if (row->op != IR_VECTOR_MOVE)
 		ir->a = vector_slot(insn->rs2);
-	switch ((enum shape)row->shape) {
-	case SHAPE_ONE:
-	case SHAPE_NUMBERS:
-		break;
-	case SHAPE_EXTEND:
-		ir->condition = (uint8_t)(1u << (sew - row->condition));
-		break;
-	case SHAPE_SLIDE:
-		ir->condition = (uint8_t)(1u << riscv_vector_lmul(&v->model));
-		ir->imm = insn->imm;
-		break;
-	case SHAPE_NARROW:
-		ir->imm = insn->imm;
-		break;
-	default:
-		set_first_operand(ir, insn);
-		break;
-	}
-	if (row->shape == SHAPE_MERGE)
-		ir->c = IR_FIRST_VECTOR;
+	set_operands(v, ir, insn, row);
 	return true;
 }
 
@@ -314,7 +399,7 @@ static bool lift_fields(struct riscv_lift_vector *v, struct ir_block *block,
 		width);
 	ir->d = vector_slot(insn->rd);
 	ir->a = insn->rs1;
-	ir->condition = (uint8_t)fields;
+	ir->kind = (uint8_t)fields;
 	ir->imm = multiplier > 0 ? 1 << multiplier : 1;
 	if (riscv_format(insn->op) == RISCV_FORMAT_VLSX)
 		ir->b = insn->rs2;

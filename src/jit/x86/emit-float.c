@@ -60,11 +60,10 @@ static void slow_if(
 		*slow = helper_if(e, ir, condition);
 }
 
-/* A single in `reg` must be boxed, or the helper sees to it. */
-static void check_boxed(
-	struct emitter *e, const struct ir *ir, struct cold **slow, unsigned slot, uint8_t reg)
+void check_boxed(struct emitter *e, const struct ir *ir, struct cold **slow, unsigned slot,
+	unsigned size, uint8_t reg)
 {
-	if (ir->size != 4 || e->boxed & bit(slot))
+	if (size != 4 || e->boxed & bit(slot))
 		return;
 	/* vpextrd ecx, reg, 1; cmp ecx, -1 */
 	x86_vex(&e->code, false, X86_PP_66, X86_MAP_0F3A, 0x16, reg, 0, x86_r(RCX));
@@ -110,9 +109,9 @@ void emit_float_binary(struct emitter *e, const struct ir *ir)
 	struct cold *slow = NULL;
 	uint8_t a = float_in(e, ir->a, XMM0), b, reg = result_register(e, ir);
 
-	check_boxed(e, ir, &slow, ir->a, a);
+	check_boxed(e, ir, &slow, ir->a, ir->size, a);
 	b = float_in(e, ir->b, XMM1);
-	check_boxed(e, ir, &slow, ir->b, b);
+	check_boxed(e, ir, &slow, ir->b, ir->size, b);
 	x86_vex(&e->code, false, scalar(ir->size), X86_MAP_0F, opcodes[ir->op], reg, a, x86_r(b));
 	finish(e, ir, slow, reg);
 }
@@ -122,7 +121,7 @@ void emit_float_square_root(struct emitter *e, const struct ir *ir)
 	struct cold *slow = NULL;
 	uint8_t a = float_in(e, ir->a, XMM1), reg = result_register(e, ir);
 
-	check_boxed(e, ir, &slow, ir->a, a);
+	check_boxed(e, ir, &slow, ir->a, ir->size, a);
 	x86_vex(&e->code, false, scalar(ir->size), X86_MAP_0F, 0x51, reg, a, x86_r(a));
 	finish(e, ir, slow, reg);
 }
@@ -136,9 +135,9 @@ void emit_float_fused(struct emitter *e, const struct ir *ir)
 	uint8_t a = float_in(e, ir->a, XMM0), c, reg = result_register(e, ir);
 	struct x86_operand b;
 
-	check_boxed(e, ir, &slow, ir->a, a);
+	check_boxed(e, ir, &slow, ir->a, ir->size, a);
 	c = float_in(e, ir->b, XMM1);
-	check_boxed(e, ir, &slow, ir->b, c);
+	check_boxed(e, ir, &slow, ir->b, ir->size, c);
 	if (a == XMM0 && e->map[ir->b] < 0) {
 		b = slot_memory(e, ir->b);
 	} else {
@@ -150,7 +149,7 @@ void emit_float_fused(struct emitter *e, const struct ir *ir)
 		a = XMM1;
 	}
 	c = float_in(e, ir->c, XMM0);
-	check_boxed(e, ir, &slow, ir->c, c);
+	check_boxed(e, ir, &slow, ir->c, ir->size, c);
 	if (c != reg)
 		x86_vex(&e->code, false, X86_PP_NONE, X86_MAP_0F, 0x28, reg, 0, x86_r(c));
 	x86_vex(&e->code, ir->size == 8, X86_PP_66, X86_MAP_0F38, opcode, reg, a, b);
@@ -164,9 +163,9 @@ void emit_float_pick(struct emitter *e, const struct ir *ir)
 	struct cold *slow = NULL;
 	uint8_t a = float_in(e, ir->a, XMM0), b, *differ, *done;
 
-	check_boxed(e, ir, &slow, ir->a, a);
+	check_boxed(e, ir, &slow, ir->a, ir->size, a);
 	b = float_in(e, ir->b, XMM1);
-	check_boxed(e, ir, &slow, ir->b, b);
+	check_boxed(e, ir, &slow, ir->b, ir->size, b);
 	x86_vex(&e->code, false, packed(ir->size), X86_MAP_0F, 0x2e, a, 0, x86_r(b));
 	slow_if(e, ir, &slow, X86_P);
 	differ = x86_jump_short_if(&e->code, X86_NE);
@@ -190,7 +189,7 @@ void emit_float_sign(struct emitter *e, const struct ir *ir)
 	struct cold *slow = NULL;
 	uint8_t a = float_in(e, ir->a, XMM0), b;
 
-	check_boxed(e, ir, &slow, ir->a, a);
+	check_boxed(e, ir, &slow, ir->a, ir->size, a);
 	if (ir->a == ir->b) { /* move, negation, absolute value */
 		uint8_t reg = float_target(e, ir->d, XMM0);
 
@@ -205,7 +204,7 @@ void emit_float_sign(struct emitter *e, const struct ir *ir)
 		float_out(e, ir->d, reg);
 	} else {
 		b = float_in(e, ir->b, XMM1);
-		check_boxed(e, ir, &slow, ir->b, b);
+		check_boxed(e, ir, &slow, ir->b, ir->size, b);
 		/* xmm1 = the sign wanted, or what it is to be turned by */
 		if (ir->flags & IR_NEGATE_SIGN) /* vandnps: not b, and the sign bit */
 			x86_vex(&e->code, false, X86_PP_NONE, X86_MAP_0F, 0x55, XMM1, b,
@@ -234,9 +233,9 @@ void emit_float_set(struct emitter *e, const struct ir *ir)
 	struct cold *slow = NULL;
 	uint8_t a = float_in(e, ir->a, XMM0), b, reg = target(e, ir->d, RAX);
 
-	check_boxed(e, ir, &slow, ir->a, a);
+	check_boxed(e, ir, &slow, ir->a, ir->size, a);
 	b = float_in(e, ir->b, XMM1);
-	check_boxed(e, ir, &slow, ir->b, b);
+	check_boxed(e, ir, &slow, ir->b, ir->size, b);
 	if (ir->condition == IR_EQUAL) {
 		x86_vex(&e->code, false, packed(ir->size), X86_MAP_0F, 0x2e, a, 0, x86_r(b));
 		x86_set(&e->code, X86_NP, RCX);
@@ -280,7 +279,7 @@ void emit_float_to_integer(struct emitter *e, const struct ir *ir)
 	struct cold *slow = NULL;
 	uint8_t a = float_in(e, ir->a, XMM0);
 
-	check_boxed(e, ir, &slow, ir->a, a);
+	check_boxed(e, ir, &slow, ir->a, ir->size, a);
 	if (!is_signed)
 		check_unsigned(e, ir, &slow, a, is_word);
 	/* vcvttsd2si, vcvttss2si */

@@ -38,6 +38,20 @@ static const struct simple simples[] = {
 	[IR_VECTOR_MULTIPLY_HIGH_UNSIGNED - FIRST] = { { 0, X86_MAP_0F }, { 0, 0xe4 }, true },
 };
 
+bool vector_is_simple(enum ir_op op, unsigned width)
+{
+	return op >= FIRST && op - FIRST < sizeof(simples) / sizeof(simples[0]) &&
+		simples[op - FIRST].opcode[width];
+}
+
+void vector_simple(struct emitter *e, enum ir_op op, unsigned width, uint8_t to, uint8_t a,
+	struct x86_operand b)
+{
+	const struct simple *simple = &simples[op - FIRST];
+
+	vector_op(e, simple->map[width], simple->opcode[width], to, a, b);
+}
+
 static void emit_simple(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
 {
 	const struct simple *simple = &simples[ir->op - FIRST];
@@ -193,7 +207,7 @@ static void emit_select_piece(struct emitter *e, const struct ir *ir, const stru
 
 static void emit_extend_piece(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
 {
-	vector_extend(e, ir->a, p->number, (unsigned)__builtin_ctz(ir->condition), vector_width(ir),
+	vector_extend(e, ir->a, p->number, (unsigned)__builtin_ctz(ir->kind), vector_width(ir),
 		ir->flags & IR_SIGNED, p->to);
 }
 
@@ -233,15 +247,15 @@ static void emit_gather_piece(struct emitter *e, const struct ir *ir, const stru
 	vector_38(e, 0x00, p->to, vector_in(e, p->a, XMM0), x86_r(XMM1));
 }
 
-/* Of the `condition` slots of a two neighbours, as one long one (vpalignr), or the last. */
+/* Of the `kind` slots of a two neighbours, as one long one (vpalignr), or the last. */
 static void emit_slide_piece(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
 {
 	unsigned bytes = (unsigned)ir->imm * ir->size, rest = bytes % PIECE_BYTES;
 	unsigned slot = p->number + bytes / PIECE_BYTES;
 
-	if (slot >= ir->condition)
+	if (slot >= ir->kind)
 		vector_0f(e, OP_XOR, p->to, XMM0, x86_r(XMM0));
-	else if (slot + 1 < ir->condition && rest)
+	else if (slot + 1 < ir->kind && rest)
 		vector_3a(e, 0x0f, p->to, vector_in(e, vector_where(e, ir->a, slot + 1), XMM0),
 			vector_where(e, ir->a, slot), (uint8_t)rest);
 	else if (rest)
@@ -397,8 +411,5 @@ struct vector_recipe vector_integer_recipe(const struct ir *ir)
 			return (struct vector_recipe){ emit_rotate_immediate, true };
 		return none;
 	}
-	if (ir->op < FIRST || ir->op - FIRST >= (int)(sizeof(simples) / sizeof(simples[0])) ||
-		!simples[ir->op - FIRST].opcode[width])
-		return none;
-	return (struct vector_recipe){ emit_simple };
+	return (struct vector_recipe){ vector_is_simple(ir->op, width) ? emit_simple : NULL };
 }

@@ -113,8 +113,7 @@ static struct x86_operand element(
 static void add_step(struct emitter *e, const struct ir *ir)
 {
 	if (ir->flags & IR_IMMEDIATE)
-		x86_arithmetic_immediate(
-			&e->code, 8, X86_ADD, x86_r(RAX), ir->condition * ir->size);
+		x86_arithmetic_immediate(&e->code, 8, X86_ADD, x86_r(RAX), ir->kind * ir->size);
 	else
 		x86_arithmetic(&e->code, 8, X86_ADD, RAX, where(e, ir->b));
 }
@@ -123,7 +122,7 @@ static void add_step(struct emitter *e, const struct ir *ir)
  * next. */
 static void touch_four(struct emitter *e, const struct ir *ir)
 {
-	int32_t last = ir->condition * ir->size - 1;
+	int32_t last = ir->kind * ir->size - 1;
 
 	for (unsigned n = 0; n < 4; n++) {
 		struct x86_operand at = x86_m(RAX, 0);
@@ -144,7 +143,7 @@ static void touch_four(struct emitter *e, const struct ir *ir)
 static void load_four(struct emitter *e, const struct ir *ir)
 {
 	for (unsigned pass = 0; pass < 2; pass++) {
-		for (unsigned field = 0; field < ir->condition; field++) {
+		for (unsigned field = 0; field < ir->kind; field++) {
 			struct x86_operand from = x86_m(RAX, (int32_t)(4 * field)),
 					   slot = slot_memory(e, ir->d + field * (unsigned)ir->imm);
 
@@ -170,7 +169,7 @@ void emit_vector_fields(struct emitter *e, const struct ir *ir)
 	bool is_load = ir->op == IR_VECTOR_LOAD_FIELDS;
 	struct cold *cold;
 
-	if (ir->count * ir->condition > FIELD_MOVES_MAX) {
+	if (ir->count * ir->kind > FIELD_MOVES_MAX) {
 		vector_to_helper(e, ir);
 		return;
 	}
@@ -178,14 +177,14 @@ void emit_vector_fields(struct emitter *e, const struct ir *ir)
 	x86_load(&e->code, 8, RAX, where(e, ir->a));
 	if (is_load && ir->size == 4 && ir->count == 4) {
 		if (ir->flags & IR_IMMEDIATE)
-			x86_constant(&e->code, RCX, (uint64_t)ir->condition * ir->size);
+			x86_constant(&e->code, RCX, (uint64_t)ir->kind * ir->size);
 		else
 			x86_load(&e->code, 8, RCX, where(e, ir->b));
 		touch_four(e, ir);
 		load_four(e, ir);
 	} else {
 		for (unsigned n = 0; n < ir->count; n++) {
-			for (unsigned field = 0; field < ir->condition; field++) {
+			for (unsigned field = 0; field < ir->kind; field++) {
 				struct x86_operand at = x86_m(RAX, (int32_t)(field * ir->size));
 
 				x86_load(&e->code, ir->size, RCX,

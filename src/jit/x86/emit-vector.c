@@ -212,13 +212,13 @@ void vector_extend(struct emitter *e, unsigned slot, unsigned n, unsigned from, 
 	vector_38(e, extension(from, to, is_signed), reg, 0, operand);
 }
 
-/* The operands of piece n. */
-static void prepare(struct emitter *e, const struct ir *ir, unsigned n, struct vector_piece *p)
+void vector_prepare(struct emitter *e, const struct ir *ir, unsigned n, struct vector_piece *p)
 {
 	unsigned width = vector_width(ir);
 
 	*p = (struct vector_piece){ .number = n, .to = XMM0, .b = x86_r(XMM1) };
-	p->d = vector_where(e, ir->d, n);
+	if (ir->op != IR_VECTOR_SET)
+		p->d = vector_where(e, ir->d, n);
 	if (ir->flags & IR_NARROW_A) {
 		vector_extend(e, ir->a, n, width - 1, width, ir->flags & IR_SIGNED, XMM0);
 		p->a = x86_r(XMM0);
@@ -250,7 +250,7 @@ static void emit_pieces(struct emitter *e, const struct ir *ir, bool is_partial)
 
 		if (has_number && (n == 0 || !is_plain || recipe.spoils_number))
 			vector_spread(e, ir);
-		prepare(e, ir, n, &p);
+		vector_prepare(e, ir, n, &p);
 		if (is_whole && !p.d.is_memory)
 			p.to = p.d.reg;
 		recipe.piece(e, ir, &p);
@@ -282,6 +282,7 @@ void emit_vector_partial(struct emitter *e, const struct cold *cold)
 		break;
 	case IR_VECTOR_LOAD_FIELDS:
 	case IR_VECTOR_STORE_FIELDS:
+	case IR_VECTOR_SET ... IR_VECTOR_REDUCE:
 		vector_to_helper(e, cold->ir);
 		break;
 	default:

@@ -107,6 +107,9 @@ void vector_extend(struct emitter *e, unsigned slot, unsigned n, unsigned from, 
 struct cold *vector_check_length(struct emitter *e, const struct ir *ir);
 void vector_to_helper(struct emitter *e, const struct ir *ir);
 
+/* The operands of piece n; what has to be extended is in the scratch registers. */
+void vector_prepare(struct emitter *e, const struct ir *ir, unsigned n, struct vector_piece *p);
+
 /* How an operation is made, a piece at a time. */
 struct vector_recipe {
 	emit_piece *piece;
@@ -117,6 +120,10 @@ struct vector_recipe {
 
 /* emit-vector-integer.c: an empty one where there is no way here. */
 struct vector_recipe vector_integer_recipe(const struct ir *ir);
+/* ... and is it a single instruction? */
+bool vector_is_simple(enum ir_op op, unsigned width);
+void vector_simple(struct emitter *e, enum ir_op op, unsigned width, uint8_t to, uint8_t a,
+	struct x86_operand b);
 
 /* emit-vector-memory.c: for the length there is. */
 void emit_vector_load_partial(struct emitter *e, const struct cold *cold);

@@ -103,6 +103,14 @@ static emit_function *const emitters[] = {
 	[IR_VECTOR_LOAD_FIELDS] = emit_vector_fields,
 	[IR_VECTOR_STORE_FIELDS] = emit_vector_fields,
 	[IR_VECTOR_MOVE... IR_VECTOR_SLIDE_DOWN] = emit_vector_elements,
+	[IR_VECTOR_SET] = emit_vector_set,
+	[IR_VECTOR_MASK] = emit_vector_mask,
+	[IR_VECTOR_MARK] = emit_vector_mask,
+	[IR_VECTOR_COUNT] = emit_vector_count,
+	[IR_VECTOR_FIND] = emit_vector_find,
+	[IR_VECTOR_INSERT] = emit_vector_insert,
+	[IR_VECTOR_EXTRACT] = emit_vector_extract,
+	[IR_VECTOR_REDUCE] = emit_vector_reduce,
 	[IR_LABEL] = emit_label,
 	[IR_BRANCH] = emit_branch,
 	[IR_JUMP] = emit_jump,
@@ -203,8 +211,14 @@ static void forget_weights(unsigned slot, unsigned nr, uint32_t *weights)
 static void leave_in_memory(const struct ir *ir, uint32_t *weights)
 {
 	forget_weights(ir->c, 1, weights);
+	if (ir->op >= IR_VECTOR_SET && ir->op <= IR_VECTOR_FIND)
+		forget_weights(ir->d, 1, weights);
+	if (ir->op >= IR_VECTOR_MASK && ir->op <= IR_VECTOR_FIND) {
+		forget_weights(ir->a, 1, weights);
+		forget_weights(ir->b, 1, weights);
+	}
 	if (ir->op == IR_VECTOR_LOAD_FIELDS || ir->op == IR_VECTOR_STORE_FIELDS)
-		forget_weights(ir->d, ir->condition * (unsigned)ir->imm, weights);
+		forget_weights(ir->d, ir->kind * (unsigned)ir->imm, weights);
 }
 
 /* How often each slot is used, a turn of a loop counted eight times. */

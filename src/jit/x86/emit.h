@@ -175,6 +175,9 @@ static inline void no_room(struct emitter *e)
 }
 /* The slot has been given a value of this width. */
 void note_width(struct emitter *e, unsigned slot, unsigned size);
+/* A single in `reg` must be boxed, or the helper sees to it. Uses rcx. */
+void check_boxed(struct emitter *e, const struct ir *ir, struct cold **slow, unsigned slot,
+	unsigned size, uint8_t reg);
 /* a + imm as an operand; may use `scratch`. */
 struct x86_operand guest_memory(struct emitter *e, const struct ir *ir, uint8_t scratch);
 /* Is the guest a machine, whose memory is reached through the TLB? */
@@ -249,7 +252,9 @@ emit_function emit_float_binary, emit_float_square_root, emit_float_fused, emit_
 	emit_float_convert, emit_float_to_bits, emit_float_from_bits, emit_float_read_flags,
 	emit_float_write_flags;
 emit_function emit_vector_expect, emit_vector_configure, emit_vector_load, emit_vector_fields,
-	emit_vector_store, emit_vector_elements;
+	emit_vector_store, emit_vector_elements, emit_vector_set, emit_vector_mask,
+	emit_vector_count, emit_vector_find, emit_vector_insert, emit_vector_extract,
+	emit_vector_reduce;
 /* The cold part of one of them, for the length there is. */
 void emit_vector_partial(struct emitter *e, const struct cold *cold);
 emit_function emit_branch, emit_jump, emit_call, emit_jump_register, emit_call_register,
