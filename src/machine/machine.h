@@ -53,6 +53,8 @@ struct machine_config {
 	int console_in, console_out;
 	bool has_console_keys; /* Ctrl-A and a letter is for us */
 
+	const char *jit_debug; /* struct jit_options.debug; NULL: nothing */
+
 	bool is_ended_by_reset; /* a guest that restarts itself powers off */
 };
 

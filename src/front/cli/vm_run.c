@@ -173,6 +173,7 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 	_cleanup_machine_ struct machine *machine = NULL;
 	_cleanup_close_ int console_fd = -1;
 	struct machine_config config = {
+		.jit_debug = getenv("STRATA_JIT"),
 		.kernel = o->kernel,
 		.initrd = o->initrd,
 		.append = o->append,

@@ -34,6 +34,7 @@ struct riscv_board {
 	struct machine *machine;
 	struct riscv_clock clock;
 	bool has_clock;
+	struct jit *jit; /* the translated code of all harts */
 	struct riscv_hart harts[VM_VCPUS_MAX];
 	unsigned nr_harts; /* that are initialized */
 	struct vm_vcpu *vcpus[VM_VCPUS_MAX];

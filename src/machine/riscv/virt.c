@@ -5,6 +5,8 @@
 #include "machine/riscv/board.h"
 #include "machine/riscv/slots.h"
 
+#define CODE_BYTES_MIN (UINT64_C(64) << 20)
+
 /* In the order in which they are opened: the controller of interrupts comes first. */
 static const struct machine_slot *const slots[] = {
 	&riscv_slot_plic,
@@ -20,6 +22,18 @@ static unsigned virtio_irq(unsigned index)
 	return index < 8 ? LAYOUT_VIRTIO_IRQ + index : LAYOUT_VIRTIO_IRQ2 + index - 8;
 }
 
+/* Room for code grows with need, up to what a guest of this size can make use of. */
+static int open_code(struct machine *m, struct riscv_board *board, struct error *err)
+{
+	uint64_t bytes = m->config.memory_bytes / 8;
+
+	if (bytes < CODE_BYTES_MIN)
+		bytes = CODE_BYTES_MIN;
+	if (bytes > JIT_CACHE_BYTES_MAX)
+		bytes = JIT_CACHE_BYTES_MAX;
+	return riscv_code_open(&m->memory, bytes, m->config.jit_debug, &board->jit, err);
+}
+
 static int open_harts(struct machine *m, struct riscv_board *board, struct error *err)
 {
 	for (unsigned i = 0; i < m->config.nr_vcpus; i++) {
@@ -28,6 +42,7 @@ static int open_harts(struct machine *m, struct riscv_board *board, struct error
 			.memory = &m->memory,
 			.bus = &m->bus,
 			.clock = &board->clock,
+			.jit = board->jit,
 			.sbi = m->config.firmware ? NULL : riscv_sbi_call,
 			.sbi_context = board,
 		};
@@ -60,7 +75,8 @@ static int open_vcpus(struct machine *m, struct error *err)
 	if (r < 0)
 		return r;
 	board->has_clock = true;
-	return open_harts(m, board, err);
+	r = open_code(m, board, err);
+	return r < 0 ? r : open_harts(m, board, err);
 }
 
 static void close_vcpus(struct machine *m)
@@ -71,6 +87,7 @@ static void close_vcpus(struct machine *m)
 		return;
 	while (board->nr_harts > 0)
 		riscv_hart_destroy(&board->harts[--board->nr_harts]);
+	board->jit = riscv_code_close(&m->memory, board->jit);
 	if (board->has_clock)
 		riscv_clock_destroy(&board->clock);
 	riscv_payload_free(&board->payload);

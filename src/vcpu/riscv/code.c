@@ -5,6 +5,8 @@
  */
 #include "vcpu/riscv/internal.h"
 
+#include <unistd.h>
+
 static void note(void *context, uint64_t page, bool has_code)
 {
 	const struct vm_memory *memory = context;
@@ -45,5 +47,7 @@ int riscv_code_open(struct vm_memory *memory, size_t cache_bytes, const char *de
 struct jit *riscv_code_close(struct vm_memory *memory, struct jit *jit)
 {
 	memory->code_changed = NULL;
+	if (jit)
+		jit_print_stats(jit, STDERR_FILENO); /* when STRATA_JIT asks for it */
 	return jit_free(jit);
 }
