@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * internal.h - a session of the FUSE server: nodes, handles, and the request at work.
+ *
+ * A *node* is a file that the guest's kernel knows; it counts how often it was told of it
+ * ("lookups"), and forgets by that number. A node has a descriptor that stands for the file
+ * whatever it is called now (O_PATH). A *handle* is an open file or folder.
+ */
+#pragma once
+
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <sys/stat.h>
+
+#include "share/share.h"
+
+#define SESSION_BUCKETS	    16384
+#define SESSION_ARGS_MAX    (72u << 10) /* the largest is an extended attribute with its name */
+#define SESSION_ANSWER_MAX  (128u << 10) /* folders are read in pieces of it */
+#define SESSION_HANDLES_MAX 4096
+#define SESSION_NODES_MAX   (1u << 20)
+#define SESSION_SPARE_FDS   (SESSION_HANDLES_MAX + 64) /* descriptors that nodes leave to others */
+#define SESSION_VALID_S	    1 /* how long the guest need not ask again */
+#define NODE_NONE	    UINT32_MAX
+
+struct node {
+	int fd; /* O_PATH; -1: this slot is free */
+	mode_t type; /* S_IFMT of its mode */
+	dev_t dev;
+	ino_t ino;
+	uint64_t lookups;
+	uint32_t generation;
+	uint32_t next; /* in the bucket, or the next free slot */
+};
+
+struct handle {
+	int fd; /* -1: this slot is free */
+	bool is_folder;
+	bool appends;
+	off_t position; /* of a folder */
+	uint32_t next_free;
+};
+
+struct share_session {
+	int root_fd, proc_fd;
+	struct node *nodes; /* node n is the guest's n + 1; the first is the root */
+	uint32_t nr_nodes, nodes_max, free_node, nodes_limit;
+	uint32_t nr_used;
+	uint32_t buckets[SESSION_BUCKETS];
+	struct handle handles[SESSION_HANDLES_MAX];
+	uint32_t free_handle;
+	bool is_initialized;
+	bool has_submounts;
+	_Alignas(8) uint8_t args[SESSION_ARGS_MAX + 1]; /* a NUL behind them */
+	_Alignas(8) uint8_t answer[SESSION_ANSWER_MAX];
+	_Alignas(8) uint8_t folder[32u << 10]; /* what getdents64(2) says */
+};
+
+/* One request. Its arguments were copied once, and do not change any more. */
+struct request {
+	struct share_session *session;
+	struct fuse_in_header header;
+	struct node *node; /* that it is about */
+	const uint8_t *args; /* what follows the header */
+	size_t nr_args;
+	size_t at; /* how far take_*() have come in them */
+	const struct iovec *out, *in;
+	unsigned nr_out, nr_in;
+	size_t out_bytes, in_bytes; /* of the whole request and the room for the whole answer */
+};
+
+/* An operation: how many bytes its answer has behind the header, or -errno. */
+struct operation {
+	const char *name;
+	int (*run)(struct request *r);
+	bool has_no_node; /* its node is not looked at */
+	bool has_no_answer;
+};
+
+/* --- session.c: arguments and answers --------------------------------------------------------- */
+
+/* The next `size` bytes of the arguments, or NULL: they are not all there. */
+const void *request_take(struct request *r, size_t size);
+/* The next string; NULL: no NUL is there. */
+const char *request_take_string(struct request *r);
+/* The next name in a folder: -EINVAL: it is none. */
+int request_take_name(struct request *r, const char **ret);
+/* Put the answer's bytes: their number, or -ERANGE: there is no room. */
+int request_answer(struct request *r, const void *bytes, size_t size);
+
+/* --- nodes.c ---------------------------------------------------------------------------------- */
+
+int nodes_init(struct share_session *s);
+void nodes_free(struct share_session *s);
+struct node *node_find(struct share_session *s, uint64_t id);
+uint64_t node_id(const struct share_session *s, const struct node *node);
+/* The node of what `fd` (O_PATH, given up) and `st` say, looked up once more. May move all nodes.
+ */
+int node_enter(struct share_session *s, int fd, const struct stat *st, struct node **ret);
+void node_forget(struct share_session *s, uint64_t id, uint64_t lookups);
+/* Open what the node stands for, really. */
+int node_open(struct share_session *s, const struct node *node, int flags);
+/* Its place in /proc/self/fd, for calls that know paths only. */
+#define NODE_PATH_MAX 12
+void node_path(const struct node *node, char path[NODE_PATH_MAX]);
+/* An open file's or folder's number, which is the guest's. fd is given up. */
+int handle_add(struct share_session *s, int fd, bool is_folder, uint64_t *ret);
+struct handle *handle_find(struct share_session *s, uint64_t number, bool is_folder);
+void handle_remove(struct share_session *s, uint64_t number, bool is_folder);
+
+/* --- names.c ---------------------------------------------------------------------------------- */
+
+/* Look a name up in the request's node: what the answer says of it. */
+int names_look_up(struct request *r, const char *name, struct fuse_entry_out *ret);
+/* The same of what is open already. */
+int names_enter(struct request *r, int path_fd, struct fuse_entry_out *ret);
+void names_fill_attr(struct fuse_attr *attr, const struct stat *st);
+int op_lookup(struct request *r);
+int op_forget(struct request *r);
+int op_batch_forget(struct request *r);
+int op_readlink(struct request *r);
+int op_symlink(struct request *r);
+int op_mknod(struct request *r);
+int op_mkdir(struct request *r);
+int op_unlink(struct request *r);
+int op_rmdir(struct request *r);
+int op_rename(struct request *r);
+int op_rename2(struct request *r);
+int op_link(struct request *r);
+/* A new file belongs to who asked for it. */
+int names_give_to_caller(struct request *r, int fd, mode_t mode);
+
+/* --- attributes.c ----------------------------------------------------------------------------- */
+
+int op_getattr(struct request *r);
+int op_setattr(struct request *r);
+int op_statfs(struct request *r);
+int op_setxattr(struct request *r);
+int op_getxattr(struct request *r);
+int op_listxattr(struct request *r);
+int op_removexattr(struct request *r);
+
+/* --- files.c ---------------------------------------------------------------------------------- */
+
+int op_open(struct request *r);
+int op_create(struct request *r);
+int op_tmpfile(struct request *r);
+int op_read(struct request *r);
+int op_write(struct request *r);
+int op_flush(struct request *r);
+int op_fsync(struct request *r);
+int op_release(struct request *r);
+int op_lseek(struct request *r);
+int op_fallocate(struct request *r);
+int op_copy_file_range(struct request *r);
+int op_syncfs(struct request *r);
+
+/* --- folders.c -------------------------------------------------------------------------------- */
+
+int op_opendir(struct request *r);
+int op_readdir(struct request *r);
+int op_readdirplus(struct request *r);
+int op_fsyncdir(struct request *r);
+int op_releasedir(struct request *r);
+
+/* --- confine.c -------------------------------------------------------------------------------- */
+
+/* In the server, after its ids are mapped: the tree of shares as the root of everything. */
+int confine_to_shares(const struct share *shares, size_t nr, int *ret_root_fd, int *ret_proc_fd,
+	struct error *err);
+/* Then: no rights and no system calls but those that requests need. */
+int confine_rights(struct error *err);

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * server.c - the server's process, from its fork to its end.
+ *
+ * The socket between it and its maker carries, one after the other: "I am in my namespaces" from
+ * it, "your ids are mapped" to it, "I stand" or what is wrong from it; then messages and answers.
+ * It ends when its maker does.
+ */
+#include "share/internal.h"
+
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "base/userns.h"
+
+#define NAMESPACES                                                                                 \
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+
+int share_parse(char *text, struct share *ret, struct error *err)
+{
+	char *path = strchr(text, '=');
+	char *option;
+
+	*ret = (struct share){ .name = text };
+	if (!path || path == text || !path[1])
+		return error_set(
+			err, EINVAL, "%s is no share: it is NAME=PATH or NAME=PATH:ro", text);
+	*path++ = '\0';
+	option = strrchr(path, ':');
+	if (option && streq(option, ":ro")) {
+		*option = '\0';
+		ret->is_readonly = true;
+	}
+	ret->path = path;
+	if (strlen(text) > SHARE_NAME_MAX || strchr(text, '/') || streq(text, ".") ||
+		streq(text, ".."))
+		return error_set(err, EINVAL, "%s cannot be the name of a shared folder", text);
+	return 0;
+}
+
+/* --- the server ------------------------------------------------------------------------------- */
+
+static void serve(struct share_session *session, int fd)
+{
+	static struct share_message message;
+
+	for (;;) {
+		ssize_t n = recv(fd, &message, sizeof(message), 0);
+		unsigned nr = (unsigned)message.nr_out + message.nr_in;
+		struct share_answer answer = { .id = message.id };
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < (ssize_t)SHARE_MESSAGE_HEAD ||
+			n != (ssize_t)(SHARE_MESSAGE_HEAD + nr * sizeof(struct iovec)))
+			return;
+		if (message.id == SHARE_RESET)
+			share_session_reset(session);
+		else
+			answer.written = (uint32_t)share_session_serve(session, message.parts,
+				message.nr_out, message.parts + message.nr_out, message.nr_in);
+		if (send(fd, &answer, sizeof(answer), MSG_NOSIGNAL) < 0)
+			return;
+	}
+}
+
+/* Nothing of the maker's but the socket, which gets the number 0. */
+static int leave_maker(int fd)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || dup2(fd, 0) < 0)
+		return -errno;
+	fcntl(0, F_SETFD, FD_CLOEXEC);
+	if (syscall(SYS_close_range, 1, ~0u, 0) < 0)
+		return -errno;
+	/* A terminal's keys are not for us. */
+	setsid();
+	umask(0);
+	return 0;
+}
+
+static int enter_namespaces(struct error *err)
+{
+	char byte = 0;
+
+	if (unshare(NAMESPACES) < 0)
+		return error_errno(err, errno, "cannot confine the server of shared folders");
+	if (send(0, &byte, 1, MSG_NOSIGNAL) != 1 || recv(0, &byte, 1, 0) != 1)
+		return error_set(err, EPIPE, "the maker of a server of shared folders is gone");
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return error_errno(err, errno, "cannot become root of the shared folders");
+	/* Where groups may not be set, those of the user stay, who may use them. */
+	setgroups(0, NULL);
+	return 0;
+}
+
+static int prepare(
+	const struct share *shares, size_t nr, struct share_session **ret, struct error *err)
+{
+	int root_fd, proc_fd;
+	int r = enter_namespaces(err);
+
+	if (r == 0)
+		r = confine_to_shares(shares, nr, &root_fd, &proc_fd, err);
+	if (r == 0)
+		r = share_session_open(root_fd, proc_fd, ret, err);
+	if (r == 0)
+		r = confine_rights(err);
+	return r;
+}
+
+static _Noreturn void run_server(const struct share *shares, size_t nr, int fd)
+{
+	struct share_session *session = NULL;
+	struct error error = { 0 };
+	int r = leave_maker(fd);
+
+	if (r < 0)
+		_exit(1);
+	r = prepare(shares, nr, &session, &error);
+	send(0, &error, sizeof(error), MSG_NOSIGNAL);
+	if (r == 0)
+		serve(session, 0);
+	_exit(0);
+}
+
+/* --- its maker -------------------------------------------------------------------------------- */
+
+static int give_ids(pid_t pid, int fd, struct error *err)
+{
+	struct userns_maps maps = { 0 };
+	char byte = 0;
+	int r = userns_maps_of_caller(&maps, err);
+
+	if (r == 0)
+		r = userns_write_maps(pid, &maps, err);
+	userns_maps_free(&maps);
+	if (r == 0 && send(fd, &byte, 1, MSG_NOSIGNAL) != 1)
+		r = error_errno(err, errno, "the server of shared folders has ended");
+	return r;
+}
+
+/* Until the server stands. */
+static int raise_server(struct share_server *server, struct error *err)
+{
+	struct error told;
+	char first[sizeof(struct error)];
+	ssize_t n = recv(server->fd, first, sizeof(first), 0);
+	int r;
+
+	if (n == 1) {
+		r = give_ids(server->pid, server->fd, err);
+		if (r < 0)
+			return r;
+		n = recv(server->fd, first, sizeof(first), 0);
+	}
+	if (n != sizeof(told))
+		return error_set(err, EPIPE, "the server of shared folders has ended");
+	memcpy(&told, first, sizeof(told));
+	told.message[sizeof(told.message) - 1] = '\0';
+	return told.code ? error_set(err, told.code, "%s", told.message) : 0;
+}
+
+static int check_shares(const struct share *shares, size_t nr, struct error *err)
+{
+	if (nr > SHARES_MAX)
+		return error_set(err, EINVAL, "at most %d folders can be shared", SHARES_MAX);
+	for (size_t i = 0; i < nr; i++)
+		for (size_t k = 0; k < i; k++)
+			if (streq(shares[i].name, shares[k].name))
+				return error_set(err, EINVAL, "two shared folders have the name %s",
+					shares[i].name);
+	return 0;
+}
+
+int share_server_start(
+	const struct share *shares, size_t nr, struct share_server *ret, struct error *err)
+{
+	struct share_server server;
+	int pair[2];
+	int r = check_shares(shares, nr, err);
+
+	if (r < 0)
+		return r;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_errno(err, errno, "cannot create a pair of sockets");
+	server.pid = fork();
+	if (server.pid == 0)
+		run_server(shares, nr, pair[1]);
+	r = errno;
+	close(pair[1]);
+	server.fd = pair[0];
+	if (server.pid < 0) {
+		close(server.fd);
+		return error_errno(err, r, "cannot fork");
+	}
+	r = raise_server(&server, err);
+	if (r < 0) {
+		share_server_stop(&server);
+		return r;
+	}
+	*ret = server;
+	return 0;
+}
+
+void share_server_stop(struct share_server *server)
+{
+	if (!server->pid)
+		return;
+	close(server->fd);
+	kill(server->pid, SIGKILL);
+	while (waitpid(server->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	server->pid = 0;
+}
