@@ -40,7 +40,10 @@ static const char translator_needs[] =
 	/* the guest's execve(2), its name, its end */
 	"execve execveat prctl exit exit_group "
 	/* the list of what was translated */
-	"writev";
+	"writev "
+	/* programs that are traced: what they and their tracers say to each other beside ptrace(2)
+	 */
+	"rt_sigtimedwait rt_tgsigqueueinfo tkill nanosleep waitid wait4";
 
 const struct seccomp_target seccomp_riscv64 = {
 	.arches = riscv64_arches,

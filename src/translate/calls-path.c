@@ -15,6 +15,7 @@
 
 #include "translate/calls.h"
 #include "translate/proc.h"
+#include "translate/ptrace.h"
 
 struct path_argument {
 	const char *text; /* to give to the host; NULL when the guest has given NULL */
@@ -70,7 +71,10 @@ int64_t call_openat(struct thread *t, const uint64_t a[6])
 		if (r != PROC_NOT_OURS)
 			return r;
 	}
-	return host_call_blocking(t, SYS_openat, a[0], path.text, a[2], a[3]);
+	r = host_call_blocking(t, SYS_openat, a[0], path.text, a[2], a[3]);
+	if (path.text)
+		trace_opened(t, (int)r, path.text, a[2]);
+	return r;
 }
 
 int64_t call_openat2(struct thread *t, const uint64_t a[6])
@@ -89,8 +93,11 @@ int64_t call_openat2(struct thread *t, const uint64_t a[6])
 			return r;
 	}
 	/* With RESOLVE_* the path is to be taken as it is. */
-	return host_call_blocking(
+	r = host_call_blocking(
 		t, SYS_openat2, a[0], how.resolve ? path.guest : path.text, a[2], a[3]);
+	if (path.text)
+		trace_opened(t, (int)r, path.text, how.flags);
+	return r;
 }
 
 int64_t call_readlinkat(struct thread *t, const uint64_t a[6])

@@ -19,6 +19,12 @@ system_call call_fstat, call_epoll_ctl, call_epoll_pwait, call_epoll_pwait2, cal
 	call_pselect6, call_semctl, call_ioctl, call_uname, call_prctl, call_io_pgetevents,
 	call_restart_syscall, call_seccomp;
 
+/* ptrace.c */
+system_call call_ptrace, call_wait4, call_waitid;
+
+/* ptrace-page.c */
+system_call call_write, call_writev, call_pwrite64, call_pwritev;
+
 /* calls-time.c */
 system_call call_clock_gettime, call_gettimeofday;
 

@@ -20,10 +20,11 @@
 
 #include "base/translator.h"
 #include "translate/exec.h"
+#include "translate/ptrace.h"
 #include "translate/saved-code.h"
 #include "translate/signal.h"
 
-#define WORDS_MAX (4 * PATH_MAX + 128)
+#define WORDS_MAX (4 * PATH_MAX + 128 + TRACEE_WORD_MAX)
 
 static bool is_error(int64_t r)
 {
@@ -241,8 +242,10 @@ static void append_number(char *buffer, size_t *length, const char *word, int nu
 }
 
 static void describe(
-	const struct process *process, const struct exec_target *target, int filter_fd, char *words)
+	const struct thread *t, const struct exec_target *target, int filter_fd, char *words)
 {
+	const struct process *process = t->process;
+	char tracee[TRACEE_WORD_MAX];
 	size_t length = 0;
 
 	append(words, &length, TRANSLATOR_VARIABLE "=");
@@ -258,6 +261,11 @@ static void describe(
 	if (process->list_fd >= 0)
 		append_number(words, &length, TRANSLATOR_WORD_LIST, process->list_fd);
 	append_number(words, &length, "open=", target->fd);
+	if (tracee_describe(t, tracee)) {
+		append(words, &length, "tracee=");
+		append(words, &length, tracee);
+		append(words, &length, "\n");
+	}
 	if (saved_code_dir(process->saved)) {
 		append(words, &length, "code=");
 		append(words, &length, saved_code_dir(process->saved));
@@ -313,7 +321,7 @@ static int64_t execute(struct thread *t, struct exec_target *target, uint64_t *e
 
 	if (filter_fd < 0 && filter_fd != -ENOENT)
 		return filter_fd;
-	describe(process, target, filter_fd, words);
+	describe(t, target, filter_fd, words);
 	fill_environment(envp, envc, words);
 	set_close_on_exec(target->fd, false);
 	set_own_close_on_exec(process, false);

@@ -30,6 +30,24 @@ int64_t host_clone3(
 /* End this thread and give back the memory its stack lies in. */
 _Noreturn void host_unmap_and_exit(void *start, uint64_t size, int status);
 
+/* Stop for a tracer: SIGTRAP, wherever nobody traces this thread, with the instruction pointer at
+ * host_trap_address(). Does that handler's context say that it was this? */
+void host_trap(void);
+bool host_is_trap(const ucontext_t *context);
+uint64_t host_trap_address(void);
+/* Where host_call_checked() comes back from the kernel. */
+uint64_t host_call_address(void);
+
+/* A thread of another process that this one has stopped by ptrace(2). */
+struct host_stop {
+	uint64_t pc;
+	uint64_t thread_pointer;
+	bool is_waiting; /* in a system call that the kernel would do again */
+};
+
+/* 0 or a negative errno; -ESRCH: it is not stopped, or not by us. */
+int host_read_stop(int tid, struct host_stop *ret);
+
 /* sa_restorer of rt_sigaction(2). */
 void host_signal_return(void);
 

@@ -63,6 +63,8 @@ struct process {
 	uint64_t vdso, signal_return; /* addresses in the guest */
 	uint64_t entry_stack; /* sp at the start, for /proc/self/stat */
 	struct debugger *debugger; /* debugger.h; NULL: none, or not any more */
+	bool has_tracee; /* all signals come to us first: a thread of it is traced (ptrace.h) */
+	bool writes_memory; /* a /proc/PID/mem has been opened to be written to */
 	/* seccomp-filters.c: its threads, linked through next_thread */
 	uint32_t threads_lock;
 	struct thread *threads;
@@ -90,6 +92,34 @@ struct thread_debug {
 	uint8_t info[128]; /* siginfo_t of what it was stopped by */
 };
 
+/* What ptrace.c keeps of a thread that is traced. Its tracer, another process, reads and writes all
+ * of this while the thread is stopped. */
+struct tracee {
+	uint32_t is_on;
+	uint32_t options; /* PTRACE_O_*, as the tracer has asked for */
+	uint32_t stop; /* enum trace_stop */
+	uint32_t is_seized;
+	uint32_t wants_calls; /* it was let go by PTRACE_SYSCALL */
+	int32_t signal; /* the one it is stopped by, then the one that the tracer wants */
+	/* A stop to come to: a signal that is to be seen first, or a TRACE_WANTS_*. */
+	int32_t wants;
+	uint32_t has_news; /* something of this has changed, for signal_deliver() */
+	uint32_t is_told; /* the next signal that is delivered was seen by the tracer */
+	int32_t passing; /* a signal that stops or ends us now, and is no news */
+	uint32_t is_still; /* registers are whole, though no stop has been made of it */
+	uint32_t is_changed; /* registers were changed in a system call: its result is void */
+	uint32_t in_call; /* pc is at the ecall, and the call has begun */
+	/* A fork(2) goes on: what is here is not true for the child yet; 2: one that is traced. */
+	uint32_t is_forking;
+	uint32_t is_presenting, has_early, is_gone; /* present() */
+	uint64_t message; /* PTRACE_GETEVENTMSG */
+	uint64_t tracer; /* who has filled this in */
+	uint64_t first_argument; /* of the system call */
+	uint8_t info[128]; /* siginfo_t of the stop */
+	uint8_t wanted_info[128];
+	uint8_t early_info[128];
+};
+
 struct thread {
 	struct riscv_cpu cpu; /* first */
 	struct process *process;
@@ -102,9 +132,10 @@ struct thread {
 	 * on the host from then until it is delivered, so that one place is enough. */
 	uint32_t is_pending;
 	int pending_signal;
+	bool pending_is_told; /* to a tracer */
 	uint8_t pending_info[128]; /* siginfo_t is the same on both sides */
 	/* SIGSEGV and SIGBUS that somebody has sent: a mask of them; SIGBUS is [1]. */
-	uint64_t held;
+	uint64_t held, held_told;
 	uint8_t held_info[2][128];
 	bool is_restarting; /* the call at pc has returned RESTART_CALL */
 	/* rt_sigsuspend(2) and its like: the mask to go back to behind the handler. */
@@ -120,10 +151,13 @@ struct thread {
 	struct mapping exec_mappings[EXEC_MAPPINGS]; /* exec.c */
 	bool is_vforked; /* shares the memory of a parent that waits, and frees the block */
 	struct thread_debug debug;
+	struct tracee tracee;
 };
 
 /* This thread's; NULL before the first. Async-signal-safe. */
 struct thread *thread_current(void);
+/* Where that is kept, from the host's thread pointer. */
+int64_t thread_current_offset(void);
 
 /* --- system calls: system-calls.c, system-call-table.c --------------------------------------- */
 
@@ -200,9 +234,9 @@ void seccomp_after_fork(struct thread *t, bool is_child);
 
 /*
  * With a seccomp_mode, before a call is carried out: may it be? Else *ret is in place of its
- * result. Does not return when the thread must end.
+ * result. A tracer may change which one it is. Does not return when the thread must end.
  */
-bool seccomp_permit(struct thread *t, uint64_t number, const uint64_t a[6], int64_t *ret);
+bool seccomp_permit(struct thread *t, uint64_t *number, uint64_t a[6], int64_t *ret);
 
 /* The filters as a sealed memfd (base/translator.h), close-on-exec; -ENOENT when there are none. */
 int seccomp_save(const struct thread *t);

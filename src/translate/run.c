@@ -24,6 +24,7 @@
 #include "translate/debugger.h"
 #include "translate/exec.h"
 #include "translate/hwprobe.h"
+#include "translate/ptrace.h"
 #include "translate/saved-code-internal.h"
 #include "translate/saved-code.h"
 #include "translate/signal.h"
@@ -355,6 +356,9 @@ int translate_run(const struct translate_options *options, struct error *err)
 		return error_prefix(err, "cannot make a code cache");
 	process->memory->jit = process->jit;
 	process->memory->saved = process->saved;
+	r = trace_page_make();
+	if (r < 0)
+		return error_errno(err, r, "no memory at the end of the guest's");
 	t = thread_make_first(process);
 	if (!t)
 		return error_oom(err);
@@ -369,10 +373,15 @@ int translate_run(const struct translate_options *options, struct error *err)
 	free(target->argv);
 	free(target);
 	descriptor_limit_restore(descriptor_limit);
+	if (options->tracee)
+		r = tracee_restore(t, options->tracee);
+	if (r < 0)
+		return error_errno(err, r, "cannot go on as a traced program");
 	if (options->debug_fd >= 0)
 		r = debugger_start(process, t, options->debug_fd, stack.auxv, stack.auxv_size, err);
 	if (r < 0)
 		return r;
+	tracee_executed(t);
 	thread_run(t);
 }
 
@@ -440,6 +449,8 @@ static int parse_word(const char *word, struct translate_options *o)
 		return parse_descriptor(rest, &o->open_fd);
 	else if ((rest = str_after_prefix(word, "name=")))
 		o->name = rest;
+	else if ((rest = str_after_prefix(word, "tracee=")))
+		o->tracee = rest;
 	else if ((rest = str_after_prefix(word, "code=")))
 		o->code_dir = rest;
 	else if ((rest = str_after_prefix(word, "prefix=")))

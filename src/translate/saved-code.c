@@ -221,7 +221,7 @@ static _Noreturn void execute_maker(
 	/* Who waits for us goes on when the guest's memory, descriptors and locks are given up.
 	 * What closes on exec does so after the old memory has gone. */
 	has_ends = host_call(SYS_pipe2, ends, O_CLOEXEC) == 0;
-	if (host_call(SYS_clone, SIGCHLD, 0, 0, 0, 0) != 0) {
+	if (host_call(SYS_clone, CLONE_UNTRACED | SIGCHLD, 0, 0, 0, 0) != 0) {
 		if (has_ends) {
 			host_call(SYS_close, ends[1]);
 			host_call(SYS_read, ends[0], &byte, 1);
@@ -274,7 +274,7 @@ void saved_code_finish(const struct saved_code *saved, const struct process *pro
 	if (saved->dir_fd >= 0) /* it goes on with the container's other processes */
 		return;
 	if (is_worth_it) {
-		child = host_call(SYS_clone, 0, 0, 0, 0, 0);
+		child = host_call(SYS_clone, CLONE_UNTRACED, 0, 0, 0, 0);
 		if (child == 0)
 			execute_maker(saved, process, (int)list);
 		if (child > 0)

@@ -8,7 +8,7 @@
  * behind which ours still are. The container's own profile is a filter like any other, the oldest.
  *
  * What is not there: user notification (NEW_LISTENER is an unknown flag, as on a kernel before
- * 5.0), and tracers (SECCOMP_RET_TRACE is ENOSYS, as without one).
+ * 5.0).
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -17,9 +17,11 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 
 #include "translate/calls.h"
+#include "translate/ptrace.h"
 #include "translate/seccomp-bpf.h"
 #include "translate/seccomp-filters.h"
 #include "translate/signal.h"
@@ -207,6 +209,8 @@ int64_t seccomp_prctl(struct thread *t, uint64_t mode, uint64_t address)
 	}
 }
 
+static bool permit(struct thread *t, uint64_t *number, uint64_t a[6], bool again, int64_t *ret);
+
 /* --- evaluating ------------------------------------------------------------------------------- */
 
 /* Lower actions, as signed numbers, win; among equals that of the latest filter. */
@@ -255,8 +259,19 @@ static _Noreturn void end_thread(struct thread *t, int signal)
 		call_exit(t, status);
 }
 
+/* SECCOMP_RET_TRACE: the tracer, if there is one that wants to be asked, may change the call. */
+static bool ask_tracer(
+	struct thread *t, uint64_t *number, uint64_t a[6], uint32_t data, int64_t *ret)
+{
+	*ret = -ENOSYS;
+	if (!t->tracee.is_on || !(t->tracee.options & PTRACE_O_TRACESECCOMP))
+		return false;
+	return tracee_seccomp(t, data, number, a, ret);
+}
+
 /* Is it to be carried out? Else *ret is in place of its result. */
-static bool obey(struct thread *t, uint64_t number, uint32_t answer, int64_t *ret)
+static bool obey(struct thread *t, uint64_t *number, uint64_t a[6], uint32_t answer, bool again,
+	int64_t *ret)
 {
 	uint32_t data = answer & SECCOMP_RET_DATA;
 	siginfo_t info;
@@ -265,46 +280,54 @@ static bool obey(struct thread *t, uint64_t number, uint32_t answer, int64_t *re
 	case SECCOMP_RET_ALLOW:
 		return true;
 	case SECCOMP_RET_LOG:
-		debug_line("seccomp: call %lu is logged", number);
+		debug_line("seccomp: call %lu is logged", *number);
 		return true;
 	case SECCOMP_RET_ERRNO:
 		*ret = -(int64_t)(data > ERRNO_MAX ? ERRNO_MAX : data);
 		return false;
 	case SECCOMP_RET_TRAP:
 		t->cpu.pc += ECALL_SIZE;
-		info = trap_info(t, number, data);
+		info = trap_info(t, *number, data);
 		signal_force(t, &info);
 		*ret = NO_RESULT;
 		return false;
 	case SECCOMP_RET_TRACE:
+		/* What the tracer has made of it is looked at again, but it is not asked again. */
+		return again ||
+			(ask_tracer(t, number, a, data, ret) && permit(t, number, a, true, ret));
 	case SECCOMP_RET_USER_NOTIF:
 		*ret = -ENOSYS;
 		return false;
 	case SECCOMP_RET_KILL_THREAD:
-		debug_line("seccomp: call %lu ends the thread", number);
+		debug_line("seccomp: call %lu ends the thread", *number);
 		end_thread(t, SIGSYS);
 	default:
-		debug_line("seccomp: call %lu ends the process", number);
+		debug_line("seccomp: call %lu ends the process", *number);
 		signal_die(SIGSYS);
 	}
 }
 
-bool seccomp_permit(struct thread *t, uint64_t number, const uint64_t a[6], int64_t *ret)
+static bool permit(struct thread *t, uint64_t *number, uint64_t a[6], bool again, int64_t *ret)
 {
 	const struct filter *latest = __atomic_load_n(&t->filters, __ATOMIC_ACQUIRE);
 	struct seccomp_data data = {
-		.nr = (int)number,
+		.nr = (int)*number,
 		.arch = AUDIT_ARCH_RISCV64,
 		.instruction_pointer = t->cpu.pc + ECALL_SIZE,
 	};
 
 	if (t->seccomp_mode == SECCOMP_MODE_STRICT) {
-		if (!strict_allows(number))
+		if (!strict_allows(*number))
 			end_thread(t, SIGKILL);
 		return true;
 	}
-	if (number < SYSTEM_CALLS && latest->allowed[number / 64] >> number % 64 & 1)
+	if (*number < SYSTEM_CALLS && latest->allowed[*number / 64] >> *number % 64 & 1)
 		return true;
 	memcpy(data.args, a, sizeof(data.args));
-	return obey(t, number, verdict(latest, &data), ret);
+	return obey(t, number, a, verdict(latest, &data), again, ret);
+}
+
+bool seccomp_permit(struct thread *t, uint64_t *number, uint64_t a[6], int64_t *ret)
+{
+	return permit(t, number, a, false, ret);
 }

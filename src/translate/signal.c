@@ -14,6 +14,8 @@
  * our copies need. When somebody sends one of these two while the guest blocks it, it is held here
  * (`held`) until the guest unblocks it.
  *
+ * Of a process that is traced, all signals come to us, for its tracer to be asked first (ptrace.h).
+ *
  * Everything that opens the host's mask must make sure first that no signal is kept: it goes
  * through host_call_blocking(), which does nothing when there is one, or blocks all before it
  * looks.
@@ -27,6 +29,7 @@
 
 #include "translate/debugger.h"
 #include "translate/host.h"
+#include "translate/ptrace.h"
 
 #define ACTION_DEFAULT 0
 #define ACTION_IGNORE  1
@@ -86,20 +89,60 @@ static void hold(struct thread *t, int signal, const siginfo_t *info)
 
 	memcpy(t->held_info[which], info, sizeof(t->held_info[which]));
 	t->held |= BIT(signal);
+	if (t->tracee.is_told)
+		t->held_told |= BIT(signal);
+	t->tracee.is_told = 0;
 	if (t->mask & BIT(signal))
 		return;
 	t->is_pending = 1;
 	t->cpu.interrupt = 1;
 }
 
-/* Of the debugger's: whatever the thread does, it is to come where it can be held. */
+/* Of the debugger's or a tracer's: whatever the thread does, it is to come where it can be held. */
 static void leave_call(struct thread *t, ucontext_t *context)
 {
-	if (!t || !t->process->debugger)
+	if (!t)
 		return;
 	t->is_pending = 1;
 	t->cpu.interrupt = 1;
 	host_interrupt_call(context);
+}
+
+static bool is_kick(const siginfo_t *info)
+{
+	return info->si_code == DEBUGGER_KICK || info->si_code == TRACE_KICK;
+}
+
+static bool is_own_fault(const struct thread *t, int signal, const siginfo_t *info)
+{
+	return info->si_code > 0 && info->si_code != SI_KERNEL && !t->tracee.is_told &&
+		(signal == SIGILL || signal == SIGFPE || signal == SIGTRAP);
+}
+
+/* A trap of tracee_stop()'s, or what has come in beside it; else nothing has been done. */
+static bool is_of_stop(struct thread *t, int signal, siginfo_t *info, const ucontext_t *context)
+{
+	struct tracee *tracee = &t->tracee;
+
+	if (signal != SIGTRAP || !tracee->is_presenting)
+		return false;
+	if (host_is_trap(context) && info->si_code == SI_KERNEL) {
+		tracee->is_gone = 1;
+		return true;
+	}
+	memcpy(tracee->early_info, info, sizeof(tracee->early_info));
+	tracee->has_early = 1;
+	return true;
+}
+
+static void keep(struct thread *t, int signal, const siginfo_t *info)
+{
+	memcpy(t->pending_info, info, sizeof(t->pending_info));
+	t->pending_signal = signal;
+	t->pending_is_told = t->tracee.is_told;
+	t->tracee.is_told = 0;
+	t->is_pending = 1;
+	t->cpu.interrupt = 1;
 }
 
 static void handle(int signal, siginfo_t *info, void *argument)
@@ -108,7 +151,7 @@ static void handle(int signal, siginfo_t *info, void *argument)
 	ucontext_t *context = argument;
 
 	if (BIT(signal) & FAULTS) {
-		if (info->si_code == DEBUGGER_KICK) {
+		if (is_kick(info)) {
 			leave_call(t, context);
 			return;
 		}
@@ -120,18 +163,14 @@ static void handle(int signal, siginfo_t *info, void *argument)
 		if (t)
 			hold(t, signal, info);
 	} else {
-		if (!t)
+		if (!t || is_of_stop(t, signal, info, context))
 			return;
 		/* A fault of our own code in the guise of one of the guest's. */
-		if (info->si_code > 0 && info->si_code != SI_KERNEL &&
-			(signal == SIGILL || signal == SIGFPE || signal == SIGTRAP)) {
+		if (is_own_fault(t, signal, info)) {
 			give_up(signal);
 			return;
 		}
-		memcpy(t->pending_info, info, sizeof(t->pending_info));
-		t->pending_signal = signal;
-		t->is_pending = 1;
-		t->cpu.interrupt = 1;
+		keep(t, signal, info);
 	}
 	if (t && t->is_pending) {
 		*context_mask(context) = ~FAULTS;
@@ -139,10 +178,13 @@ static void handle(int signal, siginfo_t *info, void *argument)
 	}
 }
 
-/* Would the signal end the process, and is there a debugger to see it first? */
+/* Would the signal end the process, and is there a debugger to see it first? Or a tracer, which
+ * sees all. */
 static bool is_watched(
 	const struct process *process, int signal, const struct signal_action *action)
 {
+	if (process->has_tracee)
+		return true;
 	return action->handler == ACTION_DEFAULT &&
 		!(BIT(signal) & (HARMLESS | STOPS | UNBLOCKABLE)) &&
 		debugger_wants(process, signal);
@@ -159,6 +201,9 @@ static int64_t install(
 
 	if (action->handler > ACTION_IGNORE || (BIT(signal) & FAULTS) ||
 		is_watched(process, signal, action)) {
+		/* Who ignores SIGCHLD has no zombies. */
+		if (signal == SIGCHLD && action->handler == ACTION_IGNORE)
+			host.flags |= SA_NOCLDWAIT;
 		host.handler = (uint64_t)(uintptr_t)handle;
 		host.flags |= SA_SIGINFO | SA_ONSTACK | SA_RESTART;
 	}
@@ -202,21 +247,33 @@ void signal_init_thread(struct thread *t, void *stack, size_t size)
 	host_call(SYS_sigaltstack, &alternate, NULL);
 }
 
+/* Signals whose action of the host tells nothing of the guest's. */
+static uint64_t taken_over(const struct process *process)
+{
+	return process->has_tracee ? ~UNBLOCKABLE : FAULTS;
+}
+
 void signal_before_exec(struct thread *t)
 {
-	for (int signal = SIGBUS; signal <= SIGSEGV; signal += SIGSEGV - SIGBUS) {
+	uint64_t signals = taken_over(t->process);
+
+	if (t->process->has_tracee)
+		signal_block();
+	for (int signal = 1; signal <= SIGNALS; signal++) {
 		const struct host_action action = {
 			.handler = t->process->actions[signal].handler == ACTION_IGNORE
 		};
 
-		host_call(SYS_rt_sigaction, signal, &action, NULL, sizeof(action.mask));
+		if (signals & BIT(signal))
+			host_call(SYS_rt_sigaction, signal, &action, NULL, sizeof(action.mask));
 	}
 }
 
 void signal_after_failed_exec(struct thread *t)
 {
-	install(t->process, SIGBUS, &t->process->actions[SIGBUS]);
-	install(t->process, SIGSEGV, &t->process->actions[SIGSEGV]);
+	signal_install_again(t->process, taken_over(t->process));
+	if (t->process->has_tracee)
+		signal_unblock(t);
 }
 
 /* --- delivery -------------------------------------------------------------------------------- */
@@ -228,11 +285,31 @@ void signal_die(int signal)
 
 	if (t && t->process->debugger)
 		debugger_die(t, signal);
+	if (t)
+		t->tracee.passing = signal;
 	give_up(signal);
 	host_call(SYS_tgkill, host_call(SYS_getpid), host_call(SYS_gettid), signal);
 	host_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 	for (;;)
 		host_call(SYS_exit_group, 128 + signal);
+}
+
+/* Be stopped by the kernel as by this signal, and go on when it is continued. All are blocked. */
+static void stop_process(struct thread *t, int signal)
+{
+	uint64_t mask = ~(FAULTS | BIT(signal));
+
+	t->tracee.passing = signal;
+	t->tracee.is_still = 1;
+	if (signal != SIGSTOP)
+		give_up(signal);
+	host_call(SYS_tgkill, host_call(SYS_getpid), host_call(SYS_gettid), signal);
+	host_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	signal_block();
+	t->tracee.is_still = 0;
+	t->tracee.passing = 0;
+	if (signal != SIGSTOP)
+		signal_install_again(t->process, BIT(signal));
 }
 
 void signal_set_suspended(struct thread *t, uint64_t mask)
@@ -312,11 +389,13 @@ static int ask_debugger(struct thread *t, int signal, uint8_t info[128], bool is
 	return chosen;
 }
 
-static void deliver(struct thread *t, int signal, uint8_t info[128])
+static void deliver(struct thread *t, int signal, uint8_t info[128], bool is_told)
 {
 	struct signal_action action;
 
-	if (t->process->debugger)
+	if (t->tracee.is_on && !is_told)
+		signal = tracee_signal(t, signal, info, false);
+	else if (t->process->debugger)
 		signal = ask_debugger(t, signal, info, false);
 	if (!signal)
 		return;
@@ -325,14 +404,30 @@ static void deliver(struct thread *t, int signal, uint8_t info[128])
 		(action.handler == ACTION_DEFAULT && (BIT(signal) & HARMLESS)))
 		return;
 	if (action.handler == ACTION_DEFAULT) {
-		if (!(BIT(signal) & STOPS))
+		/* Its action has changed since it came, or a tracer wants it. */
+		if (BIT(signal) & (STOPS | BIT(SIGSTOP)))
+			stop_process(t, signal);
+		else
 			signal_die(signal);
-		/* The action has changed since it came: the kernel stops us when it may. */
-		host_call(SYS_tgkill, host_call(SYS_getpid), host_call(SYS_gettid), signal);
 		return;
 	}
 	if (push(t, signal, info, &action) < 0)
 		signal_fault(t, SIGSEGV, SI_KERNEL, 0);
+}
+
+/* What a tracer has taken in the kernel's place, to be seen by it once we are here. */
+static void deliver_wanted(struct thread *t)
+{
+	int wanted = __atomic_exchange_n(&t->tracee.wants, 0, __ATOMIC_SEQ_CST);
+	uint8_t info[128];
+
+	if (wanted == TRACE_WANTS_QUIET) {
+		tracee_stop(t, TRACE_QUIET, 0);
+		signal_block();
+	} else if (wanted > 0) {
+		memcpy(info, t->tracee.wanted_info, sizeof(info));
+		deliver(t, wanted, info, false);
+	}
 }
 
 void signal_deliver(struct thread *t)
@@ -343,18 +438,23 @@ void signal_deliver(struct thread *t)
 	signal_block();
 	t->is_pending = 0;
 	t->cpu.interrupt = 0;
+	if (t->tracee.has_news)
+		tracee_attend(t);
 	signal = t->pending_signal;
 	if (signal) {
 		memcpy(info, t->pending_info, sizeof(info));
 		t->pending_signal = 0;
-		deliver(t, signal, info);
+		deliver(t, signal, info, t->pending_is_told);
 	}
+	if (t->tracee.wants)
+		deliver_wanted(t);
 	for (signal = SIGBUS; signal <= SIGSEGV; signal += SIGSEGV - SIGBUS) {
 		if (!(t->held & BIT(signal) & ~t->mask))
 			continue;
 		memcpy(info, t->held_info[signal == SIGBUS], sizeof(info));
 		t->held &= ~BIT(signal);
-		deliver(t, signal, info);
+		deliver(t, signal, info, (t->held_told & BIT(signal)) != 0);
+		t->held_told &= ~BIT(signal);
 	}
 	t->is_restarting = false;
 	signal_unblock(t);
@@ -379,9 +479,13 @@ void signal_force(struct thread *t, const siginfo_t *info)
 
 	signal_block();
 	memcpy(bytes, info, sizeof(bytes));
-	if (t->process->debugger)
+	if (t->tracee.is_on)
+		signal = tracee_signal(t, signal, bytes, true);
+	else if (t->process->debugger)
 		signal = ask_debugger(t, signal, bytes, true);
-	if (signal) {
+	if (signal && signal != info->si_signo) {
+		deliver(t, signal, bytes, true);
+	} else if (signal) {
 		action = take_action(t->process, signal);
 		if (action.handler <= ACTION_IGNORE || (t->mask & BIT(signal)) ||
 			push(t, signal, bytes, &action) < 0)

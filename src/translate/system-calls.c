@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <sys/syscall.h>
 
-#include "translate/internal.h"
+#include "translate/ptrace.h"
 
 static int64_t not_there(struct thread *t, const uint64_t a[6])
 {
@@ -36,6 +36,10 @@ static int64_t call(struct thread *t, const struct system_call_row *row, const u
 
 static void finish(struct thread *t, int64_t result)
 {
+	if (t->tracee.is_changed) {
+		t->tracee.is_changed = 0;
+		return;
+	}
 	switch (result) {
 	case RESTART_CALL:
 		t->is_restarting = true;
@@ -49,23 +53,36 @@ static void finish(struct thread *t, int64_t result)
 	}
 }
 
-void system_call_dispatch(struct thread *t)
+static const struct system_call_row *row_of(uint64_t number)
 {
 	static const struct system_call_row unknown = { NULL, not_there, 0, false, "xxxxxx" };
-	uint64_t number = t->cpu.x[17];
-	const struct system_call_row *row = number < SYSTEM_CALLS ? &system_calls[number]
+
+	return number < SYSTEM_CALLS && system_calls[number].name ? &system_calls[number]
 								  : &unknown;
-	const uint64_t *x = t->cpu.x;
-	const uint64_t a[6] = { x[10], x[11], x[12], x[13], x[14], x[15] };
+}
+
+static int64_t carry_out(struct thread *t, uint64_t number, uint64_t a[6])
+{
 	int64_t result;
 
-	if (!row->name)
-		row = &unknown;
 	if (t->process->is_traced)
-		debug_call(t, row, number, a);
-	if (!t->seccomp_mode || seccomp_permit(t, number, a, &result))
-		result = call(t, row, a);
+		debug_call(t, row_of(number), number, a);
+	if (!t->seccomp_mode || seccomp_permit(t, &number, a, &result))
+		result = call(t, row_of(number), a);
 	if (t->process->is_traced)
-		debug_result(t, row, number, a, result);
+		debug_result(t, row_of(number), number, a, result);
+	return result;
+}
+
+void system_call_dispatch(struct thread *t)
+{
+	const uint64_t *x = t->cpu.x;
+	uint64_t number = x[17], a[6] = { x[10], x[11], x[12], x[13], x[14], x[15] };
+	int64_t result;
+
+	if (!t->tracee.is_on || tracee_call_begins(t, &number, a, &result))
+		result = carry_out(t, number, a);
 	finish(t, result);
+	if (t->tracee.in_call)
+		tracee_call_ends(t, result);
 }

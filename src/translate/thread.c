@@ -30,6 +30,7 @@
 #include "translate/exec.h"
 #include "translate/host.h"
 #include "translate/memory.h"
+#include "translate/ptrace.h"
 #include "translate/signal.h"
 
 #define STACK_BYTES	    (256u << 10)
@@ -48,6 +49,11 @@ static uint64_t tls_bytes;
 struct thread *thread_current(void)
 {
 	return current;
+}
+
+int64_t thread_current_offset(void)
+{
+	return (int64_t)((uint64_t)(uintptr_t)&current - host_thread_pointer());
 }
 
 static int find_tls(struct dl_phdr_info *info, size_t size, void *argument)
@@ -142,6 +148,8 @@ void thread_run(struct thread *t)
 {
 	struct riscv_cpu *cpu = &t->cpu;
 
+	if (t->is_pending || t->tracee.has_news)
+		signal_deliver(t);
 	for (;;) {
 		struct process *process = t->process;
 
@@ -170,12 +178,26 @@ void thread_run(struct thread *t)
 		case JIT_STOP_MODE:
 			break;
 		}
-		if (t->is_pending)
+		if (t->is_pending || t->tracee.has_news)
 			signal_deliver(t);
+		if (trace_has_written())
+			trace_take_notes(process);
 	}
 }
 
 /* --- clone ----------------------------------------------------------------------------------- */
+
+struct clone_request {
+	uint64_t flags, stack, parent_tid, child_tid, tls;
+	struct clone_args *arguments; /* of clone3; NULL: clone */
+	uint64_t size; /* of the arguments */
+};
+
+static int exit_signal(const struct clone_request *request)
+{
+	return request->arguments ? (int)request->arguments->exit_signal
+				  : (int)(request->flags & CSIGNAL);
+}
 
 /* The TLS of a new thread: its pointer. */
 static char *copy_tls(struct thread *t)
@@ -187,12 +209,15 @@ static char *copy_tls(struct thread *t)
 	memcpy(control, guest_pointer(pointer), CONTROL_HEAD_BYTES);
 	((void **)(void *)control)[0] = control; /* tcb */
 	((void **)(void *)control)[2] = control; /* self */
+	/* From the start, for those that trace it. */
+	*(struct thread **)(void *)(control + thread_current_offset()) = t;
 	return control;
 }
 
 /* A new thread that is to go on as the caller does. */
-static struct thread *copy(const struct thread *parent, uint64_t flags)
+static struct thread *copy(const struct thread *parent, const struct clone_request *request)
 {
+	uint64_t flags = request->flags;
 	struct thread *t = make(parent->process);
 	void *block;
 
@@ -216,6 +241,7 @@ static struct thread *copy(const struct thread *parent, uint64_t flags)
 		t->process->actions_lock = 0;
 		t->is_vforked = (flags & CLONE_VFORK) != 0;
 	}
+	tracee_child(&t->tracee, &parent->tracee, flags, exit_signal(request));
 	seccomp_thread_begin(t, parent);
 	return t;
 }
@@ -243,16 +269,10 @@ static void enter(struct riscv_cpu *cpu, uint64_t flags, uint64_t stack, uint64_
 	cpu->pc += 4;
 }
 
-struct clone_request {
-	uint64_t flags, stack, parent_tid, child_tid, tls;
-	struct clone_args *arguments; /* of clone3; NULL: clone */
-	uint64_t size; /* of the arguments */
-};
-
 static int64_t clone_sharing(struct thread *parent, const struct clone_request *request)
 {
 	uint64_t flags = request->flags;
-	struct thread *t = copy(parent, flags);
+	struct thread *t = copy(parent, request);
 	void *control;
 	bool is_ours; /* to free: any other may be gone with its block when we come back */
 	int64_t r;
@@ -285,10 +305,13 @@ static int64_t clone_copying(struct thread *t, const struct clone_request *reque
 {
 	struct process *process = t->process;
 	uint64_t flags = request->flags & ~(uint64_t)CLONE_SETTLS, held;
+	struct tracee traced;
 	int64_t r;
 
 	signal_block();
 	held = t->held;
+	tracee_child(&traced, &t->tracee, flags, exit_signal(request));
+	t->tracee.is_forking = traced.is_on ? 2 : 1;
 	debugger_before_fork(process);
 	/* In this order: who translates asks for the map. */
 	jit_before_fork(process->jit);
@@ -310,12 +333,16 @@ static int64_t clone_copying(struct thread *t, const struct clone_request *reque
 	if (r == 0) {
 		process->pid = (int)host_call(SYS_getpid);
 		t->tid = (int)host_call(SYS_gettid);
+		traced.is_forking = 1;
+		t->tracee = traced;
+		__atomic_store_n(&t->tracee.is_forking, 0, __ATOMIC_SEQ_CST);
 		t->held &= ~held; /* the parent's; one that has come to us since is ours */
 		saved_code_after_fork(process->saved);
 		if (jit_after_fork(process->jit, true) < 0)
 			signal_die(SIGKILL);
 		enter(&t->cpu, request->flags, request->stack, request->tls);
 	} else {
+		t->tracee.is_forking = 0;
 		jit_after_fork(process->jit, false);
 	}
 	signal_unblock(t);
@@ -390,7 +417,7 @@ int thread_start_own(
 	struct process *process, void (*run)(void *argument), void *argument, int *ret_tid)
 {
 	const uint64_t flags = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
-		CLONE_SETTLS;
+		CLONE_SETTLS | CLONE_UNTRACED;
 	struct thread *t = make(process);
 	struct own *own;
 	int64_t r;

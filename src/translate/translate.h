@@ -14,6 +14,7 @@
  *	open=N		the guest's program is open as descriptor N, and is what was looked at
  *	code=DIR	where translated code is kept (saved-code.h)
  *	name=PATH	AT_EXECFN: the script that has led to the program
+ *	tracee=...	how another translated program traces this one (ptrace.h)
  *
  * The variable is removed before the guest sees its environment. One of the guest's own that has
  * this name is dropped by its execve(2), so that no guest can forge it.
@@ -31,6 +32,7 @@ struct translate_options {
 	char *const *envp; /* likewise */
 	const char *code_dir; /* where translated code is kept, an absolute path; NULL: nowhere */
 	const char *prefix; /* of -L: where loaders and libraries are looked for first; NULL */
+	const char *tracee; /* of another translated program: ptrace.h; NULL */
 	int program_fd; /* this program; -1: /proc/self/exe is opened */
 	int filter_fd, open_fd; /* -1: none */
 	int code_fd, list_fd; /* of a container; -1: none */

@@ -16,9 +16,9 @@
 __asm__(
 	".text\n"
 	".globl host_call_raw, host_call_checked, host_copy, host_clone, host_clone3\n"
-	".globl host_unmap_and_exit, host_signal_return\n"
+	".globl host_unmap_and_exit, host_signal_return, host_trap\n"
 	".hidden host_call_raw, host_call_checked, host_copy, host_clone, host_clone3\n"
-	".hidden host_unmap_and_exit, host_signal_return\n"
+	".hidden host_unmap_and_exit, host_signal_return, host_trap\n"
 
 	".type host_call_raw, @function\n"
 	"host_call_raw:\n"
@@ -124,6 +124,12 @@ __asm__(
 	"	syscall\n"
 	"	ud2\n"
 
+	".type host_trap, @function\n"
+	"host_trap:\n"
+	"	int3\n"
+	"host_trap_end:\n"
+	"	ret\n"
+
 	/* What the host's kernel returns to from a handler of ours. */
 	".type host_signal_return, @function\n"
 	"host_signal_return:\n"
@@ -135,6 +141,7 @@ __asm__(
 extern const char host_call_start[], host_call_end[];
 extern const char host_call_early[], host_call_restarted[];
 extern const char host_copy_start[], host_copy_end[];
+extern const char host_trap_end[];
 
 static uintptr_t instruction(const ucontext_t *context)
 {
@@ -158,6 +165,21 @@ bool host_end_copy(ucontext_t *context)
 		return false;
 	context->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)host_copy_end;
 	return true;
+}
+
+bool host_is_trap(const ucontext_t *context)
+{
+	return instruction(context) == (uintptr_t)host_trap_end;
+}
+
+uint64_t host_trap_address(void)
+{
+	return (uintptr_t)host_trap_end;
+}
+
+uint64_t host_call_address(void)
+{
+	return (uintptr_t)host_call_end;
 }
 
 uint64_t host_thread_pointer(void)

@@ -56,10 +56,10 @@ static int load(struct thread *t, const void *bytes, size_t size, unsigned seals
 /* What the filters make of a call: its result, or 1 when it may be carried out. */
 static int64_t ask(struct thread *t, uint64_t call)
 {
-	const uint64_t a[6] = { 0 };
+	uint64_t a[6] = { 0 };
 	int64_t result;
 
-	return seccomp_permit(t, call, a, &result) ? 1 : result;
+	return seccomp_permit(t, &call, a, &result) ? 1 : result;
 }
 
 static void filters_come_out_of_a_file(void **state)
