@@ -77,6 +77,12 @@ int disk_perform(struct disk *disk, struct disk_request *request)
 	return w->result;
 }
 
+void disk_hurry(struct disk *disk)
+{
+	if (disk->ops->hurry)
+		disk->ops->hurry(disk);
+}
+
 int disk_measure(struct disk *disk, struct error *err)
 {
 	return disk->ops->measure ? disk->ops->measure(disk, err) : 0;

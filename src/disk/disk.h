@@ -19,6 +19,7 @@
 #include <sys/uio.h>
 
 #include "base/error.h"
+#include "base/loop.h"
 
 #define DISK_SECTOR_BYTES 512u
 #define DISK_PARTS_MAX	  256 /* of one request */
@@ -97,6 +98,8 @@ const char *disk_engine_name(const struct disk_engine *engine);
 struct disk_ops {
 	const char *name; /* "raw" */
 	void (*submit)(struct disk *disk, struct disk_request *request);
+	/* What waits for anything but the engine begins at once. NULL: nothing does. */
+	void (*hurry)(struct disk *disk);
 	/* Look again how large it is. NULL: it never changes. */
 	int (*measure)(struct disk *disk, struct error *err);
 	void (*close)(struct disk *disk);
@@ -131,11 +134,22 @@ struct disk_file {
 int disk_concat_open(struct disk_engine *engine, const struct disk_file *files, unsigned nr_files,
 	struct disk **ret, struct error *err);
 
+struct disk_limits {
+	uint64_t requests_per_second, bytes_per_second; /* 0: as many as there may be */
+};
+
+/* Put limits in front of *disk, which is replaced. Requests that must wait begin on the loop's
+ * thread, on which such a disk is opened and closed, too. On failure, *disk stays as it is. */
+int disk_limit(
+	struct disk **disk, const struct disk_limits *limits, struct loop *loop, struct error *err);
+
 /* NULL is fine. No request is under way. */
 struct disk *disk_close(struct disk *disk);
 
 /* Refused with -EROFS, -EINVAL or -ERANGE where it is not one that the disk can do. */
 void disk_submit(struct disk *disk, struct disk_request *request);
+/* Whoever waits for requests that are under way says so: none waits for a time, or a loop. */
+void disk_hurry(struct disk *disk);
 /* Ask and wait: for tools and tests. */
 int disk_perform(struct disk *disk, struct disk_request *request);
 /* The file may have another size now: `bytes` follows. */

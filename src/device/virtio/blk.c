@@ -296,6 +296,7 @@ static void blk_stop(struct virtio_device *device)
 {
 	struct virtio_blk *blk = of_device(device);
 
+	disk_hurry(blk->disk);
 	for (unsigned i = 0; i < device->nr_queues; i++) {
 		struct blk_queue *q = &blk->queues[i];
 
