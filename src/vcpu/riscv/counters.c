@@ -77,6 +77,14 @@ uint64_t riscv_counter_read(struct riscv_hart *hart, unsigned i)
 			     : counters->values[i];
 }
 
+/* When the next overflow comes has changed: who executes is to ask again. */
+static void look_again(struct riscv_hart *hart)
+{
+	if (hart->counters.has_events && !hart->config.jit)
+		__atomic_fetch_or(&hart->cpu.cpu.interrupt, 1, __ATOMIC_SEQ_CST);
+	riscv_timer_arm(hart);
+}
+
 /* The instruction that writes does not count any more. */
 void riscv_counter_write(struct riscv_hart *hart, unsigned i, uint64_t value)
 {
@@ -86,7 +94,7 @@ void riscv_counter_write(struct riscv_hart *hart, unsigned i, uint64_t value)
 	hart->counters.since[i] = source(hart, i);
 	if (!hart->config.jit && counts_instructions(hart, i))
 		hart->counters.since[i]++;
-	riscv_timer_arm(hart);
+	look_again(hart);
 }
 
 void riscv_counters_stop(struct riscv_hart *hart)
@@ -100,7 +108,7 @@ void riscv_counters_start(struct riscv_hart *hart)
 {
 	for (unsigned i = 0; i < RISCV_COUNTERS; i++)
 		hart->counters.since[i] = source(hart, i);
-	riscv_timer_arm(hart);
+	look_again(hart);
 }
 
 void riscv_counter_write_event(struct riscv_hart *hart, unsigned i, uint64_t value)
