@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "disk/disk.h"
 #include "net/net.h"
 
 #define MACHINE_MEMORY_MIN   (UINT64_C(4) << 20)
@@ -28,6 +29,9 @@ struct machine_net_config {
 struct machine_disk_config {
 	const char *path; /* a raw image, or a block device */
 	bool is_readonly;
+	/* In place of the path: a read-only disk whose partitions these files are. */
+	const struct disk_file *parts;
+	unsigned nr_parts; /* 0, or up to DISK_FILES_MAX */
 };
 
 /* All strings are the caller's, and stay until machine_free(). */

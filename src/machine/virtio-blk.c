@@ -42,7 +42,10 @@ static int open_disk(struct blk *b, unsigned index, struct error *err)
 	char serial[VIRTIO_BLK_SERIAL_MAX + 1];
 	int r = open_engine(b->machine, err);
 
-	if (r == 0)
+	if (r == 0 && config->nr_parts)
+		r = disk_concat_open(
+			b->machine->disk_engine, config->parts, config->nr_parts, &b->disk, err);
+	else if (r == 0)
 		r = disk_raw_open(b->machine->disk_engine, &raw, &b->disk, err);
 	if (r < 0)
 		return r;

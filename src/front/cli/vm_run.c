@@ -15,7 +15,7 @@ struct vm_run_options {
 	const char *kernel, *initrd, *append, *firmware, *console;
 	int64_t memory_bytes, nr_vcpus;
 	const char *net, *vsock;
-	char **disks, **ports;
+	char **parts, **disks, **ports;
 	bool no_reboot;
 };
 
@@ -43,6 +43,9 @@ static const struct option vm_run_table[] = {
 	{ OPTION_INT, 'c', "cpus", AT(nr_vcpus), "N", "CPUs, 1 to 16 [1]" },
 	{ OPTION_LIST, 'd', "disk", AT(disks), "FILE[,readonly]",
 		"A disk: a raw image or a block device; several in their order", COMPLETE_FILE },
+	{ OPTION_LIST, 0, "part", AT(parts), "NAME=FILE",
+		"A read-only partition of the first disk, in front of those of --disk; several in their order",
+		COMPLETE_FILE },
 	{ OPTION_STRING, 'n', "net", AT(net), "user|none",
 		"Network card: the host's sockets are the way out, or none [user]",
 		COMPLETE_CHOICES, "user|none" },
@@ -86,8 +89,8 @@ static int parse_disk(char *text, struct machine_disk_config *ret, struct error 
 	return 0;
 }
 
-static int parse_disks(
-	char **texts, struct machine_disk_config **ret, struct machine_config *c, struct error *err)
+/* "NAME=FILE" */
+static int parse_parts(char **texts, struct disk_file **ret, struct error *err)
 {
 	size_t count = strv_length(texts);
 
@@ -95,14 +98,34 @@ static int parse_disks(
 	if (!*ret)
 		return error_oom(err);
 	for (size_t i = 0; i < count; i++) {
-		int r = parse_disk(texts[i], &(*ret)[i], err);
+		char *equals = strchr(texts[i], '=');
 
-		if (r < 0)
-			return r;
+		if (!equals || equals == texts[i] || !equals[1])
+			return error_set(err, EINVAL, "--part %s: not NAME=FILE", texts[i]);
+		*equals = '\0';
+		(*ret)[i] = (struct disk_file){ .path = equals + 1, .name = texts[i] };
 	}
-	c->disks = *ret;
-	c->nr_disks = (unsigned)count;
 	return 0;
+}
+
+static int parse_disks(const struct vm_run_options *o, struct machine_disk_config **ret,
+	struct disk_file **ret_parts, struct machine_config *c, struct error *err)
+{
+	size_t count = strv_length(o->disks), nr_parts = strv_length(o->parts), n = 0;
+	int r = parse_parts(o->parts, ret_parts, err);
+
+	*ret = calloc(count + 1, sizeof(**ret));
+	if (r < 0 || !*ret)
+		return r < 0 ? r : error_oom(err);
+	if (nr_parts)
+		(*ret)[n++] = (struct machine_disk_config){
+			.is_readonly = true, .parts = *ret_parts, .nr_parts = (unsigned)nr_parts
+		};
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = parse_disk(o->disks[i], &(*ret)[n++], err);
+	c->disks = *ret;
+	c->nr_disks = (unsigned)n;
+	return r;
 }
 
 /* --- the network ----------------------------------------------------------------------------- */
@@ -168,6 +191,7 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 {
 	struct vm_run_options *o = options;
 	_cleanup_free_ struct machine_disk_config *disks = NULL;
+	_cleanup_free_ struct disk_file *parts = NULL;
 	_cleanup_free_ struct net_forward *forwards = NULL;
 	struct machine_net_config net;
 	_cleanup_machine_ struct machine *machine = NULL;
@@ -187,7 +211,7 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 	int r = check(o, err);
 
 	if (r == 0)
-		r = parse_disks(o->disks, &disks, &config, err);
+		r = parse_disks(o, &disks, &parts, &config, err);
 	if (r == 0)
 		r = parse_net(o, &net, &forwards, &config, err);
 	if (r == 0)
