@@ -205,6 +205,8 @@ int jit_open_guest(const struct jit_options *options, const struct jit_guest *gu
 		return r;
 	}
 	jit->host_has_aes = host_has_aes();
+	jit->host_has_sha = host_has_sha();
+	jit->host_has_products = host_has_products();
 	if (!host_is_supported())
 		jit->interpret = true;
 	if ((r = make_views(jit)) < 0 ||

@@ -183,7 +183,7 @@ struct jit_stats {
 struct jit {
 	struct jit_options options;
 	const struct jit_guest *guest;
-	bool host_has_aes;
+	bool host_has_aes, host_has_sha, host_has_products; /* of polynomials: pclmulqdq */
 	bool print_ir, print_asm, print_stats, interpret, perf, no_regions, trace;
 	uint32_t lock; /* a futex; all below is under it */
 	uint8_t *writable, *executable; /* the same memory, twice */
@@ -290,6 +290,8 @@ int jit_execute(struct jit *jit, void *state);
 /* Can this host run what host_emit() makes? */
 bool host_is_supported(void);
 bool host_has_aes(void);
+bool host_has_sha(void);
+bool host_has_products(void);
 size_t host_emitter_bytes(void);
 /* The ways in and out, at the start of an empty cache. */
 void host_emit_stubs(struct jit *jit);

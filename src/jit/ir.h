@@ -174,6 +174,15 @@
 	X(VECTOR_EXTRACT, "vector_extract")                                                        \
 	X(VECTOR_REDUCE,                                                                           \
 		"vector_reduce") /* d[0] = b[0] op a[0] op a[1] ...; kind: the operation */        \
+	/* four words of 32 bits are one: d = a round of AES on d, kind: enum ir_aes, with the key \
+	 * a; IR_ONE_KEY: one for all */                                                                        \
+	X(VECTOR_AES, "vector_aes")                                                                \
+	/* SHA-256, FIPS 180-4: two rounds, of h, g, d, c in d and f, e, b, a in a, with two words \
+	 * of b (IR_SHA_UPPER: the upper two); or words 16 to 19 from 0 to 3 (d), 4 and 9 to 11                   \
+	 * (a), 12 to 15 (b) */                                                                                         \
+	X(VECTOR_SHA256, "vector_sha256")                                                          \
+	/* GHASH, SP 800-38D: d = (d ^ b) * a; kind 0: d * a */                                    \
+	X(VECTOR_GHASH, "vector_ghash")                                                            \
 	/* jumps of the same block come here: nothing is known of what slots hold */               \
 	X(LABEL, "label")                                                                          \
 	/* ways out; pc is where the guest goes on */                                              \
@@ -224,6 +233,7 @@ enum ir_flags {
 	IR_CHECK_LENGTH = 1 << 3,
 	IR_KEEPS_LENGTH = 1 << 1,
 	IR_ONLY_FIRST = 1 << 1,
+	IR_ONE_KEY = 1 << 1,
 	IR_NARROW_A = 1 << 4,
 	IR_NARROW_B = 1 << 5,
 	IR_SIGNED_B = 1 << 6,
@@ -251,6 +261,15 @@ enum ir_aes {
 	IR_AES_ENCRYPT,
 	IR_AES_DECRYPT_LAST,
 	IR_AES_DECRYPT,
+	/* of vectors only */
+	IR_AES_KEY, /* nothing but that */
+	IR_AES_DECRYPT_KEYED, /* the key before InvMixColumns */
+};
+
+enum ir_sha {
+	IR_SHA_LOWER,
+	IR_SHA_UPPER,
+	IR_SHA_SCHEDULE,
 };
 
 struct ir {

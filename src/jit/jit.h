@@ -60,7 +60,7 @@ struct jit_frame {
 	uint8_t float_flags[64]; /* the host's, to the guest's */
 	/* From a guest's addresses to ours, of pages that a block of a machine's code uses. */
 	uint64_t pages[JIT_FRAME_PAGES];
-	uint64_t spare; /* of one operation */
+	_Alignas(16) uint64_t spare[6]; /* of one operation */
 	uint32_t exit; /* which one was taken */
 	uint64_t hot; /* the loop that was */
 	bool in_code; /* translated code or a helper runs */

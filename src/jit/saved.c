@@ -31,7 +31,8 @@ struct header {
 	uint64_t magic, checksum; /* of all behind it */
 	uint8_t build_id[BUILD_ID_BYTES];
 	uint32_t guest; /* a hash of its name */
-	uint32_t has_aes, unused; /* the host */
+	uint32_t host; /* what it has */
+	uint32_t unused;
 	uint64_t start, size; /* of the guest's code, where it was translated */
 	uint64_t code, code_bytes; /* where it was in the cache */
 	uint64_t nr[NR_PARTS];
@@ -43,6 +44,12 @@ static struct jit_array *part(struct jit *jit, unsigned n)
 		&jit->places, &jit->segments, &jit->maps, &jit->counters, &jit->relocations };
 
 	return parts[n];
+}
+
+static uint32_t host_features(const struct jit *jit)
+{
+	return jit->host_has_aes | (uint32_t)jit->host_has_sha << 1 |
+		(uint32_t)jit->host_has_products << 2;
 }
 
 /* What every cache begins with, and no file has. */
@@ -213,7 +220,7 @@ int jit_save(struct jit *jit, int fd, uint64_t start, uint64_t size, struct erro
 	size_t code = (jit->stubs_end + JIT_CODE_ALIGN - 1) & ~(size_t)(JIT_CODE_ALIGN - 1);
 	struct header header = { .magic = MAGIC,
 		.guest = hash_name(jit->guest->name),
-		.has_aes = jit->host_has_aes,
+		.host = host_features(jit),
 		.start = start,
 		.size = size,
 		.code = code,
@@ -251,7 +258,7 @@ static int check(struct jit *jit, const struct header *header, uint64_t file_siz
 	if (header->magic != MAGIC || !get_build_id(build_id) ||
 		memcmp(build_id, header->build_id, BUILD_ID_BYTES) != 0 ||
 		header->guest != hash_name(jit->guest->name) ||
-		header->has_aes != jit->host_has_aes || header->size != size ||
+		header->host != host_features(jit) || header->size != size ||
 		(header->start != start && (start < MOVES_ABOVE || header->start < MOVES_ABOVE)))
 		return -ESTALE;
 	if (header->code_bytes > FILE_BYTES_MAX || header->code > FILE_BYTES_MAX)

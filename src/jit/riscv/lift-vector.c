@@ -28,6 +28,7 @@ enum shape {
 	SHAPE_INSERT, /* vd[0] */
 	SHAPE_EXTRACT, /* vs2[0] */
 	SHAPE_REDUCE,
+	SHAPE_CRYPTO, /* groups of four words */
 };
 
 struct row {
@@ -129,7 +130,20 @@ static const struct row rows[] = {
 	ROWS(VID_V, VID_V, SHAPE_NUMBERS, IR_VECTOR_NUMBERS),
 	ROWS(VRGATHER_VV, VRGATHER_VV, SHAPE_GATHER, IR_VECTOR_GATHER),
 	ROWS(VSLIDEDOWN_VI, VSLIDEDOWN_VI, SHAPE_SLIDE, IR_VECTOR_SLIDE_DOWN),
-	[RISCV_VFWREDOSUM_VS - RISCV_VADD_VV] = { SHAPE_HELPER }, /* the last */
+	ONE(VAESDM_VV, SHAPE_CRYPTO, IR_VECTOR_AES, IR_AES_DECRYPT_KEYED),
+	ONE(VAESDF_VV, SHAPE_CRYPTO, IR_VECTOR_AES, IR_AES_DECRYPT_LAST),
+	ONE(VAESEM_VV, SHAPE_CRYPTO, IR_VECTOR_AES, IR_AES_ENCRYPT),
+	ONE(VAESEF_VV, SHAPE_CRYPTO, IR_VECTOR_AES, IR_AES_ENCRYPT_LAST),
+	ONE(VAESDM_VS, SHAPE_CRYPTO, IR_VECTOR_AES, IR_AES_DECRYPT_KEYED, IR_ONE_KEY),
+	ONE(VAESDF_VS, SHAPE_CRYPTO, IR_VECTOR_AES, IR_AES_DECRYPT_LAST, IR_ONE_KEY),
+	ONE(VAESEM_VS, SHAPE_CRYPTO, IR_VECTOR_AES, IR_AES_ENCRYPT, IR_ONE_KEY),
+	ONE(VAESEF_VS, SHAPE_CRYPTO, IR_VECTOR_AES, IR_AES_ENCRYPT_LAST, IR_ONE_KEY),
+	ONE(VAESZ_VS, SHAPE_CRYPTO, IR_VECTOR_AES, IR_AES_KEY, IR_ONE_KEY),
+	ONE(VGMUL_VV, SHAPE_CRYPTO, IR_VECTOR_GHASH),
+	ONE(VGHSH_VV, SHAPE_CRYPTO, IR_VECTOR_GHASH, 1),
+	ONE(VSHA2MS_VV, SHAPE_CRYPTO, IR_VECTOR_SHA256, IR_SHA_SCHEDULE),
+	ONE(VSHA2CH_VV, SHAPE_CRYPTO, IR_VECTOR_SHA256, IR_SHA_UPPER),
+	ONE(VSHA2CL_VV, SHAPE_CRYPTO, IR_VECTOR_SHA256, IR_SHA_LOWER), /* the last */
 };
 
 /* --- what is known ------------------------------------------------------------------------------
@@ -289,6 +303,8 @@ static bool has_operation(
 		return insn->op != RISCV_VFMV_S_F || sew >= 2;
 	case SHAPE_FROM_MASK:
 		return insn->rd != 0;
+	case SHAPE_CRYPTO:
+		return sew == 2;
 	default:
 		return v->model.vl > 0;
 	}
@@ -335,6 +351,10 @@ static void set_operands(const struct riscv_lift_vector *v, struct ir *ir,
 	case SHAPE_INSERT:
 		set_first_operand(ir, insn);
 		ir->a = IR_ZERO;
+		break;
+	case SHAPE_CRYPTO:
+		if (riscv_format(insn->op) == RISCV_FORMAT_VVV)
+			ir->b = vector_slot(insn->rs1);
 		break;
 	case SHAPE_EXTRACT:
 		ir->d = insn->op == RISCV_VFMV_F_S ? (uint8_t)(RISCV_FIRST_FLOAT_SLOT + insn->rd)
@@ -529,7 +549,7 @@ bool riscv_lift_vector(struct riscv_lift_vector *v, struct ir_block *block,
 			is_done = lift_memory(v, block, insn, pc);
 		else if (insn->op >= RISCV_VMV1R_V && insn->op <= RISCV_VMV8R_V)
 			is_done = lift_whole_move(v, block, insn, pc);
-		else if (insn->op <= RISCV_VFWREDOSUM_VS)
+		else
 			is_done = lift_row(v, block, insn, pc, &rows[insn->op - RISCV_VADD_VV]);
 	}
 	if (!is_done && riscv_sets_vector_length(insn->op))

@@ -283,14 +283,12 @@ void emit_vector_count(struct emitter *e, const struct ir *ir)
 	if (ir->count > WORD_BITS) {
 		load_set(e, ir, 1);
 		count_bits(e, 0xb8, RAX, RAX);
-		x86_store(
-			&e->code, 8, frame_memory(e->jit, offsetof(struct jit_frame, spare)), RAX);
+		x86_store(&e->code, 8, spare_memory(e, 0), RAX);
 	}
 	load_set(e, ir, 0);
 	count_bits(e, 0xb8, RAX, RAX);
 	if (ir->count > WORD_BITS)
-		x86_arithmetic(&e->code, 8, X86_ADD, RAX,
-			frame_memory(e->jit, offsetof(struct jit_frame, spare)));
+		x86_arithmetic(&e->code, 8, X86_ADD, RAX, spare_memory(e, 0));
 	out(e, ir->d, RAX);
 	resume_here(e, cold);
 }

@@ -282,7 +282,7 @@ void emit_vector_partial(struct emitter *e, const struct cold *cold)
 		break;
 	case IR_VECTOR_LOAD_FIELDS:
 	case IR_VECTOR_STORE_FIELDS:
-	case IR_VECTOR_SET ... IR_VECTOR_REDUCE:
+	case IR_VECTOR_SET ... IR_VECTOR_GHASH:
 		vector_to_helper(e, cold->ir);
 		break;
 	default:

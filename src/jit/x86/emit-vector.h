@@ -43,6 +43,12 @@ static inline struct x86_operand vector_length(const struct emitter *e)
 	return state_memory(e->jit->guest->vector_length);
 }
 
+/* Room for 16 bytes, while an operation lasts. */
+static inline struct x86_operand spare_memory(const struct emitter *e, unsigned n)
+{
+	return frame_memory(e->jit, offsetof(struct jit_frame, spare) + PIECE_BYTES * n);
+}
+
 /* VEX, 128 bits. */
 static inline void vector_op(struct emitter *e, unsigned map, uint8_t opcode, uint8_t to, uint8_t a,
 	struct x86_operand b)

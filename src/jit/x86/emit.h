@@ -254,7 +254,7 @@ emit_function emit_float_binary, emit_float_square_root, emit_float_fused, emit_
 emit_function emit_vector_expect, emit_vector_configure, emit_vector_load, emit_vector_fields,
 	emit_vector_store, emit_vector_elements, emit_vector_set, emit_vector_mask,
 	emit_vector_count, emit_vector_find, emit_vector_insert, emit_vector_extract,
-	emit_vector_reduce;
+	emit_vector_reduce, emit_vector_aes, emit_vector_sha256, emit_vector_ghash;
 /* The cold part of one of them, for the length there is. */
 void emit_vector_partial(struct emitter *e, const struct cold *cold);
 emit_function emit_branch, emit_jump, emit_call, emit_jump_register, emit_call_register,

@@ -198,6 +198,7 @@ void host_prepare(struct jit_frame *frame)
 		[CONSTANT_WIDTH + 1] = { 15 },
 		[CONSTANT_WIDTH + 2] = { 31 },
 		[CONSTANT_WIDTH + 3] = { 63 },
+		[CONSTANT_REVERSE] = { 0x08090a0b0c0d0e0f, 0x0001020304050607 },
 		[CONSTANT_REVERSE + 1] = { 0x0607040502030001, 0x0e0f0c0d0a0b0809 },
 		[CONSTANT_REVERSE + 2] = { 0x0405060700010203, 0x0c0d0e0f08090a0b },
 		[CONSTANT_REVERSE + 3] = { 0x0001020304050607, 0x08090a0b0c0d0e0f },
@@ -235,6 +236,20 @@ static bool has_lzcnt(void)
 bool host_has_aes(void)
 {
 	return __builtin_cpu_supports("aes");
+}
+
+bool host_has_products(void)
+{
+	return __builtin_cpu_supports("pclmul");
+}
+
+/* Nor this one. */
+bool host_has_sha(void)
+{
+	const unsigned leaf = 7, in_ebx = 1u << 29; /* SDM volume 2, CPUID: SHA */
+	unsigned eax, ebx, ecx, edx;
+
+	return __get_cpuid_count(leaf, 0, &eax, &ebx, &ecx, &edx) && ebx & in_ebx;
 }
 
 /* x86-64-v3, as far as emit-*.c use it; popcnt and lzcnt are in it. */
