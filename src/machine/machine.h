@@ -29,6 +29,8 @@ struct machine_net_config {
 struct machine_disk_config {
 	const char *path; /* a raw image, or a block device */
 	bool is_readonly;
+	bool is_direct; /* past the page cache */
+	struct disk_limits limits;
 	/* In place of the path: a read-only disk whose partitions these files are. */
 	const struct disk_file *parts;
 	unsigned nr_parts; /* 0, or up to DISK_FILES_MAX */

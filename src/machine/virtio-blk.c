@@ -33,26 +33,38 @@ static void close_blk(void *self)
 	free(b);
 }
 
-static int open_disk(struct blk *b, unsigned index, struct error *err)
+static int open_disk(struct blk *b, const struct machine_disk_config *config, struct error *err)
 {
-	const struct machine_disk_config *config = &b->machine->config.disks[index];
-	const struct disk_raw_options raw = { .path = config->path,
-		.is_read_only = config->is_readonly };
-	struct virtio_blk_options options = { .nr_queues = b->machine->config.nr_vcpus };
-	char serial[VIRTIO_BLK_SERIAL_MAX + 1];
-	int r = open_engine(b->machine, err);
+	struct machine *m = b->machine;
+	const struct disk_raw_options raw = {
+		.path = config->path,
+		.is_read_only = config->is_readonly,
+		.is_direct = config->is_direct,
+	};
+	bool has_limits = config->limits.requests_per_second || config->limits.bytes_per_second;
+	int r = open_engine(m, err);
 
 	if (r == 0 && config->nr_parts)
 		r = disk_concat_open(
-			b->machine->disk_engine, config->parts, config->nr_parts, &b->disk, err);
+			m->disk_engine, config->parts, config->nr_parts, &b->disk, err);
 	else if (r == 0)
-		r = disk_raw_open(b->machine->disk_engine, &raw, &b->disk, err);
+		r = disk_raw_open(m->disk_engine, &raw, &b->disk, err);
+	return r < 0 || !has_limits ? r : disk_limit(&b->disk, &config->limits, &m->loop, err);
+}
+
+static int open_device(struct blk *b, unsigned index, struct error *err)
+{
+	struct machine *m = b->machine;
+	struct virtio_blk_options options = { .nr_queues = m->config.nr_vcpus };
+	char serial[VIRTIO_BLK_SERIAL_MAX + 1];
+	int r = open_disk(b, &m->config.disks[index], err);
+
 	if (r < 0)
 		return r;
 	snprintf(serial, sizeof(serial), "strata-disk%u", index);
 	options.disk = b->disk;
 	options.serial = serial;
-	return virtio_blk_open(&b->machine->loop, &b->machine->memory, &options, &b->blk, err);
+	return virtio_blk_open(&m->loop, &m->memory, &options, &b->blk, err);
 }
 
 static int open_blk(struct machine *m, unsigned index, void **ret, struct error *err)
@@ -63,7 +75,7 @@ static int open_blk(struct machine *m, unsigned index, void **ret, struct error 
 	if (!b)
 		return error_oom(err);
 	b->machine = m;
-	r = open_disk(b, index, err);
+	r = open_device(b, index, err);
 	if (r < 0)
 		close_blk(b);
 	else

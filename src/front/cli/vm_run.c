@@ -8,6 +8,7 @@
 
 #include "front/cli/cli.h"
 #include "front/cli/verbs.h"
+#include "front/cli/vm_disks.h"
 #include "machine/machine.h"
 #include "vm/vm.h"
 
@@ -41,7 +42,7 @@ static const struct option vm_run_table[] = {
 	{ OPTION_SIZE, 'm', "memory", AT(memory_bytes), "BYTES",
 		"Memory, taken from the host as it is used [512m]" },
 	{ OPTION_INT, 'c', "cpus", AT(nr_vcpus), "N", "CPUs, 1 to 16 [1]" },
-	{ OPTION_LIST, 'd', "disk", AT(disks), "FILE[,readonly]",
+	{ OPTION_LIST, 'd', "disk", AT(disks), "FILE[,OPTION...]",
 		"A disk: a raw image or a block device; several in their order", COMPLETE_FILE },
 	{ OPTION_LIST, 0, "part", AT(parts), "NAME=FILE",
 		"A read-only partition of the first disk, in front of those of --disk; several in their order",
@@ -58,75 +59,6 @@ static const struct option vm_run_table[] = {
 		"Where the serial port leads [stdio]", COMPLETE_SUGGESTIONS, "stdio|none" },
 	{ OPTION_END },
 };
-
-/* --- disks ----------------------------------------------------------------------------------- */
-
-/* "FILE[,format=raw][,readonly]". A comma of the file's own name is written twice. */
-static int parse_disk(char *text, struct machine_disk_config *ret, struct error *err)
-{
-	char *from = text, *to = text, *word;
-
-	*ret = (struct machine_disk_config){ .path = text };
-	while (*from && (*from != ',' || from[1] == ',')) {
-		from += *from == ',';
-		*to++ = *from++;
-	}
-	word = *from ? from + 1 : NULL;
-	*to = '\0';
-	for (char *next; word; word = next) {
-		next = strchr(word, ',');
-		if (next)
-			*next++ = '\0';
-		if (streq(word, "readonly"))
-			ret->is_readonly = true;
-		else if (!streq(word, "format=raw"))
-			return error_set(err, EINVAL,
-				"--disk %s: \"%s\" is neither readonly nor format=raw (a comma in a name is written twice)",
-				text, word);
-	}
-	if (!*text)
-		return error_set(err, EINVAL, "--disk wants a file");
-	return 0;
-}
-
-/* "NAME=FILE" */
-static int parse_parts(char **texts, struct disk_file **ret, struct error *err)
-{
-	size_t count = strv_length(texts);
-
-	*ret = calloc(count + 1, sizeof(**ret));
-	if (!*ret)
-		return error_oom(err);
-	for (size_t i = 0; i < count; i++) {
-		char *equals = strchr(texts[i], '=');
-
-		if (!equals || equals == texts[i] || !equals[1])
-			return error_set(err, EINVAL, "--part %s: not NAME=FILE", texts[i]);
-		*equals = '\0';
-		(*ret)[i] = (struct disk_file){ .path = equals + 1, .name = texts[i] };
-	}
-	return 0;
-}
-
-static int parse_disks(const struct vm_run_options *o, struct machine_disk_config **ret,
-	struct disk_file **ret_parts, struct machine_config *c, struct error *err)
-{
-	size_t count = strv_length(o->disks), nr_parts = strv_length(o->parts), n = 0;
-	int r = parse_parts(o->parts, ret_parts, err);
-
-	*ret = calloc(count + 1, sizeof(**ret));
-	if (r < 0 || !*ret)
-		return r < 0 ? r : error_oom(err);
-	if (nr_parts)
-		(*ret)[n++] = (struct machine_disk_config){
-			.is_readonly = true, .parts = *ret_parts, .nr_parts = (unsigned)nr_parts
-		};
-	for (size_t i = 0; i < count && r == 0; i++)
-		r = parse_disk(o->disks[i], &(*ret)[n++], err);
-	c->disks = *ret;
-	c->nr_disks = (unsigned)n;
-	return r;
-}
 
 /* --- the network ----------------------------------------------------------------------------- */
 
@@ -190,8 +122,7 @@ static int check(const struct vm_run_options *o, struct error *err)
 static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)
 {
 	struct vm_run_options *o = options;
-	_cleanup_free_ struct machine_disk_config *disks = NULL;
-	_cleanup_free_ struct disk_file *parts = NULL;
+	_cleanup_(vm_disks_free) struct vm_disks disks = {};
 	_cleanup_free_ struct net_forward *forwards = NULL;
 	struct machine_net_config net;
 	_cleanup_machine_ struct machine *machine = NULL;
@@ -211,13 +142,15 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 	int r = check(o, err);
 
 	if (r == 0)
-		r = parse_disks(o, &disks, &parts, &config, err);
+		r = vm_disks_parse(&disks, o->disks, o->parts, err);
 	if (r == 0)
 		r = parse_net(o, &net, &forwards, &config, err);
 	if (r == 0)
 		r = open_console(o->console, &config, &console_fd, err);
 	if (r < 0)
 		return r;
+	config.disks = disks.disks;
+	config.nr_disks = disks.nr_disks;
 	signal(SIGPIPE, SIG_IGN);
 	r = machine_open(&config, &machine, err);
 	if (r == 0)
@@ -232,6 +165,9 @@ const struct verb verb_vm_run = {
 	.summary = "Boot a riscv64 machine from a kernel or firmware, with no image",
 	.help = "The serial port is this terminal: Ctrl-A x leaves, Ctrl-A h helps. The exit status is 0 when the\n"
 		"guest powers off, or the status it powers off with.\n"
+		"\n"
+		"A disk's options: readonly; direct, past the host's page cache; iops=N and bps=BYTES, what it\n"
+		"does in a second at most.\n"
 		"\n"
 		"Example: a kernel and an initial RAM disk, entered directly\n"
 		"  strata vm run --kernel vmlinux --initrd initrd.img --append console=ttyS0",
