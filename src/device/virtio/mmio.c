@@ -157,6 +157,13 @@ static void write_queue(struct virtio_queue *queue, uint64_t offset, uint32_t va
 	}
 }
 
+static void set_status(struct virtio_mmio *mmio, uint8_t status)
+{
+	virtio_device_set_status(mmio->device, status);
+	if (!status)
+		change_interrupts(mmio, UINT8_MAX, 0);
+}
+
 static void write_register(struct virtio_mmio *mmio, uint64_t offset, uint32_t value)
 {
 	struct virtio_device *device = mmio->device;
@@ -183,9 +190,7 @@ static void write_register(struct virtio_mmio *mmio, uint64_t offset, uint32_t v
 		change_interrupts(mmio, (uint8_t)value, 0);
 		break;
 	case VIRTIO_MMIO_STATUS:
-		virtio_device_set_status(device, (uint8_t)value);
-		if (!(uint8_t)value)
-			change_interrupts(mmio, UINT8_MAX, 0);
+		set_status(mmio, (uint8_t)value);
 		break;
 	default:
 		if (queue)
@@ -294,6 +299,15 @@ void virtio_mmio_init(
 	pthread_mutex_init(&mmio->interrupt_lock, NULL);
 	if (device)
 		device->transport = &mmio->transport;
+}
+
+void virtio_mmio_reset(struct virtio_mmio *mmio)
+{
+	if (!mmio->device)
+		return;
+	pthread_mutex_lock(&mmio->device->lock);
+	set_status(mmio, 0);
+	pthread_mutex_unlock(&mmio->device->lock);
 }
 
 void virtio_mmio_destroy(struct virtio_mmio *mmio)

@@ -239,4 +239,6 @@ struct virtio_mmio {
 /* `device` is NULL for a slot with nothing in it (§4.2.2.2). */
 void virtio_mmio_init(
 	struct virtio_mmio *mmio, struct virtio_device *device, const struct vm_irq *irq);
+/* All of the machine is reset: the device, and its interrupt. */
+void virtio_mmio_reset(struct virtio_mmio *mmio);
 void virtio_mmio_destroy(struct virtio_mmio *mmio);
