@@ -96,6 +96,7 @@ struct machine {
 	struct vm_irqchip *irqchip; /* of devices */
 	struct loop loop;
 	struct console console;
+	struct console *hvc; /* virtio-console.c's, or NULL */
 	struct machine_device devices[MACHINE_SLOTS_MAX];
 	unsigned nr_devices, nr_virtio;
 	struct disk_engine *disk_engine; /* of all disks; opened with the first */
@@ -114,7 +115,9 @@ struct machine {
 	struct error error; /* of a vcpu that could not go on */
 };
 
-/* machine.c: power off, from any thread; the first who says so decides the status. */
+/* machine.c: Ctrl-A and this letter was typed; the context is the machine. */
+void machine_key_pressed(void *context, char letter);
+/* Power off, from any thread; the first who says so decides the status. */
 void machine_end(struct machine *machine, int status, bool was_left);
 
 /* signals.c */

@@ -52,7 +52,7 @@ void machine_stop(struct machine *m)
 	machine_end(m, 0, true);
 }
 
-static void key_pressed(void *context, char letter)
+void machine_key_pressed(void *context, char letter)
 {
 	if (letter == 'x')
 		machine_stop(context);
@@ -143,7 +143,7 @@ static int open_loop(struct machine *m, struct error *err)
 		.in_fd = m->config.console_in,
 		.out_fd = m->config.console_out,
 		.has_keys = m->config.has_console_keys,
-		.key = key_pressed,
+		.key = machine_key_pressed,
 		.context = m,
 	};
 	int r = loop_open(&m->loop, err);

@@ -36,6 +36,11 @@ struct machine_disk_config {
 	unsigned nr_parts; /* 0, or up to DISK_FILES_MAX */
 };
 
+struct machine_console_config {
+	int in, out; /* descriptors, or MACHINE_CONSOLE_NONE; they stay the caller's */
+	bool has_keys; /* Ctrl-A and a letter is for us */
+};
+
 /* All strings are the caller's, and stay until machine_free(). */
 struct machine_config {
 	uint64_t memory_bytes; /* whole pages, from MACHINE_MEMORY_MIN to _MAX */
@@ -58,6 +63,8 @@ struct machine_config {
 	 * then used raw. They stay the caller's. */
 	int console_in, console_out;
 	bool has_console_keys; /* Ctrl-A and a letter is for us */
+
+	const struct machine_console_config *hvc; /* a terminal without a serial port, or NULL */
 
 	const char *jit_debug; /* struct jit_options.debug; NULL: nothing */
 

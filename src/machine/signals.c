@@ -20,10 +20,13 @@ static void signal_ready(struct loop_source *source, uint32_t events)
 
 	if (read(source->fd, &info, sizeof(info)) != sizeof(info))
 		return;
-	if (info.ssi_signo == SIGWINCH)
+	if (info.ssi_signo == SIGWINCH) {
 		console_resized(&m->console);
-	else
-		machine_end(m, EXIT_BY_SIGNAL + (int)info.ssi_signo, true);
+		if (m->hvc)
+			console_resized(m->hvc);
+		return;
+	}
+	machine_end(m, EXIT_BY_SIGNAL + (int)info.ssi_signo, true);
 }
 
 int machine_watch_signals(struct machine *m, struct error *err)

@@ -12,6 +12,7 @@ const struct machine_virtio *const machine_virtio[] = {
 	&machine_virtio_net,
 	&machine_virtio_rng,
 	&machine_virtio_balloon,
+	&machine_virtio_console,
 	&machine_virtio_vsock,
 	NULL,
 };
@@ -25,11 +26,8 @@ struct placed {
 static void reset_virtio(void *device)
 {
 	struct placed *placed = device;
-	struct virtio_device *virtio = placed->row->device(placed->self);
 
-	pthread_mutex_lock(&virtio->lock);
-	virtio_device_set_status(virtio, 0);
-	pthread_mutex_unlock(&virtio->lock);
+	virtio_mmio_reset(&placed->mmio);
 }
 
 static void close_virtio(void *device)

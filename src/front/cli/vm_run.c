@@ -13,7 +13,7 @@
 #include "vm/vm.h"
 
 struct vm_run_options {
-	const char *kernel, *initrd, *append, *firmware, *console;
+	const char *kernel, *initrd, *append, *firmware, *console, *hvc;
 	int64_t memory_bytes, nr_vcpus;
 	const char *net, *vsock;
 	char **parts, **disks, **ports;
@@ -56,7 +56,11 @@ static const struct option vm_run_table[] = {
 		"Unix socket that leads to the guest's vsock ports, and PATH_PORT from there",
 		COMPLETE_FILE },
 	{ OPTION_STRING, 0, "console", AT(console), "stdio|none|FILE",
-		"Where the serial port leads [stdio]", COMPLETE_SUGGESTIONS, "stdio|none" },
+		"Where the serial port leads [stdio, if --hvc does not]", COMPLETE_SUGGESTIONS,
+		"stdio|none" },
+	{ OPTION_STRING, 0, "hvc", AT(hvc), "stdio|FILE",
+		"Where a virtio console leads, which Linux calls hvc0", COMPLETE_SUGGESTIONS,
+		"stdio" },
 	{ OPTION_END },
 };
 
@@ -86,22 +90,56 @@ static int parse_net(const struct vm_run_options *o, struct machine_net_config *
 
 /* --- the console ----------------------------------------------------------------------------- */
 
-static int open_console(const char *where, struct machine_config *c, int *ret_fd, struct error *err)
+/* A terminal, and the file that was opened for it. */
+struct terminal {
+	struct machine_console_config config;
+	int fd;
+};
+
+#define TERMINAL_NONE                                                                              \
+	{                                                                                          \
+		{ MACHINE_CONSOLE_NONE, MACHINE_CONSOLE_NONE, false }, -1                          \
+	}
+
+static int open_terminal(
+	struct terminal *t, const char *option, const char *where, struct error *err)
 {
-	c->console_in = c->console_out = MACHINE_CONSOLE_NONE;
-	if (where && streq(where, "none"))
+	if (streq(where, "none"))
 		return 0;
-	if (!where || streq(where, "stdio")) {
-		c->console_in = STDIN_FILENO;
-		c->console_out = STDOUT_FILENO;
-		c->has_console_keys = isatty(STDIN_FILENO);
+	if (streq(where, "stdio")) {
+		t->config = (struct machine_console_config){ STDIN_FILENO, STDOUT_FILENO,
+			isatty(STDIN_FILENO) };
 		return 0;
 	}
-	*ret_fd = open(where, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (*ret_fd < 0)
-		return error_errno(err, errno, "--console: cannot write to %s", where);
-	c->console_out = *ret_fd;
+	t->fd = open(where, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (t->fd < 0)
+		return error_errno(err, errno, "%s: cannot write to %s", option, where);
+	t->config.out = t->fd;
 	return 0;
+}
+
+static int open_terminals(const struct vm_run_options *o, struct terminal *serial,
+	struct terminal *hvc, struct machine_config *c, struct error *err)
+{
+	bool has_stdio = o->hvc && streq(o->hvc, "stdio");
+	const char *console = o->console ? o->console : has_stdio ? "none" : "stdio";
+	int r;
+
+	if (has_stdio && streq(console, "stdio"))
+		return error_set(err, EINVAL, "--console and --hvc cannot both be stdio");
+	r = open_terminal(serial, "--console", console, err);
+	if (r == 0 && o->hvc)
+		r = open_terminal(hvc, "--hvc", o->hvc, err);
+	c->console_in = serial->config.in;
+	c->console_out = serial->config.out;
+	c->has_console_keys = serial->config.has_keys;
+	c->hvc = o->hvc ? &hvc->config : NULL;
+	return r;
+}
+
+static void close_terminal(struct terminal *t)
+{
+	cleanup_close(&t->fd);
 }
 
 /* --- running --------------------------------------------------------------------------------- */
@@ -125,8 +163,9 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 	_cleanup_(vm_disks_free) struct vm_disks disks = {};
 	_cleanup_free_ struct net_forward *forwards = NULL;
 	struct machine_net_config net;
+	_cleanup_(close_terminal) struct terminal serial = TERMINAL_NONE;
+	_cleanup_(close_terminal) struct terminal hvc = TERMINAL_NONE;
 	_cleanup_machine_ struct machine *machine = NULL;
-	_cleanup_close_ int console_fd = -1;
 	struct machine_config config = {
 		.jit_debug = getenv("STRATA_JIT"),
 		.kernel = o->kernel,
@@ -146,7 +185,7 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 	if (r == 0)
 		r = parse_net(o, &net, &forwards, &config, err);
 	if (r == 0)
-		r = open_console(o->console, &config, &console_fd, err);
+		r = open_terminals(o, &serial, &hvc, &config, err);
 	if (r < 0)
 		return r;
 	config.disks = disks.disks;
