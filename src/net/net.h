@@ -28,6 +28,7 @@
 #define NET_FRAME_MAX	 (NET_HEADER_BYTES + 4 + 65535) /* with a VLAN tag */
 #define NET_PARTS_MAX	 1024 /* of a frame, and as many as writev(2) takes */
 #define NET_FORWARDS_MAX 64
+#define NET_HOSTNAME_MAX 63
 
 /* Work on a frame that one side may leave to the other; see struct net_frame.offload. */
 enum net_offload {
@@ -129,3 +130,14 @@ int net_user_set_network(struct net_user_options *options, const char *text, str
 
 int net_user_open(struct loop *loop, const struct net_user_options *options, struct net_port **ret,
 	struct error *err);
+
+/* One option of the user-mode network as users write it: net=ADDRESS/BITS, mtu=N, hostname=NAME,
+ * and restrict, host, ipv4, ipv6 with on or off. */
+int net_user_set_option(
+	struct net_user_options *options, const char *key, const char *value, struct error *err);
+
+/* --- tap ---------------------------------------------------------------------------------------
+ */
+
+/* The tap interface `name`, which is there, and which the caller may use. */
+int net_tap_open(struct loop *loop, const char *name, struct net_port **ret, struct error *err);

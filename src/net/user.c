@@ -17,13 +17,11 @@
  */
 #include "net/net.h"
 
-#include <arpa/inet.h>
 #include <slirp/libslirp.h>
 #include <string.h>
 #include <sys/epoll.h>
 
 #include "base/clock.h"
-#include "base/str.h"
 #include "net/ring.h"
 
 #define USER_RING_BYTES	  (2u << 20)
@@ -448,41 +446,9 @@ static const struct net_port_ops user_ops = {
 
 /* --- setting up ------------------------------------------------------------------------------- */
 
-void net_user_options_init(struct net_user_options *options)
-{
-	*options = (struct net_user_options){
-		.ipv4 = true,
-		.ipv6 = true,
-		.network.s_addr = htonl(0x0a000200),
-		.prefix_bits = 24,
-		.network6.s6_addr = { 0xfd },
-		.mtu = NET_MTU_MAX,
-	};
-}
-
 static uint32_t mask_of(unsigned prefix_bits)
 {
 	return UINT32_MAX << (32 - prefix_bits);
-}
-
-int net_user_set_network(struct net_user_options *options, const char *text, struct error *err)
-{
-	_cleanup_strv_ char **parts = strv_split(text, '/');
-	struct in_addr network;
-	uint64_t bits;
-
-	if (!parts)
-		return error_oom(err);
-	if (strv_length(parts) != 2 || inet_pton(AF_INET, parts[0], &network) != 1 ||
-		parse_u64(parts[1], 27, &bits) < 0 || bits < 8)
-		return error_set(err, EINVAL,
-			"%s is no network for a guest: it is IPv4-ADDRESS/BITS with 8 to 27 bits",
-			text);
-	if (ntohl(network.s_addr) & ~mask_of((unsigned)bits))
-		return error_set(err, EINVAL, "%s is an address within its network", text);
-	options->network = network;
-	options->prefix_bits = (unsigned)bits;
-	return 0;
 }
 
 static struct in_addr host_of(const struct net_user_options *options, uint32_t number)

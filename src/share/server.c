@@ -11,16 +11,20 @@
 #include <grp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/str.h"
 #include "base/userns.h"
 
+#define MAPS_BYTES_MAX (16u << 20)
 #define NAMESPACES                                                                                 \
 	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
@@ -86,6 +90,39 @@ static int leave_maker(int fd)
 	return 0;
 }
 
+static bool is_kept(const struct iovec *memory, size_t nr, uintptr_t start, uintptr_t end)
+{
+	for (size_t i = 0; i < nr; i++) {
+		uintptr_t kept = (uintptr_t)memory[i].iov_base;
+
+		if (start < kept + memory[i].iov_len && end > kept)
+			return true;
+	}
+	return false;
+}
+
+/* What the maker writes to such memory (translated code, say), or we would, the other sees. A
+ * private copy does no harm. */
+static int drop_shared_memory(const struct iovec *memory, size_t nr)
+{
+	_cleanup_free_ char *text = NULL;
+	int r = io_read_file(AT_FDCWD, "/proc/self/maps", MAPS_BYTES_MAX, &text, NULL, NULL);
+
+	for (char *line = text; r == 0 && line && *line;) {
+		char *next = strchr(line, '\n');
+		char shared = '-';
+		unsigned long start, end;
+
+		if (sscanf(line, "%lx-%lx %*3c%c", &start, &end, &shared) != 3)
+			return -EIO;
+		if (shared == 's' && !is_kept(memory, nr, start, end) &&
+			munmap((void *)start, end - start) < 0)
+			return -errno;
+		line = next ? next + 1 : NULL;
+	}
+	return r;
+}
+
 static int enter_namespaces(struct error *err)
 {
 	char byte = 0;
@@ -116,12 +153,15 @@ static int prepare(
 	return r;
 }
 
-static _Noreturn void run_server(const struct share *shares, size_t nr, int fd)
+static _Noreturn void run_server(
+	const struct share *shares, size_t nr, const struct iovec *memory, size_t nr_memory, int fd)
 {
 	struct share_session *session = NULL;
 	struct error error = { 0 };
 	int r = leave_maker(fd);
 
+	if (r == 0)
+		r = drop_shared_memory(memory, nr_memory);
 	if (r < 0)
 		_exit(1);
 	r = prepare(shares, nr, &session, &error);
@@ -180,8 +220,8 @@ static int check_shares(const struct share *shares, size_t nr, struct error *err
 	return 0;
 }
 
-int share_server_start(
-	const struct share *shares, size_t nr, struct share_server *ret, struct error *err)
+int share_server_start(const struct share *shares, size_t nr, const struct iovec *memory,
+	size_t nr_memory, struct share_server *ret, struct error *err)
 {
 	struct share_server server;
 	int pair[2];
@@ -193,7 +233,7 @@ int share_server_start(
 		return error_errno(err, errno, "cannot create a pair of sockets");
 	server.pid = fork();
 	if (server.pid == 0)
-		run_server(shares, nr, pair[1]);
+		run_server(shares, nr, memory, nr_memory, pair[1]);
 	r = errno;
 	close(pair[1]);
 	server.fd = pair[0];

@@ -87,10 +87,11 @@ struct share_server {
 };
 
 /*
- * Start it. The caller has one thread, and all memory that requests can be in, already; it waits
- * until the server stands, so that what is wrong with a share is told here.
+ * Start it. `memory` is what requests can be in; of all else that the caller shares with others,
+ * the server keeps nothing. It waits until the server stands, so that what is wrong with a share is
+ * told here.
  */
-int share_server_start(
-	const struct share *shares, size_t nr, struct share_server *ret, struct error *err);
+int share_server_start(const struct share *shares, size_t nr, const struct iovec *memory,
+	size_t nr_memory, struct share_server *ret, struct error *err);
 /* Ends it. One that was never started (all zero) is fine. */
 void share_server_stop(struct share_server *server);

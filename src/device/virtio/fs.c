@@ -250,6 +250,16 @@ static void init_device(struct virtio_fs *fs, struct vm_memory *memory, const ch
 	};
 }
 
+static int start_server(struct virtio_fs *fs, const struct vm_memory *memory,
+	const struct share *shares, size_t nr, struct error *err)
+{
+	struct iovec kept[VM_REGIONS_MAX];
+
+	for (unsigned i = 0; i < memory->nr_regions; i++)
+		kept[i] = (struct iovec){ memory->regions[i].host, memory->regions[i].size };
+	return share_server_start(shares, nr, kept, memory->nr_regions, &fs->server, err);
+}
+
 int virtio_fs_new(struct loop *loop, struct vm_memory *memory, const char *tag,
 	const struct share *shares, size_t nr, struct virtio_fs **ret, struct error *err)
 {
@@ -263,7 +273,7 @@ int virtio_fs_new(struct loop *loop, struct vm_memory *memory, const char *tag,
 		return error_oom(err);
 	fs->loop = loop;
 	init_device(fs, memory, tag);
-	r = share_server_start(shares, nr, &fs->server, err);
+	r = start_server(fs, memory, shares, nr, err);
 	if (r >= 0)
 		r = virtio_doorbell_init(&fs->doorbell, loop, &fs->device, fs_serve, err);
 	if (r >= 0) {

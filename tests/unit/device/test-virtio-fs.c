@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@ static struct driver driver;
 static struct loop loop;
 static struct virtio_fs *fs;
 static char base[64], writable[96], readonly[96], file[96];
+static void *others; /* memory that is not the server's business */
 static struct fuse_out_header answer;
 static const uint8_t *bytes; /* behind it */
 
@@ -92,6 +94,7 @@ static int setup(void **state)
 	put(base, "single", "one file");
 	put(base, "secret", "not shared");
 	driver_init(&driver);
+	others = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_int_equal(loop_open(&loop, &err), 0);
 	if (virtio_fs_new(&loop, &driver.memory, "strata", shares, 3, &fs, &err) < 0)
 		fail_msg("%s", err.message);
@@ -106,6 +109,7 @@ static int teardown(void **state)
 	driver_destroy(&driver);
 	loop_close(&loop);
 	assert_int_equal(child(), 0);
+	munmap(others, 4096);
 	return io_remove_tree(AT_FDCWD, base, NULL);
 }
 
@@ -249,6 +253,19 @@ static void test_readonly(void **state)
 	assert_int_equal(create(ROOT, "made"), -EROFS);
 }
 
+static void expect_only_guest_memory(pid_t pid)
+{
+	_cleanup_free_ char *maps = NULL;
+	char path[64];
+	unsigned nr = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	assert_int_equal(io_read_file(AT_FDCWD, path, 1u << 20, &maps, NULL, NULL), 0);
+	for (const char *at = maps; (at = strstr(at, "s 0")); at++)
+		nr += at[-1] == '-';
+	assert_int_equal(nr, driver.memory.nr_regions);
+}
+
 /* What a server that has been taken over could reach. */
 static void test_confined(void **state)
 {
@@ -273,6 +290,8 @@ static void test_confined(void **state)
 	n = readlink("/proc/self/ns/user", path, sizeof(path) - 1);
 	path[n] = '\0';
 	assert_string_not_equal(path, target);
+	/* Of memory that others see, it has the guest's. */
+	expect_only_guest_memory(pid);
 	/* Its root is the shares and nothing else. */
 	snprintf(path, sizeof(path), "/proc/%d/root/rw", pid);
 	if (geteuid() == 0) {
