@@ -15,15 +15,20 @@
 #include "base/error.h"
 #include "disk/disk.h"
 #include "net/net.h"
+#include "share/share.h"
 
 #define MACHINE_MEMORY_MIN   (UINT64_C(4) << 20)
 #define MACHINE_MEMORY_MAX   (UINT64_C(1) << 40)
 #define MACHINE_CONSOLE_NONE (-1)
 
-/* A user-mode network: this process's sockets are the way out. */
+/* What the guest mounts, to have the shares as its folders. */
+#define MACHINE_SHARES_TAG "strata"
+
+/* A network card, and what it leads to. */
 struct machine_net_config {
-	const struct net_forward *forwards; /* ports of the host that lead into it */
-	unsigned nr_forwards;
+	const char *tap; /* an interface of the host; NULL: a user-mode network, as follows */
+	struct net_user_options user;
+	uint8_t mac[NET_MAC_BYTES]; /* all zero: one of ours, by the card's number */
 };
 
 struct machine_disk_config {
@@ -54,6 +59,9 @@ struct machine_config {
 	unsigned nr_disks;
 	const struct machine_net_config *nets;
 	unsigned nr_nets;
+
+	const struct share *shares;
+	unsigned nr_shares;
 
 	/* Sockets between host and guest, as device/virtio/vsock.h has them; NULL: there are none.
 	 */

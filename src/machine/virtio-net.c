@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * virtio-net.c - the machine's network cards, each with a user-mode network of its own behind it.
+ * virtio-net.c - the machine's network cards, each with a network of its own behind it.
  */
+#include <string.h>
+
 #include "device/virtio/net.h"
 #include "machine/virtio.h"
 
@@ -27,21 +29,30 @@ static void close_net(void *self)
 	free(n);
 }
 
+static int open_port(struct machine *m, const struct machine_net_config *config,
+	struct net_port **ret, struct error *err)
+{
+	if (config->tap)
+		return net_tap_open(&m->loop, config->tap, ret, err);
+	return net_user_open(&m->loop, &config->user, ret, err);
+}
+
 static int connect_net(struct machine *m, struct net *n, unsigned index, struct error *err)
 {
+	static const uint8_t none[NET_MAC_BYTES];
 	const struct machine_net_config *config = &m->config.nets[index];
-	struct net_user_options options;
 	uint8_t mac[NET_MAC_BYTES];
-	int r;
+	int r = open_port(m, config, &n->port, err);
 
-	net_user_options_init(&options);
-	options.forwards = config->forwards;
-	options.nr_forwards = config->nr_forwards;
-	for (unsigned i = 0; i < NET_MAC_BYTES; i++)
-		mac[i] = first_mac[i];
-	mac[NET_MAC_BYTES - 1] = (uint8_t)(mac[NET_MAC_BYTES - 1] + index);
-	r = net_user_open(&m->loop, &options, &n->port, err);
-	return r < 0 ? r : virtio_net_new(&m->loop, &m->memory, n->port, mac, &n->net, err);
+	if (r < 0)
+		return r;
+	if (memcmp(config->mac, none, sizeof(none))) {
+		memcpy(mac, config->mac, sizeof(mac));
+	} else {
+		memcpy(mac, first_mac, sizeof(mac));
+		mac[NET_MAC_BYTES - 1] = (uint8_t)(mac[NET_MAC_BYTES - 1] + index);
+	}
+	return virtio_net_new(&m->loop, &m->memory, n->port, mac, &n->net, err);
 }
 
 static int open_net(struct machine *m, unsigned index, void **ret, struct error *err)

@@ -14,6 +14,7 @@ const struct machine_virtio *const machine_virtio[] = {
 	&machine_virtio_balloon,
 	&machine_virtio_console,
 	&machine_virtio_vsock,
+	&machine_virtio_fs,
 	NULL,
 };
 

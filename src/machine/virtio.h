@@ -22,7 +22,8 @@ struct machine_virtio {
 extern const struct machine_virtio *const machine_virtio[];
 
 extern const struct machine_virtio machine_virtio_balloon, machine_virtio_blk,
-	machine_virtio_console, machine_virtio_net, machine_virtio_rng, machine_virtio_vsock;
+	machine_virtio_console, machine_virtio_fs, machine_virtio_net, machine_virtio_rng,
+	machine_virtio_vsock;
 
 /* One device at the next free place; devices.c keeps it. */
 int machine_virtio_open(struct machine *machine, const struct machine_virtio *row, unsigned index,

@@ -8,6 +8,7 @@
 
 #include "front/cli/cli.h"
 #include "front/cli/verbs.h"
+#include "front/cli/vm_devices.h"
 #include "front/cli/vm_disks.h"
 #include "machine/machine.h"
 #include "vm/vm.h"
@@ -15,8 +16,8 @@
 struct vm_run_options {
 	const char *kernel, *initrd, *append, *firmware, *console, *hvc;
 	int64_t memory_bytes, nr_vcpus;
-	const char *net, *vsock;
-	char **parts, **disks, **ports;
+	const char *vsock;
+	char **parts, **disks, **nets, **ports, **shares;
 	bool no_reboot;
 };
 
@@ -47,11 +48,13 @@ static const struct option vm_run_table[] = {
 	{ OPTION_LIST, 0, "part", AT(parts), "NAME=FILE",
 		"A read-only partition of the first disk, in front of those of --disk; several in their order",
 		COMPLETE_FILE },
-	{ OPTION_STRING, 'n', "net", AT(net), "user|none",
-		"Network card: the host's sockets are the way out, or none [user]",
-		COMPLETE_CHOICES, "user|none" },
+	{ OPTION_LIST, 'n', "net", AT(nets), "user[,OPTION...]|tap=INTERFACE|none",
+		"Network card: the host's sockets, or one of its interfaces, are the way out [user]",
+		COMPLETE_SUGGESTIONS, "user|none" },
 	{ OPTION_LIST, 'p', "publish", AT(ports), "[IP:]HOST:GUEST[/udp]",
 		"A port of the host that leads to one of the guest" },
+	{ OPTION_LIST, 's', "share", AT(shares), "NAME=PATH[:ro]",
+		"A folder of the host, in what the guest mounts as virtiofs with the tag strata" },
 	{ OPTION_STRING, 0, "vsock", AT(vsock), "PATH",
 		"Unix socket that leads to the guest's vsock ports, and PATH_PORT from there",
 		COMPLETE_FILE },
@@ -63,30 +66,6 @@ static const struct option vm_run_table[] = {
 		"stdio" },
 	{ OPTION_END },
 };
-
-/* --- the network ----------------------------------------------------------------------------- */
-
-static int parse_net(const struct vm_run_options *o, struct machine_net_config *net,
-	struct net_forward **ret_forwards, struct machine_config *c, struct error *err)
-{
-	size_t count = strv_length(o->ports);
-
-	if (o->net && streq(o->net, "none"))
-		return count ? error_set(err, EINVAL, "--publish needs --net user") : 0;
-	*ret_forwards = calloc(count + 1, sizeof(**ret_forwards));
-	if (!*ret_forwards)
-		return error_oom(err);
-	for (size_t i = 0; i < count; i++) {
-		int r = net_forward_parse(o->ports[i], &(*ret_forwards)[i], err);
-
-		if (r < 0)
-			return r;
-	}
-	*net = (struct machine_net_config){ *ret_forwards, (unsigned)count };
-	c->nets = net;
-	c->nr_nets = 1;
-	return 0;
-}
 
 /* --- the console ----------------------------------------------------------------------------- */
 
@@ -161,8 +140,7 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 {
 	struct vm_run_options *o = options;
 	_cleanup_(vm_disks_free) struct vm_disks disks = {};
-	_cleanup_free_ struct net_forward *forwards = NULL;
-	struct machine_net_config net;
+	_cleanup_free_ struct vm_devices *devices = calloc(1, sizeof(*devices));
 	_cleanup_(close_terminal) struct terminal serial = TERMINAL_NONE;
 	_cleanup_(close_terminal) struct terminal hvc = TERMINAL_NONE;
 	_cleanup_machine_ struct machine *machine = NULL;
@@ -178,12 +156,12 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 		.is_ended_by_reset = o->no_reboot,
 	};
 	struct machine_end end;
-	int r = check(o, err);
+	int r = devices ? check(o, err) : error_oom(err);
 
 	if (r == 0)
 		r = vm_disks_parse(&disks, o->disks, o->parts, err);
 	if (r == 0)
-		r = parse_net(o, &net, &forwards, &config, err);
+		r = vm_devices_parse(devices, o->nets, o->ports, o->shares, &config, err);
 	if (r == 0)
 		r = open_terminals(o, &serial, &hvc, &config, err);
 	if (r < 0)
