@@ -16,7 +16,7 @@
 #include "base/cleanup.h"
 
 #define MAGIC	  0x74726976 /* "virt" */
-#define VENDOR	  0x61727473 /* "stra" */
+#define VENDOR	  0x554d4551 /* "QEMU": xv6 wants no other */
 #define NO_MEMORY UINT32_MAX /* the length and base of a region that is not there (§4.2.2) */
 
 static struct virtio_mmio *of_io(struct vm_io *io)

@@ -145,12 +145,12 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 	_cleanup_(close_terminal) struct terminal hvc = TERMINAL_NONE;
 	_cleanup_machine_ struct machine *machine = NULL;
 	struct machine_config config = {
-		.jit_debug = getenv("STRATA_JIT"),
 		.kernel = o->kernel,
 		.initrd = o->initrd,
 		.append = o->append,
 		.firmware = o->firmware,
 		.vsock_path = o->vsock,
+		.jit_debug = getenv("STRATA_JIT"),
 		.memory_bytes = (uint64_t)o->memory_bytes,
 		.nr_vcpus = (unsigned)o->nr_vcpus,
 		.is_ended_by_reset = o->no_reboot,

@@ -19,6 +19,9 @@
 #include "base/io.h"
 #include "machine/riscv/board.h"
 
+#define CSR_MENVCFG  0x30a
+#define MENVCFG_ADUE (UINT64_C(1) << 61)
+
 #define INITRD_BYTES_MAX (UINT64_C(8) << 30)
 #define TOP_MAX		 UINT64_C(0xc0000000)
 #define TREE_ALIGN	 (UINT64_C(2) << 20)
@@ -130,6 +133,14 @@ static int put_programs(struct machine *m, struct kernel_place *firmware,
 	return r;
 }
 
+/* In machine mode, at the ROM. Hardware sets accessed and dirty bits, which kernels without
+ * firmware rely on; firmware may turn that off. */
+static void reset_hart(struct riscv_hart *hart)
+{
+	riscv_hart_reset(hart, LAYOUT_ROM_START, 0);
+	riscv_hart_write_csr(hart, CSR_MENVCFG, MENVCFG_ADUE);
+}
+
 /* Firmware begins on all harts, a kernel on the first, which starts the others. */
 static void start_harts(
 	struct machine *m, const struct kernel_place *firmware, const struct kernel_place *kernel)
@@ -143,7 +154,7 @@ static void start_harts(
 		riscv_hart_start(&board->harts[0], kernel->entry, board->payload.tree_start);
 	for (unsigned i = 0; i < board->nr_harts; i++) {
 		if (has_firmware)
-			riscv_hart_reset(&board->harts[i], LAYOUT_ROM_START, 0);
+			reset_hart(&board->harts[i]);
 		m->vcpus[i].is_off = !has_firmware && i > 0;
 	}
 }

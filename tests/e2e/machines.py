@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""machines.py - what tests boot: Debian's kernel for riscv64, firmware, and a busybox initramfs.
+
+Everything is downloaded once through this machine's own apt (debs.py) and kept in the cache.
+"""
+
+import fcntl
+import lzma
+import subprocess
+import tempfile
+from pathlib import Path
+
+import debs
+
+CPU, SUITE = "riscv64", "trixie"
+FILES = {  # what tests ask for: the package that has it, and where
+    "kernel": ("linux-image-riscv64", "boot/vmlinux-*"),
+    "busybox": ("busybox-static", "usr/bin/busybox"),
+    "fw_dynamic": ("opensbi", "usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"),
+    "u-boot": ("u-boot-qemu", "usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin"),
+}
+INIT = """#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mount -t devtmpfs dev /dev
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+"""
+
+
+def _unpack(folder):
+    with tempfile.TemporaryDirectory(dir=debs.CACHE) as tmp:
+        apt = debs.Apt(tmp, CPU, SUITE)
+        for package in sorted({package for package, _ in FILES.values()}):
+            if package == "linux-image-riscv64":  # a name without files: the newest one's
+                uris = apt._run("install", "-y", package, "--print-uris").split()
+                package = next(u for u in uris if u.startswith("linux-image-6")).split("_")[0]
+            subprocess.run(["dpkg-deb", "-x", apt.package(package), folder], check=True)
+
+
+def files():
+    """{name: path} of FILES."""
+    folder = debs.CACHE / f"machine-{CPU}"
+    debs.CACHE.mkdir(parents=True, exist_ok=True)
+    with open(debs.CACHE / f"machine-{CPU}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            subprocess.run(["rm", "-rf", folder], check=True)
+            folder.mkdir()
+            _unpack(folder)
+            (folder / "complete").touch()
+    return {name: next(Path(folder).glob(pattern)) for name, (_, pattern) in FILES.items()}
+
+
+def _entry(name, mode, data=b"", number=[1]):
+    """One member of a cpio archive in the format newc."""
+    number[0] += 1
+    fields = [number[0], mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0]
+    head = b"070701" + b"".join(b"%08X" % f for f in fields) + name.encode() + b"\0"
+    return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
+
+
+def module(boot, name):
+    """A module of the kernel, decompressed."""
+    compressed = next(boot["kernel"].parents[1].glob(f"usr/lib/modules/**/{name}.ko.xz"))
+    return lzma.decompress(compressed.read_bytes())
+
+
+def initramfs(boot, script, modules=()):
+    """An archive whose /init is INIT, these modules in their order, and then `script`."""
+    parts = [_entry(name, 0o40755) for name in ("bin", "dev", "proc", "sys", "mnt")]
+    parts.append(_entry("bin/busybox", 0o100755, boot["busybox"].read_bytes()))
+    loads = ""
+    for name in modules:
+        parts.append(_entry(f"{name}.ko", 0o100644, module(boot, name)))
+        loads += f"insmod /{name}.ko\n"
+    parts.append(_entry("init", 0o100755, (INIT + loads + script + "\n").encode()))
+    return b"".join(parts) + _entry("TRAILER!!!", 0)
