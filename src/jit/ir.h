@@ -162,6 +162,7 @@
 	X(VECTOR_NARROW, "vector_narrow") /* the lower half of a >> imm; a is twice as wide */     \
 	X(VECTOR_GATHER, "vector_gather") /* a[b], 0 beyond its end; a is one slot of bytes */     \
 	X(VECTOR_SLIDE_DOWN, "vector_slide_down") /* a[n + imm], of `kind` slots; or 0 */          \
+	X(VECTOR_SIGN, "vector_sign") /* a with the sign of b; kind: enum ir_sign */               \
 	/* Masks: an element is a bit of one slot, and `count` of them count. kind: enum ir_mask   \
 	 */                                                                                        \
 	X(VECTOR_SET, "vector_set") /* d = a `condition` b, of the elements there are */           \
@@ -175,14 +176,32 @@
 	X(VECTOR_REDUCE,                                                                           \
 		"vector_reduce") /* d[0] = b[0] op a[0] op a[1] ...; kind: the operation */        \
 	/* four words of 32 bits are one: d = a round of AES on d, kind: enum ir_aes, with the key \
-	 * a; IR_ONE_KEY: one for all */                                                                        \
+	 * a; IR_ONE_KEY: one for all */                                                           \
 	X(VECTOR_AES, "vector_aes")                                                                \
 	/* SHA-256, FIPS 180-4: two rounds, of h, g, d, c in d and f, e, b, a in a, with two words \
-	 * of b (IR_SHA_UPPER: the upper two); or words 16 to 19 from 0 to 3 (d), 4 and 9 to 11                   \
-	 * (a), 12 to 15 (b) */                                                                                         \
+	 * of b (IR_SHA_UPPER: the upper two); or words 16 to 19 from 0 to 3 (d), 4 and 9 to 11    \
+	 * (a), 12 to 15 (b) */                                                                    \
 	X(VECTOR_SHA256, "vector_sha256")                                                          \
 	/* GHASH, SP 800-38D: d = (d ^ b) * a; kind 0: d * a */                                    \
 	X(VECTOR_GHASH, "vector_ghash")                                                            \
+	/* floating point, in elements of 4 or 8 bytes, all of whole slots; what FLOAT_ADD and its \
+	 * kin say holds here. Of IR_NARROW_A and IR_NARROW_B there are singles and the result is  \
+	 * double */                                                                               \
+	X(VECTOR_FLOAT_ADD, "vector_float_add")                                                    \
+	X(VECTOR_FLOAT_SUBTRACT, "vector_float_subtract")                                          \
+	X(VECTOR_FLOAT_SUBTRACT_REVERSE, "vector_float_subtract_reverse") /* b - a */              \
+	X(VECTOR_FLOAT_MULTIPLY, "vector_float_multiply")                                          \
+	X(VECTOR_FLOAT_DIVIDE, "vector_float_divide")                                              \
+	X(VECTOR_FLOAT_DIVIDE_REVERSE, "vector_float_divide_reverse") /* b / a */                  \
+	X(VECTOR_FLOAT_SQUARE_ROOT, "vector_float_square_root") /* of a */                         \
+	X(VECTOR_FLOAT_MINIMUM, "vector_float_minimum")                                            \
+	X(VECTOR_FLOAT_MAXIMUM, "vector_float_maximum")                                            \
+	/* kind: enum ir_fused */                                                                  \
+	X(VECTOR_FLOAT_FUSE, "vector_float_fuse") /* a * b + d */                                  \
+	X(VECTOR_FLOAT_SCALE, "vector_float_scale") /* d * b + a */                                \
+	X(VECTOR_FLOAT_CONVERT, "vector_float_convert") /* of a; kind: enum ir_conversion */       \
+	X(VECTOR_FLOAT_SET, "vector_float_set") /* bits of d, as VECTOR_SET */                     \
+	X(VECTOR_FLOAT_SUM, "vector_float_sum") /* d[0] = b[0] + a[0] + a[1] ..., in this order */ \
 	/* jumps of the same block come here: nothing is known of what slots hold */               \
 	X(LABEL, "label")                                                                          \
 	/* ways out; pc is where the guest goes on */                                              \
@@ -264,6 +283,29 @@ enum ir_aes {
 	/* of vectors only */
 	IR_AES_KEY, /* nothing but that */
 	IR_AES_DECRYPT_KEYED, /* the key before InvMixColumns */
+};
+
+enum ir_sign {
+	IR_SIGN_OF,
+	IR_SIGN_NOT_OF,
+	IR_SIGN_XOR,
+};
+
+enum ir_fused {
+	IR_FUSED_NEGATE_ADDEND = 1,
+	IR_FUSED_NEGATE_PRODUCT = 2,
+};
+
+/* From, to, and how: rounded, or to zero. */
+enum ir_conversion {
+	IR_SINGLE_TO_WORD,
+	IR_SINGLE_TO_WORD_TO_ZERO,
+	IR_WORD_TO_SINGLE,
+	IR_SINGLE_TO_DOUBLE,
+	IR_WORD_TO_DOUBLE,
+	IR_DOUBLE_TO_SINGLE,
+	IR_DOUBLE_TO_WORD,
+	IR_DOUBLE_TO_WORD_TO_ZERO,
 };
 
 enum ir_sha {

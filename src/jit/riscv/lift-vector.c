@@ -19,7 +19,6 @@ enum shape {
 	SHAPE_WIDE, /* vd of twice SEW */
 	SHAPE_NARROW, /* vs2 of twice SEW, and a number to shift by */
 	SHAPE_EXTEND, /* vs2 of a fraction of SEW */
-	SHAPE_MERGE, /* the mask is an operand */
 	SHAPE_GATHER,
 	SHAPE_SLIDE,
 	SHAPE_SET, /* vd is a mask */
@@ -29,6 +28,11 @@ enum shape {
 	SHAPE_EXTRACT, /* vs2[0] */
 	SHAPE_REDUCE,
 	SHAPE_CRYPTO, /* groups of four words */
+	SHAPE_FLOAT, /* as the ones above */
+	SHAPE_FLOAT_ONE,
+	SHAPE_FLOAT_BITS, /* nothing is computed */
+	SHAPE_FLOAT_WIDE,
+	SHAPE_FLOAT_SET,
 };
 
 struct row {
@@ -39,8 +43,10 @@ struct row {
 	[RISCV_##FIRST - RISCV_VADD_VV... RISCV_##LAST - RISCV_VADD_VV] = { __VA_ARGS__ }
 #define VX(NAME, ...)  ROWS(NAME##_VV, NAME##_VX, __VA_ARGS__)
 #define VXI(NAME, ...) ROWS(NAME##_VV, NAME##_VI, __VA_ARGS__)
+#define VF(NAME, ...)  ROWS(NAME##_VV, NAME##_VF, __VA_ARGS__)
 #define ONE(NAME, ...) [RISCV_##NAME - RISCV_VADD_VV] = { __VA_ARGS__ }
 #define NARROW_BOTH    (IR_NARROW_A | IR_NARROW_B)
+#define NEGATE_BOTH    (IR_FUSED_NEGATE_ADDEND | IR_FUSED_NEGATE_PRODUCT)
 #define SIGNED_BOTH    (IR_SIGNED | IR_SIGNED_B)
 
 static const struct row rows[] = {
@@ -91,7 +97,7 @@ static const struct row rows[] = {
 	ROWS(VWSLL_VI, VWSLL_VI, SHAPE_WIDE, IR_VECTOR_SHIFT_LEFT, 0, IR_NARROW_A),
 	ROWS(VNSRL_WX, VNSRL_WI, SHAPE_NARROW, IR_VECTOR_NARROW),
 	ROWS(VNSRA_WX, VNSRA_WI, SHAPE_NARROW, IR_VECTOR_NARROW),
-	ROWS(VMERGE_VVM, VMERGE_VIM, SHAPE_MERGE, IR_VECTOR_SELECT),
+	ROWS(VMERGE_VVM, VMERGE_VIM, SHAPE_ELEMENTS, IR_VECTOR_SELECT),
 	VXI(VMSEQ, SHAPE_SET, IR_VECTOR_SET, IR_EQUAL),
 	VXI(VMSNE, SHAPE_SET, IR_VECTOR_SET, IR_NOT_EQUAL),
 	VX(VMSLTU, SHAPE_SET, IR_VECTOR_SET, IR_LESS_UNSIGNED),
@@ -130,6 +136,53 @@ static const struct row rows[] = {
 	ROWS(VID_V, VID_V, SHAPE_NUMBERS, IR_VECTOR_NUMBERS),
 	ROWS(VRGATHER_VV, VRGATHER_VV, SHAPE_GATHER, IR_VECTOR_GATHER),
 	ROWS(VSLIDEDOWN_VI, VSLIDEDOWN_VI, SHAPE_SLIDE, IR_VECTOR_SLIDE_DOWN),
+	VF(VFADD, SHAPE_FLOAT, IR_VECTOR_FLOAT_ADD),
+	VF(VFSUB, SHAPE_FLOAT, IR_VECTOR_FLOAT_SUBTRACT),
+	ONE(VFRSUB_VF, SHAPE_FLOAT, IR_VECTOR_FLOAT_SUBTRACT_REVERSE),
+	VF(VFMUL, SHAPE_FLOAT, IR_VECTOR_FLOAT_MULTIPLY),
+	VF(VFDIV, SHAPE_FLOAT, IR_VECTOR_FLOAT_DIVIDE),
+	ONE(VFRDIV_VF, SHAPE_FLOAT, IR_VECTOR_FLOAT_DIVIDE_REVERSE),
+	ONE(VFSQRT_V, SHAPE_FLOAT_ONE, IR_VECTOR_FLOAT_SQUARE_ROOT),
+	VF(VFMIN, SHAPE_FLOAT, IR_VECTOR_FLOAT_MINIMUM),
+	VF(VFMAX, SHAPE_FLOAT, IR_VECTOR_FLOAT_MAXIMUM),
+	VF(VFSGNJ, SHAPE_FLOAT_BITS, IR_VECTOR_SIGN, IR_SIGN_OF),
+	VF(VFSGNJN, SHAPE_FLOAT_BITS, IR_VECTOR_SIGN, IR_SIGN_NOT_OF),
+	VF(VFSGNJX, SHAPE_FLOAT_BITS, IR_VECTOR_SIGN, IR_SIGN_XOR),
+	VF(VFMACC, SHAPE_FLOAT, IR_VECTOR_FLOAT_FUSE),
+	VF(VFNMACC, SHAPE_FLOAT, IR_VECTOR_FLOAT_FUSE, NEGATE_BOTH),
+	VF(VFMSAC, SHAPE_FLOAT, IR_VECTOR_FLOAT_FUSE, IR_FUSED_NEGATE_ADDEND),
+	VF(VFNMSAC, SHAPE_FLOAT, IR_VECTOR_FLOAT_FUSE, IR_FUSED_NEGATE_PRODUCT),
+	VF(VFMADD, SHAPE_FLOAT, IR_VECTOR_FLOAT_SCALE),
+	VF(VFNMADD, SHAPE_FLOAT, IR_VECTOR_FLOAT_SCALE, NEGATE_BOTH),
+	VF(VFMSUB, SHAPE_FLOAT, IR_VECTOR_FLOAT_SCALE, IR_FUSED_NEGATE_ADDEND),
+	VF(VFNMSUB, SHAPE_FLOAT, IR_VECTOR_FLOAT_SCALE, IR_FUSED_NEGATE_PRODUCT),
+	VF(VMFEQ, SHAPE_FLOAT_SET, IR_VECTOR_FLOAT_SET, IR_EQUAL),
+	VF(VMFLE, SHAPE_FLOAT_SET, IR_VECTOR_FLOAT_SET, IR_LESS_OR_EQUAL),
+	VF(VMFLT, SHAPE_FLOAT_SET, IR_VECTOR_FLOAT_SET, IR_LESS),
+	VF(VMFNE, SHAPE_FLOAT_SET, IR_VECTOR_FLOAT_SET, IR_NOT_EQUAL),
+	ONE(VMFGT_VF, SHAPE_FLOAT_SET, IR_VECTOR_FLOAT_SET, IR_GREATER),
+	ONE(VMFGE_VF, SHAPE_FLOAT_SET, IR_VECTOR_FLOAT_SET, IR_GREATER_OR_EQUAL),
+	ONE(VFMERGE_VFM, SHAPE_FLOAT_BITS, IR_VECTOR_SELECT),
+	ONE(VFMV_V_F, SHAPE_FLOAT_BITS, IR_VECTOR_MOVE),
+	ONE(VFCVT_X_F_V, SHAPE_FLOAT_ONE, IR_VECTOR_FLOAT_CONVERT, IR_SINGLE_TO_WORD),
+	ONE(VFCVT_RTZ_X_F_V, SHAPE_FLOAT_ONE, IR_VECTOR_FLOAT_CONVERT, IR_SINGLE_TO_WORD_TO_ZERO),
+	ONE(VFCVT_F_X_V, SHAPE_FLOAT_ONE, IR_VECTOR_FLOAT_CONVERT, IR_WORD_TO_SINGLE),
+	VF(VFWADD, SHAPE_FLOAT_WIDE, IR_VECTOR_FLOAT_ADD, 0, NARROW_BOTH),
+	VF(VFWSUB, SHAPE_FLOAT_WIDE, IR_VECTOR_FLOAT_SUBTRACT, 0, NARROW_BOTH),
+	VF(VFWMUL, SHAPE_FLOAT_WIDE, IR_VECTOR_FLOAT_MULTIPLY, 0, NARROW_BOTH),
+	ROWS(VFWADD_WV, VFWADD_WF, SHAPE_FLOAT_WIDE, IR_VECTOR_FLOAT_ADD, 0, IR_NARROW_B),
+	ROWS(VFWSUB_WV, VFWSUB_WF, SHAPE_FLOAT_WIDE, IR_VECTOR_FLOAT_SUBTRACT, 0, IR_NARROW_B),
+	VF(VFWMACC, SHAPE_FLOAT_WIDE, IR_VECTOR_FLOAT_FUSE, 0, NARROW_BOTH),
+	VF(VFWNMACC, SHAPE_FLOAT_WIDE, IR_VECTOR_FLOAT_FUSE, NEGATE_BOTH, NARROW_BOTH),
+	VF(VFWMSAC, SHAPE_FLOAT_WIDE, IR_VECTOR_FLOAT_FUSE, IR_FUSED_NEGATE_ADDEND, NARROW_BOTH),
+	VF(VFWNMSAC, SHAPE_FLOAT_WIDE, IR_VECTOR_FLOAT_FUSE, IR_FUSED_NEGATE_PRODUCT, NARROW_BOTH),
+	ONE(VFWCVT_F_F_V, SHAPE_FLOAT_WIDE, IR_VECTOR_FLOAT_CONVERT, IR_SINGLE_TO_DOUBLE),
+	ONE(VFWCVT_F_X_V, SHAPE_FLOAT_WIDE, IR_VECTOR_FLOAT_CONVERT, IR_WORD_TO_DOUBLE),
+	ONE(VFNCVT_F_F_W, SHAPE_FLOAT_ONE, IR_VECTOR_FLOAT_CONVERT, IR_DOUBLE_TO_SINGLE),
+	ONE(VFNCVT_X_F_W, SHAPE_FLOAT_ONE, IR_VECTOR_FLOAT_CONVERT, IR_DOUBLE_TO_WORD),
+	ONE(VFNCVT_RTZ_X_F_W, SHAPE_FLOAT_ONE, IR_VECTOR_FLOAT_CONVERT, IR_DOUBLE_TO_WORD_TO_ZERO),
+	ONE(VFREDUSUM_VS, SHAPE_FLOAT, IR_VECTOR_FLOAT_SUM),
+	ONE(VFREDOSUM_VS, SHAPE_FLOAT, IR_VECTOR_FLOAT_SUM),
 	ONE(VAESDM_VV, SHAPE_CRYPTO, IR_VECTOR_AES, IR_AES_DECRYPT_KEYED),
 	ONE(VAESDF_VV, SHAPE_CRYPTO, IR_VECTOR_AES, IR_AES_DECRYPT_LAST),
 	ONE(VAESEM_VV, SHAPE_CRYPTO, IR_VECTOR_AES, IR_AES_ENCRYPT),
@@ -281,6 +334,12 @@ static bool is_whole(const struct riscv_lift_vector *v)
 	return riscv_vector_lmul(&v->model) >= 0;
 }
 
+/* Conversions of 64 bits the host has none of. */
+static bool is_float_width(const struct row *row, unsigned sew)
+{
+	return row->op != IR_VECTOR_FLOAT_CONVERT || sew == 2;
+}
+
 /* What a row asks for beyond what is legal. */
 static bool has_operation(
 	const struct riscv_lift_vector *v, const struct riscv_insn *insn, const struct row *row)
@@ -305,6 +364,15 @@ static bool has_operation(
 		return insn->rd != 0;
 	case SHAPE_CRYPTO:
 		return sew == 2;
+	case SHAPE_FLOAT: /* what is computed may raise flags: only what counts */
+	case SHAPE_FLOAT_ONE:
+	case SHAPE_FLOAT_SET:
+		return sew >= 2 && is_float_width(row, sew) && insn->vm &&
+			(v->model.vl << sew) % RISCV_VLEN_BYTES == 0;
+	case SHAPE_FLOAT_WIDE:
+		return sew == 2 && insn->vm && (v->model.vl << 3) % RISCV_VLEN_BYTES == 0;
+	case SHAPE_FLOAT_BITS:
+		return sew >= 2;
 	default:
 		return v->model.vl > 0;
 	}
@@ -321,6 +389,7 @@ static void set_operands(const struct riscv_lift_vector *v, struct ir *ir,
 		ir->a = IR_ZERO;
 		break;
 	case SHAPE_ONE:
+	case SHAPE_FLOAT_ONE:
 		break;
 	case SHAPE_EXTEND:
 		ir->kind = (uint8_t)(1u << (sew - row->kind));
@@ -332,11 +401,8 @@ static void set_operands(const struct riscv_lift_vector *v, struct ir *ir,
 	case SHAPE_NARROW:
 		ir->imm = insn->imm;
 		break;
-	case SHAPE_MERGE:
-		set_first_operand(ir, insn);
-		ir->c = IR_FIRST_VECTOR;
-		break;
 	case SHAPE_SET:
+	case SHAPE_FLOAT_SET:
 		set_first_operand(ir, insn);
 		ir->condition = row->kind;
 		break;
@@ -362,7 +428,8 @@ static void set_operands(const struct riscv_lift_vector *v, struct ir *ir,
 		ir->flags &= (uint8_t)~IR_CHECK_LENGTH;
 		break;
 	default:
-		set_first_operand(ir, insn);
+		if (row->op != IR_VECTOR_FLOAT_CONVERT)
+			set_first_operand(ir, insn);
 		break;
 	}
 }
@@ -377,7 +444,7 @@ static bool lift_row(struct riscv_lift_vector *v, struct ir_block *block,
 	if (!v->model.vl || !has_operation(v, insn, row))
 		return false;
 	expect(v, block, insn, pc);
-	is_wide = row->shape == SHAPE_WIDE ||
+	is_wide = row->shape == SHAPE_WIDE || row->shape == SHAPE_FLOAT_WIDE ||
 		(row->shape == SHAPE_REDUCE && row->flags & IR_NARROW_A);
 	ir = add(v, block, (enum ir_op)row->op, insn, pc, sew + is_wide);
 	ir->flags |= row->flags;

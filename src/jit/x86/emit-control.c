@@ -599,6 +599,12 @@ static void emit_cold_part(struct emitter *e, struct cold *cold)
 	case COLD_INTERPRET:
 		emit_leave(e, cold->ir->pc, JIT_LEAVE_INTERPRET);
 		break;
+	case COLD_VECTOR_REST:
+		x86_store_immediate(
+			&e->code, 4, state_memory(e->jit->guest->vector_start), cold->counter);
+		call_helper(e, cold->ir->pc, cold->ir->helper);
+		x86_jump(&e->code, cold->resume);
+		break;
 	case COLD_VECTOR:
 		emit_vector_partial(e, cold);
 		x86_jump(&e->code, cold->resume);

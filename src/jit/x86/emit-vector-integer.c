@@ -211,6 +211,23 @@ static void emit_extend_piece(struct emitter *e, const struct ir *ir, const stru
 		ir->flags & IR_SIGNED, p->to);
 }
 
+static void emit_sign_piece(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	bool is_double = ir->size == 8;
+	struct x86_operand sign = constant_memory(e, CONSTANT_SIGN_SINGLES + is_double);
+	struct x86_operand absolute = constant_memory(e, CONSTANT_ABSOLUTE_SINGLES + is_double);
+	uint8_t a;
+
+	vector_0f(e, ir->kind == IR_SIGN_NOT_OF ? OP_AND_NOT : OP_AND, XMM1,
+		vector_in(e, p->b, XMM1), sign);
+	a = vector_in(e, p->a, XMM0);
+	if (ir->kind != IR_SIGN_XOR) {
+		vector_0f(e, OP_AND, XMM0, a, absolute);
+		a = XMM0;
+	}
+	vector_0f(e, OP_XOR, p->to, a, x86_r(XMM1));
+}
+
 /* From two pieces of a, or from one where the second would be beyond it. */
 static void emit_narrow_piece(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
 {
@@ -390,6 +407,8 @@ struct vector_recipe vector_integer_recipe(const struct ir *ir)
 		return (struct vector_recipe){ emit_slide_piece, .has_no_b = true };
 	case IR_VECTOR_MULTIPLY:
 		return multiply_recipe(ir);
+	case IR_VECTOR_SIGN:
+		return (struct vector_recipe){ emit_sign_piece, .spoils_number = true };
 	case IR_VECTOR_ADD_PRODUCT ... IR_VECTOR_SCALE_SUB:
 		return product_recipe(ir);
 	case IR_VECTOR_MINIMUM:

@@ -60,6 +60,10 @@ static bool compare(struct emitter *e, const struct ir *ir, struct vector_piece 
 {
 	unsigned width = vector_width(ir);
 
+	if (ir->op == IR_VECTOR_FLOAT_SET) {
+		vector_compare_floats(e, ir, p);
+		return false;
+	}
 	switch (ir->condition) {
 	case IR_EQUAL:
 	case IR_NOT_EQUAL:
@@ -134,7 +138,7 @@ void emit_vector_set(struct emitter *e, const struct ir *ir)
 {
 	unsigned width = vector_width(ir), elements = PIECE_BYTES >> width;
 	unsigned bits = elements < 8 ? 8 : elements;
-	struct cold *cold = vector_check_length(e, ir);
+	struct cold *cold = vector_check_length(e, ir), *slow = vector_check_number(e, ir);
 	bool has_number = !is_vector_slot(ir->b);
 
 	for (unsigned n = 0; n < vector_pieces(ir); n++) {
@@ -164,6 +168,7 @@ void emit_vector_set(struct emitter *e, const struct ir *ir)
 		put_bits(e, ir, first, bits, ir->count - first);
 	}
 	resume_here(e, cold);
+	resume_here(e, slow);
 }
 
 /* --- masks and masks -------------------------------------------------------------------------- */

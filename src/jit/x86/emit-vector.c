@@ -180,6 +180,16 @@ struct cold *vector_check_length(struct emitter *e, const struct ir *ir)
 
 /* --- operations ------------------------------------------------------------------------------ */
 
+struct cold *vector_check_number(struct emitter *e, const struct ir *ir)
+{
+	struct cold *slow = NULL;
+	unsigned size = ir->flags & IR_NARROW_B ? ir->size / 2u : ir->size;
+
+	if (ir->b != IR_ZERO && is_float_slot(e, ir->b))
+		check_boxed(e, ir, &slow, ir->b, size, float_in(e, ir->b, XMM1));
+	return slow;
+}
+
 void vector_to_helper(struct emitter *e, const struct ir *ir)
 {
 	struct ir helper = *ir;
@@ -217,7 +227,7 @@ void vector_prepare(struct emitter *e, const struct ir *ir, unsigned n, struct v
 	unsigned width = vector_width(ir);
 
 	*p = (struct vector_piece){ .number = n, .to = XMM0, .b = x86_r(XMM1) };
-	if (ir->op != IR_VECTOR_SET)
+	if (ir->op != IR_VECTOR_SET && ir->op != IR_VECTOR_FLOAT_SET)
 		p->d = vector_where(e, ir->d, n);
 	if (ir->flags & IR_NARROW_A) {
 		vector_extend(e, ir->a, n, width - 1, width, ir->flags & IR_SIGNED, XMM0);
@@ -260,19 +270,23 @@ static void emit_pieces(struct emitter *e, const struct ir *ir, bool is_partial)
 
 void emit_vector_elements(struct emitter *e, const struct ir *ir)
 {
-	struct cold *cold;
+	struct cold *cold, *slow;
 
 	if (!vector_integer_recipe(ir).piece) {
 		vector_to_helper(e, ir);
 		return;
 	}
 	cold = vector_check_length(e, ir);
+	slow = vector_check_number(e, ir);
 	emit_pieces(e, ir, false);
 	resume_here(e, cold);
+	resume_here(e, slow);
 }
 
 void emit_vector_partial(struct emitter *e, const struct cold *cold)
 {
+	struct cold *slow;
+
 	switch (cold->ir->op) {
 	case IR_VECTOR_LOAD:
 		emit_vector_load_partial(e, cold);
@@ -282,10 +296,13 @@ void emit_vector_partial(struct emitter *e, const struct cold *cold)
 		break;
 	case IR_VECTOR_LOAD_FIELDS:
 	case IR_VECTOR_STORE_FIELDS:
-	case IR_VECTOR_SET ... IR_VECTOR_GHASH:
+	case IR_VECTOR_SET ... IR_VECTOR_FLOAT_SUM:
 		vector_to_helper(e, cold->ir);
 		break;
 	default:
+		slow = vector_check_number(e, cold->ir);
+		if (slow)
+			slow->resume = cold->resume;
 		emit_pieces(e, cold->ir, true);
 		break;
 	}

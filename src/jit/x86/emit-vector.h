@@ -111,6 +111,8 @@ void vector_extend(struct emitter *e, unsigned slot, unsigned n, unsigned from, 
 	bool is_signed, uint8_t reg);
 /* Go to a part that does it for the length there is. NULL: the length is what it should be. */
 struct cold *vector_check_length(struct emitter *e, const struct ir *ir);
+/* Go to the helper when b is to be a single and is not one. NULL: it is. */
+struct cold *vector_check_number(struct emitter *e, const struct ir *ir);
 void vector_to_helper(struct emitter *e, const struct ir *ir);
 
 /* The operands of piece n; what has to be extended is in the scratch registers. */
@@ -130,6 +132,9 @@ struct vector_recipe vector_integer_recipe(const struct ir *ir);
 bool vector_is_simple(enum ir_op op, unsigned width);
 void vector_simple(struct emitter *e, enum ir_op op, unsigned width, uint8_t to, uint8_t a,
 	struct x86_operand b);
+
+/* emit-vector-float.c: xmm0 = a `condition` b, of all bits or none. */
+void vector_compare_floats(struct emitter *e, const struct ir *ir, const struct vector_piece *p);
 
 /* emit-vector-memory.c: for the length there is. */
 void emit_vector_load_partial(struct emitter *e, const struct cold *cold);

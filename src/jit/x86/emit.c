@@ -102,7 +102,7 @@ static emit_function *const emitters[] = {
 	[IR_VECTOR_STORE] = emit_vector_store,
 	[IR_VECTOR_LOAD_FIELDS] = emit_vector_fields,
 	[IR_VECTOR_STORE_FIELDS] = emit_vector_fields,
-	[IR_VECTOR_MOVE... IR_VECTOR_SLIDE_DOWN] = emit_vector_elements,
+	[IR_VECTOR_MOVE... IR_VECTOR_SIGN] = emit_vector_elements,
 	[IR_VECTOR_SET] = emit_vector_set,
 	[IR_VECTOR_MASK] = emit_vector_mask,
 	[IR_VECTOR_MARK] = emit_vector_mask,
@@ -114,6 +114,9 @@ static emit_function *const emitters[] = {
 	[IR_VECTOR_AES] = emit_vector_aes,
 	[IR_VECTOR_SHA256] = emit_vector_sha256,
 	[IR_VECTOR_GHASH] = emit_vector_ghash,
+	[IR_VECTOR_FLOAT_ADD... IR_VECTOR_FLOAT_CONVERT] = emit_vector_float,
+	[IR_VECTOR_FLOAT_SET] = emit_vector_set,
+	[IR_VECTOR_FLOAT_SUM] = emit_vector_float_sum,
 	[IR_LABEL] = emit_label,
 	[IR_BRANCH] = emit_branch,
 	[IR_JUMP] = emit_jump,
@@ -214,7 +217,7 @@ static void forget_weights(unsigned slot, unsigned nr, uint32_t *weights)
 static void leave_in_memory(const struct ir *ir, uint32_t *weights)
 {
 	forget_weights(ir->c, 1, weights);
-	if (ir->op >= IR_VECTOR_SET && ir->op <= IR_VECTOR_FIND)
+	if ((ir->op >= IR_VECTOR_SET && ir->op <= IR_VECTOR_FIND) || ir->op == IR_VECTOR_FLOAT_SET)
 		forget_weights(ir->d, 1, weights);
 	if (ir->op >= IR_VECTOR_MASK && ir->op <= IR_VECTOR_FIND) {
 		forget_weights(ir->a, 1, weights);

@@ -30,7 +30,11 @@ enum {
 	CONSTANT_SIGN_DOUBLE,
 	CONSTANT_ABSOLUTE_SINGLE, /* everything but the sign, in 64 bits */
 	CONSTANT_ABSOLUTE_DOUBLE,
-	CONSTANT_SIGN_DOUBLES, /* both */
+	/* all elements of 16 bytes */
+	CONSTANT_SIGN_SINGLES, /* and what a conversion without a result gives */
+	CONSTANT_SIGN_DOUBLES,
+	CONSTANT_ABSOLUTE_SINGLES,
+	CONSTANT_ABSOLUTE_DOUBLES,
 	/* For vectors: bytes to bits and back; widths less 1 in each element, and in 64 bits; bytes
 	 * in the reverse order; rotated by 8, 16, 24; the low bits of bytes; 128 ones, 128 zeros;
 	 * elements that are numbered, of all widths; the lower half of each; 0x70 in bytes. */
@@ -68,7 +72,8 @@ struct cold {
 		COLD_MISS,
 		COLD_CALL_MISS,
 		COLD_INTERPRET, /* what is at pc, and look again for code */
-		COLD_VECTOR /* another length of vectors */
+		COLD_VECTOR, /* another length of vectors */
+		COLD_VECTOR_REST /* the helper, from element `counter` on */
 	} kind;
 	const struct ir *ir;
 	uint8_t *places[4]; /* jumps to it */
@@ -254,7 +259,8 @@ emit_function emit_float_binary, emit_float_square_root, emit_float_fused, emit_
 emit_function emit_vector_expect, emit_vector_configure, emit_vector_load, emit_vector_fields,
 	emit_vector_store, emit_vector_elements, emit_vector_set, emit_vector_mask,
 	emit_vector_count, emit_vector_find, emit_vector_insert, emit_vector_extract,
-	emit_vector_reduce, emit_vector_aes, emit_vector_sha256, emit_vector_ghash;
+	emit_vector_reduce, emit_vector_aes, emit_vector_sha256, emit_vector_ghash,
+	emit_vector_float, emit_vector_float_sum;
 /* The cold part of one of them, for the length there is. */
 void emit_vector_partial(struct emitter *e, const struct cold *cold);
 emit_function emit_branch, emit_jump, emit_call, emit_jump_register, emit_call_register,
