@@ -43,6 +43,7 @@ struct host_stop {
 	uint64_t pc;
 	uint64_t thread_pointer;
 	bool is_waiting; /* in a system call that the kernel would do again */
+	bool is_repeatable; /* and it may be by a handler of SA_RESTART, and nobody would know */
 };
 
 /* 0 or a negative errno; -ESRCH: it is not stopped, or not by us. */

@@ -150,7 +150,16 @@ static int64_t leave_presented(const struct ask *ask, uint64_t request)
 	return peer_ptrace(p, request, 0, 0);
 }
 
-/* Registers were changed in a system call that waits: it must leave it. */
+/* In a system call that waits, and that it must leave: registers were changed, or the tracer wants
+ * to see it begin again, as the kernel's does. */
+static bool must_leave_call(const struct ask *ask)
+{
+	const struct peer *p = ask->peer;
+
+	return p->host.pc == p->page.call_end && !ask->data &&
+		(p->state.is_changed || (ask->request == PTRACE_SYSCALL && p->host.is_repeatable));
+}
+
 static int64_t leave_call(struct peer *p, uint64_t request, bool is_direct)
 {
 	siginfo_t info;
@@ -185,7 +194,7 @@ static int64_t resume(const struct ask *ask)
 	peer_set(p, stop, TRACE_RUNNING);
 	if (is_direct && ask->data && trace_is_taken(p, (int)ask->data))
 		peer_set(p, is_told, 1);
-	if (p->state.is_changed && !ask->data && p->host.pc == p->page.call_end)
+	if (must_leave_call(ask))
 		return leave_call(p, request, is_direct);
 	return peer_ptrace(p, request, 0, ask->data);
 }

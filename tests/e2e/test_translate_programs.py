@@ -17,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import debs
 import pytest
 from conftest import CACHE, REPO, Strata, _rootless
 
@@ -252,17 +253,124 @@ def test_gdb_reads_a_program(full):
     assert "$1 = 8" in out and "crash.c" in out and re.search(r"\bret\b", out)
 
 
-def test_gdb_runs_a_program(full):
-    """Where one guest cannot trace another, gdb says so, and in no other way."""
-    done = full.result("gcc -g -O1 -o crash /files/crash.c; gdb -q -nx -batch -iex 'set debuginfod "
-                       "enabled off' -ex 'set startup-with-shell off' -ex 'break triangle if n == 5' "
-                       "-ex run -ex bt -ex continue crash")
-    out = done.stdout + done.stderr
-    if "Function not implemented" in out:
-        assert "ptrace" in out
-        return
-    assert re.search(r"Breakpoint 1, triangle \(n=(n@entry=)?5\)", out), out
-    assert re.search(r"#3 .*main \(\)", out) and "exited normally" in out, out
+# --- debuggers -------------------------------------------------------------------------------
+
+GDB = ("gcc -g -O0 -pthread -Wall -Werror -o debugged /files/debugged.c\n"
+       "debug() { gdb -q -nx -batch -iex 'set debuginfod enabled off' -iex 'set width 0' "
+       "-iex 'set print thread-events off' \"$@\"; }\n")
+
+
+@pytest.fixture
+def gdb(full):
+    """What gdb says, inside, to these commands about debugged.c, started with an argument."""
+    def run(argument, *commands, before="", options=()):
+        arguments = " ".join(f"-ex '{c}'" for c in commands)
+        done = full.result(f"{GDB}{before}\ndebug {arguments} --args ./debugged {argument}", *options)
+        assert "rror in sourced" not in done.stderr
+        return done.stdout + done.stderr
+    return run
+
+
+def test_gdb_breaks_steps_and_finishes(gdb):
+    out = gdb("calls", "break add", "run", "bt", "step", "finish", "next", "info registers pc ra",
+              "info breakpoints", "delete", "print add(100)", "next", "continue")
+    assert re.search(r"Breakpoint 1, add \(n=0\) at /files/debugged.c:\d+\n", out), out
+    assert re.search(r"#0 +add \(n=0\).*\n#1 .* twice \(n=0\).*\n#2 .* main \(argc=2,", out)
+    assert "Value returned is $1 = 0" in out and re.search(r"\npc +0x[0-9a-f]+.*<twice", out)
+    assert "breakpoint already hit 1 time" in out and "$2 = 100" in out
+    assert "exited with code 07" in out and "2 210\n" in out, out
+
+
+def test_gdb_watches(gdb):
+    out = gdb("calls", "break twice if n == 2", "run", "watch total", "continue", "continue",
+              "delete", "continue")
+    assert re.findall(r"Old value = (\d)\nNew value = (\d)", out) == [("2", "4"), ("4", "6")], out
+    assert "2 10\n" in out and "exited with code 07" in out
+
+
+def test_gdb_sees_threads(gdb):
+    out = gdb("threads", "break meet", "run", "info threads", "thread apply all -s frame function spin",
+              "print turns > 0", "next", "continue")
+    assert len(re.findall(r"^[* ] +\d+ +Thread 0x.* \(LWP \d+\)", out, re.MULTILINE)) == 5, out
+    assert len(re.findall(r"#\d .*spin \(argument=0x0\)", out)) == 2
+    assert "$1 = 1" in out and "exited with code 07" in out
+
+
+@pytest.mark.parametrize("follows", ["parent", "child"])
+def test_gdb_follows_a_fork(gdb, follows):
+    out = gdb("fork", f"set follow-fork-mode {follows}", "catch fork", "break meet", "run", "continue",
+              "continue")
+    assert re.search(r"Catchpoint 1 \(forked process \d+\)", out), out
+    if follows == "child":
+        assert "Breakpoint 2, meet (x=5)" in out and "exited with code 06" in out
+    else:
+        assert "meet (x=5)" not in out and "child 6\n" in out and "exited with code 07" in out
+
+
+def test_gdb_catches_signals_and_exec(gdb):
+    out = gdb("signal", "break meet", "run", "print $_siginfo.si_signo", "continue", "bt 2", "continue")
+    assert "Program received signal SIGUSR1" in out and "$1 = 10" in out, out
+    assert "Breakpoint 1, meet (x=10)" in out and "#1 " in out and "value 10\n" in out
+    out = gdb("signal", "handle SIGUSR1 nopass noprint", "run")
+    assert "value 0\n" in out and "exited with code 07" in out, out
+    out = gdb("exec", "catch exec", "run", "info program", "break add", "continue")
+    assert re.search(r"Catchpoint 1 \(exec'd .*/debugged\)", out), out
+    assert "Breakpoint 2, add (n=0)" in out
+
+
+def test_gdb_attaches_and_detaches(full):
+    out = full(GDB + """
+        ./debugged spin & p=$!
+        sleep 0.5
+        debug -p $p -ex 'frame function spin' -ex 'print turns > 0' -ex 'print go_on = 0' \\
+            -ex "shell grep TracerPid /proc/$p/status" -ex detach
+        wait $p || echo "status $?"
+        grep TracerPid /proc/self/status
+    """)
+    assert re.search(r"#\d .*spin \(argument=0x0\)", out) and "$1 = 1" in out and "$2 = 0" in out, out
+    assert re.search(r"TracerPid:\s+[1-9]", out) and re.search(r"TracerPid:\s+0", out)
+    assert "went on with 0\n0 0\n1 3\n2 10\n" in out and "status 7\n" in out, out
+
+
+def test_gdb_looks_at_a_crash(gdb):
+    out = gdb("crash", "run", "bt", "print/x $_siginfo._sifields._sigfault.si_addr",
+              "generate-core-file core.here", "kill", before="ulimit -c 0")
+    assert "SIGSEGV, Segmentation fault" in out and "main (argc=2," in out and "0x1238" in out, out
+    out = gdb("crash", "run", "generate-core-file core.here", "kill", "core-file core.here", "bt",
+              "info threads")
+    assert out.count("main (argc=2,") >= 2 and "Saved corefile core.here" in out, out
+
+
+@pytest.fixture
+def strace(full, foreign_files):
+    """strace, which is in no image, beside the other files."""
+    path = foreign_files / "strace"
+    if not path.exists():
+        path.write_bytes(debs.file_of("riscv64", "trixie", "strace", "usr/bin/strace"))
+        path.chmod(0o755)
+    return full
+
+
+def test_strace_follows_a_pipeline(strace):
+    out = strace("""
+        /files/strace -f -o log sh -c 'echo hi | cat | wc -c; exit 3' || echo "status $?"
+        grep -c 'execve(' log; grep -c 'exited with 0 +++' log; grep -c 'exited with 3 +++' log
+        grep -c 'write(1, "3.n", 2' log
+        grep -c -- '--- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED' log
+    """).splitlines()
+    assert out[:2] == ["3", "status 3"] and out[4:6] == ["1", "1"], out
+    assert int(out[2]) >= 2 and int(out[3]) >= 2 and int(out[6]) >= 1, out
+
+
+def test_strace_attaches_and_tampers(strace):
+    out = strace("""
+        sleep 1 & p=$!
+        sleep 0.2; /files/strace -o attached -p $p; wait $p; tail -2 attached
+        /files/strace -o injected -e inject=getppid:error=EPERM -e trace=getppid \\
+            python3 -c 'import os; print(os.getppid())' || echo "status $?"
+        grep -c 'getppid().*INJECTED' injected
+    """).splitlines()
+    assert out[0].startswith("exit_group(0)") and out[1:] == ["+++ exited with 0 +++", "-1", "1"], out
 
 
 # --- programs --------------------------------------------------------------------------------

@@ -26,8 +26,10 @@ int host_read_stop(int tid, struct host_stop *ret)
 	result = (int64_t)registers.rax;
 	ret->pc = registers.rip;
 	ret->thread_pointer = registers.fs_base;
-	ret->is_waiting = (int64_t)registers.orig_rax >= 0 &&
-		(result == -ERESTARTSYS || result == -ERESTARTNOINTR || result == -ERESTARTNOHAND ||
-			result == -ERESTART_RESTARTBLOCK);
+	ret->is_repeatable = (int64_t)registers.orig_rax >= 0 &&
+		(result == -ERESTARTSYS || result == -ERESTARTNOINTR);
+	ret->is_waiting = ret->is_repeatable ||
+		((int64_t)registers.orig_rax >= 0 &&
+			(result == -ERESTARTNOHAND || result == -ERESTART_RESTARTBLOCK));
 	return 0;
 }
