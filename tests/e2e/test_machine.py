@@ -2,8 +2,10 @@
 """test_machine.py - `strata vm run`: Debian's kernel and firmware for riscv64 boot on the emulated
 machine, end as they say, and what cannot be booted is told."""
 
+import base64
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -84,6 +86,21 @@ def test_devices_are_there(linux, tmp_path):
     assert disk.read_bytes().startswith(b"writtenector")
     assert "lease of 10.0.2.15 obtained from 10.0.2.2" in said
     assert "\n52:54:00:12:34:56\n8\nvirtio_rng" in said
+
+
+@pytest.mark.skipif(not shutil.which("dtc"), reason="device-tree-compiler is not installed")
+@pytest.mark.parametrize("harts", [1, 3])
+def test_device_tree(linux, harts):
+    """What the guest was given is one that dtc has nothing to say about."""
+    said = linux("echo FDT; base64 /sys/firmware/fdt; echo END; poweroff -f", "--cpus", harts,
+                 append="quiet")
+    blob = base64.b64decode(said.split("FDT\n")[1].split("END")[0])
+    done = subprocess.run(["dtc", "-I", "dtb", "-O", "dts"], input=blob, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE)
+    text = done.stdout.decode()
+    assert done.returncode == 0 and done.stderr == b"", done.stderr
+    assert text.count('device_type = "cpu"') == harts and "sifive,plic-1.0.0" in text
+    assert text.count("virtio,mmio") >= 3 and "linux,initrd-end" in text
 
 
 def test_disk_that_is_read_only(linux, tmp_path):

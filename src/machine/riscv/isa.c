@@ -110,6 +110,7 @@ static void describe_hart(struct machine_tree *tree, unsigned index)
 	tree_string(tree, "compatible", "riscv,cpu-intc");
 	tree_flag(tree, "interrupt-controller");
 	tree_u32(tree, "#interrupt-cells", 1);
+	tree_u32(tree, "#address-cells", 0);
 	tree_u32(tree, "phandle", PHANDLE_HART0 + index);
 	tree_end(tree);
 	tree_end(tree);
