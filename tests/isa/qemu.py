@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""qemu.py - another RISC-V to hold ours against: QEMU 10's user emulation, from Debian's backports
-(Debian 12's own 7.2 knows neither Zfa nor Zicond)."""
+"""qemu.py - another RISC-V to hold ours against: QEMU 10's user emulation and its machines, from
+Debian's backports (Debian 12's own 7.2 knows neither Zfa nor Zicond nor Svadu)."""
 
 import fcntl
 import os
@@ -9,7 +9,9 @@ import tempfile
 from pathlib import Path
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "strata-test"
-SUITE, PACKAGE = "bookworm-backports", "qemu-user"
+SUITE = "bookworm-backports"
+# Where Debian's build looks for modules: those of 7.2 may be there, which it would not survive.
+MODULES = b"/usr/lib/x86_64-linux-gnu/qemu\0"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -28,7 +30,7 @@ def _mirror():
     raise RuntimeError("apt has no sources for bookworm")
 
 
-def _download(target):
+def _download(package, target):
     with tempfile.TemporaryDirectory(dir=target.parent) as tmp:
         tmp = Path(tmp)
         os.chmod(tmp, 0o755)
@@ -40,17 +42,28 @@ def _download(target):
                "-o", "Dir::Etc::sourceparts=/dev/null", "-o", f"Dir::State::lists={tmp}/lists",
                "-o", f"Dir::Cache={tmp}/cache", "-o", "APT::Sandbox::User=root"]
         _output(*apt, "update")
-        _output(*apt, "download", f"{PACKAGE}/{SUITE}", cwd=tmp)
+        _output(*apt, "download", f"{package}/{SUITE}", cwd=tmp)
         _output("dpkg", "-x", next(tmp.glob("*.deb")), tmp / "root")
-        os.rename(tmp / "root/usr/bin/qemu-riscv64", target)
+        program = tmp / "root/usr/bin" / target.name.removesuffix("-10")
+        program.write_bytes(program.read_bytes().replace(MODULES, b"/none".ljust(len(MODULES), b"\0")))
+        os.rename(program, target)
+
+
+def _once(package, name):
+    CACHE.mkdir(parents=True, exist_ok=True)
+    target = CACHE / name
+    with open(CACHE / f".{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            _download(package, target)
+    return target
 
 
 def riscv64():
     """The path of qemu-riscv64, downloaded once."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    target = CACHE / "qemu-riscv64-10"
-    with open(CACHE / ".qemu-riscv64-10.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not target.exists():
-            _download(target)
-    return target
+    return _once("qemu-user", "qemu-riscv64-10")
+
+
+def system_riscv64():
+    """The path of qemu-system-riscv64; its libraries are those of Debian's own package."""
+    return _once("qemu-system-riscv", "qemu-system-riscv64-10")

@@ -142,18 +142,16 @@ static uint64_t modify_double(uint64_t *memory, enum riscv_op op, uint64_t opera
 
 /* 0 when memory was what lr had read and is now `value`, else 1. */
 static uint64_t store_conditional(
-	struct riscv_cpu *cpu, void *memory, uint64_t address, uint64_t value, bool is_double)
+	struct riscv_cpu *cpu, void *memory, uint64_t value, bool is_double)
 {
 	uint64_t expected = cpu->reserved_value;
 	uint32_t expected_word = (uint32_t)expected;
-	bool stored = false;
+	bool stored = is_double
+		? __atomic_compare_exchange_n((uint64_t *)memory, &expected, value, false,
+			  __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+		: __atomic_compare_exchange_n((uint32_t *)memory, &expected_word, (uint32_t)value,
+			  false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 
-	if (cpu->reserved_address == address)
-		stored = is_double
-			? __atomic_compare_exchange_n((uint64_t *)memory, &expected, value, false,
-				  __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
-			: __atomic_compare_exchange_n((uint32_t *)memory, &expected_word,
-				  (uint32_t)value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 	cpu->reserved_address = RISCV_NO_RESERVATION;
 	return !stored;
 }
@@ -179,6 +177,12 @@ enum jit_stop riscv_execute_atomic(struct riscv_cpu *cpu, const struct riscv_ins
 
 	if (address & (is_double ? 7 : 3))
 		return misaligned(cpu, address, op == RISCV_LR_W);
+	/* Without a reservation memory is not looked at, as in translated code. */
+	if (op == RISCV_SC_W && cpu->reserved_address != address) {
+		cpu->reserved_address = RISCV_NO_RESERVATION;
+		cpu->x[insn->rd] = 1;
+		return JIT_STOP_LIMIT;
+	}
 	memory = riscv_reach(cpu, address, is_double ? 8 : 4,
 		op == RISCV_LR_W ? RISCV_ACCESS_READ : RISCV_ACCESS_WRITE);
 	if (!memory)
@@ -190,7 +194,7 @@ enum jit_stop riscv_execute_atomic(struct riscv_cpu *cpu, const struct riscv_ins
 		cpu->reserved_address = address;
 		cpu->reserved_value = old;
 	} else if (op == RISCV_SC_W) {
-		old = store_conditional(cpu, memory, address, operand, is_double);
+		old = store_conditional(cpu, memory, operand, is_double);
 	} else {
 		old = is_double ? modify_double(memory, op, operand)
 				: modify_word(memory, op, operand);

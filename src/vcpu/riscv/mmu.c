@@ -391,14 +391,12 @@ static bool access_pages(struct riscv_hart *hart, uint64_t address, unsigned siz
 	struct place places[2];
 	uint8_t *bytes = (uint8_t *)value;
 
-	for (unsigned i = 0; i < 2; i++) {
-		uint64_t at = i ? address + first : address;
-
-		if (!find_or_fail(hart, access, at, &places[i]))
-			return false;
-		if (!places[i].host)
-			return fail(hart, FAULT_ACCESS, access, at);
-	}
+	if (!find_or_fail(hart, access, address, &places[0]) ||
+		!find_or_fail(hart, access, address + first, &places[1]))
+		return false;
+	if (!places[0].host || !places[1].host)
+		return fail(hart, FAULT_ACCESS, access,
+			places[0].host ? address + first : address);
 	if (access == RISCV_ACCESS_WRITE) {
 		copy(places[0].host, bytes, first);
 		copy(places[1].host, bytes + first, size - first);
