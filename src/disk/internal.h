@@ -11,7 +11,7 @@
 
 #include "disk/disk.h"
 
-/* What a read in the caller's thread may copy at most. */
+/* What may be copied from or to the page cache while others wait. */
 #define ENGINE_INLINE_BYTES (256u << 10)
 
 struct disk_engine_ops {

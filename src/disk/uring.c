@@ -112,6 +112,14 @@ static void take_completions(struct uring *u)
 	}
 }
 
+/* A write into the page cache is a copy, which takes less time than to have the kernel's own
+ * threads do it; that is what io_uring does on the file systems that cannot promise not to wait. */
+static bool is_copied(const struct disk_request *request)
+{
+	return request->operation == DISK_WRITE && request->work.is_cached &&
+		request->work.bytes <= ENGINE_INLINE_BYTES;
+}
+
 /* All that was submitted; who submits from now on wakes us. false: that was all for ever. */
 static bool take_requests(struct uring *u)
 {
@@ -127,8 +135,14 @@ static bool take_requests(struct uring *u)
 		next = request->next;
 		request_list_add(&u->waiting, request);
 	}
-	for (; u->waiting.first && u->nr_under_way < NR_UNDER_WAY_MAX; u->nr_under_way++)
-		put_request(u, request_list_take(&u->waiting));
+	while (u->waiting.first && u->nr_under_way < NR_UNDER_WAY_MAX) {
+		request = request_list_take(&u->waiting);
+		u->nr_under_way++;
+		if (is_copied(request))
+			finish(u, request, engine_perform(request));
+		else
+			put_request(u, request);
+	}
 	return goes_on;
 }
 
