@@ -6,11 +6,13 @@ Everything is downloaded once through this machine's own apt (debs.py) and kept 
 
 import fcntl
 import lzma
+import os
 import subprocess
 import tempfile
 from pathlib import Path
 
 import debs
+from program import Program
 
 CPU, SUITE = "riscv64", "trixie"
 FILES = {  # what tests ask for: the package that has it, and where
@@ -25,6 +27,20 @@ mount -t devtmpfs dev /dev
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 """
+
+
+class Machine(Program):
+    """`strata vm run`"""
+
+    def __init__(self, binary):
+        super().__init__()
+        self.binary = str(binary)
+
+    def argv(self, *args):
+        return [self.binary, "vm", "run", *map(str, args)]
+
+    def env(self, extra=None):
+        return {**os.environ, **(extra or {})}
 
 
 def _unpack(folder):
@@ -51,7 +67,7 @@ def files():
     return {name: next(Path(folder).glob(pattern)) for name, (_, pattern) in FILES.items()}
 
 
-def _entry(name, mode, data=b"", number=[1]):
+def entry(name, mode, data=b"", number=[1]):
     """One member of a cpio archive in the format newc."""
     number[0] += 1
     fields = [number[0], mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0]
@@ -67,11 +83,11 @@ def module(boot, name):
 
 def initramfs(boot, script, modules=()):
     """An archive whose /init is INIT, these modules in their order, and then `script`."""
-    parts = [_entry(name, 0o40755) for name in ("bin", "dev", "proc", "sys", "mnt")]
-    parts.append(_entry("bin/busybox", 0o100755, boot["busybox"].read_bytes()))
+    parts = [entry(name, 0o40755) for name in ("bin", "dev", "proc", "sys", "mnt")]
+    parts.append(entry("bin/busybox", 0o100755, boot["busybox"].read_bytes()))
     loads = ""
     for name in modules:
-        parts.append(_entry(f"{name}.ko", 0o100644, module(boot, name)))
+        parts.append(entry(f"{name}.ko", 0o100644, module(boot, name)))
         loads += f"insmod /{name}.ko\n"
-    parts.append(_entry("init", 0o100755, (INIT + loads + script + "\n").encode()))
-    return b"".join(parts) + _entry("TRAILER!!!", 0)
+    parts.append(entry("init", 0o100755, (INIT + loads + script + "\n").encode()))
+    return b"".join(parts) + entry("TRAILER!!!", 0)

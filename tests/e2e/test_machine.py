@@ -14,7 +14,7 @@ import time
 import pytest
 
 import machines
-from program import Program, Terminal
+from program import Terminal
 
 BOOT_S = 240  # on a busy machine, when everything is interpreted
 MODULES = ("virtio_mmio", "virtio_blk", "failover", "net_failover", "virtio_net", "virtio-rng")
@@ -27,21 +27,9 @@ def boot():
     return machines.files()
 
 
-class Machine(Program):
-    def __init__(self, binary):
-        super().__init__()
-        self.binary = str(binary)
-
-    def argv(self, *args):
-        return [self.binary, "vm", "run", *map(str, args)]
-
-    def env(self, extra=None):
-        return {**os.environ, **(extra or {})}
-
-
 @pytest.fixture
 def vm(strata_binary):
-    return Machine(strata_binary)
+    return machines.Machine(strata_binary)
 
 
 @pytest.fixture
