@@ -395,8 +395,7 @@ static bool access_pages(struct riscv_hart *hart, uint64_t address, unsigned siz
 		!find_or_fail(hart, access, address + first, &places[1]))
 		return false;
 	if (!places[0].host || !places[1].host)
-		return fail(hart, FAULT_ACCESS, access,
-			places[0].host ? address + first : address);
+		return fail(hart, FAULT_ACCESS, access, places[0].host ? address + first : address);
 	if (access == RISCV_ACCESS_WRITE) {
 		copy(places[0].host, bytes, first);
 		copy(places[1].host, bytes + first, size - first);

@@ -198,13 +198,15 @@ static enum vm_stop loop(struct riscv_hart *hart)
 		uint64_t limit = riscv_counters_check(hart);
 		int interrupt = riscv_pending_interrupt(hart);
 
+		if (!is_first && hart->wants_step)
+			return VM_STOP_BREAKPOINT;
 		if (interrupt >= 0) {
 			riscv_take_interrupt(hart, (unsigned)interrupt);
 		} else if (hart->is_waiting) {
 			wait(hart);
 			continue;
 		}
-		if (!is_first && is_stepping(hart) && (hart->wants_step || is_at_breakpoint(hart)))
+		if (!is_first && is_at_breakpoint(hart))
 			return VM_STOP_BREAKPOINT;
 		handle(hart, execute(hart, limit));
 	}
