@@ -41,15 +41,34 @@
 /* --- lock and arrays ---------------------------------------------------------------------------
  */
 
-/* 0 free, 1 held, 2 held and somebody waits (Drepper, "Futexes Are Tricky", mutex 2). */
+/* 0: free; else who holds it, and whether somebody waits (as mutex 2 of Drepper, "Futexes Are
+ * Tricky", with a name in it). */
+#define LOCK_HELD    0x40000000u
+#define LOCK_AWAITED 0x80000000u
+
+static __thread uint32_t own_number;
+
+void jit_set_thread(uint32_t number)
+{
+	own_number = number & ~(LOCK_HELD | LOCK_AWAITED);
+}
+
 void jit_lock(struct jit *jit, struct jit_frame *frame)
 {
-	uint32_t value = 0;
+	uint32_t value = 0, held = LOCK_HELD | own_number;
 
-	if (!__atomic_compare_exchange_n(
-		    &jit->lock, &value, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-		while (__atomic_exchange_n(&jit->lock, 2, __ATOMIC_ACQUIRE) != 0)
-			syscall(SYS_futex, &jit->lock, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+	while (!__atomic_compare_exchange_n(
+		&jit->lock, &value, held, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+		/* From now on whoever lets it go wakes somebody; so do we, if we get it. */
+		if (value &&
+			((value & LOCK_AWAITED) ||
+				__atomic_compare_exchange_n(&jit->lock, &value,
+					value | LOCK_AWAITED, false, __ATOMIC_RELAXED,
+					__ATOMIC_RELAXED)))
+			syscall(SYS_futex, &jit->lock, FUTEX_WAIT_PRIVATE, value | LOCK_AWAITED,
+				NULL, NULL, 0);
+		held |= LOCK_AWAITED;
+		value = 0;
 	}
 	if (frame)
 		frame->holds_lock = true;
@@ -59,8 +78,21 @@ void jit_unlock(struct jit *jit, struct jit_frame *frame)
 {
 	if (frame)
 		frame->holds_lock = false;
-	if (__atomic_exchange_n(&jit->lock, 0, __ATOMIC_RELEASE) == 2)
+	if (__atomic_exchange_n(&jit->lock, 0, __ATOMIC_RELEASE) & LOCK_AWAITED)
 		syscall(SYS_futex, &jit->lock, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+void jit_thread_is_gone(struct jit *jit, struct jit_frame *frame, uint32_t number)
+{
+	uint32_t held = __atomic_load_n(&jit->lock, __ATOMIC_ACQUIRE);
+
+	__atomic_store_n(&frame->in_code, false, __ATOMIC_SEQ_CST);
+	if ((held & ~LOCK_AWAITED) != (LOCK_HELD | number))
+		return;
+	/* What it was about to write is of no use: all is forgotten. */
+	jit->wants_flush = true;
+	__atomic_add_fetch(&jit->epoch, 1, __ATOMIC_SEQ_CST);
+	jit_unlock(jit, frame);
 }
 
 static int reserve(struct jit_array *array, size_t item_bytes, size_t limit)

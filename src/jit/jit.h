@@ -125,6 +125,12 @@ size_t jit_list(struct jit *jit, uint64_t start, uint64_t size,
  * that are in it go on with the new code at their next jump. Of a machine: guest-physical. */
 void jit_invalidate(struct jit *jit, uint64_t start, uint64_t size);
 
+/* The calling thread's number among those of its address space, below 1 << 30: who holds a lock. */
+void jit_set_thread(uint32_t number);
+/* The thread with this number and frame, a process of its own that shared our memory, does not run
+ * any more: it may have been killed wherever it was. */
+void jit_thread_is_gone(struct jit *jit, struct jit_frame *frame, uint32_t number);
+
 /* Around a fork(2) that does not share memory: jit_before_fork() in the parent, then
  * jit_after_fork() in both. The child gets a copy of the code of its own; -errno when it cannot. */
 void jit_before_fork(struct jit *jit);

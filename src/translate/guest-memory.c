@@ -52,19 +52,43 @@ int64_t host_call_blocking_raw(struct thread *t, long number, uint64_t a, uint64
 	return host_call_checked(&t->is_pending, number, a, b, c, d, e, f);
 }
 
-/* 0: free; 1: taken; 2: taken, and somebody may wait. */
+/* 0: free; else the number of the thread that has it, and whether somebody may wait. */
+#define LOCK_HELD    0x40000000u
+#define LOCK_AWAITED 0x80000000u
+
+static uint32_t own_number(void)
+{
+	const struct thread *t = thread_current();
+
+	return LOCK_HELD | (t ? t->number : 0);
+}
+
 void lock_take(uint32_t *lock)
 {
-	uint32_t state = 0;
+	uint32_t state = 0, held = own_number();
 
-	if (__atomic_compare_exchange_n(lock, &state, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-		return;
-	while (__atomic_exchange_n(lock, 2, __ATOMIC_ACQUIRE))
-		host_call(SYS_futex, lock, FUTEX_WAIT_PRIVATE, 2, 0);
+	while (!__atomic_compare_exchange_n(
+		lock, &state, held, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+		if (state &&
+			((state & LOCK_AWAITED) ||
+				__atomic_compare_exchange_n(lock, &state, state | LOCK_AWAITED,
+					false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)))
+			host_call(SYS_futex, lock, FUTEX_WAIT_PRIVATE, state | LOCK_AWAITED, 0);
+		held |= LOCK_AWAITED;
+		state = 0;
+	}
 }
 
 void lock_release(uint32_t *lock)
 {
-	if (__atomic_exchange_n(lock, 0, __ATOMIC_RELEASE) == 2)
+	if (__atomic_exchange_n(lock, 0, __ATOMIC_RELEASE) & LOCK_AWAITED)
 		host_call(SYS_futex, lock, FUTEX_WAKE_PRIVATE, 1);
+}
+
+void lock_break(uint32_t *lock, uint32_t number)
+{
+	uint32_t state = __atomic_load_n(lock, __ATOMIC_ACQUIRE);
+
+	if ((state & ~LOCK_AWAITED) == (LOCK_HELD | number))
+		lock_release(lock);
 }

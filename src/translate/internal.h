@@ -124,6 +124,7 @@ struct thread {
 	struct riscv_cpu cpu; /* first */
 	struct process *process;
 	int tid;
+	uint32_t number; /* among all of the address space, ever: not 0 */
 	/* Guest's view; the host's own mask is the same without SIGSEGV and SIGBUS. */
 	uint64_t mask;
 	uint64_t alternate_stack, alternate_size; /* sigaltstack(2) */
@@ -272,6 +273,8 @@ const char *path_with_prefix(const struct process *process, const char *path, ch
 /* A futex of ours. Never held while guest code runs or a call blocks. */
 void lock_take(uint32_t *lock);
 void lock_release(uint32_t *lock);
+/* The thread with this number has been killed: it holds the lock no more. */
+void lock_break(uint32_t *lock, uint32_t number);
 
 /* --- calls of this folder's own: rows of system-calls.c -------------------------------------- */
 

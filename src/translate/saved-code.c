@@ -153,6 +153,11 @@ void saved_code_after_fork(struct saved_code *saved)
 		saved->lock = 0;
 }
 
+void saved_code_break_lock(struct saved_code *saved, uint32_t thread)
+{
+	lock_break(&saved->lock, thread);
+}
+
 /* --- the process ends --------------------------------------------------------------------------
  */
 

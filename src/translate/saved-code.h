@@ -36,6 +36,8 @@ void saved_code_mapped(struct saved_code *saved, struct memory *memory, int fd, 
 
 /* In the child, which has this one thread. */
 void saved_code_after_fork(struct saved_code *saved);
+/* A thread that shared our memory, with this number, has been killed. */
+void saved_code_break_lock(struct saved_code *saved, uint32_t thread);
 
 /* The process is about to end. */
 void saved_code_finish(const struct saved_code *saved, const struct process *process);

@@ -37,6 +37,7 @@
 #define HANDLER_STACK_BYTES (64u << 10)
 #define TLS_MAX		    (16u << 10)
 #define CONTROL_BYTES	    4096u /* room for glibc's struct pthread */
+#define NUMBER_MAX	    ((1u << 30) - 1) /* jit_set_thread() */
 #define CONTROL_HEAD_BYTES  64u /* of it, copied: up to the secrets */
 #define BLOCK_BYTES	    (4096u + STACK_BYTES + HANDLER_STACK_BYTES + TLS_MAX + CONTROL_BYTES + 16384u)
 
@@ -45,6 +46,7 @@ _Static_assert(sizeof(struct thread) + sizeof(struct process) <= 16384, "the end
 static __thread struct thread *current;
 /* Where the first thread's TLS begins; found once, before there is another. */
 static uint64_t tls_bytes;
+static uint32_t last_number; /* of a thread */
 
 struct thread *thread_current(void)
 {
@@ -79,6 +81,7 @@ static struct thread *make(struct process *process)
 	t = (struct thread *)(void *)(block + BLOCK_BYTES - 16384u);
 	t->block = block;
 	t->process = process;
+	t->number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED) & NUMBER_MAX;
 	t->alternate_flags = SS_DISABLE;
 	return t;
 }
@@ -100,6 +103,7 @@ static char *stack_end(const struct thread *t)
 static void prepare(struct thread *t)
 {
 	current = t;
+	jit_set_thread(t->number);
 	t->tid = (int)host_call(SYS_gettid);
 	signal_init_thread(t, stack_end(t), HANDLER_STACK_BYTES);
 }
@@ -269,6 +273,20 @@ static void enter(struct riscv_cpu *cpu, uint64_t flags, uint64_t stack, uint64_
 	cpu->pc += 4;
 }
 
+/* A child of vfork() has gone, or has executed something. If it was killed, it may have held what
+ * it shared with us. */
+static void bury(struct thread *t)
+{
+	struct process *process = t->process;
+
+	jit_thread_is_gone(process->jit, &t->cpu.frame, t->number);
+	lock_break(&process->memory->lock, t->number);
+	if (process->saved)
+		saved_code_break_lock(process->saved, t->number);
+	if (process->debugger)
+		lock_break(&process->debugger->lock, t->number);
+}
+
 static int64_t clone_sharing(struct thread *parent, const struct clone_request *request)
 {
 	uint64_t flags = request->flags;
@@ -296,6 +314,8 @@ static int64_t clone_sharing(struct thread *parent, const struct clone_request *
 			request->child_tid, (uint64_t)(uintptr_t)control, start, t);
 	}
 	signal_unblock(parent);
+	if (r > 0 && is_ours)
+		bury(t);
 	if (r < 0 || is_ours)
 		thread_free(t);
 	return r;
@@ -409,6 +429,7 @@ static void start_own(void *argument)
 	struct own own = *(struct own *)argument;
 
 	current = NULL;
+	jit_set_thread(0);
 	own.run(own.argument);
 	host_unmap_and_exit(own.block, BLOCK_BYTES, 0);
 }

@@ -89,6 +89,11 @@ def test_a_storm_of_signals_faults_and_forks(translate, build, jit):
     assert (done.returncode, done.stdout) == (0, "ok storm\n"), done.stdout + done.stderr
 
 
+def test_children_of_vfork_are_killed_anywhere(translate, build):
+    done = translate(build("killed", "-static"))
+    assert (done.returncode, done.stdout) == (0, "ok killed\n"), done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("name", ["faults", "processes", "signals", "threads"])
 def test_the_interpreter_does_the_same(translate, build, name):
     done = translate(build(name, "-static"), env={"STRATA_JIT": "interpret"})
