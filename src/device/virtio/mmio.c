@@ -5,7 +5,8 @@
  *
  * Registers are read and written by aligned 32-bit accesses only (§4.2.2.2); the configuration
  * behind them in any of its fields' sizes. The line is high as long as a bit of the interrupt
- * status is set. There are no shared memory regions, and no queue is reset alone.
+ * status is set; reading and clearing these bits does not wait for the device, which may be at work
+ * for another CPU. There are no shared memory regions, and no queue is reset alone.
  */
 #include "device/virtio/virtio.h"
 
@@ -106,8 +107,6 @@ static uint32_t read_register(struct virtio_mmio *mmio, uint64_t offset)
 		return queue ? queue->size_max : 0;
 	case VIRTIO_MMIO_QUEUE_READY:
 		return queue ? queue->state->ready : 0;
-	case VIRTIO_MMIO_INTERRUPT_STATUS:
-		return read_interrupts(mmio);
 	case VIRTIO_MMIO_STATUS:
 		return __atomic_load_n(&state->status, __ATOMIC_ACQUIRE);
 	case VIRTIO_MMIO_SHM_LEN_LOW:
@@ -186,9 +185,6 @@ static void write_register(struct virtio_mmio *mmio, uint64_t offset, uint32_t v
 	case VIRTIO_MMIO_QUEUE_NOTIFY:
 		virtio_device_notify(device, value);
 		break;
-	case VIRTIO_MMIO_INTERRUPT_ACK:
-		change_interrupts(mmio, (uint8_t)value, 0);
-		break;
 	case VIRTIO_MMIO_STATUS:
 		set_status(mmio, (uint8_t)value);
 		break;
@@ -258,6 +254,8 @@ static uint64_t io_read(struct vm_io *io, uint64_t offset, unsigned size)
 
 	if ((is_register(offset, size) && read_constant(offset, &value)) || !mmio->device)
 		return value;
+	if (is_register(offset, size) && offset == VIRTIO_MMIO_INTERRUPT_STATUS)
+		return read_interrupts(mmio);
 	pthread_mutex_lock(&mmio->device->lock);
 	if (is_register(offset, size))
 		value = read_register(mmio, offset);
@@ -273,6 +271,10 @@ static void io_write(struct vm_io *io, uint64_t offset, unsigned size, uint64_t 
 
 	if (!mmio->device)
 		return;
+	if (is_register(offset, size) && offset == VIRTIO_MMIO_INTERRUPT_ACK) {
+		change_interrupts(mmio, (uint8_t)value, 0);
+		return;
+	}
 	pthread_mutex_lock(&mmio->device->lock);
 	if (is_register(offset, size))
 		write_register(mmio, offset, (uint32_t)value);
