@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * parts.h - memory in parts, of which the first bytes are a header that somebody else looks at.
+ * parts.h - memory in parts, and parts of it.
  */
 #pragma once
 
@@ -9,8 +9,8 @@
 
 /*
  * The parts of [skip, skip + size) of the bytes in `from`, into `to`, which has room for `nr` of
- * them. How many there are; *ret_bytes (may be NULL): how many bytes, fewer than `size` where
- * `from` has no more.
+ * them and may be `from` itself. How many there are; *ret_bytes (may be NULL): how many bytes,
+ * fewer than `size` where `from` has no more.
  */
 static inline unsigned parts_slice(const struct iovec *from, unsigned nr, size_t skip, size_t size,
 	struct iovec *to, size_t *ret_bytes)

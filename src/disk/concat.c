@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/parts.h"
+
 #define ALIGN_BYTES (UINT64_C(1) << 20)
 #define NR_EXTENTS  (DISK_FILES_MAX + 2)
 
@@ -99,8 +101,8 @@ static void go_on(struct disk_request *request)
 		unsigned nr;
 
 		request->piece = find_piece(c, offset, request->bytes - request->position, &e);
-		nr = disk_slice(request->scratch, request->parts, request->nr_parts,
-			request->position, request->piece);
+		nr = parts_slice(request->parts, request->nr_parts, request->position,
+			request->piece, request->scratch, NULL);
 		if (!e || e->memory) {
 			fill(request->scratch, nr, e ? e->memory + (offset - e->start) : NULL);
 			continue;

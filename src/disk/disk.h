@@ -68,11 +68,6 @@ struct disk_request {
 	struct disk_request *next;
 };
 
-/* Write to `to` what is left of the parts behind the first `skip` bytes, up to `bytes`; how many
- * parts that are. `to` may be `parts`. */
-unsigned disk_slice(struct iovec *to, const struct iovec *parts, unsigned nr_parts, uint64_t skip,
-	uint64_t bytes);
-
 /* --- engines
  * ---------------------------------------------------------------------------------------
  */

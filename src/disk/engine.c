@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/parts.h"
 
 /* --- lists
  * -----------------------------------------------------------------------------------------
@@ -57,29 +58,6 @@ struct disk_request *request_list_take_all(struct request_list *list)
  * ----------------------------------------------------------------------------------------
  */
 
-unsigned disk_slice(struct iovec *to, const struct iovec *parts, unsigned nr_parts, uint64_t skip,
-	uint64_t bytes)
-{
-	unsigned nr = 0;
-
-	for (unsigned i = 0; i < nr_parts && bytes; i++) {
-		struct iovec part = parts[i];
-
-		if (skip >= part.iov_len) {
-			skip -= part.iov_len;
-			continue;
-		}
-		part.iov_base = (uint8_t *)part.iov_base + skip;
-		part.iov_len -= skip;
-		skip = 0;
-		if (part.iov_len > bytes)
-			part.iov_len = bytes;
-		bytes -= part.iov_len;
-		to[nr++] = part;
-	}
-	return nr;
-}
-
 void engine_advance(struct disk_request *request, uint64_t bytes)
 {
 	struct disk_work *w = &request->work;
@@ -88,7 +66,7 @@ void engine_advance(struct disk_request *request, uint64_t bytes)
 	w->bytes -= bytes;
 	if (!w->bytes || !w->nr_parts || !bytes)
 		return;
-	w->nr_parts = disk_slice(request->scratch, w->parts, w->nr_parts, bytes, w->bytes);
+	w->nr_parts = parts_slice(w->parts, w->nr_parts, bytes, w->bytes, request->scratch, NULL);
 	w->parts = request->scratch;
 }
 

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/parts.h"
 #include "device/virtio/doorbell.h"
 
 #define QUEUE_SIZE 256
@@ -135,8 +136,8 @@ static void set_out_data(struct blk_request *request, size_t header_bytes)
 		disk->nr_parts = chain->nr_out - 1u;
 	} else {
 		disk->parts = request->data;
-		disk->nr_parts = disk_slice(
-			request->data, out, chain->nr_out, header_bytes, disk->bytes);
+		disk->nr_parts = parts_slice(
+			out, chain->nr_out, header_bytes, disk->bytes, request->data, NULL);
 	}
 }
 
@@ -153,7 +154,7 @@ static void set_in_data(struct blk_request *request)
 		disk->nr_parts = chain->nr_in - 1u;
 	} else {
 		disk->parts = request->data;
-		disk->nr_parts = disk_slice(request->data, in, chain->nr_in, 0, disk->bytes);
+		disk->nr_parts = parts_slice(in, chain->nr_in, 0, disk->bytes, request->data, NULL);
 	}
 }
 

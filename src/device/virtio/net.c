@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "device/virtio/parts.h"
+#include "base/parts.h"
 
 enum { QUEUE_RX, QUEUE_TX, QUEUE_CONTROL, NR_QUEUES };
 

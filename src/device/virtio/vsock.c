@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "device/virtio/parts.h"
+#include "base/parts.h"
 
 enum { QUEUE_RX, QUEUE_TX, QUEUE_EVENT, NR_QUEUES };
 

@@ -463,23 +463,6 @@ static void test_no_concat(void **state)
 	expect((uint64_t)DISK_FILES_MAX << 20, 512, 0, 10);
 }
 
-/* --- pieces
- * ----------------------------------------------------------------------------------------
- */
-
-static void test_slice(void **state)
-{
-	uint8_t memory[32];
-	struct iovec parts[] = { { memory, 4 }, { memory + 8, 0 }, { memory + 8, 8 },
-		{ memory, 2 } };
-
-	assert_int_equal(disk_slice(parts, parts, 4, 5, 8), 2);
-	assert_ptr_equal(parts[0].iov_base, memory + 9);
-	assert_int_equal(parts[0].iov_len, 7);
-	assert_int_equal(parts[1].iov_len, 1);
-	assert_int_equal(disk_slice(parts, parts, 2, 8, 8), 0);
-}
-
 #define WITH(test, setup)                                                                          \
 	{                                                                                          \
 #test " (" #setup ")", test, setup, teardown, NULL                                 \
@@ -501,7 +484,6 @@ int main(void)
 		WITH(test_no_disks, setup_threads),
 		WITH(test_no_concat, setup_threads),
 		cmocka_unit_test(test_crc),
-		cmocka_unit_test(test_slice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
