@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""test_machine_virtio.py - a machine's console and balloon, as Linux uses them."""
+"""test_machine_virtio.py - a machine's console, balloon and disks, as Linux uses them."""
 
 import hashlib
 import re
@@ -11,6 +11,7 @@ import machines
 import pytest
 
 WAIT_S = 240  # on a busy machine
+EXT4 = ["virtio_mmio", "virtio_blk", "crc16", "crc32c_generic", "mbcache", "jbd2", "ext4"]
 MIB = 1024  # in KiB
 
 pytestmark = pytest.mark.slow
@@ -95,3 +96,26 @@ def test_free_memory_goes_back(start):
     assert memory_kib(process.pid) <= full - 150 * MIB
     say(process, "off\n")
     assert process.wait(timeout=WAIT_S) == 0
+
+
+def test_file_system_of_four_harts(start, tmp_path):
+    """All harts write to an ext4 at once, each through a queue of its own; the host finds nothing
+    wrong with it, and in it what the guest has read."""
+    disk, back = tmp_path / "disk", tmp_path / "back"
+    subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext4", disk, "96m"], check=True)
+    process = start(
+        "mount /dev/vda /mnt; ls /sys/block/vda/mq | wc -l; for i in 1 2 3 4; do "
+        "(dd if=/dev/urandom of=/mnt/$i bs=64k count=128 2>/dev/null; cp /mnt/$i /mnt/copy$i; "
+        "rm /mnt/$i; sync) & done; wait; echo 3 >/proc/sys/vm/drop_caches; "
+        "md5sum /mnt/copy*; umount /mnt; poweroff -f", EXT4, "--cpus", "4", "--disk", disk,
+        append="console=ttyS0")
+    output, _ = process.communicate(timeout=WAIT_S)
+    text = output.decode(errors="replace").replace("\r", "")
+    assert process.returncode == 0, text
+    sums = dict(re.findall(r"^(\w{32})  /mnt/(copy\d)$", text, re.M))
+    assert len(sums) == 4 and re.search(r"^4$", text, re.M), text
+    subprocess.run(["/sbin/e2fsck", "-f", "-n", disk], check=True, stdout=subprocess.PIPE)
+    for expected, name in sums.items():
+        subprocess.run(["/sbin/debugfs", "-R", f"dump /{name} {back}", disk], check=True,
+                       stderr=subprocess.PIPE)
+        assert hashlib.md5(back.read_bytes()).hexdigest() == expected
