@@ -216,8 +216,23 @@ static void free_hooks(struct container_hooks *list)
 	free(list->hooks);
 }
 
+struct container_machine *container_machine_free(struct container_machine *machine)
+{
+	if (!machine)
+		return NULL;
+	free(machine->root);
+	free(machine->folder);
+	free(machine->architecture);
+	free(machine->kernel);
+	strv_free(machine->layers);
+	free(machine->disk);
+	free(machine);
+	return NULL;
+}
+
 void container_config_free(struct container_config *config)
 {
+	container_machine_free(config->machine);
 	free(config->hostname);
 	free(config->domainname);
 	free_rootfs(&config->rootfs);

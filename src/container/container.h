@@ -178,6 +178,23 @@ struct container_intel_rdt {
 	bool monitoring;
 };
 
+/*
+ * The machine that an instance with a kernel of its own runs on (isolation/vm.c). Derived from what
+ * instance/ knows, never part of config.json; container/ only carries it. Paths are absolute.
+ */
+struct container_machine {
+	char *root; /* the state root: kernels and blank disks */
+	char *folder; /* of the running machine, made and removed with it */
+	char *architecture; /* Go's name */
+	char *kernel; /* NULL: the default one */
+	char **layers; /* squashfs files, the lowest first */
+	char *disk; /* its own; made of disk_bytes when it is missing */
+	uint64_t disk_bytes;
+	bool has_network; /* of the host's sockets */
+};
+
+struct container_machine *container_machine_free(struct container_machine *machine);
+
 struct container_config {
 	char *hostname, *domainname;
 	struct container_rootfs rootfs;
@@ -212,6 +229,7 @@ struct container_config {
 	size_t nr_net_devices;
 	struct container_hooks hooks[CONTAINER_HOOK_COUNT];
 	char **annotations; /* KEY=VALUE */
+	struct container_machine *machine; /* NULL: the host's kernel is the command's */
 };
 
 /* config.json in and out (runtime-spec 1.2). What we do not implement is an error naming the

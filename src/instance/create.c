@@ -106,12 +106,15 @@ static int name_host(struct instance *instance, struct error *err)
 /* The writable overlay and the documents. `final_path` is where the directory will be. */
 static int fill(struct instance *instance, const char *final_path, struct error *err)
 {
+	const struct isolation_ops *ops = instance_isolation(instance, err);
 	struct container_config *config = &instance->config;
 	bool durable = !instance->spec.auto_remove;
 	int r;
 
+	if (!ops)
+		return -EINVAL;
 	/* The overlay's root takes its mode from upper/: whoever calls us must not decide it. */
-	if (instance->spec.layers &&
+	if (instance->spec.layers && !ops->has_kernel &&
 		(mkdirat(instance->dir_fd, "upper", 0755) < 0 ||
 			mkdirat(instance->dir_fd, "work", 0755) < 0))
 		return error_errno(

@@ -7,10 +7,12 @@
  *   instance.json  what strata adds: name, image, layers, restart policy, log and health options
  *   state.json     what happened last (struct instance_state); replaced atomically
  *   log.json       Docker's json-file lines; log.json.1, .2 after rotation
- *   upper/, work/  the writable overlay
+ *   upper/, work/  the writable overlay, or
+ *   disk.ext4      the disk that has it, of an instance with a kernel of its own
  *   hostname, hosts, resolv.conf   bind-mounted into the container
  * ROOT/names/NAME is a symbolic link to ID, made exclusively: it is what reserves a name.
  * RUN_ROOT/ID.sock  the monitor's socket while there is a monitor
+ * RUN_ROOT/ID.machine/  where a machine is met while it runs (isolation/vm.h)
  * RUN_ROOT/events.json      one line per event, appended, rotated at 1 MiB
  *
  * A directory that is being made is called .new-ID until it is complete, one that is being removed
@@ -82,6 +84,9 @@ struct instance_spec {
 	char *manifest_digest;
 	char **layers; /* diff IDs, bottom first */
 	char *platform; /* "linux/amd64" */
+	/* Of one with a kernel of its own: which (NULL: the default), and how large its disk is. */
+	char *kernel;
+	int64_t disk_bytes;
 	char **labels; /* KEY=VALUE */
 	int64_t created_ns;
 	char *command_line; /* entrypoint + command, for `ps` */

@@ -334,11 +334,54 @@ int instance_choose_cgroup(struct instance *instance, struct error *err)
 	return 0;
 }
 
+/* "linux/riscv64" -> "riscv64" */
+static char *architecture_of(const char *platform)
+{
+	const char *slash = platform ? strchr(platform, '/') : NULL;
+
+	return strndup(slash ? slash + 1 : "", slash ? strcspn(slash + 1, "/") : 0);
+}
+
+/* What a machine is made of; everything else of the configuration is the guest's business. */
+static int derive_machine(struct instance *instance, struct error *err)
+{
+	struct container_machine *m = calloc(1, sizeof(*m));
+	const struct instance_spec *spec = &instance->spec;
+
+	instance->config.machine = container_machine_free(instance->config.machine);
+	instance->config.machine = m;
+	if (!m)
+		return error_oom(err);
+	m->root = strdup(instance->roots.root);
+	m->folder = strf("%s/%s.machine", instance->roots.run_root, instance->id);
+	m->architecture = architecture_of(spec->platform);
+	m->kernel = spec->kernel ? strdup(spec->kernel) : NULL;
+	m->disk_bytes = (uint64_t)spec->disk_bytes;
+	m->has_network = !instance->config.namespaces[CONTAINER_NS_NETWORK].wanted;
+	strv_for_each (layer, spec->layers) {
+		char *path = image_squash_path(instance->roots.root, *layer);
+
+		if (!path || strv_push_take(&m->layers, path) < 0)
+			return error_oom(err);
+	}
+	if (!m->root || !m->folder || !m->architecture || (spec->kernel && !m->kernel))
+		return error_oom(err);
+	instance->config.rootfs.ephemeral = spec->auto_remove;
+	return set_path(&m->disk, instance, "disk.ext4", err);
+}
+
 int instance_derive_config(struct instance *instance, struct error *err)
 {
+	const struct isolation_ops *ops = instance_isolation(instance, err);
 	struct container_config *config = &instance->config;
 	int r;
 
+	if (!ops)
+		return -EINVAL;
+	if (ops->has_kernel) {
+		r = derive_machine(instance, err);
+		return r < 0 ? r : derive_sources(instance, err);
+	}
 	free(config->cgroup_path);
 	r = instance_get_cgroup(instance, &config->cgroup_path, err);
 	if (r < 0 || !instance->spec.layers)

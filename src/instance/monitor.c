@@ -270,7 +270,7 @@ static int start_command(struct monitor *monitor, struct error *err)
 	translations_open(instance, &monitor->translations);
 	translations_offer(&monitor->translations, &options);
 	r = instance_refresh_joins(instance, err);
-	if (r == 0)
+	if (r == 0 && !monitor->ops->has_kernel)
 		r = instance_choose_cgroup(instance, err);
 	if (r == 0)
 		r = monitor_open_stdio(monitor, options.stdio, err);

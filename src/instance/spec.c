@@ -31,6 +31,7 @@ void instance_spec_free(struct instance_spec *spec)
 	free(spec->manifest_digest);
 	strv_free(spec->layers);
 	free(spec->platform);
+	free(spec->kernel);
 	strv_free(spec->labels);
 	free(spec->command_line);
 	free(spec->log_driver);
@@ -66,6 +67,9 @@ char *instance_spec_write(const struct instance_spec *spec)
 	json_write_string(&w, "manifest_digest", spec->manifest_digest);
 	json_write_strv(&w, "layers", spec->layers);
 	json_write_string(&w, "platform", spec->platform);
+	json_write_string(&w, "kernel", spec->kernel);
+	if (spec->disk_bytes)
+		json_write_int(&w, "disk_bytes", spec->disk_bytes);
 	json_write_strv(&w, "labels", spec->labels);
 	json_write_int(&w, "created_ns", spec->created_ns);
 	json_write_string(&w, "command_line", spec->command_line);
@@ -108,6 +112,8 @@ static const struct member members[] = {
 	MEMBER(manifest_digest, MEMBER_STRING),
 	MEMBER(layers, MEMBER_STRV),
 	MEMBER(platform, MEMBER_STRING),
+	MEMBER(kernel, MEMBER_STRING),
+	MEMBER(disk_bytes, MEMBER_INT),
 	MEMBER(labels, MEMBER_STRV),
 	MEMBER(created_ns, MEMBER_INT),
 	MEMBER(command_line, MEMBER_STRING),

@@ -2,7 +2,8 @@
 /*
  * isolation.h - the one contract that every way of running an instance fulfils.
  *
- * instance/ knows only this table; container.c adapts container/ to it, vm.c will adapt machine/.
+ * instance/ knows only this table; container.c adapts container/ to it, vm.c the program
+ * strata-machine.
  * A NULL slot means "not supported by this isolation", and the caller says so by `name`.
  */
 #pragma once
@@ -16,6 +17,9 @@ struct isolation_process {
 
 struct isolation_ops {
 	const char *name; /* "container" */
+	/* The command has a kernel of its own: config->machine describes what it runs on, and
+	 * neither cgroups, namespaces nor the image's unpacked layers are needed here. */
+	bool has_kernel;
 
 	/* Prepare the instance whose OCI bundle is `config`; its first process waits. */
 	int (*create)(const struct container_config *config,
@@ -41,7 +45,7 @@ struct isolation_ops {
 	int (*cleanup)(const struct container_config *config, struct error *err);
 };
 
-extern const struct isolation_ops isolation_container;
+extern const struct isolation_ops isolation_container, isolation_vm;
 
 /* By name; NULL when there is none of that name (the error names those there are). */
 const struct isolation_ops *isolation_find(const char *name, struct error *err);
