@@ -8,6 +8,7 @@
     debian_image    the same of a Debian with bash, apt and python3 (made once, kept in a cache)
     both_image      busybox for linux/amd64 and for linux/riscv64, whose programs are translated
     foreign_image   busybox for linux/riscv64 alone
+    machine_image   busybox for linux/riscv64, in a root that has Debian's kernel for machines
     rootless        strata as a temporary ordinary user who has subordinate ids
     rootless_single the same for one who has none
     runtime         the OCI runtime for engines (engines.py)
@@ -372,6 +373,30 @@ def foreign_store(strata_binary, foreign_layout, tmp_path_factory):
 @pytest.fixture
 def foreign_image(strata, foreign_store):
     give_image(strata, foreign_store)
+    return "busybox"
+
+
+@pytest.fixture(scope="session")
+def machine_kernel(strata_binary):
+    """A state root with Debian's kernel for riscv64 machines, fetched once and then cached."""
+    if not Path("/usr/bin/apt-get").exists():
+        pytest.skip("Debian's kernel comes by apt, which this host does not have")
+    one = Strata(strata_binary, CACHE / "kernel-riscv64")
+    if one("kernel", "inspect", "kernel:riscv64").returncode != 0:
+        one.ok("kernel", "fetch", "debian", timeout=900)
+    return one.root
+
+
+def give_kernel(strata, store):
+    """By a link: nothing is written there but first filesystems, which other tests use, too."""
+    strata.root.mkdir(parents=True, exist_ok=True)
+    (strata.root / "kernels").symlink_to(store / "kernels")
+
+
+@pytest.fixture
+def machine_image(strata, foreign_store, machine_kernel):
+    give_image(strata, foreign_store)
+    give_kernel(strata, machine_kernel)
     return "busybox"
 
 

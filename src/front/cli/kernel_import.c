@@ -159,3 +159,36 @@ const struct verb verb_kernel_fetch = {
 	.max_operands = 1,
 	.run = fetch_main,
 };
+
+/* --- __initramfs --------------------------------------------------------------------------------
+ */
+
+static const struct option initramfs_rows[] = {
+	{ OPTION_STRING, 0, "platform", offsetof(struct fetch_values, platform), "OS/ARCH",
+		"Platform of the kernel" },
+	{ OPTION_END },
+};
+
+static int initramfs_main(struct cli *cli, void *values, int argc, char **argv, struct error *err)
+{
+	const struct fetch_values *v = values;
+	_cleanup_kernel_ struct kernel kernel = { 0 };
+	struct image_platform platform;
+	int r = kernel_platform(v->platform, &platform, err);
+
+	if (r == 0)
+		r = kernel_find(cli->root, argv[0], platform.architecture, &kernel, err);
+	return r < 0 ? r : kernel_make_initramfs(cli->root, &kernel, err);
+}
+
+const struct verb verb_initramfs = {
+	.name = "__initramfs",
+	.usage = "[OPTIONS] NAME|ID",
+	.summary = "Make a kernel's first filesystem, if it is missing",
+	.options = initramfs_rows,
+	.options_size = sizeof(struct fetch_values),
+	.min_operands = 1,
+	.max_operands = 1,
+	.hidden = true,
+	.run = initramfs_main,
+};

@@ -17,6 +17,7 @@
 #include "front/cli/cli.h"
 #include "front/cli/finish.h"
 #include "front/cli/run_image.h"
+#include "front/cli/run_machine.h"
 #include "front/cli/verbs.h"
 #include "instance/volume.h"
 
@@ -222,7 +223,8 @@ static int run_main(struct cli *cli, void *options, int argc, char **argv, struc
 	r = instance_check_detach_keys(o->detach_keys, err);
 	if (r == 0 && attach)
 		r = attach_options(o, attach, err);
-	if (r == 0 && !o->userns && (!o->network || streq(o->network, "none")))
+	if (r == 0 && !run_is_machine(o) && !o->userns &&
+		(!o->network || streq(o->network, "none")))
 		container_network_open(&run.network);
 	if (r == 0)
 		r = instance_run_fork(&ahead, attach, err);

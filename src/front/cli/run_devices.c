@@ -5,7 +5,7 @@
  * An ordinary user cannot make device nodes: the host's own node is bind-mounted instead, and the
  * host's permissions on it decide, as they would without a container.
  */
-#include "front/cli/run_options.h"
+#include "front/cli/run_machine.h"
 
 #include <limits.h>
 #include <sys/stat.h>
@@ -304,7 +304,7 @@ int run_build_devices(const struct run_request *request, struct run_plan *plan, 
 	strv_for_each (text, o->device_rules)
 		if (r == 0)
 			r = parse_rule(plan, *text, err);
-	if (r == 0 && o->privileged) {
+	if (r == 0 && o->privileged && !run_is_machine(o)) {
 		const struct cgroup_device_rule all = { true, 'a', -1, -1, "rwm" };
 
 		r = add_rule(plan, &all, err);

@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/process.h"
 #include "front/cli/cli.h"
+#include "front/cli/run_machine.h"
 #include "front/cli/run_platform.h"
 
 #define IMAGE_HELPER "strata-image"
@@ -97,8 +98,9 @@ static int resolve_any(
 {
 	int r = resolve(it, name, platform, err);
 
-	return r == -ENOEXEC && !it->options->platform ? resolve_translated(it, name, platform, err)
-						       : r;
+	return r == -ENOEXEC && !it->options->platform && !run_is_machine(it->options)
+		? resolve_translated(it, name, platform, err)
+		: r;
 }
 
 /* Not stored for what was asked for: can that be run here at all? */
@@ -117,11 +119,14 @@ static int explain_missing(const char *asked, int why, struct error *err)
 		err, -why, "%s; this machine runs %s", had.message, runnable ? runnable : "others");
 }
 
-/* An image that another tool put into the store has no unpacked layers yet. */
+/* An image that another tool put into the store has no unpacked layers yet, and one that no machine
+ * has run has none for machines. */
 static int unpack(struct run_image *it, const char *name, const struct image_platform *platform,
 	struct error *err)
 {
-	int r = image_is_unpacked(&it->store, &it->image);
+	bool machine = run_is_machine(it->options);
+	int r = machine ? image_is_squashed(&it->store, &it->image)
+			: image_is_unpacked(&it->store, &it->image);
 
 	if (r < 0)
 		return error_errno(err, r, "cannot look for the layers of %s", name);
@@ -129,7 +134,7 @@ static int unpack(struct run_image *it, const char *name, const struct image_pla
 		return 0;
 	run_image_release(it);
 	image_free(&it->image);
-	r = ask_helper(it, "__unpack", name, err);
+	r = ask_helper(it, machine ? "__squash" : "__unpack", name, err);
 	return r == 0 ? resolve(it, name, platform, err) : r;
 }
 
@@ -163,8 +168,11 @@ int run_image_find(struct run_image *it, const char *name, struct error *err)
 {
 	const struct run_options *o = it->options;
 	struct image_platform platform;
-	int r = image_platform_parse(o->platform, &platform, err);
+	int r;
 
+	if (run_is_machine(o) && !o->platform)
+		snprintf(it->platform, sizeof(it->platform), "%s", RUN_MACHINE_PLATFORM);
+	r = image_platform_parse(*it->platform ? it->platform : o->platform, &platform, err);
 	if (r == 0)
 		r = image_store_open(it->cli->root, &it->store, err);
 	if (r < 0)

@@ -5,7 +5,7 @@
  * They are collected first, whatever option they came from; then checked against each other, sorted
  * so that a parent is mounted before what lies inside it, and only then added.
  */
-#include "front/cli/run_options.h"
+#include "front/cli/run_machine.h"
 
 #include <limits.h>
 #include <sys/stat.h>
@@ -496,7 +496,8 @@ int run_build_mounts(const struct run_request *request, struct run_plan *plan, s
 	strv_for_each (text, o->tmpfs)
 		if (r == 0)
 			r = parse_tmpfs(&mounts, *text, err);
-	if (r == 0)
+	/* What a machine writes is on its own disk wherever it is. */
+	if (r == 0 && !run_is_machine(o))
 		r = add_image_volumes(&mounts, &request->image->config, err);
 	if (r == 0 && mounts.count > 1)
 		qsort(mounts.list, mounts.count, sizeof(*mounts.list), compare_depth);

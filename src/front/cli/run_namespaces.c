@@ -6,7 +6,7 @@
  * There are no networks yet: without --network the instance has none, because isolation is what was
  * asked for and connectivity was not.
  */
-#include "front/cli/run_options.h"
+#include "front/cli/run_machine.h"
 
 #include <arpa/inet.h>
 
@@ -144,7 +144,7 @@ static int build_modes(const struct run_request *request, struct run_plan *plan,
 			request, plan, CONTAINER_NS_IPC, "ipc", o->ipc, "private|shareable", err);
 	if (r == 0)
 		r = choose(request, plan, CONTAINER_NS_NETWORK, "network", o->network, "none", err);
-	if (r == 0)
+	if (r == 0 && !run_is_machine(o))
 		r = build_user_namespace(request, plan, err);
 	if (o->uts && streq(o->uts, "host"))
 		share_with_host(plan, CONTAINER_NS_UTS);

@@ -32,8 +32,10 @@ const struct run_options run_option_defaults = {
 	{ OPTION_STRING, 0, "platform", AT(platform), "OS/ARCH", \
 		"Take the image of this platform; linux/riscv64 is translated", COMPLETE_SUGGESTIONS, \
 		"linux/amd64|linux/riscv64" }, \
-	{ OPTION_STRING, 0, "isolation", AT(isolation), "KIND", "Whose kernel: container is the host's", \
-		COMPLETE_CHOICES, "container" }, \
+	{ OPTION_STRING, 0, "isolation", AT(isolation), "KIND", "Whose kernel: the host's (container) or one of its own (vm)", \
+		COMPLETE_CHOICES, "container|vm" }, \
+	{ OPTION_STRING, 0, "kernel", AT(kernel), "NAME", "Which kernel of `strata kernel ls` a machine has [kernel:ARCH]" }, \
+	{ OPTION_SIZE, 0, "disk-size", AT(disk_size), "BYTES", "Size of the disk that a machine writes to [10g]" }, \
 	{ OPTION_STRING, 0, "restart", AT(restart), "POLICY", \
 		"When it ends: no, on-failure[:N], always or unless-stopped", \
 		COMPLETE_SUGGESTIONS, "no|on-failure|unless-stopped|always" }, \

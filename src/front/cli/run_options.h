@@ -20,7 +20,7 @@ struct run_options {
 	bool read_only, privileged, init, oom_kill_disable, no_healthcheck, signal_proxy;
 	bool publish_all;
 	const char *name, *workdir, *user, *entrypoint, *hostname, *domainname;
-	const char *pull, *platform, *isolation, *detach_keys, *cidfile;
+	const char *pull, *platform, *isolation, *kernel, *detach_keys, *cidfile;
 	const char *stop_signal, *restart;
 	const char *pid, *ipc, *uts, *userns, *cgroupns, *network;
 	const char *log_driver, *health_cmd;
@@ -30,7 +30,7 @@ struct run_options {
 	char **log_opts, **attach, **hosts, **dns, **dns_search, **dns_options, **time_offsets;
 	char **read_bps, **write_bps, **read_iops, **write_iops;
 	char **publish;
-	int64_t shm_size, stop_timeout, oom_score_adj;
+	int64_t shm_size, disk_size, stop_timeout, oom_score_adj;
 	int64_t health_interval, health_timeout, health_start_period, health_retries;
 };
 

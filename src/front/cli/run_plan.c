@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/process.h"
+#include "front/cli/run_machine.h"
 #include "front/cli/run_platform.h"
 #include "isolation/isolation.h"
 
@@ -86,7 +87,7 @@ static int check_options(const struct run_options *o, struct error *err)
 			"conflicting options: --no-healthcheck and the --health-* options");
 	if (o->health_retries < 0)
 		return error_set(err, EINVAL, "--health-retries cannot be negative");
-	return 0;
+	return run_check_machine(o, err);
 }
 
 /* --- the parts of the spec --- */
@@ -113,7 +114,7 @@ static int build_identity(
 		r = set(&spec->manifest_digest, image->manifest_digest, err);
 	if (r == 0)
 		r = set(&spec->platform, platform, err);
-	if (r == 0)
+	if (r == 0 && !run_is_machine(o))
 		r = set(&plan->config.translate,
 			run_platform_needs_translation(&image->config.platform), err);
 	if (r < 0)
@@ -121,7 +122,8 @@ static int build_identity(
 	if (!isolation_find(o->isolation, err))
 		return -EINVAL;
 	if (image->config.diff_ids) {
-		spec->layers = image_visible_layers(request->cli->root, image);
+		spec->layers = run_is_machine(o) ? strv_copy(image->config.diff_ids)
+						 : image_visible_layers(request->cli->root, image);
 		if (!spec->layers)
 			return error_oom(err);
 	}
@@ -285,6 +287,7 @@ int run_plan_build(const struct run_request *request, struct run_plan *ret, stru
 		run_build_security,
 		run_build_mounts,
 		run_build_devices,
+		run_build_machine,
 	};
 	_cleanup_run_plan_ struct run_plan plan = { 0 };
 	const struct run_options *o = request->options;

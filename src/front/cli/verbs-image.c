@@ -14,6 +14,7 @@ const struct verb *const verbs[] = {
 	&verb_settle,
 	&verb_unpack,
 	&verb_squash,
+	&verb_initramfs,
 	&verb_pull,
 	&verb_image_pull,
 	&verb_push,

@@ -28,6 +28,7 @@ extern const struct verb verb_image_verify;
 extern const struct verb verb_images;
 extern const struct verb verb_import;
 extern const struct verb verb_info;
+extern const struct verb verb_initramfs;
 extern const struct verb verb_inspect;
 extern const struct verb verb_kernel_fetch;
 extern const struct verb verb_kernel_import;

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * run_machine.c - `run --isolation vm`: what a machine is made of, and which options it cannot
+ * mean.
+ */
+#include "front/cli/run_machine.h"
+
+#include <inttypes.h>
+
+#include "kernel/kernel.h"
+
+#define DISK_DEFAULT (INT64_C(10) << 30) /* takes what is written to it */
+#define DISK_MIN     (INT64_C(16) << 20)
+#define DISK_MAX     (INT64_C(16) << 40)
+
+bool run_is_machine(const struct run_options *options)
+{
+	return streq(options->isolation, "vm");
+}
+
+/* Everything else means the same in a machine. */
+static int refuse(const struct run_options *o, struct error *err)
+{
+	const struct resource_options *limits = &o->resources;
+	const bool shares_network = o->network && !streq(o->network, "none") &&
+		!streq(o->network, "host");
+	const struct {
+		bool given;
+		const char *option, *why;
+	} rows[] = {
+		{ o->volumes || o->mounts, "volume and --mount", "shows no files of the host yet" },
+		{ o->devices || o->device_rules, "device", "has devices of its own" },
+		{ o->read_bps || o->write_bps || o->read_iops || o->write_iops, "device-*",
+			"has disks of its own" },
+		{ o->pid != NULL, "pid", "has processes of its own" },
+		{ o->ipc != NULL, "ipc", "has a kernel of its own" },
+		{ o->uts != NULL, "uts", "has a host name of its own" },
+		{ o->userns != NULL, "userns", "has users of its own" },
+		{ o->cgroupns != NULL, "cgroupns", "has control groups of its own" },
+		{ shares_network, "network", "has none (none) or the host's sockets (host)" },
+		{ o->time_offsets != NULL, "time-offset", "has clocks of its own" },
+		{ o->oom_kill_disable, "oom-kill-disable", "has memory of its own" },
+		{ limits->memory_swap != CGROUP_UNSET, "memory-swap", "has no swap" },
+		{ limits->memory_reservation != CGROUP_UNSET, "memory-reservation",
+			"has memory of its own" },
+		{ limits->cpu_shares != CGROUP_UNSET, "cpu-shares", "has CPUs of its own: --cpus" },
+		{ limits->cpuset_cpus || limits->cpuset_mems, "cpuset-*",
+			"has CPUs of its own: --cpus" },
+		{ limits->blkio_weight != CGROUP_UNSET, "blkio-weight", "has disks of its own" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].given)
+			return error_set(err, ENOTSUP,
+				"--isolation vm and --%s exclude each other: a machine %s",
+				rows[i].option, rows[i].why);
+	return 0;
+}
+
+int run_check_machine(const struct run_options *options, struct error *err)
+{
+	if (!run_is_machine(options)) {
+		if (options->kernel || options->disk_size)
+			return error_set(err, EINVAL, "--%s needs --isolation vm",
+				options->kernel ? "kernel" : "disk-size");
+		return 0;
+	}
+	if (options->disk_size && (options->disk_size < DISK_MIN || options->disk_size > DISK_MAX))
+		return error_set(err, EINVAL, "--disk-size must be from 16m to 16t");
+	return refuse(options, err);
+}
+
+/* Rights over the guest are not what we have over the host. */
+static void grant_all(struct container_process *process)
+{
+	process->cap_bounding = process->cap_effective = process->cap_permitted = UINT64_MAX;
+}
+
+int run_build_machine(const struct run_request *request, struct run_plan *plan, struct error *err)
+{
+	const struct run_options *o = request->options;
+	const char *architecture = request->image->config.platform.architecture;
+	struct kernel kernel = { 0 };
+	int r;
+
+	if (!run_is_machine(o))
+		return 0;
+	/* That there is none is better said before anything is made. */
+	r = kernel_find(request->cli->root, o->kernel, architecture, &kernel, err);
+	kernel_free(&kernel);
+	if (r < 0)
+		return r;
+	plan->spec.disk_bytes = o->disk_size ? o->disk_size : DISK_DEFAULT;
+	plan->spec.kernel = o->kernel ? strdup(o->kernel) : NULL;
+	/* A bundle has one; this is not a folder. */
+	plan->config.rootfs.path = strdup("rootfs");
+	if ((o->kernel && !plan->spec.kernel) || !plan->config.rootfs.path)
+		return error_oom(err);
+	if (o->privileged)
+		grant_all(&plan->config.process);
+	return 0;
+}

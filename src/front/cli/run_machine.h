@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * run_machine.h - `run --isolation vm`.
+ */
+#pragma once
+
+#include "front/cli/run_options.h"
+
+/* What an image runs on that is not told otherwise. */
+#define RUN_MACHINE_PLATFORM "linux/riscv64"
+
+bool run_is_machine(const struct run_options *options);
+/* Options that exclude each other there, or are only for it. */
+int run_check_machine(const struct run_options *options, struct error *err);
+/* One of the parts of run_plan_build(), the last. */
+int run_build_machine(const struct run_request *request, struct run_plan *plan, struct error *err);

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vm-session.c - the process that stands for a process of the guest: it starts the machine, if it
+ * is the first, has the guest start its command, and is between its streams and ours until it ends.
+ *
+ * All signals are blocked and arrive through a signalfd, to be passed on; what cannot be blocked
+ * ends us, and the machine with us. There is one frame of output at most that was not written yet:
+ * a reader that is slow slows the guest's command down, and nothing here.
+ */
+#include "isolation/vm.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <termios.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/process.h"
+
+#define EXIT_LOST	    125 /* the machine ended before its command did */
+#define SHUTDOWN_TIMEOUT_MS 20000
+#define WRITE_MAX	    4096 /* PIPE_BUF: what poll(2) promises room for */
+
+struct running {
+	struct vm_session *session;
+	struct vm_link link;
+	int folder_fd, signal_fd;
+	pid_t machine; /* 0: not ours */
+	uint32_t window; /* bytes of stdin that the guest takes */
+	bool stdin_open;
+	const uint8_t *pending; /* output that was not written yet, in the link's buffer */
+	size_t pending_len;
+	int pending_fd;
+	int status; /* of the command, as wait(2) has it */
+	bool ended;
+};
+
+/* --- beginning -----------------------------------------------------------------------------------
+ */
+
+static void fail(struct vm_session *session, const struct error *err, bool command_failed)
+	__attribute__((noreturn));
+
+static void fail(struct vm_session *session, const struct error *err, bool command_failed)
+{
+	struct vm_failure failure = { .code = err->code, .command_failed = command_failed };
+
+	snprintf(failure.message, sizeof(failure.message), "%s", err->message);
+	(void)!write(session->sync_fd, &failure, sizeof(failure));
+	_exit(EXIT_LOST);
+}
+
+static int compare_fds(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* Our parent's sockets and files are none of our business, and must not be kept open by us. */
+static void keep_only(int *fds, size_t count)
+{
+	unsigned from = 0;
+
+	qsort(fds, count, sizeof(*fds), compare_fds);
+	for (size_t i = 0; i < count; i++) {
+		if (fds[i] < 0)
+			continue;
+		if ((unsigned)fds[i] > from)
+			syscall(SYS_close_range, from, (unsigned)fds[i] - 1, 0);
+		from = (unsigned)fds[i] + 1;
+	}
+	syscall(SYS_close_range, from, ~0u, 0);
+}
+
+/* So that nothing of ours is number 0, 1 or 2 by chance. */
+static void fill_standard_fds(void)
+{
+	int fd;
+
+	while ((fd = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && fd < 3)
+		;
+	cleanup_close(&fd);
+}
+
+/* The terminal's other side is the guest's terminal: what is typed goes there as it is. */
+static int take_terminal(int fd, struct error *err)
+{
+	struct termios raw;
+
+	if (ioctl(fd, TIOCSCTTY, 0) < 0 || tcgetattr(fd, &raw) < 0)
+		return error_errno(err, errno, "cannot take the terminal");
+	cfmakeraw(&raw);
+	return tcsetattr(fd, TCSANOW, &raw) < 0
+		? error_errno(err, errno, "cannot set the terminal up")
+		: 0;
+}
+
+static int become_session(struct running *r, struct error *err)
+{
+	struct vm_session *s = r->session;
+	int kept[] = { s->stdio[0], s->stdio[1], s->stdio[2], s->terminal_fd, s->sync_fd };
+	sigset_t all;
+
+	keep_only(kept, ARRAY_SIZE(kept));
+	fill_standard_fds();
+	setsid();
+	sigfillset(&all);
+	sigdelset(&all, SIGCHLD);
+	r->signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	sigfillset(&all);
+	if (r->signal_fd < 0 || sigprocmask(SIG_SETMASK, &all, NULL) < 0)
+		return error_errno(err, errno, "cannot watch signals");
+	return s->terminal_fd >= 0 ? take_terminal(s->terminal_fd, err) : 0;
+}
+
+/* --- the machine ---------------------------------------------------------------------------------
+ */
+
+static int listen_for_guest(int folder_fd, struct error *err)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/" VM_SOCKET "_%u",
+		folder_fd, AGENT_PORT);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+		listen(fd, 1) < 0)
+		return error_errno(err, errno, "cannot listen for the machine");
+	return steal_fd(&fd);
+}
+
+static int machine_ended(struct running *r, struct error *err)
+{
+	char words[256];
+
+	vm_machine_last_words(r->folder_fd, words, sizeof(words));
+	return error_set(err, EIO, "the machine ended before its command did%s%s",
+		*words ? ": " : "", words);
+}
+
+/* The guest connects when it can serve us. */
+static int await_guest(struct running *r, int listener, struct error *err)
+{
+	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, r->machine, 0);
+	struct pollfd p[2] = { { .fd = listener, .events = POLLIN },
+		{ .fd = pidfd, .events = POLLIN } };
+	int64_t end = clock_monotonic_ns() + VM_BOOT_TIMEOUT_MS * INT64_C(1000000);
+	int fd;
+
+	for (;;) {
+		int64_t left = (end - clock_monotonic_ns()) / 1000000;
+		int n = left > 0 ? poll(p, 2, (int)left) : 0;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return error_set(err, ETIMEDOUT, "the machine's kernel does not come up");
+		if (p[0].revents & POLLIN)
+			break;
+		return machine_ended(r, err);
+	}
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, errno, "cannot accept the machine's connection");
+	return vm_link_open(fd, &r->link, err);
+}
+
+static int start_machine(struct running *r, struct error *err)
+{
+	const struct vm_session *s = r->session;
+	_cleanup_close_ int listener = -1;
+	int n;
+
+	r->folder_fd = io_open_dir(AT_FDCWD, s->config->machine->folder);
+	if (r->folder_fd < 0)
+		return error_errno(err, r->folder_fd, "cannot open %s", s->config->machine->folder);
+	listener = listen_for_guest(r->folder_fd, err);
+	if (listener < 0)
+		return listener;
+	n = vm_machine_start(s->config, s->kernel, r->folder_fd, &r->machine, err);
+	if (n == 0)
+		n = await_guest(r, listener, err);
+	if (n == 0)
+		n = vm_set_up_guest(&r->link, s->config, err);
+	/* What a guest that is gone could not say itself. */
+	if (n == -EPIPE)
+		n = machine_ended(r, err);
+	return n;
+}
+
+/* --- the command ---------------------------------------------------------------------------------
+ */
+
+static uint32_t wanted_flags(const struct vm_session *s)
+{
+	uint32_t flags = (s->stdio[0] >= 0 ? AGENT_EXEC_STDIN : 0) |
+		(s->stdio[1] >= 0 ? AGENT_EXEC_STDOUT : 0) |
+		(s->stdio[2] >= 0 ? AGENT_EXEC_STDERR : 0);
+
+	if (!s->kernel)
+		return flags;
+	return flags | AGENT_EXEC_MAIN | (s->config->init ? AGENT_EXEC_INIT : 0) |
+		(s->config->rootfs.read_only ? AGENT_EXEC_READ_ONLY : 0);
+}
+
+/* Until it executes its command, or could not. */
+static int start_command(struct running *r, bool *ret_command_failed, struct error *err)
+{
+	struct vm_session *s = r->session;
+	struct agent_frame frame;
+	int n = vm_send_process(&r->link, s->process, wanted_flags(s), err);
+
+	if (n == 0)
+		n = vm_link_receive(&r->link, VM_TALK_TIMEOUT_MS, &frame, err);
+	if (n == -EPIPE && r->machine)
+		return machine_ended(r, err);
+	if (n < 0)
+		return n;
+	if (frame.type == AGENT_STARTED)
+		return 0;
+	if (frame.type != AGENT_FAILED)
+		return error_set(err, EPROTO, "the machine's agent answers another question");
+	*ret_command_failed = frame.stream == 1;
+	return vm_link_result(&frame, err);
+}
+
+/* --- streams -------------------------------------------------------------------------------------
+ */
+
+static void take_output(struct running *r, const struct agent_frame *frame)
+{
+	const struct vm_session *s = r->session;
+	int fd = s->terminal_fd >= 0 ? s->terminal_fd : s->stdio[frame->stream];
+
+	if (fd < 0)
+		return;
+	r->pending = frame->payload;
+	r->pending_len = frame->len;
+	r->pending_fd = fd;
+}
+
+/* What nobody reads any more is dropped, as the guest's command cannot be told. */
+static void write_pending(struct running *r)
+{
+	size_t want = r->pending_len < WRITE_MAX ? r->pending_len : WRITE_MAX;
+	ssize_t n = write(r->pending_fd, r->pending, want);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n < 0)
+		n = (ssize_t)r->pending_len;
+	r->pending += n;
+	r->pending_len -= (size_t)n;
+}
+
+static int send_number(struct running *r, enum agent_type type, int32_t number)
+{
+	return vm_link_send(&r->link, type, &number, sizeof(number));
+}
+
+static void read_stdin(struct running *r)
+{
+	const struct vm_session *s = r->session;
+	int fd = s->terminal_fd >= 0 ? s->terminal_fd : s->stdio[0];
+	static uint8_t bytes[AGENT_STDIN_WINDOW];
+	ssize_t n = read(fd, bytes, r->window);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n > 0) {
+		r->window -= (uint32_t)n;
+		vm_link_send(&r->link, AGENT_STDIN, bytes, (size_t)n);
+		return;
+	}
+	r->stdin_open = false;
+	if (s->terminal_fd < 0)
+		vm_link_send(&r->link, AGENT_STDIN_EOF, NULL, 0);
+}
+
+static void pass_signal(struct running *r)
+{
+	struct signalfd_siginfo info;
+	struct winsize size;
+
+	if (read(r->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	if (info.ssi_signo == SIGWINCH && r->session->terminal_fd >= 0) {
+		struct agent_resize resize;
+
+		if (ioctl(r->session->terminal_fd, TIOCGWINSZ, &size) < 0)
+			return;
+		resize = (struct agent_resize){ size.ws_row, size.ws_col };
+		vm_link_send(&r->link, AGENT_RESIZE, &resize, sizeof(resize));
+		return;
+	}
+	send_number(r, AGENT_SIGNAL, (int32_t)info.ssi_signo);
+}
+
+/* --- the loop ------------------------------------------------------------------------------------
+ */
+
+static int serve_frame(struct running *r, const struct agent_frame *frame, struct error *err)
+{
+	uint32_t taken;
+
+	switch (frame->type) {
+	case AGENT_OUTPUT:
+		take_output(r, frame);
+		return 0;
+	case AGENT_STDIN_TAKEN:
+		memcpy(&taken, frame->payload, sizeof(taken));
+		if (taken > AGENT_STDIN_WINDOW - r->window)
+			break;
+		r->window += taken;
+		return 0;
+	case AGENT_EXITED:
+		memcpy(&r->status, frame->payload, sizeof(r->status));
+		r->ended = true;
+		return 0;
+	default:
+		break;
+	}
+	return error_set(err, EPROTO, "the machine's agent speaks nonsense");
+}
+
+/* Frames that are here, up to one whose output must be written first. */
+static int serve_frames(struct running *r, struct error *err)
+{
+	while (!r->ended && r->pending_len == 0) {
+		struct agent_frame frame;
+		int n = vm_link_receive(&r->link, 0, &frame, err);
+
+		if (n <= 0)
+			return n;
+		n = serve_frame(r, &frame, err);
+		if (n < 0)
+			return n;
+	}
+	return 0;
+}
+
+static int relay(struct running *r, struct error *err)
+{
+	const struct vm_session *s = r->session;
+	int in = s->terminal_fd >= 0 ? s->terminal_fd : s->stdio[0];
+
+	r->window = AGENT_STDIN_WINDOW;
+	r->stdin_open = in >= 0;
+	while (!r->ended || r->pending_len) {
+		struct pollfd p[4] = {
+			{ .fd = r->signal_fd, .events = POLLIN },
+			{ .fd = r->pending_len ? -1 : r->link.fd, .events = POLLIN },
+			{ .fd = r->pending_len ? r->pending_fd : -1, .events = POLLOUT },
+			{ .fd = r->stdin_open && r->window ? in : -1, .events = POLLIN },
+		};
+		int n = serve_frames(r, err);
+
+		if (n < 0)
+			return n;
+		if (r->ended && !r->pending_len)
+			break;
+		if (r->pending_len && p[2].fd < 0)
+			p[2].fd = r->pending_fd, p[1].fd = -1;
+		if (poll(p, 4, -1) < 0 && errno != EINTR)
+			return error_errno(err, errno, "cannot wait for the machine");
+		if (p[0].revents)
+			pass_signal(r);
+		if (p[2].revents)
+			write_pending(r);
+		if (p[3].revents)
+			read_stdin(r);
+	}
+	return 0;
+}
+
+/* --- the end -------------------------------------------------------------------------------------
+ */
+
+/* What the guest has written is on its disk when the machine ends by itself. */
+static void shut_down(struct running *r)
+{
+	const struct agent_shutdown wanted = { .how = AGENT_SHUTDOWN_POWER_OFF };
+	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, r->machine, 0);
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	if (r->session->config->rootfs.ephemeral)
+		return;
+	if (vm_link_request(&r->link, AGENT_SHUTDOWN, &wanted, sizeof(wanted), NULL) == 0)
+		poll(&p, 1, SHUTDOWN_TIMEOUT_MS);
+}
+
+static void end_machine(struct running *r)
+{
+	if (!r->machine)
+		return;
+	kill(r->machine, SIGKILL);
+	while (waitpid(r->machine, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+/* The guest has ended on its own: its command cannot say anything any more, so we do. */
+static void tell_loss(struct running *r, struct error *err)
+{
+	const struct vm_session *s = r->session;
+	int fd = s->terminal_fd >= 0 ? s->terminal_fd : s->stdio[2];
+
+	if (r->machine)
+		machine_ended(r, err);
+	if (fd >= 0)
+		dprintf(fd, "strata: %s%s", err->message, s->terminal_fd >= 0 ? "\r\n" : "\n");
+}
+
+void vm_session_run(struct vm_session *session)
+{
+	struct running r = { .session = session, .link = VM_LINK_INIT, .folder_fd = -1 };
+	struct error err = { 0 };
+	bool command_failed = false;
+	int n = become_session(&r, &err);
+
+	if (n == 0)
+		n = session->kernel ? start_machine(&r, &err)
+				    : vm_link_connect(session->config->machine, &r.link, &err);
+	if (n == 0)
+		n = start_command(&r, &command_failed, &err);
+	if (n < 0) {
+		end_machine(&r);
+		fail(session, &err, command_failed);
+	}
+	close(session->sync_fd);
+	n = relay(&r, &err);
+	if (n < 0) {
+		tell_loss(&r, &err);
+		end_machine(&r);
+		_exit(EXIT_LOST);
+	}
+	if (r.machine)
+		shut_down(&r);
+	end_machine(&r);
+	_exit(process_exit_code(r.status));
+}

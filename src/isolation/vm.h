@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vm.h - what the files of the isolation "vm" share. Private to isolation/.
+ *
+ * An instance with a kernel of its own is two processes on the host. The *machine*
+ * (strata-machine) is the guest's hardware. The *session*, its parent, is what stands for the
+ * instance's command: it holds the command's streams, passes signals on, and ends as the command
+ * ends. The machine is killed by the kernel when the session dies (PR_SET_PDEATHSIG), so that
+ * whoever kills the session, or any process above, kills all of it. A process of `exec` is another
+ * session, without a machine.
+ *
+ * machine.folder has what they meet at: the sockets "vsock" and "vsock_1024"
+ * (device/virtio/vsock.h), and "console", what the guest's kernel says.
+ */
+#pragma once
+
+#include "container/container.h"
+#include "kernel/kernel.h"
+#include "lib/agent.h"
+
+#define VM_SOCKET	   "vsock"
+#define VM_CONSOLE	   "console"
+#define VM_BOOT_TIMEOUT_MS 600000 /* an emulated machine on a busy host is slow */
+#define VM_TALK_TIMEOUT_MS 120000
+#define VM_MEMORY_DEFAULT  (INT64_C(1) << 30)
+#define VM_MEMORY_MIN	   (INT64_C(64) << 20)
+#define VM_CPUS_MAX	   16
+#define VM_ARCHITECTURE	   "riscv64" /* that there are machines for */
+
+/* --- vm-link.c: a connection with the guest's agent --------------------------------------------
+ */
+
+struct vm_link {
+	int fd;
+	uint8_t *in;
+	size_t in_len, in_used; /* of which the last frame's */
+};
+
+#define VM_LINK_INIT                                                                               \
+	{                                                                                          \
+		.fd = -1                                                                           \
+	}
+
+/* `fd` is the link's from now on; exchanges HELLO. */
+int vm_link_open(int fd, struct vm_link *ret, struct error *err);
+void vm_link_close(struct vm_link *link);
+#define _cleanup_vm_link_ _cleanup_(vm_link_close)
+
+/* Connect with the agent of a machine that runs. */
+int vm_link_connect(
+	const struct container_machine *machine, struct vm_link *ret, struct error *err);
+
+/* -EPIPE: the machine is gone. */
+int vm_link_send(const struct vm_link *link, enum agent_type type, const void *payload, size_t len);
+/* The next frame, checked; it lies in the link until the next call. 0: it is not all here (only
+ * with timeout_ms 0). -EPIPE: the machine is gone; -ETIMEDOUT; -EPROTO: it speaks nonsense. */
+int vm_link_receive(
+	struct vm_link *link, int timeout_ms, struct agent_frame *ret, struct error *err);
+/* Send, and wait for the RESULT. */
+int vm_link_request(struct vm_link *link, enum agent_type type, const void *payload, size_t len,
+	struct error *err);
+/* The error that a RESULT or FAILED tells. */
+int vm_link_result(const struct agent_frame *frame, struct error *err);
+
+/* --- vm-machine.c: the machine itself -----------------------------------------------------------
+ */
+
+/* Can a machine do what the configuration asks for? */
+int vm_check(const struct container_config *config, struct error *err);
+/* What it takes on disk: the kernel with its first filesystem, and the instance's own disk. */
+int vm_prepare(const struct container_config *config, struct kernel *ret_kernel, struct error *err);
+/* Start it as a child that dies with us; folder_fd is machine.folder. */
+int vm_machine_start(const struct container_config *config, const struct kernel *kernel,
+	int folder_fd, pid_t *ret_pid, struct error *err);
+/* What it says of its end on the console, if that is a panic; else an empty text. */
+void vm_machine_last_words(int folder_fd, char *buf, size_t size);
+
+/* --- vm-process.c: what the guest is told --------------------------------------------------------
+ */
+
+/* Everything before the command: time, names, network, files, mounts, limits. */
+int vm_set_up_guest(struct vm_link *link, const struct container_config *config, struct error *err);
+/* Ask for the process; `flags` are AGENT_EXEC_* besides those that the process says. */
+int vm_send_process(struct vm_link *link, const struct container_process *process, uint32_t flags,
+	struct error *err);
+int vm_set_limits(struct vm_link *link, const struct cgroup_limits *limits, struct error *err);
+
+/* --- vm-session.c
+ * --------------------------------------------------------------------------------- */
+
+struct vm_session {
+	const struct container_config *config;
+	const struct container_process *process;
+	const struct kernel *kernel; /* NULL: of `exec`, into a machine that runs */
+	int stdio[3]; /* -1: none */
+	int terminal_fd; /* the pty's other end, or -1 */
+	int sync_fd; /* where the parent hears of success (its end) or failure */
+};
+
+/* What the parent hears of a failure. */
+struct vm_failure {
+	int32_t code;
+	uint32_t command_failed;
+	char message[ERROR_MESSAGE_MAX];
+};
+
+/* In a forked child: until the command ends. */
+void vm_session_run(struct vm_session *session) __attribute__((noreturn));

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An image in a machine: a kernel of its own, on a CPU made of software. Everything that users say
+to a container means the same here."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from conftest import wait_until
+
+pytestmark = pytest.mark.slow
+LOOP = "while :; do sleep 0.2; done"
+BOOT_S = 300  # an interpreter boots in minutes
+
+
+def run(strata, image, *args, **kw):
+    return strata("run", "--rm", "--isolation", "vm", *args[:-1], image, *args[-1], timeout=BOOT_S, **kw)
+
+
+def machines(strata):
+    """Processes of strata-machine that belong to this root."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"strata-machine" in words[0] and any(
+                    str(strata.root).encode() in word for word in words):
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.fixture
+def started(strata, machine_image):
+    """A machine that runs, called m1."""
+    strata.ok("run", "-d", "--name", "m1", "--isolation", "vm", "--memory", "256m", "--cpus", "2",
+              "--pids-limit", "50", "-e", "WORD=said", machine_image, "sh", "-c",
+              f"trap 'echo stopping; exit 3' TERM; echo started $WORD; {LOOP}", timeout=BOOT_S)
+    yield "m1"
+    strata("rm", "-f", "m1")
+    wait_until(lambda: not machines(strata))
+
+
+def test_output_status_environment_and_user(strata, machine_image):
+    done = run(strata, machine_image, "-e", "A=b c", "-w", "/tmp/new", "--hostname", "guest",
+               "--user", "7:8", "--env", "HOME=/x", ["sh", "-c",
+               'echo "$A $HOME $(pwd) $(hostname) $(id -u):$(id -g) $$"; uname -m; echo e >&2; exit 7'])
+    assert (done.returncode, done.stderr) == (7, "e\n")
+    assert done.stdout == "b c /x /tmp/new guest 7:8 1\nriscv64\n"
+    wait_until(lambda: not machines(strata) and not strata.instance_dirs())
+
+
+def test_input_and_much_of_it(strata, machine_image):
+    text = "0123456789abcdef\n" * 40000
+    done = run(strata, machine_image, "-i", ["sh", "-c", "cat; exit 1"], input=text)
+    assert done.returncode == 1 and done.stdout == text
+
+
+def test_commands_that_are_not_there_and_signals(strata, machine_image):
+    assert run(strata, machine_image, ["nope"]).returncode == 127
+    done = run(strata, machine_image, ["/etc"])
+    assert done.returncode == 126 and "/etc" in done.stderr
+    assert run(strata, machine_image, "--init", ["sh", "-c", "kill -9 $$"]).returncode == 137
+    assert "no such user" in run(strata, machine_image, "--user", "nobody-such", ["id"]).stderr
+
+
+def test_limits_and_rights(strata, machine_image):
+    done = run(strata, machine_image, "--memory", "200m", "--cap-drop", "ALL", "--read-only",
+               "--tmpfs", "/scratch", "--ulimit", "nofile=99", "--sysctl", "kernel.shmmax=12345",
+               ["sh", "-c", "grep CapEff /proc/self/status; touch /x; touch /scratch/x && echo tmp; "
+                "ulimit -n; cat /proc/sys/kernel/shmmax; nproc; head -1 /proc/meminfo"])
+    lines = done.stdout.splitlines()
+    assert lines[0].split()[1] == "0" * 16 and "Read-only" in done.stderr
+    assert lines[1:5] == ["tmp", "99", "12345", "1"]
+    assert 100 << 10 < int(lines[5].split()[1]) < 200 << 10
+
+
+def test_exec_logs_stats_pause_and_stop(strata, started):
+    m = started
+    wait_until(lambda: strata.ok("logs", m) == "started said")
+    assert strata("exec", m, "sh", "-c", "nproc; cat /proc/1/comm; exit 4", check=4).stdout == "2\nsh\n"
+    assert strata("exec", "-i", m, "cat", input="through\n").stdout == "through\n"
+    assert strata.ok("exec", "-u", "12:34", "-e", "X=y", "-w", "/etc", m, "sh", "-c",
+                     "id -u; echo $X; pwd").split() == ["12", "y", "/etc"]
+    strata("exec", m, "nope", check=127)
+    strata.ok("exec", "-d", m, "sh", "-c", "echo late > /late")
+    wait_until(lambda: strata("exec", m, "cat", "/late").stdout == "late\n")
+    stats = json.loads(strata.ok("stats", "--no-stream", "--format", "json", m))
+    assert int(stats["PIDs"]) >= 1 and "MiB" in stats["MemUsage"]
+    strata.ok("pause", m)
+    assert "Paused" in strata.ok("ps")
+    strata.ok("unpause", m)
+    strata.fails("top", m, saying="vm")
+    strata.ok("stop", m, timeout=60)
+    assert strata.ok("logs", m).endswith("stopping")
+    assert strata.ok("inspect", "-f", "{{.State.ExitCode}}", m) == "3"
+
+
+def test_what_was_written_is_there_after_a_restart(strata, started):
+    strata.ok("exec", started, "sh", "-c", "echo kept > /kept; ln -s kept /link; chown 5:6 /kept")
+    strata.ok("stop", "-t", "20", started, timeout=60)
+    strata.ok("start", started, timeout=BOOT_S)
+    assert strata.ok("exec", started, "sh", "-c", "cat /link; stat -c %u:%g /kept") == "kept\n5:6"
+
+
+def test_terminal(strata, machine_image):
+    t = strata.terminal("run", "-it", "--rm", "--isolation", "vm", machine_image, "sh", rows=30,
+                        columns=90)
+    t.expect("# ", BOOT_S)
+    t.line("stty size; tty")
+    t.expect("30 90.*/dev/pts/")
+    t.resize(40, 100)
+    time.sleep(0.5)
+    t.line("stty size")
+    t.expect("40 100")
+    t.line("cat")
+    t.expect("cat\r\n")
+    time.sleep(1)
+    t.line("echoed")
+    t.expect("echoed\r\nechoed")
+    t.send("\x03")
+    t.expect("# ")
+    t.line("exit 9")
+    assert t.wait() == 9
+
+
+@pytest.mark.parametrize("victim", ["monitor", "session", "machine"])
+def test_kill_of_any_of_its_processes_leaves_nothing(strata, started, victim):
+    state = json.loads(strata.ok("inspect", started))[0]["State"]
+    pids = {"session": state["Pid"], "machine": machines(strata)[0], "monitor": int(
+        Path(f"/proc/{state['Pid']}/stat").read_text().rsplit(")", 1)[1].split()[1])}
+    os.kill(pids[victim], signal.SIGKILL)
+    if victim == "machine":
+        wait_until(lambda: "Exited (125)" in strata.ok("ps", "-a"))
+        assert "the machine ended before its command did" in strata("logs", started).stderr
+    if victim == "session":
+        wait_until(lambda: "Exited (137)" in strata.ok("ps", "-a"))
+    strata.ok("rm", "-f", started)
+    wait_until(lambda: not machines(strata))
+    assert not list((strata.root / "run").glob("*.machine"))
+
+
+def test_a_panic_is_told_as_one(strata, started):
+    strata("exec", "--privileged", started, "sh", "-c", "echo c > /proc/sysrq-trigger")
+    wait_until(lambda: "Exited (125)" in strata.ok("ps", "-a"), 60)
+    assert "Kernel panic" in strata("logs", started).stderr
+
+
+def test_what_a_machine_cannot_do_is_said(strata, machine_image, tmp_path):
+    def refused(saying, *options):
+        done = run(strata, machine_image, *options, ["true"])
+        assert done.returncode == 125 and saying in done.stderr, done.stderr
+
+    for options in (["--device", "/dev/null"], ["--pid", "host"], ["--cpu-shares", "2"],
+                    ["--network", "container:x"], ["--userns", "private"]):
+        refused(f"--isolation vm and {options[0]}", *options)
+    refused("64m at least", "--memory", "32m")
+    refused("there is no kernel \"other\"", "--kernel", "other")
+    refused("must be from 16m", "--disk-size", "1m")
+    done = strata("run", "--rm", "--kernel", "x", "--platform", "linux/riscv64", machine_image, "true")
+    assert "--kernel needs --isolation vm" in done.stderr
+    (strata.root / "kernels").unlink()
+    refused("strata kernel fetch debian")
+
+
+def test_ordinary_user(rootless, foreign_store, machine_kernel):
+    from conftest import give_image
+    give_image(rootless, foreign_store)
+    import subprocess
+    subprocess.run(["cp", "-a", machine_kernel / "kernels", rootless.root], check=True)
+    subprocess.run(["chown", "-R", f"{rootless.user.uid}:{rootless.user.gid}", rootless.root], check=True)
+    done = rootless("run", "--rm", "--isolation", "vm", "busybox", "sh", "-c", "id -u; uname -m; exit 5",
+                    timeout=BOOT_S)
+    assert (done.returncode, done.stdout) == (5, "0\nriscv64\n"), done.stderr
