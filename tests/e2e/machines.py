@@ -81,10 +81,21 @@ def module(boot, name):
     return lzma.decompress(compressed.read_bytes())
 
 
-def initramfs(boot, script, modules=()):
-    """An archive whose /init is INIT, these modules in their order, and then `script`."""
+def program(source, folder):
+    """A static program of machine/ for the guest: its bytes."""
+    output = Path(folder) / Path(source).stem
+    subprocess.run(["riscv64-linux-gnu-gcc", "-O1", "-Wall", "-Werror", "-static", "-o", output,
+                    Path(__file__).parent / "machine" / source], check=True)
+    return output.read_bytes()
+
+
+def initramfs(boot, script, modules=(), programs=None):
+    """An archive whose /init is INIT, these modules in their order, and then `script`; programs are
+    {name: bytes} in /bin."""
     parts = [entry(name, 0o40755) for name in ("bin", "dev", "proc", "sys", "mnt")]
     parts.append(entry("bin/busybox", 0o100755, boot["busybox"].read_bytes()))
+    for name, data in (programs or {}).items():
+        parts.append(entry(f"bin/{name}", 0o100755, data))
     loads = ""
     for name in modules:
         parts.append(entry(f"{name}.ko", 0o100644, module(boot, name)))
