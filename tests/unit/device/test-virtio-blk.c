@@ -311,6 +311,17 @@ static void test_resize(void **state)
 	assert_int_equal(ask(VIRTIO_BLK_T_IN, DISK_BYTES / 512, 512), VIRTIO_BLK_S_OK);
 }
 
+/* The host's errors are the guest's. */
+static void test_host_error(void **state)
+{
+	open_device(false, 0);
+	assert_int_equal(truncate(path, 4096), 0);
+	assert_int_equal(ask(VIRTIO_BLK_T_IN, 7, 512), VIRTIO_BLK_S_OK);
+	assert_int_equal(ask(VIRTIO_BLK_T_IN, 7, 1024), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(ask(VIRTIO_BLK_T_IN, 100, 512), VIRTIO_BLK_S_IOERR);
+	assert_false(driver_is_broken(&driver));
+}
+
 /* What is under way is done before, what comes meanwhile after. */
 static void test_snapshot(void **state)
 {
@@ -354,6 +365,7 @@ int main(void)
 		BY_BOTH(test_many_and_reset),
 		WITH(test_more_than_there_are, setup),
 		WITH(test_resize, setup),
+		BY_BOTH(test_host_error),
 		WITH(test_snapshot, setup),
 	};
 
