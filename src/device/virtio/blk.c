@@ -61,6 +61,8 @@ struct virtio_blk {
 	struct virtio_doorbell bell; /* there was more than NR_AT_ONCE */
 	char serial[VIRTIO_BLK_SERIAL_MAX];
 	struct blk_queue queues[VIRTIO_BLK_QUEUES_MAX];
+	struct vm_saved saved;
+	uint64_t saved_capacity; /* in sectors */
 };
 
 static struct virtio_blk *of_device(struct virtio_device *device)
@@ -68,9 +70,7 @@ static struct virtio_blk *of_device(struct virtio_device *device)
 	return container_of(device, struct virtio_blk, device);
 }
 
-/* --- the end of a request
- * --------------------------------------------------------------------------
- */
+/* --- the end of a request -------------------------------------------------------------------- */
 
 static uint8_t to_status(int result)
 {
@@ -119,9 +119,7 @@ static void disk_done(struct disk_request *disk, int result)
 	finish(request, result);
 }
 
-/* --- the beginning
- * ---------------------------------------------------------------------------------
- */
+/* --- the beginning --------------------------------------------------------------------------- */
 
 /* What is to be written: all behind the header, which mostly has a part of its own. */
 static void set_out_data(struct blk_request *request, size_t header_bytes)
@@ -281,9 +279,7 @@ static void empty_queue(struct blk_queue *q)
 		virtio_doorbell_ring(&q->blk->bell);
 }
 
-/* --- the device
- * ------------------------------------------------------------------------------------
- */
+/* --- the device ------------------------------------------------------------------------------ */
 
 static void blk_start(struct virtio_device *device)
 {
@@ -372,14 +368,34 @@ int virtio_blk_resize(struct virtio_blk *blk, struct error *err)
 	return r;
 }
 
+/* --- what a snapshot keeps ------------------------------------------------------------------- */
+
+static void save_capacity(struct vm_saved *saved)
+{
+	struct virtio_blk *blk = container_of(saved, struct virtio_blk, saved);
+
+	blk->saved_capacity = blk->config.capacity;
+}
+
+static void resume_capacity(struct vm_saved *saved)
+{
+	struct virtio_blk *blk = container_of(saved, struct virtio_blk, saved);
+
+	if (blk->saved_capacity != blk->config.capacity)
+		virtio_config_changed(&blk->device);
+}
+
+struct vm_saved *virtio_blk_saved(struct virtio_blk *blk)
+{
+	return &blk->saved;
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
 struct virtio_device *virtio_blk_device(struct virtio_blk *blk)
 {
 	return &blk->device;
 }
-
-/* --- life
- * ------------------------------------------------------------------------------------------
- */
 
 static int open_queue(struct virtio_blk *blk, unsigned index)
 {
@@ -446,6 +462,13 @@ int virtio_blk_open(struct loop *loop, struct vm_memory *memory,
 	blk->device.config = &blk->config;
 	blk->device.config_bytes = sizeof(blk->config);
 	set_config(blk);
+	blk->saved = (struct vm_saved){
+		.name = "virtio-blk-capacity",
+		.data = &blk->saved_capacity,
+		.size = sizeof(blk->saved_capacity),
+		.save = save_capacity,
+		.resume = resume_capacity,
+	};
 	virtio_device_init(&blk->device, memory);
 	r = virtio_doorbell_init(&blk->bell, loop, &blk->device, blk_start, err);
 	if (r < 0) {

@@ -26,5 +26,8 @@ int virtio_blk_open(struct loop *loop, struct vm_memory *memory,
 struct virtio_blk *virtio_blk_close(struct virtio_blk *blk);
 /* For the transport. */
 struct virtio_device *virtio_blk_device(struct virtio_blk *blk);
+/* What a snapshot keeps besides virtio_blk_device()->saved: how large the guest believes the disk
+ * to be. It is told when that is another one where it goes on. */
+struct vm_saved *virtio_blk_saved(struct virtio_blk *blk);
 /* The disk may have another size now: measure it, and tell the guest. */
 int virtio_blk_resize(struct virtio_blk *blk, struct error *err);

@@ -29,9 +29,9 @@ struct virtio_console {
 	struct virtio_doorbell bell; /* more was put into QUEUE_OUT than one notification writes */
 	struct virtio_chain in, out;
 	bool has_out; /* `out` is a chain that was not wholly written */
-	/* How much of it was, or of the first in the queue. */
 	struct {
-		uint32_t nr_written;
+		uint32_t nr_written; /* of it, or of the first in the queue */
+		uint16_t columns, rows; /* that the guest was told before a snapshot */
 	} state;
 	struct vm_saved saved;
 };
@@ -46,9 +46,7 @@ static struct virtio_console *of_guest(struct console_guest *guest)
 	return container_of(guest, struct virtio_console, guest);
 }
 
-/* --- from the guest
- * --------------------------------------------------------------------------------
- */
+/* --- from the guest -------------------------------------------------------------------------- */
 
 /* true: all of the chain. */
 static bool write_chain(struct virtio_console *vc)
@@ -107,9 +105,7 @@ static void config_write(
 		console_write(of_device(device)->console, from, 1);
 }
 
-/* --- to the guest
- * ----------------------------------------------------------------------------------
- */
+/* --- to the guest ---------------------------------------------------------------------------- */
 
 static size_t input(struct console_guest *guest, const uint8_t *bytes, size_t size)
 {
@@ -157,9 +153,7 @@ static const struct console_guest_ops guest_ops = {
 	.resized = resized,
 };
 
-/* --- the device
- * ------------------------------------------------------------------------------------
- */
+/* --- the device ------------------------------------------------------------------------------ */
 
 static void console_start(struct virtio_device *device)
 {
@@ -199,14 +193,35 @@ static const struct virtio_device_ops console_ops = {
 	.config_write = config_write,
 };
 
-struct virtio_device *virtio_console_device(struct virtio_console *vc)
+/* --- what a snapshot keeps ------------------------------------------------------------------- */
+
+static void save_size(struct vm_saved *saved)
 {
-	return &vc->device;
+	struct virtio_console *vc = container_of(saved, struct virtio_console, saved);
+
+	vc->state.columns = vc->config.cols;
+	vc->state.rows = vc->config.rows;
+}
+
+/* The terminal here may have another one. */
+static void resume_size(struct vm_saved *saved)
+{
+	struct virtio_console *vc = container_of(saved, struct virtio_console, saved);
+
+	if (vc->state.columns != vc->config.cols || vc->state.rows != vc->config.rows)
+		virtio_config_changed(&vc->device);
 }
 
 struct vm_saved *virtio_console_saved(struct virtio_console *vc)
 {
 	return &vc->saved;
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+struct virtio_device *virtio_console_device(struct virtio_console *vc)
+{
+	return &vc->device;
 }
 
 struct virtio_console *virtio_console_close(struct virtio_console *vc)
@@ -232,7 +247,11 @@ int virtio_console_open(struct console *console, struct vm_memory *memory,
 	vc->guest.ops = &guest_ops;
 	vc->config.max_nr_ports = 1;
 	vc->saved = (struct vm_saved){
-		.name = "virtio-console-output", .data = &vc->state, .size = sizeof(vc->state)
+		.name = "virtio-console-state",
+		.data = &vc->state,
+		.size = sizeof(vc->state),
+		.save = save_size,
+		.resume = resume_size,
 	};
 	vc->device.ops = &console_ops;
 	vc->device.features = 1ull << VIRTIO_CONSOLE_F_SIZE | 1ull << VIRTIO_CONSOLE_F_EMERG_WRITE;

@@ -322,6 +322,26 @@ static void test_host_error(void **state)
 	assert_false(driver_is_broken(&driver));
 }
 
+/* Another disk where the machine goes on: its guest is told. */
+static void test_snapshot_of_another_size(void **state)
+{
+	struct vm_saved *saved;
+	uint64_t capacity;
+
+	open_device(false, 0);
+	saved = virtio_blk_saved(blk);
+	saved->save(saved);
+	memcpy(&capacity, saved->data, sizeof(capacity));
+	assert_int_equal(capacity, DISK_BYTES / 512);
+	saved->resume(saved);
+	assert_false(driver.line);
+	capacity = 7;
+	memcpy(saved->data, &capacity, sizeof(capacity));
+	saved->resume(saved);
+	assert_int_equal(driver_read(&driver, VIRTIO_MMIO_INTERRUPT_STATUS), 2);
+	assert_int_equal(driver_config(&driver, 0, 8), DISK_BYTES / 512);
+}
+
 /* What is under way is done before, what comes meanwhile after. */
 static void test_snapshot(void **state)
 {
@@ -367,6 +387,7 @@ int main(void)
 		WITH(test_resize, setup),
 		BY_BOTH(test_host_error),
 		WITH(test_snapshot, setup),
+		WITH(test_snapshot_of_another_size, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
