@@ -36,8 +36,7 @@ static struct concat *of_disk(struct disk *disk)
 	return container_of(disk, struct concat, disk);
 }
 
-/* --- reading
- * ---------------------------------------------------------------------------------------
+/* --- reading -----------------------------------------------------------------------------------
  *
  * Piece by piece: of request->piece bytes is the one under way, request->position are in front of
  * it.
@@ -157,9 +156,7 @@ static void concat_submit(struct disk *disk, struct disk_request *request)
 	go_on(request);
 }
 
-/* --- opening
- * ---------------------------------------------------------------------------------------
- */
+/* --- opening --------------------------------------------------------------------------------- */
 
 static void concat_close(struct disk *disk)
 {

@@ -31,9 +31,7 @@ void disk_submit(struct disk *disk, struct disk_request *request)
 		disk->ops->submit(disk, request);
 }
 
-/* --- waiting
- * ---------------------------------------------------------------------------------------
- */
+/* --- waiting --------------------------------------------------------------------------------- */
 
 struct waiter {
 	pthread_mutex_t lock;

@@ -26,9 +26,7 @@
 #define DISK_FILES_MAX	  128 /* of disk_concat_open() */
 #define DISK_NAME_MAX	  36 /* of a partition */
 
-/* --- requests
- * --------------------------------------------------------------------------------------
- */
+/* --- requests -------------------------------------------------------------------------------- */
 
 enum disk_operation {
 	DISK_READ,
@@ -68,9 +66,7 @@ struct disk_request {
 	struct disk_request *next;
 };
 
-/* --- engines
- * ---------------------------------------------------------------------------------------
- */
+/* --- engines --------------------------------------------------------------------------------- */
 
 enum disk_engine_kind {
 	DISK_ENGINE_ANY, /* the first that this host allows */
@@ -86,9 +82,7 @@ struct disk_engine *disk_engine_close(struct disk_engine *engine);
 /* "io_uring" */
 const char *disk_engine_name(const struct disk_engine *engine);
 
-/* --- disks
- * -----------------------------------------------------------------------------------------
- */
+/* --- disks ----------------------------------------------------------------------------------- */
 
 struct disk_ops {
 	const char *name; /* "raw" */

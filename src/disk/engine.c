@@ -17,9 +17,7 @@
 #include "base/log.h"
 #include "base/parts.h"
 
-/* --- lists
- * -----------------------------------------------------------------------------------------
- */
+/* --- lists ----------------------------------------------------------------------------------- */
 
 void request_list_init(struct request_list *list)
 {
@@ -54,9 +52,7 @@ struct disk_request *request_list_take_all(struct request_list *list)
 	return first;
 }
 
-/* --- pieces
- * ----------------------------------------------------------------------------------------
- */
+/* --- pieces ---------------------------------------------------------------------------------- */
 
 void engine_advance(struct disk_request *request, uint64_t bytes)
 {
@@ -70,9 +66,7 @@ void engine_advance(struct disk_request *request, uint64_t bytes)
 	w->parts = request->scratch;
 }
 
-/* --- work that somebody waits for
- * ------------------------------------------------------------------
- */
+/* --- work that somebody waits for ------------------------------------------------------------ */
 
 int engine_fallocate_mode(const struct disk_request *request)
 {
@@ -147,9 +141,7 @@ int engine_perform(struct disk_request *request)
 	}
 }
 
-/* --- engines
- * ---------------------------------------------------------------------------------------
- */
+/* --- engines --------------------------------------------------------------------------------- */
 
 /* true: nothing is left. */
 static bool is_in_cache(struct disk_request *request)

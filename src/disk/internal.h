@@ -58,9 +58,7 @@ int disk_file_measure(int fd, const char *path, uint64_t *ret_bytes, struct erro
 /* A descriptor, locked; -errno. */
 int disk_file_open(const char *path, bool is_read_only, uint64_t *ret_bytes, struct error *err);
 
-/* --- gpt.c: a partition table (UEFI 2.10 §5)
- * -------------------------------------------------------
- */
+/* --- gpt.c: a partition table (UEFI 2.10 §5) ------------------------------------------------- */
 
 #define GPT_HEAD_SECTORS 34u /* protective MBR, header, entries */
 #define GPT_TAIL_SECTORS 33u /* entries, header */

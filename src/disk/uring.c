@@ -38,9 +38,7 @@ static struct uring *of_engine(struct disk_engine *engine)
 	return container_of(engine, struct uring, engine);
 }
 
-/* --- the thread
- * ------------------------------------------------------------------------------------
- */
+/* --- the thread ------------------------------------------------------------------------------ */
 
 static void put_request(struct uring *u, struct disk_request *request)
 {
@@ -161,9 +159,7 @@ static void *run(void *argument)
 	return NULL;
 }
 
-/* --- from other threads
- * ----------------------------------------------------------------------------
- */
+/* --- from other threads ---------------------------------------------------------------------- */
 
 static void wake(struct uring *u)
 {

@@ -30,9 +30,7 @@ static struct virtio_console *vc;
 static struct console console;
 static int keys[2], screen[2];
 
-/* --- what is behind them
- * ---------------------------------------------------------------------------
- */
+/* --- what is behind them --------------------------------------------------------------------- */
 
 static void stop_now(struct loop_timer *timer)
 {
@@ -157,9 +155,7 @@ static void work(uint64_t how)
 	run_loop();
 }
 
-/* --- once
- * ------------------------------------------------------------------------------------------
- */
+/* --- once ------------------------------------------------------------------------------------ */
 
 static void open_once(void)
 {

@@ -52,9 +52,7 @@ static struct virtio_balloon *of_device(struct virtio_device *device)
 	return container_of(device, struct virtio_balloon, device);
 }
 
-/* --- pages
- * -----------------------------------------------------------------------------------------
- */
+/* --- pages ----------------------------------------------------------------------------------- */
 
 /* A run of pages that is given back at once. */
 struct run {
@@ -130,9 +128,7 @@ static bool report(struct virtio_balloon *balloon)
 	return true;
 }
 
-/* --- statistics
- * ------------------------------------------------------------------------------------
- */
+/* --- statistics ------------------------------------------------------------------------------ */
 
 static void read_stats(struct virtio_balloon *balloon)
 {
@@ -170,9 +166,7 @@ void virtio_balloon_stats(struct virtio_balloon *balloon, struct virtio_balloon_
 	pthread_mutex_unlock(&balloon->device.lock);
 }
 
-/* --- queues
- * ----------------------------------------------------------------------------------------
- */
+/* --- queues ---------------------------------------------------------------------------------- */
 
 /* true: there is more to do. */
 static bool work_on(struct virtio_balloon *balloon, struct virtio_queue *queue,
@@ -255,9 +249,7 @@ static const struct virtio_device_ops balloon_ops = {
 	.config_write = config_write,
 };
 
-/* --- from the host
- * ---------------------------------------------------------------------------------
- */
+/* --- from the host --------------------------------------------------------------------------- */
 
 void virtio_balloon_set_target(struct virtio_balloon *balloon, uint64_t bytes)
 {

@@ -133,9 +133,7 @@ void virtio_queue_set_ready(struct virtio_queue *queue, bool ready)
 	start(device);
 }
 
-/* --- what a snapshot keeps
- * -------------------------------------------------------------------------
- */
+/* --- what a snapshot keeps ------------------------------------------------------------------- */
 
 static struct virtio_device *of_saved(struct vm_saved *saved)
 {
@@ -189,9 +187,7 @@ static int restore(struct vm_saved *saved, struct error *err)
 	return 0;
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 void virtio_device_init(struct virtio_device *device, struct vm_memory *memory)
 {

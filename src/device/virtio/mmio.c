@@ -25,9 +25,7 @@ static struct virtio_mmio *of_io(struct vm_io *io)
 	return container_of(io, struct virtio_mmio, io);
 }
 
-/* --- the interrupt
- * ---------------------------------------------------------------------------------
- */
+/* --- the interrupt --------------------------------------------------------------------------- */
 
 static void change_interrupts(struct virtio_mmio *mmio, uint8_t clear, uint8_t set)
 {
@@ -67,9 +65,7 @@ static const struct virtio_transport_ops transport_ops = {
 	.config_changed = config_changed,
 };
 
-/* --- registers
- * -------------------------------------------------------------------------------------
- */
+/* --- registers ------------------------------------------------------------------------------- */
 
 /* Half of a feature set, as the driver has selected it. */
 static uint32_t half(uint64_t features, uint32_t select)
@@ -195,9 +191,7 @@ static void write_register(struct virtio_mmio *mmio, uint64_t offset, uint32_t v
 	}
 }
 
-/* --- the configuration
- * -----------------------------------------------------------------------------
- */
+/* --- the configuration ----------------------------------------------------------------------- */
 
 static bool has_config(const struct virtio_device *device, uint64_t offset, unsigned size)
 {
@@ -220,9 +214,7 @@ static void write_config(
 		device->ops->config_write(device, (uint32_t)offset, &value, size);
 }
 
-/* --- the window
- * ------------------------------------------------------------------------------------
- */
+/* --- the window ------------------------------------------------------------------------------ */
 
 /* What is the same for a slot with nothing in it, and needs no lock. */
 static bool read_constant(uint64_t offset, uint64_t *ret)

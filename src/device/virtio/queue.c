@@ -49,9 +49,7 @@ static void set_avail_event(struct virtio_queue *queue, uint16_t index)
 	__atomic_store_n(event, index, __ATOMIC_RELAXED);
 }
 
-/* --- where the rings are
- * ---------------------------------------------------------------------------
- */
+/* --- where the rings are --------------------------------------------------------------------- */
 
 static bool find_rings(struct virtio_queue *queue)
 {
@@ -82,9 +80,7 @@ bool virtio_queue_open(struct virtio_queue *queue)
 	return queue->state->ready;
 }
 
-/* --- chains
- * ----------------------------------------------------------------------------------------
- */
+/* --- chains ---------------------------------------------------------------------------------- */
 
 /* A table of descriptors: the queue's own, or an indirect one. */
 struct table {
@@ -262,9 +258,7 @@ void virtio_queue_push(
 	virtio_queue_publish(queue);
 }
 
-/* --- notifications, both ways (§2.7.7, §2.7.10)
- * -----------------------------------------------------
- */
+/* --- notifications, both ways (§2.7.7, §2.7.10) ---------------------------------------------- */
 
 static bool wants_signal(const struct virtio_queue *queue, uint16_t old, uint16_t new)
 {
@@ -305,9 +299,7 @@ bool virtio_queue_listen(struct virtio_queue *queue, bool wanted)
 	return load(&queue->available->idx, __ATOMIC_RELAXED) != state->next_available;
 }
 
-/* --- the bytes of a chain
- * --------------------------------------------------------------------------
- */
+/* --- the bytes of a chain -------------------------------------------------------------------- */
 
 static size_t copy_parts(const struct iovec *parts, unsigned nr, size_t offset, void *bytes,
 	size_t size, bool is_write)

@@ -42,9 +42,7 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structures are shared 
 
 struct virtio_device;
 
-/* --- queues (§2.6, §2.7)
- * ---------------------------------------------------------------------------
- */
+/* --- queues (§2.6, §2.7) --------------------------------------------------------------------- */
 
 /* What the guest can see of a queue. */
 struct virtio_queue_state {
@@ -126,9 +124,7 @@ size_t virtio_chain_read(const struct virtio_chain *chain, size_t offset, void *
 size_t virtio_chain_write(
 	const struct virtio_chain *chain, size_t offset, const void *from, size_t size);
 
-/* --- devices (§2, §5)
- * ------------------------------------------------------------------------------
- */
+/* --- devices (§2, §5) ------------------------------------------------------------------------ */
 
 struct virtio_device_ops {
 	const char *name; /* "virtio-blk" */
@@ -209,9 +205,7 @@ void virtio_device_broken(struct virtio_device *device, const char *why);
 /* `config` has changed, not by the driver. */
 void virtio_config_changed(struct virtio_device *device);
 
-/* --- for transports: `lock` is held
- * -----------------------------------------------------------------
- */
+/* --- for transports: `lock` is held ---------------------------------------------------------- */
 
 /* All that is offered, with what queues and transports can do. */
 uint64_t virtio_device_features(const struct virtio_device *device);
@@ -222,9 +216,7 @@ void virtio_device_notify(struct virtio_device *device, unsigned queue);
  * ready (the first four members of its state) must not be changed. */
 void virtio_queue_set_ready(struct virtio_queue *queue, bool ready);
 
-/* --- virtio-mmio (§4.2), version 2
- * ------------------------------------------------------------------
- */
+/* --- virtio-mmio (§4.2), version 2 ----------------------------------------------------------- */
 
 #define VIRTIO_MMIO_BYTES 0x1000
 

@@ -67,9 +67,7 @@ static int64_t now_ns(void)
 	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-/* --- modules
- * ---------------------------------------------------------------------------------------
- */
+/* --- modules --------------------------------------------------------------------------------- */
 
 static int is_module(const struct dirent *entry)
 {
@@ -93,9 +91,7 @@ static void load_modules(void)
 	}
 }
 
-/* --- disks
- * -----------------------------------------------------------------------------------------
- */
+/* --- disks ----------------------------------------------------------------------------------- */
 
 static int open_disk(const char *name, int flags, uint64_t *ret_bytes)
 {
@@ -205,9 +201,7 @@ static void print_id(const char *name)
 	printf("disk: id %s %s\n", name, id);
 }
 
-/* --- measuring
- * -------------------------------------------------------------------------------------
- */
+/* --- measuring ------------------------------------------------------------------------------- */
 
 struct bench {
 	const char *name;
@@ -296,9 +290,7 @@ static void read_random(const char *name)
 	printf("disk: random %016llx\n", (unsigned long long)hash(0, bytes, sizeof(bytes)));
 }
 
-/* --- what is wanted
- * --------------------------------------------------------------------------------
- */
+/* --- what is wanted -------------------------------------------------------------------------- */
 
 static const struct {
 	const char *word;

@@ -197,9 +197,7 @@ static void test_config(void **state)
 	assert_int_not_equal(driver_read(&driver, VIRTIO_MMIO_CONFIG_GENERATION), generation);
 }
 
-/* --- snapshots
- * -------------------------------------------------------------------------------------
- */
+/* --- snapshots ------------------------------------------------------------------------------- */
 
 static void test_saved_and_restored(void **state)
 {

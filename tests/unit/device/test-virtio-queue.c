@@ -180,9 +180,7 @@ static void test_indirect(void **state)
 	assert_false(driver_is_broken(&driver));
 }
 
-/* --- notifications
- * ---------------------------------------------------------------------------------
- */
+/* --- notifications --------------------------------------------------------------------------- */
 
 static void add_and_push(void)
 {
@@ -265,9 +263,7 @@ static void test_written_is_told(void **state)
 	assert_true(*vm_page(ram, BUFFERS + 8192) & VM_PAGE_DIRTY);
 }
 
-/* --- a driver that does what it may not
- * ------------------------------------------------------------
- */
+/* --- a driver that does what it may not ------------------------------------------------------ */
 
 /* No chain comes, the driver is told, and after a reset all is well. */
 static void assert_breaks(void)

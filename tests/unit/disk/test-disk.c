@@ -250,9 +250,7 @@ static void test_direct(void **state)
 	free(memory);
 }
 
-/* --- many at once
- * ----------------------------------------------------------------------------------
- */
+/* --- many at once ---------------------------------------------------------------------------- */
 
 #define NR_MANY	   1000
 #define MANY_BYTES 3072
@@ -325,9 +323,7 @@ static void test_many(void **state)
 	free(many);
 }
 
-/* --- files behind each other
- * -----------------------------------------------------------------------
- */
+/* --- files behind each other ----------------------------------------------------------------- */
 
 static int open_concat(const char *const *names, unsigned nr, struct error *err)
 {
