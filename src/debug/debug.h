@@ -43,6 +43,7 @@ enum debug_stop_kind {
 	DEBUG_STOP_WATCHPOINT, /* behind what has written to it; `address` is the watchpoint's */
 	DEBUG_STOP_EXITED, /* with `status`: the target has ended, or does when send() returns */
 	DEBUG_STOP_KILLED, /* by `signal`: likewise */
+	DEBUG_STOP_EXECUTED, /* another program, which executable() names, has taken its place */
 };
 
 /* Why the target does not run. Signals have Linux' numbers (asm-generic). */
@@ -64,6 +65,11 @@ struct debug_resume {
 };
 
 struct debug_target;
+
+struct debug_file_status {
+	uint64_t size;
+	uint32_t inode, mode, changed; /* st_mode, st_mtime */
+};
 
 /*
  * A NULL slot is not supported, and the debugger is told so; send, next_thread, read_register,
@@ -115,8 +121,18 @@ struct debug_target_ops {
 		struct debug_target *target, uint64_t offset, void *buffer, size_t size);
 	int64_t (*read_siginfo)(struct debug_target *target, uint64_t thread, uint64_t offset,
 		void *buffer, size_t size);
-	/* Path of the program, as the debugger can open it. */
+	/* Path of the program, as the debugger can open it, or open_file(). */
 	const char *(*executable)(struct debug_target *target);
+
+	/* Files that the target can read: a descriptor, a count of bytes (0 at the end), 0, or a
+	 * negative errno. Descriptors come from the debugger, and may be any. */
+	int (*open_file)(struct debug_target *target, const char *path);
+	int (*close_file)(struct debug_target *target, int fd);
+	int64_t (*read_file)(
+		struct debug_target *target, int fd, uint64_t offset, void *buffer, size_t size);
+	int (*stat_file)(struct debug_target *target, int fd, struct debug_file_status *ret);
+	int64_t (*read_link)(
+		struct debug_target *target, const char *path, char *buffer, size_t size);
 
 	/* The debugger is gone: breakpoints go, and everything runs. */
 	void (*detach)(struct debug_target *target);
@@ -162,6 +178,13 @@ struct debug_session;
 int debug_session_open(const struct debug_architecture *architecture, struct debug_target *target,
 	const struct debug_stop *stop, struct debug_session **ret, struct error *err);
 struct debug_session *debug_session_close(struct debug_session *session);
+
+/* What has been agreed upon, as a number, when the target is to be another process with another
+ * session; and that session, whose target runs, with it. Is the debugger one that understands
+ * DEBUG_STOP_EXECUTED? */
+unsigned debug_session_save(const struct debug_session *session);
+void debug_session_continue(struct debug_session *session, unsigned saved);
+bool debug_session_knows_exec(const struct debug_session *session);
 
 /* Bytes from the debugger. False: the session is over, the target was detached or killed. */
 bool debug_session_input(struct debug_session *session, const void *bytes, size_t size);

@@ -132,7 +132,7 @@ struct debug_session {
 	struct debug_target *target;
 	const struct debug_target_ops *ops;
 	enum { SESSION_STOPPED, SESSION_RUNNING, SESSION_OVER } state;
-	bool is_without_acks, knows_swbreak, knows_hwbreak;
+	bool is_without_acks, knows_swbreak, knows_hwbreak, knows_exec;
 	struct debug_stop stop; /* the last one */
 	uint64_t general_thread, run_thread; /* of H packets */
 	uint64_t listed_thread; /* the last one that qfThreadInfo and its like have told */
@@ -173,6 +173,9 @@ command_handler data_read_registers, data_write_registers, data_read_register, d
 /* session-run.c */
 command_handler run_list_actions, run_actions, run_continue, run_continue_with, run_step,
 	run_step_with;
+
+/* session-file.c */
+command_handler file_open, file_close, file_read, file_stat, file_read_link;
 
 /* session-query.c */
 command_handler query_supported, query_first_threads, query_next_threads, query_current_thread,

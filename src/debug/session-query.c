@@ -22,6 +22,8 @@ static void read_features(struct debug_session *s, struct cursor *c)
 			s->knows_swbreak = true;
 		else if (cursor_skip_text(c, "hwbreak+"))
 			s->knows_hwbreak = true;
+		else if (cursor_skip_text(c, "exec-events+"))
+			s->knows_exec = true;
 		while (!cursor_is_at_end(c) && !cursor_skip(c, ';'))
 			c->at++;
 	}
@@ -40,7 +42,7 @@ void query_supported(struct debug_session *s, struct cursor *c)
 	if (ops->read_auxv)
 		reply_text(&s->reply, ";qXfer:auxv:read+");
 	if (ops->executable)
-		reply_text(&s->reply, ";qXfer:exec-file:read+");
+		reply_text(&s->reply, ";qXfer:exec-file:read+;exec-events+");
 	if (ops->read_siginfo)
 		reply_text(&s->reply, ";qXfer:siginfo:read+");
 	if (ops->pass_signals)

@@ -106,6 +106,15 @@ static void ask_thread(struct debug_session *s, struct cursor *c)
 
 /* --- stops ----------------------------------------------------------------------------------- */
 
+static void tell_program(struct debug_session *s)
+{
+	const char *path = s->ops->executable ? s->ops->executable(s->target) : "";
+
+	reply_text(&s->reply, "exec:");
+	reply_hex(&s->reply, (const uint8_t *)path, strlen(path));
+	reply_byte(&s->reply, ';');
+}
+
 static void tell_registers(struct debug_session *s)
 {
 	const struct debug_architecture *a = s->architecture;
@@ -136,6 +145,7 @@ void session_tell_stop(struct debug_session *s)
 	case DEBUG_STOP_BREAKPOINT:
 	case DEBUG_STOP_HARDWARE_BREAKPOINT:
 	case DEBUG_STOP_WATCHPOINT:
+	case DEBUG_STOP_EXECUTED:
 	case DEBUG_STOP_SIGNAL:
 		break;
 	}
@@ -147,6 +157,8 @@ void session_tell_stop(struct debug_session *s)
 		reply_text(&s->reply, "hwbreak:;");
 	if (stop->kind == DEBUG_STOP_WATCHPOINT)
 		reply_printf(&s->reply, "watch:%llx;", (unsigned long long)stop->address);
+	if (stop->kind == DEBUG_STOP_EXECUTED && s->knows_exec)
+		tell_program(s);
 	tell_registers(s);
 }
 
@@ -238,6 +250,11 @@ static const struct command {
 	{ "S", run_step_with, SILENT },
 	{ "vCont?", run_list_actions, WHOLE },
 	{ "vCont;", run_actions, SILENT },
+	{ "vFile:close:", file_close, 0 },
+	{ "vFile:fstat:", file_stat, 0 },
+	{ "vFile:open:", file_open, 0 },
+	{ "vFile:pread:", file_read, 0 },
+	{ "vFile:readlink:", file_read_link, 0 },
 	{ "vKill", kill_process, SILENT | ALWAYS },
 	{ "z", data_remove_breakpoint, 0 },
 };
@@ -349,6 +366,29 @@ struct debug_session *debug_session_close(struct debug_session *s)
 {
 	free(s);
 	return NULL;
+}
+
+enum { SAVED_WITHOUT_ACKS = 1, SAVED_SWBREAK = 2, SAVED_HWBREAK = 4, SAVED_EXEC = 8 };
+
+unsigned debug_session_save(const struct debug_session *s)
+{
+	return (s->is_without_acks ? SAVED_WITHOUT_ACKS : 0u) |
+		(s->knows_swbreak ? SAVED_SWBREAK : 0u) | (s->knows_hwbreak ? SAVED_HWBREAK : 0u) |
+		(s->knows_exec ? SAVED_EXEC : 0u);
+}
+
+void debug_session_continue(struct debug_session *s, unsigned saved)
+{
+	s->is_without_acks = saved & SAVED_WITHOUT_ACKS;
+	s->knows_swbreak = saved & SAVED_SWBREAK;
+	s->knows_hwbreak = saved & SAVED_HWBREAK;
+	s->knows_exec = saved & SAVED_EXEC;
+	s->state = SESSION_RUNNING;
+}
+
+bool debug_session_knows_exec(const struct debug_session *s)
+{
+	return s->knows_exec;
 }
 
 bool debug_session_input(struct debug_session *s, const void *bytes, size_t size)

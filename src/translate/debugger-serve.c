@@ -9,9 +9,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "translate/debugger.h"
@@ -96,16 +99,19 @@ static void serve(void *argument)
 	d->memory_fd = (int)host_call(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDWR | O_CLOEXEC);
 	while (serve_once(d))
 		;
+	/* The guest's table holds it open, too. */
+	host_call(SYS_shutdown, d->connection, SHUT_RDWR);
 	host_call(SYS_close, d->connection);
 	host_call(SYS_close, d->memory_fd);
 }
 
 /* The session's memory is allocated here, where malloc() still may be used, and never given back:
  * a thread of the guest may be about to look at it. */
-static struct debugger *make(struct process *process, struct thread *t, struct error *err)
+static struct debugger *make(
+	struct process *process, struct thread *t, enum debug_stop_kind kind, struct error *err)
 {
 	const struct debug_stop stop = {
-		.kind = DEBUG_STOP_SIGNAL, .thread = (uint64_t)t->tid, .signal = SIGTRAP
+		.kind = kind, .thread = (uint64_t)t->tid, .signal = SIGTRAP
 	};
 	struct debugger *d = calloc(1, sizeof(*d));
 
@@ -116,7 +122,7 @@ static struct debugger *make(struct process *process, struct thread *t, struct e
 	d->target.ops = &debugger_ops;
 	d->process = process;
 	d->pid = process->pid;
-	d->has_event = d->is_told = true;
+	d->has_event = true;
 	d->is_partial = true;
 	d->event = stop;
 	d->reporter = t;
@@ -127,10 +133,41 @@ static struct debugger *make(struct process *process, struct thread *t, struct e
 	return d;
 }
 
+/* `t` waits for it, and our thread begins. */
+static int start(
+	struct debugger *d, struct thread *t, uint64_t auxv, uint64_t auxv_size, struct error *err)
+{
+	struct process *process = d->process;
+	int r;
+
+	d->connection = process->connection_fd;
+	d->auxv = auxv;
+	d->auxv_size = auxv_size;
+	t->debug.is_known = true;
+	t->debug.hold = 1;
+	process->debugger = d;
+	signal_install_again(process, ~UINT64_C(0));
+	r = thread_start_own(process, serve, d, &d->tid);
+	return r < 0 ? error_errno(err, r, "cannot make a thread for gdb") : 0;
+}
+
+/* Out of the guest's way, where it does not find it. */
+static int move_up(const struct process *process, int fd)
+{
+	uint64_t limit = descriptor_limit_raise();
+	int high = fcntl(fd, F_DUPFD_CLOEXEC, process->program_fd);
+
+	descriptor_limit_restore(limit);
+	if (high < 0)
+		return fd;
+	close(fd);
+	return high;
+}
+
 int debugger_start(struct process *process, struct thread *t, int listen_fd, uint64_t auxv,
 	uint64_t auxv_size, struct error *err)
 {
-	struct debugger *d = make(process, t, err);
+	struct debugger *d = make(process, t, DEBUG_STOP_SIGNAL, err);
 	int r, connection;
 
 	if (!d)
@@ -140,16 +177,25 @@ int debugger_start(struct process *process, struct thread *t, int listen_fd, uin
 	r = debug_accept(listen_fd, &connection, err);
 	if (r < 0)
 		return r;
-	d->connection = connection;
-	d->auxv = auxv;
-	d->auxv_size = auxv_size;
-	t->debug.is_known = true;
-	t->debug.hold = 1;
-	process->debugger = d;
-	signal_install_again(process, ~UINT64_C(0));
-	r = thread_start_own(process, serve, d, &d->tid);
-	close(connection);
-	if (r < 0)
-		return error_errno(err, r, "cannot make a thread for gdb");
-	return 0;
+	process->connection_fd = move_up(process, connection);
+	d->is_told = true; /* it asks */
+	return start(d, t, auxv, auxv_size, err);
+}
+
+int debugger_continue(struct process *process, struct thread *t, const char *word, uint64_t auxv,
+	uint64_t auxv_size, struct error *err)
+{
+	struct debugger *d = make(process, t, DEBUG_STOP_EXECUTED, err);
+	unsigned saved;
+	int n = 0;
+
+	if (!d)
+		return -ENOMEM;
+	if (sscanf(word, DEBUGGER_WORD_READ "%n", &process->connection_fd, &saved,
+		    &d->passed_signals, &n) != 3 ||
+		word[n])
+		return error_set(err, EINVAL, "cannot go on with the debugger");
+	fcntl(process->connection_fd, F_SETFD, FD_CLOEXEC);
+	debug_session_continue(d->session, saved);
+	return start(d, t, auxv, auxv_size, err);
 }

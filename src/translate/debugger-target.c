@@ -246,6 +246,11 @@ const struct debug_target_ops debugger_ops = {
 	.read_auxv = read_auxv,
 	.read_siginfo = read_siginfo,
 	.executable = executable,
+	.open_file = debugger_open_file,
+	.close_file = debugger_close_file,
+	.read_file = debugger_read_file,
+	.stat_file = debugger_stat_file,
+	.read_link = debugger_read_link,
 	.detach = detach,
 	.kill = kill_process,
 };

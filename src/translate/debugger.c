@@ -7,8 +7,11 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+
+#define EXEC_WAIT_NS 1000000
 
 #define BIT(signal) (UINT64_C(1) << ((signal)-1))
 
@@ -408,16 +411,79 @@ void debugger_thread_end(struct thread *t, int status)
 		host_call(SYS_exit_group, status);
 }
 
+/* Until what another thread has reported is over: nothing else is told from then on. */
+static void claim_silence(struct debugger *d, struct thread *t)
+{
+	const struct timespec wait = { .tv_nsec = EXEC_WAIT_NS };
+
+	for (;;) {
+		bool is_free;
+
+		lock_take(&d->lock);
+		is_free = !d->has_event;
+		if (is_free) {
+			d->has_event = d->is_told = true;
+			d->executing = t;
+		}
+		lock_release(&d->lock);
+		if (is_free)
+			return;
+		if (load(&t->debug.hold))
+			park(d, t);
+		else
+			host_call(SYS_nanosleep, &wait, NULL);
+	}
+}
+
+size_t debugger_describe(struct thread *t, char word[DEBUGGER_WORD_MAX])
+{
+	struct process *process = t->process;
+	struct debugger *d = process->debugger;
+
+	if (process->connection_fd < 0)
+		return 0;
+	if (!d || !debug_session_knows_exec(d->session)) {
+		host_call(SYS_close, process->connection_fd);
+		process->connection_fd = -1;
+		return 0;
+	}
+	claim_silence(d, t);
+	return (size_t)snprintf(word, DEBUGGER_WORD_MAX, DEBUGGER_WORD_WRITE,
+		process->connection_fd, debug_session_save(d->session), d->passed_signals);
+}
+
+void debugger_after_failed_exec(struct thread *t)
+{
+	struct debugger *d = t->process->debugger;
+
+	if (!d || d->executing != t)
+		return;
+	lock_take(&d->lock);
+	d->executing = NULL;
+	d->has_event = false;
+	/* Those that wanted to report do it now. */
+	lock_take(&t->process->threads_lock);
+	for (struct thread *other = t->process->threads; other && !d->is_partial;
+		other = other->next_thread)
+		debugger_release(other);
+	lock_release(&t->process->threads_lock);
+	lock_release(&d->lock);
+}
+
 void debugger_before_fork(struct process *process)
 {
 	if (process->debugger)
 		lock_take(&process->debugger->lock);
 }
 
-void debugger_after_fork(struct process *process)
+void debugger_after_fork(struct process *process, bool is_child)
 {
 	if (process->debugger)
 		lock_release(&process->debugger->lock);
+	if (is_child && process->connection_fd >= 0) {
+		host_call(SYS_close, process->connection_fd);
+		process->connection_fd = -1;
+	}
 }
 
 /* --- for our thread -------------------------------------------------------------------------- */

@@ -13,6 +13,10 @@
  * stopped, and is held when the call returns: its registers are those at the call, and calls are
  * not interrupted by a debugger that only looks.
  *
+ * An execve(2) of the process that is debugged is followed: the connection is a descriptor of the
+ * guest's table, too, which is hidden from it (process.connection_fd), and a word for the new
+ *program says what had been agreed upon. Its first thread stops before its first instruction.
+ *
  * Only the guest's first process is debugged. Children run on, and over breakpoints that they have
  * inherited (fork(2)) or share (vfork(2)).
  *
@@ -21,11 +25,14 @@
  */
 #pragma once
 
+#include <inttypes.h>
+
 #include "debug/debug.h"
 #include "translate/internal.h"
 
 #define DEBUGGER_BREAKPOINTS_MAX 4096
 #define DEBUGGER_WATCHPOINTS_MAX 16
+#define DEBUGGER_FILES_MAX	 64
 #define DEBUGGER_WATCHED_MAX	 64 /* bytes of one */
 
 /* si_code of a SIGBUS of ours, by which a thread leaves a system call. */
@@ -53,6 +60,7 @@ struct debugger {
 	int connection, memory_fd; /* descriptors of our thread alone; memory is /proc/self/mem */
 	uint64_t auxv, auxv_size;
 	uint64_t passed_signals;
+	uint64_t files; /* descriptors of our thread that the debugger has opened */
 	uint32_t changes; /* a futex: counts what stop_all() waits for */
 	bool is_stopping; /* somebody waits for `changes` */
 	bool is_partial; /* only some threads were resumed: new ones are held */
@@ -62,6 +70,7 @@ struct debugger {
 	bool is_told;
 	struct debug_stop event;
 	struct thread *reporter; /* NULL: the debugger itself */
+	struct thread *executing; /* is about to: nothing else is told; NULL */
 	struct thread *last; /* the last one, which ends and is in no list any more */
 	size_t nr_breakpoints;
 	size_t nr_watchpoints;
@@ -74,6 +83,19 @@ struct debugger {
 /* Wait for a debugger on listen_fd, which is closed; `t`, the first thread, is stopped before its
  * first instruction. auxv lies in the guest's memory. */
 int debugger_start(struct process *process, struct thread *t, int listen_fd, uint64_t auxv,
+	uint64_t auxv_size, struct error *err);
+
+/*
+ * The same for a program that one under a debugger has executed: `word` is what
+ * debugger_describe() has made, "" when there is none to be followed. Between it and the execve(2)
+ * nothing is told to the debugger any more; if that fails, debugger_after_failed_exec().
+ */
+#define DEBUGGER_WORD_MAX   64
+#define DEBUGGER_WORD_WRITE "%d,%x,%" PRIx64
+#define DEBUGGER_WORD_READ  "%d,%x,%" SCNx64
+size_t debugger_describe(struct thread *t, char word[DEBUGGER_WORD_MAX]);
+void debugger_after_failed_exec(struct thread *t);
+int debugger_continue(struct process *process, struct thread *t, const char *word, uint64_t auxv,
 	uint64_t auxv_size, struct error *err);
 
 /* riscv_run() under a debugger: what the debugger needs not know. */
@@ -91,7 +113,7 @@ void debugger_thread_end(struct thread *t, int status);
 
 /* Around a fork(2), in both processes. */
 void debugger_before_fork(struct process *process);
-void debugger_after_fork(struct process *process);
+void debugger_after_fork(struct process *process, bool is_child);
 
 /* Is this signal to be seen by the debugger though the guest leaves it to its default? */
 bool debugger_wants(const struct process *process, int signal);
@@ -122,6 +144,13 @@ int debugger_write_register(
 	struct debug_target *target, uint64_t thread, unsigned number, const uint8_t *value);
 int64_t debugger_read_memory(
 	struct debug_target *target, uint64_t address, void *buffer, size_t size);
+int debugger_open_file(struct debug_target *target, const char *path);
+int debugger_close_file(struct debug_target *target, int fd);
+int64_t debugger_read_file(
+	struct debug_target *target, int fd, uint64_t offset, void *buffer, size_t size);
+int debugger_stat_file(struct debug_target *target, int fd, struct debug_file_status *ret);
+int64_t debugger_read_link(
+	struct debug_target *target, const char *path, char *buffer, size_t size);
 int debugger_write_memory(
 	struct debug_target *target, uint64_t address, const void *bytes, size_t size);
 int debugger_insert_breakpoint(struct debug_target *target, enum debug_breakpoint_type type,

@@ -22,7 +22,7 @@ uint32_t descriptor_own_from(const struct process *process, uint32_t from)
 {
 	/* One that is not there is -1. */
 	const uint32_t own[] = { (uint32_t)process->program_fd, (uint32_t)process->code_fd,
-		(uint32_t)process->list_fd };
+		(uint32_t)process->list_fd, (uint32_t)process->connection_fd };
 	uint32_t first = OWN_NONE;
 
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)

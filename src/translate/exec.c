@@ -19,12 +19,13 @@
 #include <sys/syscall.h>
 
 #include "base/translator.h"
+#include "translate/debugger.h"
 #include "translate/exec.h"
 #include "translate/ptrace.h"
 #include "translate/saved-code.h"
 #include "translate/signal.h"
 
-#define WORDS_MAX (4 * PATH_MAX + 128 + TRACEE_WORD_MAX)
+#define WORDS_MAX (4 * PATH_MAX + 128 + TRACEE_WORD_MAX + DEBUGGER_WORD_MAX)
 
 static bool is_error(int64_t r)
 {
@@ -241,11 +242,10 @@ static void append_number(char *buffer, size_t *length, const char *word, int nu
 	append(buffer, length, "\n");
 }
 
-static void describe(
-	const struct thread *t, const struct exec_target *target, int filter_fd, char *words)
+static void describe(struct thread *t, const struct exec_target *target, int filter_fd, char *words)
 {
 	const struct process *process = t->process;
-	char tracee[TRACEE_WORD_MAX];
+	char tracee[TRACEE_WORD_MAX], debugger[DEBUGGER_WORD_MAX];
 	size_t length = 0;
 
 	append(words, &length, TRANSLATOR_VARIABLE "=");
@@ -261,6 +261,11 @@ static void describe(
 	if (process->list_fd >= 0)
 		append_number(words, &length, TRANSLATOR_WORD_LIST, process->list_fd);
 	append_number(words, &length, "open=", target->fd);
+	if (debugger_describe(t, debugger)) {
+		append(words, &length, "gdb=");
+		append(words, &length, debugger);
+		append(words, &length, "\n");
+	}
 	if (tracee_describe(t, tracee)) {
 		append(words, &length, "tracee=");
 		append(words, &length, tracee);
@@ -331,6 +336,7 @@ static int64_t execute(struct thread *t, struct exec_target *target, uint64_t *e
 	descriptor_limit_restore(target->descriptor_limit);
 	r = host_call(SYS_execveat, process->program_fd, "", argv, envp, AT_EMPTY_PATH);
 	signal_after_failed_exec(t);
+	debugger_after_failed_exec(t);
 	set_own_close_on_exec(process, true);
 	if (filter_fd >= 0)
 		host_call(SYS_close, filter_fd);

@@ -55,6 +55,7 @@ struct process {
 	/* Ours: the guest can neither see nor close them; -1: not there. This program, for execve;
 	 * the folder and the list of saved-code.h. */
 	int program_fd, code_fd, list_fd;
+	int connection_fd; /* a debugger's: likewise */
 	bool is_contained; /* no native programs, no prefix */
 	bool is_traced; /* calls are printed */
 	const char *prefix; /* of -L; NULL */

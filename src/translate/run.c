@@ -239,6 +239,7 @@ static int keep_descriptors(struct process *process, const struct translate_opti
 	process->program_fd = keep_high(fd, descriptor_limit);
 	process->code_fd = keep_high(o->code_fd, descriptor_limit);
 	process->list_fd = keep_high(o->list_fd, descriptor_limit);
+	process->connection_fd = -1;
 	return 0;
 }
 
@@ -379,6 +380,9 @@ int translate_run(const struct translate_options *options, struct error *err)
 		return error_errno(err, r, "cannot go on as a traced program");
 	if (options->debug_fd >= 0)
 		r = debugger_start(process, t, options->debug_fd, stack.auxv, stack.auxv_size, err);
+	else if (options->debugger)
+		r = debugger_continue(
+			process, t, options->debugger, stack.auxv, stack.auxv_size, err);
 	if (r < 0)
 		return r;
 	tracee_executed(t);
@@ -449,6 +453,8 @@ static int parse_word(const char *word, struct translate_options *o)
 		return parse_descriptor(rest, &o->open_fd);
 	else if ((rest = str_after_prefix(word, "name=")))
 		o->name = rest;
+	else if ((rest = str_after_prefix(word, "gdb=")))
+		o->debugger = rest;
 	else if ((rest = str_after_prefix(word, "tracee=")))
 		o->tracee = rest;
 	else if ((rest = str_after_prefix(word, "code=")))

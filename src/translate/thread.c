@@ -243,6 +243,7 @@ static struct thread *copy(const struct thread *parent, const struct clone_reque
 		t->process = (struct process *)(void *)(t + 1);
 		*t->process = *parent->process;
 		t->process->actions_lock = 0;
+		t->process->connection_fd = -1; /* closed with the others, on exec */
 		t->is_vforked = (flags & CLONE_VFORK) != 0;
 	}
 	tracee_child(&t->tracee, &parent->tracee, flags, exit_signal(request));
@@ -349,7 +350,7 @@ static int64_t clone_copying(struct thread *t, const struct clone_request *reque
 	seccomp_after_fork(t, r == 0);
 	lock_release(&process->actions_lock);
 	lock_release(&process->memory->lock);
-	debugger_after_fork(process);
+	debugger_after_fork(process, r == 0);
 	if (r == 0) {
 		process->pid = (int)host_call(SYS_getpid);
 		t->tid = (int)host_call(SYS_gettid);

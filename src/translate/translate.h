@@ -14,6 +14,7 @@
  *	open=N		the guest's program is open as descriptor N, and is what was looked at
  *	code=DIR	where translated code is kept (saved-code.h)
  *	name=PATH	AT_EXECFN: the script that has led to the program
+ *	gdb=...		the debugger of -g goes on with this program (debugger.h)
  *	tracee=...	how another translated program traces this one (ptrace.h)
  *
  * The variable is removed before the guest sees its environment. One of the guest's own that has
@@ -32,6 +33,7 @@ struct translate_options {
 	char *const *envp; /* likewise */
 	const char *code_dir; /* where translated code is kept, an absolute path; NULL: nowhere */
 	const char *prefix; /* of -L: where loaders and libraries are looked for first; NULL */
+	const char *debugger; /* of the program before: debugger.h; NULL */
 	const char *tracee; /* of another translated program: ptrace.h; NULL */
 	int program_fd; /* this program; -1: /proc/self/exe is opened */
 	int filter_fd, open_fd; /* -1: none */

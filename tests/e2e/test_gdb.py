@@ -427,22 +427,80 @@ def test_shared_libraries(strata_binary, folder):
         d.close()
 
 
-def test_the_connection_ends_when_it_executes_another(debug, folder):
-    source = folder / "execute.c"
-    source.write_text("""#include <unistd.h>
+EXECUTES = """#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+static volatile int count;
+static void *spin(void *argument)
+{
+	for (;;)
+		count++;
+	return argument;
+}
+static void again(char **argv)
+{
+	execl("/nowhere", "/nowhere", (char *)0);
+	execl(argv[0], argv[0], argv[2], argv[1], (char *)0);
+	_exit(1);
+}
 int main(int argc, char **argv)
 {
-	if (argc > 1)
+	pthread_t thread;
+	if (argc == 2)
 		return 4;
-	execl(argv[0], argv[0], "again", (char *)0);
-	return 1;
+	pthread_create(&thread, NULL, spin, NULL);
+	if (argc > 3)
+		execl("/bin/true", "/bin/true", (char *)0);
+	again((char *[]){ argv[0], NULL, argv[1] });
 }
-""")
-    target = folder / "execute"
+"""
+
+
+@pytest.fixture(scope="module")
+def executes(folder):
+    source, target = folder / "execute.c", folder / "execute"
+    source.write_text(EXECUTES)
     subprocess.run([COMPILER, *FLAGS, "-o", target, source], check=True)
-    d = debug(target)
-    assert "Remote connection closed" in d.gdb("break main", "continue", "continue")
+    return target
+
+
+def test_goes_on_with_what_it_executes(debug, executes):
+    """Another program of its kind: the connection stays, breakpoints are set in it."""
+    d = debug(executes, "1", "2")
+    out = d.gdb("handle SIGUSR1 nostop noprint pass", "catch exec", "break main", "continue",
+                "print argc", "continue", "print $_exitcode", "continue", "print argc", "backtrace",
+                "info threads", "continue")
+    assert "$1 = 3" in out and re.search(r"Catchpoint 1 \(exec'd .*/execute\)", out), out
+    assert "$3 = 2" in out and "Breakpoint 2, main (argc=2" in out
+    assert "exited with code 04" in out
     assert d.end() == ("", 4)
+
+
+def test_the_connection_ends_with_a_program_of_another_kind(debug, executes):
+    d = debug(executes, "1", "2", "3")
+    assert "Remote connection closed" in d.gdb("break main", "continue", "continue")
+    assert d.end() == ("", 0)
+
+
+def test_gdb_fetches_the_program_and_its_libraries(strata_binary, folder, debug):
+    """From the target, where it knows of no file itself."""
+    target = folder / "dynamic"
+    subprocess.run([COMPILER, *[f for f in FLAGS if f != "-static"], "-o", target,
+                    SOURCES / "program.c"], check=True)
+    d = debug("-L", "/usr/riscv64-linux-gnu", target)
+    argv = d.gdb_argv(["break factorial", "continue", "backtrace 1", "info sharedlibrary",
+                       "print origin", "remote get /lib/libc.so.6 libc-of-it",
+                       "remote get /nowhere nothing", "delete", "continue"])
+    done = subprocess.run([a for a in argv if a != str(target) and a != "-L"], text=True,
+                          timeout=TIMEOUT_S, cwd=folder, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    out = done.stdout
+    assert "Breakpoint 1, factorial (n=5)" in out and "$1 = {x = 3, y = 4}" in out, out
+    assert re.search(r"0x[0-9a-f]+ +0x[0-9a-f]+ +Yes.*target:/lib/libc.so.6", out), out
+    assert "No such file or directory" in out and "exited with code 07" in out
+    assert (folder / "libc-of-it").read_bytes() == Path(
+        "/usr/riscv64-linux-gnu/lib/libc.so.6").read_bytes()
 
 
 def test_position_independent_program(debug, folder):

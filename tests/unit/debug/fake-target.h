@@ -222,6 +222,43 @@ static const char *fake_executable(struct debug_target *target)
 	return "/bin/fake";
 }
 
+#define FAKE_FILE_FD 5
+#define FAKE_FILE    "}#$*}]" /* every byte that means something in a packet */
+
+static int fake_open_file(struct debug_target *target, const char *path)
+{
+	return strcmp(path, "/file") == 0 ? FAKE_FILE_FD : strlen(path) > 100 ? -ELOOP : -ENOENT;
+}
+
+static int fake_close_file(struct debug_target *target, int fd)
+{
+	return fd == FAKE_FILE_FD ? 0 : -EBADF;
+}
+
+static int64_t fake_read_file(
+	struct debug_target *target, int fd, uint64_t offset, void *buffer, size_t size)
+{
+	if (fd != FAKE_FILE_FD)
+		return -EBADF;
+	return fake_read_part(FAKE_FILE, sizeof(FAKE_FILE) - 1, offset, buffer, size);
+}
+
+static int fake_stat_file(struct debug_target *target, int fd, struct debug_file_status *ret)
+{
+	if (fd != FAKE_FILE_FD)
+		return -EBADF;
+	*ret = (struct debug_file_status){
+		.size = sizeof(FAKE_FILE) - 1, .inode = 3, .mode = 0100644
+	};
+	return 0;
+}
+
+static int64_t fake_read_link(
+	struct debug_target *target, const char *path, char *buffer, size_t size)
+{
+	return strcmp(path, "/link") == 0 ? fake_read_part("/file", 5, 0, buffer, size) : -EINVAL;
+}
+
 static void fake_detach(struct debug_target *target)
 {
 	fake_of(target)->was_detached = true;
@@ -250,6 +287,11 @@ static const struct debug_target_ops fake_ops = {
 	.read_auxv = fake_read_auxv,
 	.read_siginfo = fake_read_siginfo,
 	.executable = fake_executable,
+	.open_file = fake_open_file,
+	.close_file = fake_close_file,
+	.read_file = fake_read_file,
+	.stat_file = fake_stat_file,
+	.read_link = fake_read_link,
 	.detach = fake_detach,
 	.kill = fake_kill,
 };

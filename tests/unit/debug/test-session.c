@@ -330,6 +330,68 @@ static void test_reasons(void **state)
 	assert_memory_equal(last_reply(), "T05thread:10;watch:1234;01:", 27);
 }
 
+static void test_another_program(void **state)
+{
+	const struct debug_stop executed = {
+		.kind = DEBUG_STOP_EXECUTED, .thread = 0x10, .signal = SIGTRAP
+	};
+	unsigned saved;
+
+	stop(DEBUG_STOP_EXECUTED, 0x10, SIGTRAP, 0);
+	assert_memory_equal(last_reply(), "T05thread:10;01:", 16); /* it has not said it knows */
+	assert_false(debug_session_knows_exec(session));
+	send_packet("qSupported:swbreak+;exec-events+");
+	assert_non_null(strstr(last_reply(), ";exec-events+"));
+	expect("QStartNoAckMode", "OK");
+	saved = debug_session_save(session);
+	open_session(false);
+	debug_session_continue(session, saved);
+	assert_true(debug_session_knows_exec(session));
+	fake.is_running = true;
+	send_packet("qC"); /* it runs: there is no answer */
+	assert_int_equal(fake.sent_size, 0);
+	fake.is_running = false;
+	debug_session_stopped(session, &executed);
+	assert_memory_equal(
+		last_reply(), "T05thread:10;exec:2f62696e2f66616b65;01:", 40); /* /bin/fake */
+	send_packet("qC");
+	assert_memory_equal(fake.sent, "$QC10#", 6); /* and no acknowledgement */
+}
+
+/* Paths are in hexadecimal digits: /file, /link, /no. */
+static void test_files(void **state)
+{
+	char packet[PACKET_MAX];
+
+	expect("vFile:open:2f66696c65,0,0", "F5");
+	expect("vFile:open:2f6e6f,0,0", "F-1,2");
+	expect("vFile:open:2f66696c65,1,0", "F-1,1e"); /* to write to: EROFS */
+	expect("vFile:open:2f66696c6,0,0", "F-1,16");
+	expect("vFile:open:2f66006c65,0,0", "F-1,16");
+	expect("vFile:open:2f66696c65", "F-1,16");
+	expect("vFile:open:,0,0", "F-1,16");
+	expect("vFile:pread:5,100,0", "F6;}]}\x03}\x04}\n}]]");
+	expect("vFile:pread:5,1,2", "F1;}\x04");
+	expect("vFile:pread:5,ffffffffffffffff,6", "F0;");
+	expect("vFile:pread:5,1,ffffffffffffffff", "F-1,16");
+	expect("vFile:pread:6,1,0", "F-1,9");
+	expect("vFile:pread:ffffffff,1,0", "F-1,16");
+	send_packet("vFile:fstat:5");
+	assert_memory_equal(fake.sent, "+$F40;", 6);
+	expect("vFile:fstat:7", "F-1,9");
+	expect("vFile:readlink:2f6c696e6b", "F5;/file");
+	expect("vFile:readlink:2f66696c65", "F-1,16");
+	expect("vFile:close:5", "F0");
+	expect("vFile:close:6", "F-1,9");
+	expect("vFile:unlink:2f66696c65", "");
+	/* A path that is too long, and an error that gdb has no number for. */
+	snprintf(packet, sizeof(packet), "vFile:open:%08192d,0,0", 0);
+	expect(packet, "F-1,5b");
+	snprintf(packet, sizeof(packet), "vFile:open:%0500d,0,0", 0);
+	memset(packet + strlen("vFile:open:"), '4', 500);
+	expect(packet, "F-1,270f");
+}
+
 static void test_interrupt(void **state)
 {
 	debug_session_input(session, "\x03", 1);
@@ -484,6 +546,8 @@ int main(void)
 		TEST(test_stopping_the_stopped),
 		TEST(test_old_commands),
 		TEST(test_reasons),
+		TEST(test_another_program),
+		TEST(test_files),
 		TEST(test_interrupt),
 		TEST(test_ends),
 		TEST(test_lost_connections),
