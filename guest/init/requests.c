@@ -290,12 +290,24 @@ static long open_target(int root, const char *path, bool is_file)
 	return fd < 0 ? fd : open_in(root, path, O_PATH, 0);
 }
 
+/* Where only we are: for every process that is started after it, not for one. */
+static long mount_beside(const char *type, const char *source, const char *target,
+	unsigned long flags, const char *options)
+{
+	sys(SYS_mkdirat, AT_FDCWD, target, 0700);
+	return sys(SYS_mount, source, target, type, flags, options);
+}
+
 static long do_mount(int root, const struct agent_mount *mount, const char *strings)
 {
 	const char *type = strings, *source = type + strlen(type) + 1;
 	const char *target = source + strlen(source) + 1, *options = target + strlen(target) + 1;
-	long fd = open_target(root, target, mount->is_file), r;
+	long fd, r;
 	char place[40];
+
+	if (mount->is_beside)
+		return mount_beside(type, source, target, mount->flags, *options ? options : NULL);
+	fd = open_target(root, target, mount->is_file);
 
 	if (fd < 0)
 		return fd;

@@ -26,22 +26,26 @@
 /* --- what cannot be expressed
  * --------------------------------------------------------------------- */
 
-/* Binds of the host's files need a server of them. */
+bool vm_mount_is_share(const struct container_mount *mount)
+{
+	bool bind = mount->type && streq(mount->type, "bind");
+
+	strv_for_each (word, mount->options)
+		bind = bind || streq(*word, "bind") || streq(*word, "rbind");
+	return bind && !streq(mount->destination, "/etc/hosts") &&
+		!streq(mount->destination, "/etc/hostname") &&
+		!streq(mount->destination, "/etc/resolv.conf");
+}
+
 static int check_mounts(const struct container_config *config, struct error *err)
 {
-	for (size_t i = 0; i < config->nr_mounts; i++) {
-		const struct container_mount *mount = &config->mounts[i];
-		bool bind = mount->type && streq(mount->type, "bind");
-		const char *name = mount->destination;
+	unsigned count = 0;
 
-		strv_for_each (word, mount->options)
-			bind = bind || streq(*word, "bind") || streq(*word, "rbind");
-		if (bind && !streq(name, "/etc/hosts") && !streq(name, "/etc/hostname") &&
-			!streq(name, "/etc/resolv.conf"))
-			return error_set(err, ENOTSUP,
-				"isolation vm cannot show files of the host yet: the mount on %s",
-				name);
-	}
+	for (size_t i = 0; i < config->nr_mounts; i++)
+		count += vm_mount_is_share(&config->mounts[i]);
+	if (count > VM_SHARES_MAX)
+		return error_set(err, E2BIG, "a machine shows at most %d folders of the host",
+			VM_SHARES_MAX);
 	return 0;
 }
 
@@ -242,6 +246,26 @@ static int push_disk(char ***argv, const char *path)
 	return text.failed ? -ENOMEM : strv_push(argv, text.data);
 }
 
+/* Named by their place among the mounts. */
+static int push_shares(char ***argv, const struct container_config *config)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < config->nr_mounts && r == 0; i++) {
+		const struct container_mount *mount = &config->mounts[i];
+		bool read_only = false;
+
+		if (!vm_mount_is_share(mount))
+			continue;
+		strv_for_each (word, mount->options)
+			read_only = read_only || streq(*word, "ro");
+		r = strv_push(argv, "--share");
+		if (r == 0)
+			r = strv_pushf(argv, "%zu=%s%s", i, mount->source, read_only ? ":ro" : "");
+	}
+	return r;
+}
+
 static int make_arguments(const struct container_config *config, const struct kernel *kernel,
 	int folder_fd, char ***ret)
 {
@@ -261,6 +285,8 @@ static int make_arguments(const struct container_config *config, const struct ke
 		if (r == 0)
 			r = strv_pushf(ret, "layer%zu=%s", ++number, *layer);
 	}
+	if (r == 0)
+		r = push_shares(ret, config);
 	if (r == 0)
 		r = strv_push(ret, "--disk");
 	if (r == 0)

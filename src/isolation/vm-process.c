@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/io.h"
@@ -171,6 +172,15 @@ static void apply_word(const char *word, struct agent_mount *mount, struct str *
 	str_appendf(options, "%s%s", options->len ? "," : "", word);
 }
 
+static int send_mount(struct vm_link *link, const struct agent_mount *wanted,
+	const char *const strings[4], struct str *s, struct error *err)
+{
+	str_append_n(s, wanted, sizeof(*wanted));
+	for (int i = 0; i < 4; i++)
+		add_string(s, strings[i]);
+	return request(link, AGENT_MOUNT, s, err);
+}
+
 static int tell_mount(
 	struct vm_link *link, const struct container_mount *mount, struct str *s, struct error *err)
 {
@@ -179,20 +189,50 @@ static int tell_mount(
 
 	strv_for_each (word, mount->options)
 		apply_word(*word, &wanted, &options);
-	str_append_n(s, &wanted, sizeof(wanted));
-	add_string(s, mount->type);
-	add_string(s, mount->source ? mount->source : mount->type);
-	add_string(s, mount->destination);
-	add_string(s, options.data);
 	if (options.failed)
 		return error_oom(err);
-	return request(link, AGENT_MOUNT, s, err);
+	return send_mount(link, &wanted,
+		(const char *const[]){ mount->type, mount->source ? mount->source : mount->type,
+			mount->destination, options.data },
+		s, err);
+}
+
+/* The machine's shares are folders and files of one filesystem, named by their numbers. */
+static int tell_share(struct vm_link *link, const struct container_mount *mount, size_t number,
+	struct str *s, struct error *err)
+{
+	_cleanup_str_ struct str ignored = { 0 };
+	struct agent_mount wanted = { .flags = MS_BIND | MS_REC };
+	char source[40];
+	struct stat st;
+
+	if (stat(mount->source, &st) < 0)
+		return error_errno(err, errno, "cannot find %s", mount->source);
+	wanted.is_file = !S_ISDIR(st.st_mode);
+	strv_for_each (word, mount->options)
+		apply_word(*word, &wanted, &ignored);
+	snprintf(source, sizeof(source), VM_SHARES "/%zu", number);
+	return send_mount(
+		link, &wanted, (const char *const[]){ "", source, mount->destination, "" }, s, err);
+}
+
+static int tell_shares_root(struct vm_link *link, const struct container_config *config,
+	struct str *s, struct error *err)
+{
+	const struct agent_mount wanted = { .is_beside = 1 };
+
+	for (size_t i = 0; i < config->nr_mounts; i++)
+		if (vm_mount_is_share(&config->mounts[i]))
+			return send_mount(link, &wanted,
+				(const char *const[]){ "virtiofs", VM_SHARES_TAG, VM_SHARES, "" },
+				s, err);
+	return 0;
 }
 
 static int tell_mounts(struct vm_link *link, const struct container_config *config, struct str *s,
 	struct error *err)
 {
-	int r = 0;
+	int r = tell_shares_root(link, config, s, err);
 
 	for (size_t i = 0; i < config->nr_mounts && r == 0; i++) {
 		const struct container_mount *mount = &config->mounts[i];
@@ -201,6 +241,8 @@ static int tell_mounts(struct vm_link *link, const struct container_config *conf
 			continue;
 		if (is_provided(mount->destination) && mount->source)
 			r = write_provided(link, mount, s, err);
+		else if (vm_mount_is_share(mount))
+			r = tell_share(link, mount, i, s, err);
 		else
 			r = tell_mount(link, mount, s, err);
 	}

@@ -20,11 +20,14 @@
 
 #define VM_SOCKET	   "vsock"
 #define VM_CONSOLE	   "console"
+#define VM_SHARES_TAG	   "strata" /* machine/machine.h */
+#define VM_SHARES	   "/shares" /* where the guest has them, beside its root filesystem */
 #define VM_BOOT_TIMEOUT_MS 600000 /* an emulated machine on a busy host is slow */
 #define VM_TALK_TIMEOUT_MS 120000
 #define VM_MEMORY_DEFAULT  (INT64_C(1) << 30)
 #define VM_MEMORY_MIN	   (INT64_C(64) << 20)
 #define VM_CPUS_MAX	   16
+#define VM_SHARES_MAX	   32 /* share/share.h */
 #define VM_ARCHITECTURE	   "riscv64" /* that there are machines for */
 
 /* --- vm-link.c: a connection with the guest's agent --------------------------------------------
@@ -67,6 +70,8 @@ int vm_link_result(const struct agent_frame *frame, struct error *err);
 
 /* Can a machine do what the configuration asks for? */
 int vm_check(const struct container_config *config, struct error *err);
+/* Is it a folder or file of the host, and not one of those that we provide? */
+bool vm_mount_is_share(const struct container_mount *mount);
 /* What it takes on disk: the kernel with its first filesystem, and the instance's own disk. */
 int vm_prepare(const struct container_config *config, struct kernel *ret_kernel, struct error *err);
 /* Start it as a child that dies with us; folder_fd is machine.folder. */

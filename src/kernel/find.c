@@ -117,6 +117,7 @@ int kernel_find(const char *root, const char *name, const char *architecture, st
 	struct error *err)
 {
 	_cleanup_free_ char *standard = kernel_default_name(architecture);
+	_cleanup_free_ char *folder = strf("%s/" KERNEL_FOLDER, root);
 	_cleanup_image_ struct image image = { 0 };
 	_cleanup_kernel_ struct kernel kernel = { 0 };
 	struct image_platform platform = { .os = "linux" };
@@ -124,8 +125,11 @@ int kernel_find(const char *root, const char *name, const char *architecture, st
 	struct error why = { 0 };
 	int r;
 
-	if (!standard)
+	if (!standard || !folder)
 		return error_oom(err);
+	/* Looking makes nothing. */
+	if (access(folder, F_OK) < 0 && errno == ENOENT)
+		return explain_missing(-ENOENT, name, architecture, err);
 	snprintf(platform.architecture, sizeof(platform.architecture), "%s", architecture);
 	r = kernel_store_open(root, &store, err);
 	if (r < 0)

@@ -155,10 +155,12 @@ struct agent_file {
 	uint32_t mode, flags;
 };
 
-/* Followed by type, source, target and the filesystem's own options, each ending with NUL. */
+/* Followed by type, source, target and the filesystem's own options, each ending with NUL. The
+ * target is in the root filesystem, or beside it, where later mounts may have their sources. */
 struct agent_mount {
 	uint64_t flags; /* MS_* of mount(2) */
-	uint32_t is_file, zero; /* the source is a file, to be put on one */
+	uint32_t is_file; /* the source is a file, to be put on one */
+	uint32_t is_beside;
 };
 
 /* 0: as it is; UINT64_MAX: none. */

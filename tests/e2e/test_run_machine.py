@@ -108,6 +108,29 @@ def test_what_was_written_is_there_after_a_restart(strata, started):
     assert strata.ok("exec", started, "sh", "-c", "cat /link; stat -c %u:%g /kept") == "kept\n5:6"
 
 
+def test_folders_files_and_volumes_of_the_host(strata, machine_image, open_tmp):
+    (open_tmp / "in").mkdir()
+    (open_tmp / "in/file").write_text("of the host\n")
+    done = run(strata, machine_image, "-v", f"{open_tmp}/in:/data", "-v",
+               f"{open_tmp}/in/file:/etc/one:ro", "-v", "named:/kept", "--tmpfs", "/mem:size=1m",
+               ["sh", "-c", "cat /data/file /etc/one; echo of the guest > /data/new; chown 7:8 /data/new; "
+                "echo > /etc/one; echo kept > /kept/file; grep -c /mem /proc/mounts"])
+    assert done.stdout == "of the host\nof the host\n1\n" and "Read-only" in done.stderr
+    new = open_tmp / "in/new"
+    assert new.read_text() == "of the guest\n"
+    assert (new.stat().st_uid, new.stat().st_gid) == (7, 8)
+    assert run(strata, machine_image, "-v", "named:/there", ["cat", "/there/file"]).stdout == "kept\n"
+
+
+def test_network_is_none_or_the_hosts(strata, machine_image):
+    show = ["sh", "-c", "ls /sys/class/net; ip route | head -1; cat /etc/resolv.conf"]
+    assert run(strata, machine_image, show).stdout.split() == ["lo"]
+    done = run(strata, machine_image, "--network", "host", "--dns", "1.2.3.4", show)
+    assert done.stdout == "eth0\nlo\ndefault via 10.0.2.2 dev eth0 \nnameserver 1.2.3.4\n"
+    done = run(strata, machine_image, "--network", "host", ["cat", "/etc/resolv.conf"])
+    assert done.stdout == "nameserver 10.0.2.3\n"
+
+
 def test_terminal(strata, machine_image):
     t = strata.terminal("run", "-it", "--rm", "--isolation", "vm", machine_image, "sh", rows=30,
                         columns=90)

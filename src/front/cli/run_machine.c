@@ -28,7 +28,6 @@ static int refuse(const struct run_options *o, struct error *err)
 		bool given;
 		const char *option, *why;
 	} rows[] = {
-		{ o->volumes || o->mounts, "volume and --mount", "shows no files of the host yet" },
 		{ o->devices || o->device_rules, "device", "has devices of its own" },
 		{ o->read_bps || o->write_bps || o->read_iops || o->write_iops, "device-*",
 			"has disks of its own" },
@@ -96,6 +95,9 @@ int run_build_machine(const struct run_request *request, struct run_plan *plan, 
 	plan->config.rootfs.path = strdup("rootfs");
 	if ((o->kernel && !plan->spec.kernel) || !plan->config.rootfs.path)
 		return error_oom(err);
+	/* What the image has in their place is in no folder of the host. */
+	for (size_t i = 0; i < plan->nr_volumes; i++)
+		plan->volumes[i].copy = false;
 	if (o->privileged)
 		grant_all(&plan->config.process);
 	return 0;

@@ -9,6 +9,9 @@
 /* What an image runs on that is not told otherwise. */
 #define RUN_MACHINE_PLATFORM "linux/riscv64"
 
+/* Of the host's sockets as its network (net/net.h): asks whom the host asks. */
+#define RUN_MACHINE_NAME_SERVER "10.0.2.3"
+
 bool run_is_machine(const struct run_options *options);
 /* Options that exclude each other there, or are only for it. */
 int run_check_machine(const struct run_options *options, struct error *err);

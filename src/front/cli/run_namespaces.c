@@ -182,7 +182,7 @@ static int build_names(const struct run_request *request, struct run_plan *plan,
 	if (o->hostname && !host_name_is_valid(o->hostname))
 		return error_set(err, EINVAL, "invalid host name: \"%s\"", o->hostname);
 	/* One network stack, one name in it, as Docker has it. */
-	if (!name && own && o->network && streq(o->network, "host")) {
+	if (!name && own && o->network && streq(o->network, "host") && !run_is_machine(o)) {
 		if (gethostname(host, sizeof(host)) < 0)
 			return error_errno(err, errno, "cannot read the host name");
 		name = host;
@@ -264,7 +264,8 @@ static int build_sysctls(
 		plan->config.nr_sysctls++;
 		if (!entry->key || !entry->value)
 			return error_oom(err);
-		r = check_sysctl(plan, entry->key, err);
+		/* A machine's kernel is nobody else's. */
+		r = run_is_machine(request->options) ? 0 : check_sysctl(plan, entry->key, err);
 		if (r < 0)
 			return r;
 	}
@@ -384,7 +385,9 @@ static int build_resolv_conf(
 	/* Without a network nobody can be asked: the image's own file is as good as any. */
 	if (!s.len && !host && !o->dns_search && !o->dns_options)
 		return 0;
-	if (!s.len && host) {
+	if (!s.len && host && run_is_machine(o)) {
+		str_append(&s, "nameserver " RUN_MACHINE_NAME_SERVER "\n");
+	} else if (!s.len && host) {
 		int r = append_host_file(&s, "/etc/resolv.conf", err);
 
 		if (r < 0)
