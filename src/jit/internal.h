@@ -244,6 +244,10 @@ void jit_refresh(struct jit *jit, struct jit_frame *frame);
 void jit_release(struct jit_frame *frame);
 void jit_empty_shadow(struct jit_frame *frame);
 void jit_empty_lookup(struct jit_entry *entries);
+static inline uint64_t jit_lookup_index(uint64_t pc)
+{
+	return (pc >> 1) % JIT_LOOKUP_SIZE;
+}
 /* Is this address in the page that ends the shadow stack? */
 bool jit_is_shadow_guard(const struct jit_frame *frame, uint64_t address);
 void *jit_shadow_bottom(const struct jit_frame *frame);
@@ -272,7 +276,9 @@ void jit_choose_table(struct jit *jit, struct jit_frame *frame, const void *stat
 void jit_note_lookup(struct jit_frame *frame, const struct jit_source *source);
 /* Every write from before to a page that was marked has been told (fence.i). */
 void jit_wait_for_marks(struct jit *jit, struct jit_frame *frame);
-/* See riscv_forget_code(). */
+/* See riscv_forget_code(): one page's, all, or what is not in all address spaces. */
+#define JIT_ALL_ADDRESSES   UINT64_MAX
+#define JIT_LOCAL_ADDRESSES (UINT64_MAX - 1)
 void jit_forget_addresses(struct jit_frame *frame, uint64_t address);
 /* The tables, empty, in memory of jit_tables_bytes(). */
 size_t jit_tables_bytes(const struct jit *jit);

@@ -21,6 +21,7 @@
 
 #define TABLES	   16
 #define BLOOM_BITS 4096
+#define FILLED_MAX 512
 #define NO_KEY	   UINT64_MAX
 
 struct jit_tables {
@@ -32,6 +33,9 @@ struct jit_tables {
 		uint64_t used; /* when it was last chosen */
 		/* Of pages that have entries, by a few bits of their addresses. */
 		uint64_t bloom[BLOOM_BITS / 64];
+		/* Which entries are not empty, unless they are more. */
+		unsigned nr_filled;
+		uint16_t filled[FILLED_MAX];
 	} tables[TABLES];
 	struct table *current;
 	uint64_t time, marks_seen;
@@ -135,8 +139,8 @@ static bool close_page(const struct jit *jit, void *state, const uint8_t *host)
 	bool was_open = false;
 
 	for (unsigned n = 0; n < machine->nr_regimes; n++)
-		for (unsigned i = 0; i < JIT_TLB_ENTRIES; i++) {
-			struct jit_tlb_entry *entry = &tlb[n].write[i];
+		for (unsigned i = 0; i < jit_tlb_size(&tlb[n].write); i++) {
+			struct jit_tlb_entry *entry = &tlb[n].write.entries[i];
 
 			if (entry->host != host || entry->page == jit_tlb_empty(i))
 				continue;
@@ -222,8 +226,13 @@ void jit_init_tables(struct jit_frame *frame, void *memory)
 {
 	frame->tables = memory;
 	frame->tables->marks_seen = __atomic_load_n(&frame->jit->nr_marks, __ATOMIC_SEQ_CST);
+	frame->tables->current = &frame->tables->tables[0];
+	frame->tables->is_stale = true;
 	frame->lookup = frame->tables->entries[0];
-	jit_forget_addresses(frame, UINT64_MAX);
+	for (unsigned i = 0; i < TABLES; i++) {
+		frame->tables->tables[i].key = NO_KEY;
+		jit_empty_lookup(frame->tables->entries[i]);
+	}
 }
 
 static unsigned bloom_bit(uint64_t pc)
@@ -237,13 +246,25 @@ void jit_note_lookup(struct jit_frame *frame, const struct jit_source *source)
 	unsigned bit = bloom_bit(source->pc);
 
 	table->bloom[bit / 64] |= UINT64_C(1) << bit % 64;
+	if (table->nr_filled < FILLED_MAX)
+		table->filled[table->nr_filled] = (uint16_t)jit_lookup_index(source->pc);
+	table->nr_filled++;
 	if (!source->is_global)
 		table->is_mixed = true;
 }
 
+/* A table that few have been put into is emptied at little cost: fork and exec do it all the time.
+ */
 static void empty_table(struct jit_tables *tables, struct table *table, uint64_t key)
 {
-	jit_empty_lookup(tables->entries[table - tables->tables]);
+	struct jit_entry *entries = tables->entries[table - tables->tables];
+
+	if (table->nr_filled > FILLED_MAX)
+		jit_empty_lookup(entries);
+	else
+		for (unsigned i = 0; i < table->nr_filled; i++)
+			entries[table->filled[i]].pc = JIT_NO_PC;
+	table->nr_filled = 0;
 	memset(table->bloom, 0, sizeof(table->bloom));
 	table->key = key;
 	table->is_mixed = false;
@@ -307,26 +328,38 @@ static void forget_in_table(struct jit_entry *entries, uint64_t page)
 			entries[i].pc = JIT_NO_PC;
 }
 
+static bool may_have(const struct table *table, uint64_t page)
+{
+	unsigned bit = bloom_bit(page);
+
+	return table->bloom[bit / 64] >> bit % 64 & 1;
+}
+
+/* Does it hold code that is not there in all address spaces? */
+static bool is_local(const struct table *table)
+{
+	return table->key >> 32 || table->is_mixed;
+}
+
 void jit_forget_addresses(struct jit_frame *frame, uint64_t address)
 {
 	struct jit_tables *tables = frame->tables;
 	uint64_t page = address & -JIT_PAGE_BYTES;
-	unsigned bit = bloom_bit(page);
 
 	if (!tables)
 		return; /* nothing has been translated yet */
 	for (unsigned i = 0; i < TABLES; i++) {
 		struct table *table = &tables->tables[i];
 
-		if (address == UINT64_MAX) {
+		if (table->key == NO_KEY)
+			continue;
+		if (address == JIT_ALL_ADDRESSES ||
+			(address == JIT_LOCAL_ADDRESSES && is_local(table))) {
 			table->key = NO_KEY;
-		} else if (table->key != NO_KEY && table->bloom[bit / 64] >> bit % 64 & 1) {
+			tables->is_stale = true;
+		} else if (address != JIT_LOCAL_ADDRESSES && may_have(table, page)) {
 			forget_in_table(tables->entries[i], page);
 			tables->is_stale = true;
 		}
-	}
-	if (address == UINT64_MAX) {
-		tables->is_stale = true;
-		tables->current = &tables->tables[0];
 	}
 }

@@ -56,7 +56,7 @@ void jit_refresh(struct jit *jit, struct jit_frame *frame)
 	add(jit, frame);
 	jit_empty_shadow(frame);
 	if (frame->tables)
-		jit_forget_addresses(frame, UINT64_MAX);
+		jit_forget_addresses(frame, JIT_ALL_ADDRESSES);
 	else
 		jit_empty_lookup((struct jit_entry *)frame->lookup);
 	frame->epoch = jit->epoch;

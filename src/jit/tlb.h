@@ -15,23 +15,37 @@
 #include <stdint.h>
 #include <string.h>
 
-#define JIT_TLB_BITS	   9
-#define JIT_TLB_ENTRIES	   (1u << JIT_TLB_BITS)
+#define JIT_TLB_BITS_MIN   8
+#define JIT_TLB_BITS_MAX   13
+#define JIT_TLB_ENTRY_BITS 4
 #define JIT_TLB_PAGE_BITS  12
 #define JIT_TLB_PAGE_BYTES (UINT64_C(1) << JIT_TLB_PAGE_BITS)
 
 struct jit_tlb_entry {
-	uint64_t page; /* its first address in the guest; jit_tlb_empty() of its index: none */
+	uint64_t page; /* its first address in the guest */
 	uint8_t *host; /* where that is in our memory */
 };
 
-struct jit_tlb {
-	struct jit_tlb_entry read[JIT_TLB_ENTRIES], write[JIT_TLB_ENTRIES];
+/* As large as it is used: emptying it must not cost a guest that needs few pages, nor the lack of
+ * room one that needs many. */
+struct jit_tlb_table {
+	uint32_t mask; /* bytes of the last entry's place: one less than a power of two entries */
+	uint32_t nr_filled; /* since it was emptied */
+	struct jit_tlb_entry entries[1 << JIT_TLB_BITS_MAX];
 };
 
-static inline unsigned jit_tlb_index(uint64_t address)
+struct jit_tlb {
+	struct jit_tlb_table read, write;
+};
+
+static inline unsigned jit_tlb_size(const struct jit_tlb_table *table)
 {
-	return (unsigned)(address >> JIT_TLB_PAGE_BITS) % JIT_TLB_ENTRIES;
+	return (table->mask >> JIT_TLB_ENTRY_BITS) + 1;
+}
+
+static inline unsigned jit_tlb_index(const struct jit_tlb_table *table, uint64_t address)
+{
+	return (unsigned)(address >> JIT_TLB_PAGE_BITS) & table->mask >> JIT_TLB_ENTRY_BITS;
 }
 
 /* A page that belongs to another entry: no address that is looked up here is on it. (A number that
@@ -42,34 +56,64 @@ static inline uint64_t jit_tlb_empty(unsigned index)
 }
 
 /* Where [address, address + size) is in our memory, all on one page; NULL: not in the table. */
-static inline void *jit_tlb_find(
-	const struct jit_tlb_entry table[JIT_TLB_ENTRIES], uint64_t address, unsigned size)
+static inline void *jit_tlb_find(const struct jit_tlb_table *table, uint64_t address, unsigned size)
 {
-	const struct jit_tlb_entry *entry = &table[jit_tlb_index(address)];
+	const struct jit_tlb_entry *entry = &table->entries[jit_tlb_index(table, address)];
 
 	if ((address ^ entry->page) > JIT_TLB_PAGE_BYTES - size)
 		return NULL;
 	return entry->host + (address ^ entry->page);
 }
 
-/* `host`: where the page that the address is on begins. */
-static inline void jit_tlb_set(
-	struct jit_tlb_entry table[JIT_TLB_ENTRIES], uint64_t address, void *host)
+static inline void jit_tlb_resize(struct jit_tlb_table *table, unsigned size)
 {
-	uint64_t page = address & ~(JIT_TLB_PAGE_BYTES - 1);
-
-	table[jit_tlb_index(address)] = (struct jit_tlb_entry){ page, host };
+	table->mask = (size - 1) << JIT_TLB_ENTRY_BITS;
+	table->nr_filled = 0;
+	for (unsigned i = 0; i < size; i++)
+		table->entries[i].page = jit_tlb_empty(i);
 }
 
+/* `host`: where the page that the address is on begins. */
+static inline void jit_tlb_set(struct jit_tlb_table *table, uint64_t address, void *host)
+{
+	unsigned size = jit_tlb_size(table);
+
+	if (++table->nr_filled > 2 * size && size < 1u << JIT_TLB_BITS_MAX)
+		jit_tlb_resize(table, 2 * size);
+	table->entries[jit_tlb_index(table, address)] = (struct jit_tlb_entry){
+		address & ~(JIT_TLB_PAGE_BYTES - 1), host
+	};
+}
+
+static inline void jit_tlb_clear_table(struct jit_tlb_table *table)
+{
+	unsigned size = jit_tlb_size(table);
+
+	if (!table->mask) /* as it was made */
+		size = 1u << JIT_TLB_BITS_MIN;
+	else if (!table->nr_filled)
+		return;
+	else if (table->nr_filled < size / 8 && size > 1u << JIT_TLB_BITS_MIN)
+		size /= 2;
+	jit_tlb_resize(table, size);
+}
+
+/* Also makes a TLB of zeros one. */
 static inline void jit_tlb_clear(struct jit_tlb *tlb)
 {
-	for (unsigned i = 0; i < JIT_TLB_ENTRIES; i++)
-		tlb->read[i].page = tlb->write[i].page = jit_tlb_empty(i);
+	jit_tlb_clear_table(&tlb->read);
+	jit_tlb_clear_table(&tlb->write);
+}
+
+static inline void jit_tlb_clear_entry(struct jit_tlb_table *table, uint64_t address)
+{
+	unsigned i = jit_tlb_index(table, address);
+
+	table->entries[i].page = jit_tlb_empty(i);
 }
 
 static inline void jit_tlb_clear_page(struct jit_tlb *tlb, uint64_t address)
 {
-	unsigned i = jit_tlb_index(address);
-
-	tlb->read[i].page = tlb->write[i].page = jit_tlb_empty(i);
+	jit_tlb_clear_entry(&tlb->read, address);
+	jit_tlb_clear_entry(&tlb->write, address);
 }

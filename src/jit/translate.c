@@ -176,7 +176,7 @@ static int find_or_make(struct jit *jit, struct jit_frame *frame, const struct j
 
 static struct jit_entry *entry_of(const struct jit_frame *frame, uint64_t pc)
 {
-	return (struct jit_entry *)frame->lookup + (pc >> 1) % JIT_LOOKUP_SIZE;
+	return (struct jit_entry *)frame->lookup + jit_lookup_index(pc);
 }
 
 static void refresh_if_old(struct jit *jit, struct jit_frame *frame)

@@ -38,8 +38,8 @@ static inline void *riscv_look_up(
 
 	if (regime >= RISCV_REGIMES)
 		return NULL;
-	return jit_tlb_find(
-		access == RISCV_ACCESS_WRITE ? system->tlb[regime].write : system->tlb[regime].read,
+	return jit_tlb_find(access == RISCV_ACCESS_WRITE ? &system->tlb[regime].write
+							 : &system->tlb[regime].read,
 		address, size);
 }
 

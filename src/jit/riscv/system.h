@@ -103,10 +103,11 @@ struct riscv_system_cpu {
 };
 
 /*
- * Virtual addresses mean something else than before (sfence.vma, PMP), in every address space: what
- * translated code has been looked up is forgotten, for the page of one address or for all of them
- * (RISCV_ALL_ADDRESSES). By the thread that runs the hart, which then leaves translated code
+ * Virtual addresses mean something else than before (sfence.vma, PMP): what translated code has
+ * been looked up is forgotten, for the page of one address in every address space, for all of them,
+ * or for what is not global. By the thread that runs the hart, which then leaves translated code
  * (JIT_STOP_MODE).
  */
-#define RISCV_ALL_ADDRESSES UINT64_MAX
+#define RISCV_ALL_ADDRESSES   UINT64_MAX
+#define RISCV_LOCAL_ADDRESSES (UINT64_MAX - 1)
 void riscv_forget_code(struct riscv_system_cpu *cpu, uint64_t address);

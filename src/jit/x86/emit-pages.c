@@ -137,7 +137,9 @@ static const struct page_group *group_of(const struct emitter *e, const struct i
 /* An entry's member, rcx being 16 times its number. */
 static struct x86_operand tlb_memory(size_t table, size_t member)
 {
-	return (struct x86_operand){ true, RBP, RCX, 0, (int32_t)(table + member) - STATE_BIAS };
+	size_t offset = table + offsetof(struct jit_tlb_table, entries) + member;
+
+	return (struct x86_operand){ true, RBP, RCX, 0, (int32_t)offset - STATE_BIAS };
 }
 
 static struct x86_operand page_memory(size_t table)
@@ -169,14 +171,12 @@ static uint8_t address_in(struct emitter *e, const struct ir *ir)
  * flags: are `bytes` from there on? */
 static void compare_page(struct emitter *e, uint8_t address, size_t table, int32_t bytes)
 {
-	enum { ENTRY_BITS = 4 };
-
-	static_assert(sizeof(struct jit_tlb_entry) == 1 << ENTRY_BITS, "shifted so far");
+	static_assert(sizeof(struct jit_tlb_entry) == 1 << JIT_TLB_ENTRY_BITS, "shifted so far");
 	/* rorx ecx, address */
 	x86_vex(&e->code, false, X86_PP_F2, X86_MAP_0F3A, 0xf0, RCX, 0, x86_r(address));
-	x86_byte(&e->code, JIT_TLB_PAGE_BITS - ENTRY_BITS);
-	x86_arithmetic_immediate(
-		&e->code, 4, X86_AND, x86_r(RCX), (JIT_TLB_ENTRIES - 1) << ENTRY_BITS);
+	x86_byte(&e->code, JIT_TLB_PAGE_BITS - JIT_TLB_ENTRY_BITS);
+	x86_arithmetic(&e->code, 4, X86_AND, RCX,
+		state_memory(table + offsetof(struct jit_tlb_table, mask)));
 	if (address != RAX)
 		x86_load(&e->code, 8, RAX, x86_r(address));
 	x86_arithmetic(&e->code, 8, X86_XOR, RAX, page_memory(table));

@@ -9,8 +9,8 @@
  * sfence.vma of an address has one place to look, whatever the ASID.
  *
  * Leaves of more than 4 KiB have a table of their own. The first level, and translated code, know
- * their pages one by one: when one of them is flushed all pages are. When one had to make room for
- * another nobody knows any more what its pages were, so the next flush counts as one of its.
+ * their pages one by one: when one of them is flushed all pages are. That one had to make room for
+ * another is remembered by a few bits of its address.
  *
  * A flush of everything, or of an address space, stamps: entries that are older do not count.
  */
@@ -21,7 +21,8 @@
 
 #define SETS	    2048u
 #define WAYS	    4u
-#define LARGE	    256u
+#define LARGE	    1024u
+#define LOST_BITS   4096u
 #define ASID_STAMPS 256u /* ASIDs that are equal modulo this are flushed together */
 #define SPACES	    256u
 #define NO_PAGE	    UINT64_C(1)
@@ -45,7 +46,10 @@ struct riscv_tlb {
 	struct set sets[SETS];
 	struct entry large[LARGE];
 	uint64_t large_shifts; /* bit by shift: there may be some */
-	bool has_lost_large;
+	/* Of large pages that had to make room for others, by a few bits of their addresses: the
+	 * first level may still know them. */
+	uint64_t lost[LOST_BITS / 64];
+	bool has_lost;
 	bool has_local[RISCV_REGIMES]; /* the first level has pages of one address space only */
 	/* Numbers for cpu.address_space. */
 	struct {
@@ -174,9 +178,29 @@ void riscv_tlb_fill(struct riscv_hart *hart, uint64_t address, void *host, enum 
 		return;
 	if (!is_global)
 		hart->tlb->has_local[regime] = true;
-	jit_tlb_set(access == RISCV_ACCESS_WRITE ? hart->cpu.tlb[regime].write
-						 : hart->cpu.tlb[regime].read,
+	jit_tlb_set(access == RISCV_ACCESS_WRITE ? &hart->cpu.tlb[regime].write
+						 : &hart->cpu.tlb[regime].read,
 		address, host);
+}
+
+static unsigned lost_bit(uint64_t address, unsigned shift)
+{
+	return (unsigned)((address >> shift ^ shift) * UINT64_C(0x9e3779b97f4a7c15) >> 52);
+}
+
+static void note_lost(struct riscv_tlb *tlb, const struct entry *entry)
+{
+	unsigned bit = lost_bit(entry->page, entry->shift);
+
+	tlb->lost[bit / 64] |= UINT64_C(1) << bit % 64;
+	tlb->has_lost = true;
+}
+
+static bool is_lost(const struct riscv_tlb *tlb, uint64_t address, unsigned shift)
+{
+	unsigned bit = lost_bit(address, shift);
+
+	return tlb->has_lost && tlb->lost[bit / 64] >> bit % 64 & 1;
 }
 
 void riscv_tlb_add(
@@ -190,7 +214,7 @@ void riscv_tlb_add(
 	if (leaf->shift > 12) {
 		entry = large_of(tlb, address, leaf->shift);
 		if (entry->page != NO_PAGE && (entry->page != page || entry->shift != leaf->shift))
-			tlb->has_lost_large = true;
+			note_lost(tlb, entry);
 		tlb->large_shifts |= UINT64_C(1) << leaf->shift;
 	} else {
 		set = set_of(tlb, address);
@@ -236,11 +260,17 @@ static uint32_t number_of_space(struct riscv_hart *hart, uint64_t satp)
 	return tlb->next_space;
 }
 
-void riscv_tlb_switch(struct riscv_hart *hart)
+/* What is not global. */
+static void clear_local(struct riscv_hart *hart)
 {
 	for (unsigned regime = RISCV_REGIME_USER; regime <= RISCV_REGIME_SUPERVISOR_USER; regime++)
 		if (hart->tlb->has_local[regime])
 			clear(hart, regime);
+}
+
+void riscv_tlb_switch(struct riscv_hart *hart)
+{
+	clear_local(hart);
 	hart->cpu.address_space = number_of_space(hart, hart->csrs.satp);
 }
 
@@ -248,7 +278,9 @@ void riscv_tlb_switch(struct riscv_hart *hart)
 static void forget_pages(struct riscv_hart *hart)
 {
 	clear_translated(hart);
-	hart->tlb->has_lost_large = false;
+	if (hart->tlb->has_lost)
+		memset(hart->tlb->lost, 0, sizeof(hart->tlb->lost));
+	hart->tlb->has_lost = false;
 	forget_code(hart, RISCV_ALL_ADDRESSES);
 }
 
@@ -282,7 +314,8 @@ static void forget_asid(struct riscv_hart *hart, unsigned asid)
 	uint32_t stamp = next_stamp(hart->tlb);
 
 	hart->tlb->asid_stamps[asid % ASID_STAMPS] = stamp;
-	forget_pages(hart);
+	clear_local(hart);
+	forget_code(hart, RISCV_LOCAL_ADDRESSES);
 }
 
 static bool is_meant(const struct entry *entry, uint64_t page, const uint64_t *asid)
@@ -295,7 +328,7 @@ static void forget_address(struct riscv_hart *hart, uint64_t address, const uint
 {
 	struct riscv_tlb *tlb = hart->tlb;
 	struct set *set = set_of(tlb, address);
-	bool is_large = tlb->has_lost_large;
+	bool is_large = false;
 
 	for (unsigned way = 0; way < WAYS; way++)
 		if (is_meant(&set->ways[way], page_at(address, 12), asid))
@@ -308,6 +341,7 @@ static void forget_address(struct riscv_hart *hart, uint64_t address, const uint
 			entry->page = NO_PAGE;
 			is_large = true;
 		}
+		is_large |= is_lost(tlb, address, shift);
 	}
 	if (is_large) {
 		forget_pages(hart);

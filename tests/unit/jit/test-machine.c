@@ -96,9 +96,9 @@ static bool slow_access(struct riscv_system_cpu *cpu, uint64_t address, unsigned
 		if (!access_byte(cpu, address + i, is_write, (uint8_t *)value + i))
 			return false;
 	if (!is_write)
-		jit_tlb_set(tlb->read, address, host_of(page));
+		jit_tlb_set(&tlb->read, address, host_of(page));
 	else if (!m.has_code[page])
-		jit_tlb_set(tlb->write, address, host_of(page));
+		jit_tlb_set(&tlb->write, address, host_of(page));
 	return true;
 }
 
@@ -113,7 +113,7 @@ static void *reach(
 		return NULL;
 	}
 	if (access == RISCV_ACCESS_WRITE && !m.has_code[page])
-		jit_tlb_set(cpu->tlb[cpu->mode & RISCV_MODE_REGIME].write, address, host_of(page));
+		jit_tlb_set(&cpu->tlb[cpu->mode & RISCV_MODE_REGIME].write, address, host_of(page));
 	return host_of(page) + address % PAGE;
 }
 
@@ -429,8 +429,8 @@ static void regimes_have_tables_of_their_own(void **state)
 	*word(2 * PAGE) = 1;
 	assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
 	*word(3 * PAGE) = 2;
-	jit_tlb_set(tlb[RISCV_REGIME_SUPERVISOR].read, VIRTUAL + 2 * PAGE, host_of(2));
-	jit_tlb_set(tlb[RISCV_REGIME_USER].read, VIRTUAL + 2 * PAGE, host_of(3));
+	jit_tlb_set(&tlb[RISCV_REGIME_SUPERVISOR].read, VIRTUAL + 2 * PAGE, host_of(2));
+	jit_tlb_set(&tlb[RISCV_REGIME_USER].read, VIRTUAL + 2 * PAGE, host_of(3));
 	m.hart.cpu.pc = VIRTUAL + 8;
 	assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
 	assert_int_equal(m.hart.cpu.x[A2], 2);
