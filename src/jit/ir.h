@@ -129,6 +129,9 @@
 	 * the next imm slots behind */                                                            \
 	X(VECTOR_LOAD_FIELDS, "vector_load_fields")                                                \
 	X(VECTOR_STORE_FIELDS, "vector_store_fields")                                              \
+	/* each element at a + b, whose elements have `kind` bytes and no sign */                  \
+	X(VECTOR_LOAD_INDEXED, "vector_load_indexed")                                              \
+	X(VECTOR_STORE_INDEXED, "vector_store_indexed")                                            \
 	/* d = a op b, one element after the other. Of IR_NARROW_A and IR_NARROW_B the elements    \
 	 * have half the size, and are extended: with zeros, or IR_SIGNED, IR_SIGNED_B */          \
 	X(VECTOR_MOVE, "vector_move") /* d = b */                                                  \
@@ -160,7 +163,8 @@
 	X(VECTOR_REVERSE_BYTES, "vector_reverse_bytes") /* of a */                                 \
 	X(VECTOR_EXTEND, "vector_extend") /* a, whose elements have `kind` bytes; IR_SIGNED */     \
 	X(VECTOR_NARROW, "vector_narrow") /* the lower half of a >> imm; a is twice as wide */     \
-	X(VECTOR_GATHER, "vector_gather") /* a[b], 0 beyond its end; a is one slot of bytes */     \
+	X(VECTOR_GATHER, "vector_gather") /* a[b], of a whole group of imm elements, or 0;         \
+					   * b's elements have `kind` bytes */                     \
 	X(VECTOR_SLIDE_DOWN, "vector_slide_down") /* a[n + imm], of `kind` slots; or 0 */          \
 	X(VECTOR_SIGN, "vector_sign") /* a with the sign of b; kind: enum ir_sign */               \
 	/* Masks: an element is a bit of one slot, and `count` of them count. kind: enum ir_mask   \

@@ -134,7 +134,8 @@ static const struct row rows[] = {
 	ONE(VWREDSUM_VS, SHAPE_REDUCE, IR_VECTOR_REDUCE, IR_VECTOR_ADD, IR_NARROW_A | IR_SIGNED),
 	ROWS(VMV_V_V, VMV_V_I, SHAPE_ELEMENTS, IR_VECTOR_MOVE),
 	ROWS(VID_V, VID_V, SHAPE_NUMBERS, IR_VECTOR_NUMBERS),
-	ROWS(VRGATHER_VV, VRGATHER_VV, SHAPE_GATHER, IR_VECTOR_GATHER),
+	ONE(VRGATHER_VV, SHAPE_GATHER, IR_VECTOR_GATHER),
+	ONE(VRGATHEREI16_VV, SHAPE_GATHER, IR_VECTOR_GATHER, 2),
 	ROWS(VSLIDEDOWN_VI, VSLIDEDOWN_VI, SHAPE_SLIDE, IR_VECTOR_SLIDE_DOWN),
 	VF(VFADD, SHAPE_FLOAT, IR_VECTOR_FLOAT_ADD),
 	VF(VFSUB, SHAPE_FLOAT, IR_VECTOR_FLOAT_SUBTRACT),
@@ -334,6 +335,14 @@ static bool is_whole(const struct riscv_lift_vector *v)
 	return riscv_vector_lmul(&v->model) >= 0;
 }
 
+/* Is an operation on zeros harmless? Sums look at each element by itself, and masks are of whole
+ * slots. */
+static bool takes_half(unsigned op)
+{
+	return op != IR_VECTOR_FLOAT_DIVIDE && op != IR_VECTOR_FLOAT_DIVIDE_REVERSE &&
+		op != IR_VECTOR_FLOAT_SET;
+}
+
 /* Conversions of 64 bits the host has none of. */
 static bool is_float_width(const struct row *row, unsigned sew)
 {
@@ -352,8 +361,6 @@ static bool has_operation(
 	case SHAPE_NARROW: /* the lower half: as long as it comes from the upper, signs are none */
 		return riscv_format(insn->op) == RISCV_FORMAT_VVU ? (unsigned)insn->imm <= 8u << sew
 								  : insn->rs1 == 0;
-	case SHAPE_GATHER:
-		return sew == 0 && riscv_vector_lmul(&v->model) == 0;
 	case SHAPE_SLIDE:
 		return is_whole(v);
 	case SHAPE_EXTRACT:
@@ -368,7 +375,8 @@ static bool has_operation(
 	case SHAPE_FLOAT_ONE:
 	case SHAPE_FLOAT_SET:
 		return sew >= 2 && is_float_width(row, sew) && insn->vm &&
-			(v->model.vl << sew) % RISCV_VLEN_BYTES == 0;
+			(v->model.vl << sew) % (RISCV_VLEN_BYTES / 2) == 0 &&
+			((v->model.vl << sew) % RISCV_VLEN_BYTES == 0 || takes_half(row->op));
 	case SHAPE_FLOAT_WIDE:
 		return sew == 2 && insn->vm && (v->model.vl << 3) % RISCV_VLEN_BYTES == 0;
 	case SHAPE_FLOAT_BITS:
@@ -417,6 +425,11 @@ static void set_operands(const struct riscv_lift_vector *v, struct ir *ir,
 	case SHAPE_INSERT:
 		set_first_operand(ir, insn);
 		ir->a = IR_ZERO;
+		break;
+	case SHAPE_GATHER:
+		ir->b = vector_slot(insn->rs1);
+		ir->kind = row->kind ? row->kind : ir->size;
+		ir->imm = riscv_vector_length_max(&v->model);
 		break;
 	case SHAPE_CRYPTO:
 		if (riscv_format(insn->op) == RISCV_FORMAT_VVV)
@@ -529,12 +542,42 @@ static bool lift_whole(struct riscv_lift_vector *v, struct ir_block *block,
 	return true;
 }
 
+static bool may_be_masked(enum riscv_op op)
+{
+	return (op >= RISCV_VLE8_V && op <= RISCV_VLE64_V) ||
+		(op >= RISCV_VSE8_V && op <= RISCV_VSE64_V);
+}
+
+static bool lift_indexed(struct riscv_lift_vector *v, struct ir_block *block,
+	const struct riscv_insn *insn, uint64_t pc)
+{
+	unsigned width = riscv_vector_memory_width(insn), sew = riscv_vector_sew(&v->model);
+	unsigned registers = (unsigned)((v->model.vl << sew) + 15) / 16;
+	unsigned indices = (unsigned)((v->model.vl << width) + 15) / 16;
+	bool is_store = insn->op >= RISCV_VSE8_V;
+	struct ir *ir;
+
+	/* What faults is done again from its start. */
+	if (insn->rd < insn->rs2 + indices && insn->rs2 < insn->rd + registers)
+		return false;
+	expect(v, block, insn, pc);
+	ir = add(v, block, is_store ? IR_VECTOR_STORE_INDEXED : IR_VECTOR_LOAD_INDEXED, insn, pc,
+		sew);
+	ir->d = vector_slot(insn->rd);
+	ir->a = insn->rs1;
+	ir->b = vector_slot(insn->rs2);
+	ir->kind = (uint8_t)(1u << width);
+	return true;
+}
+
 static bool lift_memory(struct riscv_lift_vector *v, struct ir_block *block,
 	const struct riscv_insn *insn, uint64_t pc)
 {
 	bool has_fields = insn->rs3 >> 2;
 
-	if (!insn->rs1 || !insn->vm || !v->model.vl)
+	if (!insn->rs1 || !v->model.vl)
+		return false;
+	if (!insn->vm && (has_fields || !may_be_masked(insn->op)))
 		return false;
 	switch (insn->op) {
 	case RISCV_VL1RE8_V ... RISCV_VL8RE64_V:
@@ -548,6 +591,9 @@ static bool lift_memory(struct riscv_lift_vector *v, struct ir_block *block,
 	case RISCV_VLSE8_V ... RISCV_VLSE64_V:
 	case RISCV_VSSE8_V ... RISCV_VSSE64_V:
 		return insn->rs2 && lift_fields(v, block, insn, pc);
+	case RISCV_VLUXEI8_V ... RISCV_VLOXEI64_V:
+	case RISCV_VSUXEI8_V ... RISCV_VSOXEI64_V:
+		return !has_fields && lift_indexed(v, block, insn, pc);
 	default:
 		return false;
 	}

@@ -63,6 +63,22 @@ static void widen(
 	x86_vex(&e->code, false, pp, X86_MAP_0F, opcode, to, 0, from);
 }
 
+/* Is of piece n only the lower half there? */
+static bool is_half(const struct ir *ir, unsigned n)
+{
+	return vector_bytes(ir) - n * PIECE_BYTES < PIECE_BYTES;
+}
+
+/* ... then nothing but zeros may be computed with in the upper: a copy. Uses xmm0. */
+static struct x86_operand lower_half(struct emitter *e, struct x86_operand operand, unsigned spare)
+{
+	struct x86_operand copy = spare_memory(e, spare);
+
+	x86_vex(&e->code, false, X86_PP_F3, X86_MAP_0F, 0x7e, XMM0, 0, operand); /* vmovq */
+	vector_0f(e, OP_STORE, XMM0, 0, copy);
+	return copy;
+}
+
 /* As vector_prepare(), but it is floating point that is made wider. */
 static void prepare(struct emitter *e, const struct ir *ir, unsigned n, struct vector_piece *p)
 {
@@ -85,6 +101,14 @@ static void prepare(struct emitter *e, const struct ir *ir, unsigned n, struct v
 	} else if (ir->b != IR_ZERO) {
 		vector_spread(e, ir);
 	}
+	if (!is_half(ir, n))
+		return;
+	p->a = lower_half(e, p->a, 0);
+	p->d = lower_half(e, p->d, 1);
+	if (is_vector_slot(ir->b))
+		p->b = lower_half(e, p->b, 2);
+	else if (ir->b != IR_ZERO)
+		x86_vex(&e->code, false, X86_PP_F3, X86_MAP_0F, 0x7e, XMM1, 0, x86_r(XMM1));
 }
 
 /* --- operations: the result in xmm0 ----------------------------------------------------------- */
@@ -172,6 +196,8 @@ static void emit_narrow(
 	struct emitter *e, const struct ir *ir, unsigned n, unsigned pp, uint8_t opcode)
 {
 	x86_vex(&e->code, false, pp, X86_MAP_0F, opcode, XMM0, 0, vector_where(e, ir->a, 2 * n));
+	if (is_half(ir, n))
+		return;
 	x86_vex(&e->code, false, pp, X86_MAP_0F, opcode, XMM1, 0,
 		vector_where(e, ir->a, 2 * n + 1));
 	vector_0f(e, 0x6c, XMM0, XMM0, x86_r(XMM1)); /* vpunpcklqdq */
@@ -181,19 +207,19 @@ static void emit_conversion(
 	struct emitter *e, const struct ir *ir, unsigned n, struct slow_parts *slow)
 {
 	bool to_word = true;
+	struct x86_operand a = vector_where(e, ir->a, ir->kind <= IR_WORD_TO_SINGLE ? n : 0);
 
+	if (ir->kind <= IR_WORD_TO_SINGLE && is_half(ir, n))
+		a = lower_half(e, a, 0);
 	switch ((enum ir_conversion)ir->kind) {
 	case IR_SINGLE_TO_WORD: /* vcvtps2dq, vcvttps2dq, vcvtdq2ps */
-		x86_vex(&e->code, false, X86_PP_66, X86_MAP_0F, 0x5b, XMM0, 0,
-			vector_where(e, ir->a, n));
+		x86_vex(&e->code, false, X86_PP_66, X86_MAP_0F, 0x5b, XMM0, 0, a);
 		break;
 	case IR_SINGLE_TO_WORD_TO_ZERO:
-		x86_vex(&e->code, false, X86_PP_F3, X86_MAP_0F, 0x5b, XMM0, 0,
-			vector_where(e, ir->a, n));
+		x86_vex(&e->code, false, X86_PP_F3, X86_MAP_0F, 0x5b, XMM0, 0, a);
 		break;
 	case IR_WORD_TO_SINGLE:
-		x86_vex(&e->code, false, X86_PP_NONE, X86_MAP_0F, 0x5b, XMM0, 0,
-			vector_where(e, ir->a, n));
+		x86_vex(&e->code, false, X86_PP_NONE, X86_MAP_0F, 0x5b, XMM0, 0, a);
 		vector_put(e, ir, n, XMM0, false);
 		return;
 	case IR_WORD_TO_DOUBLE: /* vcvtdq2pd */

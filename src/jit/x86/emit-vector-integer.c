@@ -257,7 +257,7 @@ static void emit_narrow_piece(struct emitter *e, const struct ir *ir, const stru
 	}
 }
 
-/* An index beyond the end gets its highest bit. */
+/* Of bytes, by bytes: an index beyond the end gets its highest bit. */
 static void emit_gather_piece(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
 {
 	vector_0f(e, 0xdc, XMM1, vector_in(e, p->b, XMM1), constant_memory(e, CONSTANT_BEYOND));

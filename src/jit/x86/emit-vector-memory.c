@@ -52,12 +52,18 @@ static struct cold *check_page(struct emitter *e, const struct ir *ir, uint8_t b
 	return helper_if(e, ir, X86_A);
 }
 
+static emit_function emit_masked;
+
 void emit_vector_load(struct emitter *e, const struct ir *ir)
 {
 	unsigned bytes = vector_bytes(ir);
 	struct cold *cold, *slow = NULL;
 	uint8_t base;
 
+	if (ir->c != IR_ZERO) {
+		emit_masked(e, ir);
+		return;
+	}
 	if (!is_one_move(bytes % PIECE_BYTES)) {
 		vector_to_helper(e, ir);
 		return;
@@ -84,6 +90,10 @@ void emit_vector_store(struct emitter *e, const struct ir *ir)
 	struct cold *cold;
 	uint8_t base;
 
+	if (ir->c != IR_ZERO) {
+		emit_masked(e, ir);
+		return;
+	}
 	if (!is_one_move(bytes % PIECE_BYTES)) {
 		vector_to_helper(e, ir);
 		return;
@@ -98,8 +108,6 @@ void emit_vector_store(struct emitter *e, const struct ir *ir)
 
 /* --- fields ------------------------------------------------------------------------------------
  */
-
-#define FIELD_MOVES_MAX 64
 
 static struct x86_operand element(
 	const struct emitter *e, const struct ir *ir, unsigned field, unsigned n)
@@ -169,7 +177,7 @@ void emit_vector_fields(struct emitter *e, const struct ir *ir)
 	bool is_load = ir->op == IR_VECTOR_LOAD_FIELDS;
 	struct cold *cold;
 
-	if (ir->count * ir->kind > FIELD_MOVES_MAX) {
+	if (ir->count * ir->kind > ELEMENTS_MAX) {
 		vector_to_helper(e, ir);
 		return;
 	}
@@ -195,6 +203,63 @@ void emit_vector_fields(struct emitter *e, const struct ir *ir)
 			if (n + 1u < ir->count)
 				add_step(e, ir);
 		}
+	}
+	resume_here(e, cold);
+}
+
+/* --- indexed -----------------------------------------------------------------------------------
+ */
+
+void emit_vector_indexed(struct emitter *e, const struct ir *ir)
+{
+	struct cold *cold;
+
+	if (ir->count > ELEMENTS_MAX) {
+		vector_to_helper(e, ir);
+		return;
+	}
+	cold = vector_check_length(e, ir);
+	for (unsigned i = 0; i < ir->count; i++) {
+		struct x86_operand d = slot_memory(e, ir->d), index = slot_memory(e, ir->b);
+
+		d.disp += (int32_t)(i * ir->size);
+		index.disp += (int32_t)(i * ir->kind);
+		x86_extend(&e->code, ir->kind, false, RCX, index);
+		x86_arithmetic(&e->code, 8, X86_ADD, RCX, where(e, ir->a));
+		if (ir->op == IR_VECTOR_LOAD_INDEXED) {
+			x86_load(&e->code, ir->size, RAX, x86_m(RCX, 0));
+			x86_store(&e->code, ir->size, d, RAX);
+		} else {
+			x86_load(&e->code, ir->size, RAX, d);
+			x86_store(&e->code, ir->size, x86_m(RCX, 0), RAX);
+		}
+	}
+	resume_here(e, cold);
+}
+
+/* --- masked ------------------------------------------------------------------------------------
+ */
+
+/* vpmaskmovd, vpmaskmovq: what is masked off is not touched. */
+static void emit_masked(struct emitter *e, const struct ir *ir)
+{
+	bool is_load = ir->op == IR_VECTOR_LOAD;
+	struct cold *cold;
+	uint8_t base, data;
+
+	if (ir->size < 4 || vector_bytes(ir) % PIECE_BYTES) {
+		vector_to_helper(e, ir);
+		return;
+	}
+	cold = vector_check_length(e, ir);
+	base = in(e, ir->a, RAX);
+	for (unsigned n = 0; n < vector_pieces(ir); n++) {
+		data = is_load ? XMM0 : vector_in(e, vector_where(e, ir->d, n), XMM0);
+		vector_spread_mask(e, ir, n);
+		x86_vex(&e->code, ir->size == 8, X86_PP_66, X86_MAP_0F38, is_load ? 0x8c : 0x8e,
+			data, XMM1, at(base, n));
+		if (is_load)
+			vector_put(e, ir, n, XMM0, false);
 	}
 	resume_here(e, cold);
 }

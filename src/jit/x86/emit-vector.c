@@ -268,6 +268,51 @@ static void emit_pieces(struct emitter *e, const struct ir *ir, bool is_partial)
 	}
 }
 
+bool vector_is_shuffle(const struct ir *ir)
+{
+	return ir->size == 1 && ir->kind == 1 && ir->imm == (int64_t)PIECE_BYTES;
+}
+
+/* Elements of anywhere in a group, one after the other. */
+static void gather(struct emitter *e, const struct ir *ir)
+{
+	struct x86_operand from = slot_memory(e, ir->a);
+
+	from.index = RCX;
+	from.scale = (uint8_t)vector_width(ir);
+	for (unsigned i = 0; i < ir->count; i++) {
+		struct x86_operand d = slot_memory(e, ir->d), index = slot_memory(e, ir->b);
+		uint8_t *beyond;
+
+		d.disp += (int32_t)(i * ir->size);
+		index.disp += (int32_t)(i * ir->kind);
+		x86_extend(&e->code, ir->kind, false, RCX, index);
+		x86_constant(&e->code, RAX, 0);
+		x86_arithmetic_immediate(&e->code, 8, X86_CMP, x86_r(RCX), (int32_t)ir->imm);
+		beyond = x86_jump_short_if(&e->code, X86_AE);
+		x86_load(&e->code, ir->size, RAX, from);
+		x86_set_short_target(&e->code, beyond);
+		x86_store(&e->code, ir->size, d, RAX);
+	}
+}
+
+void emit_vector_gather(struct emitter *e, const struct ir *ir)
+{
+	struct cold *cold;
+
+	if (vector_is_shuffle(ir)) {
+		emit_vector_elements(e, ir);
+		return;
+	}
+	if (ir->c != IR_ZERO || ir->count > ELEMENTS_MAX) {
+		vector_to_helper(e, ir);
+		return;
+	}
+	cold = vector_check_length(e, ir);
+	gather(e, ir);
+	resume_here(e, cold);
+}
+
 void emit_vector_elements(struct emitter *e, const struct ir *ir)
 {
 	struct cold *cold, *slow;
@@ -289,16 +334,29 @@ void emit_vector_partial(struct emitter *e, const struct cold *cold)
 
 	switch (cold->ir->op) {
 	case IR_VECTOR_LOAD:
-		emit_vector_load_partial(e, cold);
-		break;
 	case IR_VECTOR_STORE:
-		emit_vector_store_partial(e, cold->ir);
+		if (cold->ir->c != IR_ZERO) {
+			vector_to_helper(e, cold->ir);
+			break;
+		}
+		if (cold->ir->op == IR_VECTOR_STORE)
+			emit_vector_store_partial(e, cold->ir);
+		else
+			emit_vector_load_partial(e, cold);
 		break;
 	case IR_VECTOR_LOAD_FIELDS:
 	case IR_VECTOR_STORE_FIELDS:
+	case IR_VECTOR_LOAD_INDEXED:
+	case IR_VECTOR_STORE_INDEXED:
 	case IR_VECTOR_SET ... IR_VECTOR_FLOAT_SUM:
 		vector_to_helper(e, cold->ir);
 		break;
+	case IR_VECTOR_GATHER:
+		if (!vector_is_shuffle(cold->ir)) {
+			vector_to_helper(e, cold->ir);
+			break;
+		}
+		/* fallthrough */
 	default:
 		slow = vector_check_number(e, cold->ir);
 		if (slow)

@@ -11,7 +11,8 @@
 
 #include "jit/x86/emit.h"
 
-#define PIECE_BYTES 16u
+#define PIECE_BYTES  16u
+#define ELEMENTS_MAX 64u /* that are moved one by one */
 
 /* One piece of an operation with two operands. */
 struct vector_piece {

@@ -102,7 +102,12 @@ static emit_function *const emitters[] = {
 	[IR_VECTOR_STORE] = emit_vector_store,
 	[IR_VECTOR_LOAD_FIELDS] = emit_vector_fields,
 	[IR_VECTOR_STORE_FIELDS] = emit_vector_fields,
-	[IR_VECTOR_MOVE... IR_VECTOR_SIGN] = emit_vector_elements,
+	[IR_VECTOR_LOAD_INDEXED] = emit_vector_indexed,
+	[IR_VECTOR_STORE_INDEXED] = emit_vector_indexed,
+	[IR_VECTOR_MOVE... IR_VECTOR_NARROW] = emit_vector_elements,
+	[IR_VECTOR_GATHER] = emit_vector_gather,
+	[IR_VECTOR_SLIDE_DOWN] = emit_vector_elements,
+	[IR_VECTOR_SIGN] = emit_vector_elements,
 	[IR_VECTOR_SET] = emit_vector_set,
 	[IR_VECTOR_MASK] = emit_vector_mask,
 	[IR_VECTOR_MARK] = emit_vector_mask,
@@ -219,6 +224,12 @@ static void leave_in_memory(const struct ir *ir, uint32_t *weights)
 	forget_weights(ir->c, 1, weights);
 	if ((ir->op >= IR_VECTOR_SET && ir->op <= IR_VECTOR_FIND) || ir->op == IR_VECTOR_FLOAT_SET)
 		forget_weights(ir->d, 1, weights);
+	if (ir->op == IR_VECTOR_LOAD_INDEXED || ir->op == IR_VECTOR_STORE_INDEXED ||
+		(ir->op == IR_VECTOR_GATHER && !vector_is_shuffle(ir))) {
+		forget_weights(ir->d, 8, weights);
+		forget_weights(ir->a, 8, weights);
+		forget_weights(ir->b, 8, weights);
+	}
 	if (ir->op >= IR_VECTOR_MASK && ir->op <= IR_VECTOR_FIND) {
 		forget_weights(ir->a, 1, weights);
 		forget_weights(ir->b, 1, weights);
@@ -335,7 +346,7 @@ static void emit_all(struct emitter *e)
 		const struct ir *ir = &e->in->ops[i];
 
 		if (((ir->op >= IR_LOAD && ir->op <= IR_STORE_CONDITIONAL) ||
-			    (ir->op >= IR_VECTOR_LOAD && ir->op <= IR_VECTOR_STORE_FIELDS)) &&
+			    (ir->op >= IR_VECTOR_LOAD && ir->op <= IR_VECTOR_STORE_INDEXED)) &&
 			!is_machine(e))
 			note_place(e, ir);
 		emitters[ir->op](e, ir);
