@@ -50,7 +50,7 @@ struct jit_memory {
  */
 struct jit_frame {
 	_Alignas(16)
-		uint64_t constants[96][2]; /* operands of 16 bytes for the host's instructions */
+		uint64_t constants[104][2]; /* operands of 16 bytes for the host's instructions */
 	void *host_stack; /* of the one who runs us */
 	void *shadow_stack; /* pairs of where a call returns to, in host and in guest code */
 	const void *lookup; /* guest to host code, of this thread: struct jit_entry[] */
@@ -60,7 +60,7 @@ struct jit_frame {
 	uint8_t float_flags[64]; /* the host's, to the guest's */
 	/* From a guest's addresses to ours, of pages that a block of a machine's code uses. */
 	uint64_t pages[JIT_FRAME_PAGES];
-	_Alignas(16) uint64_t spare[6]; /* of one operation */
+	_Alignas(16) uint64_t spare[16]; /* of one operation */
 	uint32_t exit; /* which one was taken */
 	uint64_t hot; /* the loop that was */
 	bool in_code; /* translated code or a helper runs */

@@ -335,12 +335,17 @@ static bool is_whole(const struct riscv_lift_vector *v)
 	return riscv_vector_lmul(&v->model) >= 0;
 }
 
-/* Is an operation on zeros harmless? Sums look at each element by itself, and masks are of whole
- * slots. */
-static bool takes_half(unsigned op)
+/* Can it be done for some elements of a slot only? */
+static bool takes_some(const struct row *row)
 {
-	return op != IR_VECTOR_FLOAT_DIVIDE && op != IR_VECTOR_FLOAT_DIVIDE_REVERSE &&
-		op != IR_VECTOR_FLOAT_SET;
+	return row->op <= IR_VECTOR_FLOAT_SCALE ||
+		(row->op == IR_VECTOR_FLOAT_CONVERT && row->kind <= IR_WORD_TO_SINGLE);
+}
+
+/* What of a group must be there, else: all of each slot, or of those that a conversion reads. */
+static unsigned whole_bytes(const struct row *row)
+{
+	return row->op == IR_VECTOR_FLOAT_CONVERT ? RISCV_VLEN_BYTES / 2 : RISCV_VLEN_BYTES;
 }
 
 /* Conversions of 64 bits the host has none of. */
@@ -374,9 +379,9 @@ static bool has_operation(
 	case SHAPE_FLOAT: /* what is computed may raise flags: only what counts */
 	case SHAPE_FLOAT_ONE:
 	case SHAPE_FLOAT_SET:
-		return sew >= 2 && is_float_width(row, sew) && insn->vm &&
-			(v->model.vl << sew) % (RISCV_VLEN_BYTES / 2) == 0 &&
-			((v->model.vl << sew) % RISCV_VLEN_BYTES == 0 || takes_half(row->op));
+		return sew >= 2 && is_float_width(row, sew) &&
+			(takes_some(row) ||
+				(insn->vm && (v->model.vl << sew) % whole_bytes(row) == 0));
 	case SHAPE_FLOAT_WIDE:
 		return sew == 2 && insn->vm && (v->model.vl << 3) % RISCV_VLEN_BYTES == 0;
 	case SHAPE_FLOAT_BITS:
@@ -552,14 +557,9 @@ static bool lift_indexed(struct riscv_lift_vector *v, struct ir_block *block,
 	const struct riscv_insn *insn, uint64_t pc)
 {
 	unsigned width = riscv_vector_memory_width(insn), sew = riscv_vector_sew(&v->model);
-	unsigned registers = (unsigned)((v->model.vl << sew) + 15) / 16;
-	unsigned indices = (unsigned)((v->model.vl << width) + 15) / 16;
 	bool is_store = insn->op >= RISCV_VSE8_V;
 	struct ir *ir;
 
-	/* What faults is done again from its start. */
-	if (insn->rd < insn->rs2 + indices && insn->rs2 < insn->rd + registers)
-		return false;
 	expect(v, block, insn, pc);
 	ir = add(v, block, is_store ? IR_VECTOR_STORE_INDEXED : IR_VECTOR_LOAD_INDEXED, insn, pc,
 		sew);

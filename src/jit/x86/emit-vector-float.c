@@ -63,25 +63,52 @@ static void widen(
 	x86_vex(&e->code, false, pp, X86_MAP_0F, opcode, to, 0, from);
 }
 
-/* Is of piece n only the lower half there? */
-static bool is_half(const struct ir *ir, unsigned n)
+/* Do all elements of piece n count? Others must not raise flags: in their place there is 0, and 1
+ * where it is divided by. */
+static bool is_whole(const struct ir *ir, unsigned n, bool is_partial)
 {
-	return vector_bytes(ir) - n * PIECE_BYTES < PIECE_BYTES;
+	return !is_partial && ir->c == IR_ZERO && vector_bytes(ir) - n * PIECE_BYTES >= PIECE_BYTES;
 }
 
-/* ... then nothing but zeros may be computed with in the upper: a copy. Uses xmm0. */
-static struct x86_operand lower_half(struct emitter *e, struct x86_operand operand, unsigned spare)
+enum { SPARE_A, SPARE_B, SPARE_D, SPARE_COUNTS };
+
+/* spare = all ones in the elements that count. */
+static void find_counting(struct emitter *e, const struct ir *ir, unsigned n, bool is_partial)
 {
+	vector_counting(e, ir, n, is_partial);
+	vector_0f(e, OP_STORE, XMM1, 0, spare_memory(e, SPARE_COUNTS));
+}
+
+/* The operand, or what is harmless; by way of xmm0. */
+static struct x86_operand harmless(
+	struct emitter *e, const struct ir *ir, struct x86_operand operand, unsigned spare)
+{
+	bool is_divisor = (ir->op == IR_VECTOR_FLOAT_DIVIDE && spare == SPARE_B) ||
+		(ir->op == IR_VECTOR_FLOAT_DIVIDE_REVERSE && spare == SPARE_A);
 	struct x86_operand copy = spare_memory(e, spare);
 
-	x86_vex(&e->code, false, X86_PP_F3, X86_MAP_0F, 0x7e, XMM0, 0, operand); /* vmovq */
+	vector_move(e, XMM0, spare_memory(e, SPARE_COUNTS));
+	if (is_divisor) { /* where nothing counts it is 1 */
+		vector_0f(e, OP_AND_NOT, XMM0, XMM0,
+			constant_memory(e, CONSTANT_ONE_SINGLES + (ir->size == 8)));
+		vector_0f(e, OP_STORE, XMM0, 0, copy);
+		vector_move(e, XMM0, spare_memory(e, SPARE_COUNTS));
+	}
+	vector_0f(e, OP_AND, XMM0, XMM0, operand);
+	if (is_divisor)
+		vector_0f(e, OP_OR, XMM0, XMM0, copy);
 	vector_0f(e, OP_STORE, XMM0, 0, copy);
 	return copy;
 }
 
 /* As vector_prepare(), but it is floating point that is made wider. */
-static void prepare(struct emitter *e, const struct ir *ir, unsigned n, struct vector_piece *p)
+static void prepare(
+	struct emitter *e, const struct ir *ir, unsigned n, bool is_partial, struct vector_piece *p)
 {
+	bool whole = is_whole(ir, n, is_partial);
+
+	if (!whole)
+		find_counting(e, ir, n, is_partial);
 	*p = (struct vector_piece){ .number = n, .to = XMM0, .b = x86_r(XMM1) };
 	p->d = vector_where(e, ir->d, n);
 	p->a = x86_r(XMM0);
@@ -101,14 +128,12 @@ static void prepare(struct emitter *e, const struct ir *ir, unsigned n, struct v
 	} else if (ir->b != IR_ZERO) {
 		vector_spread(e, ir);
 	}
-	if (!is_half(ir, n))
+	if (whole)
 		return;
-	p->a = lower_half(e, p->a, 0);
-	p->d = lower_half(e, p->d, 1);
-	if (is_vector_slot(ir->b))
-		p->b = lower_half(e, p->b, 2);
-	else if (ir->b != IR_ZERO)
-		x86_vex(&e->code, false, X86_PP_F3, X86_MAP_0F, 0x7e, XMM1, 0, x86_r(XMM1));
+	p->a = harmless(e, ir, p->a, SPARE_A);
+	p->d = harmless(e, ir, p->d, SPARE_D);
+	if (ir->b != IR_ZERO)
+		p->b = harmless(e, ir, p->b, SPARE_B);
 }
 
 /* --- operations: the result in xmm0 ----------------------------------------------------------- */
@@ -159,12 +184,12 @@ static void compute_pick(struct emitter *e, const struct ir *ir, const struct ve
 	vector_0f(e, is_minimum ? OP_OR : OP_AND, XMM0, XMM0, x86_r(XMM1));
 }
 
-static void emit_computation(
-	struct emitter *e, const struct ir *ir, unsigned n, struct slow_parts *slow)
+static void emit_computation(struct emitter *e, const struct ir *ir, unsigned n, bool is_partial,
+	struct slow_parts *slow)
 {
 	struct vector_piece p;
 
-	prepare(e, ir, n, &p);
+	prepare(e, ir, n, is_partial, &p);
 	switch (ir->op) {
 	case IR_VECTOR_FLOAT_SQUARE_ROOT:
 		float_op(e, ir, 0x51, XMM0, 0, p.a);
@@ -172,9 +197,10 @@ static void emit_computation(
 	case IR_VECTOR_FLOAT_MINIMUM:
 	case IR_VECTOR_FLOAT_MAXIMUM:
 		slow_if_unordered(e, ir, n, slow, vector_in(e, p.a, XMM0), p.b);
-		prepare(e, ir, n, &p);
+		if (!is_vector_slot(ir->b) && is_whole(ir, n, is_partial))
+			vector_spread(e, ir);
 		compute_pick(e, ir, &p);
-		vector_put(e, ir, n, XMM0, false);
+		vector_put(e, ir, n, XMM0, is_partial);
 		return;
 	case IR_VECTOR_FLOAT_FUSE:
 	case IR_VECTOR_FLOAT_SCALE:
@@ -185,32 +211,34 @@ static void emit_computation(
 		break;
 	}
 	slow_if_unordered(e, ir, n, slow, XMM0, x86_r(XMM0));
-	vector_put(e, ir, n, XMM0, false);
+	vector_put(e, ir, n, XMM0, is_partial);
 }
 
 /* --- conversions -------------------------------------------------------------------------------
  */
 
-/* Two pieces of doubles to one of what has half the size; where the second one's is half. */
+/* Two pieces of doubles to one of what has half the size; or one, to its lower half. */
 static void emit_narrow(
 	struct emitter *e, const struct ir *ir, unsigned n, unsigned pp, uint8_t opcode)
 {
 	x86_vex(&e->code, false, pp, X86_MAP_0F, opcode, XMM0, 0, vector_where(e, ir->a, 2 * n));
-	if (is_half(ir, n))
+	if (vector_bytes(ir) - n * PIECE_BYTES <= PIECE_BYTES / 2)
 		return;
 	x86_vex(&e->code, false, pp, X86_MAP_0F, opcode, XMM1, 0,
 		vector_where(e, ir->a, 2 * n + 1));
 	vector_0f(e, 0x6c, XMM0, XMM0, x86_r(XMM1)); /* vpunpcklqdq */
 }
 
-static void emit_conversion(
-	struct emitter *e, const struct ir *ir, unsigned n, struct slow_parts *slow)
+static void emit_conversion(struct emitter *e, const struct ir *ir, unsigned n, bool is_partial,
+	struct slow_parts *slow)
 {
 	bool to_word = true;
 	struct x86_operand a = vector_where(e, ir->a, ir->kind <= IR_WORD_TO_SINGLE ? n : 0);
 
-	if (ir->kind <= IR_WORD_TO_SINGLE && is_half(ir, n))
-		a = lower_half(e, a, 0);
+	if (ir->kind <= IR_WORD_TO_SINGLE && !is_whole(ir, n, is_partial)) {
+		find_counting(e, ir, n, is_partial);
+		a = harmless(e, ir, a, SPARE_A);
+	}
 	switch ((enum ir_conversion)ir->kind) {
 	case IR_SINGLE_TO_WORD: /* vcvtps2dq, vcvttps2dq, vcvtdq2ps */
 		x86_vex(&e->code, false, X86_PP_66, X86_MAP_0F, 0x5b, XMM0, 0, a);
@@ -220,11 +248,11 @@ static void emit_conversion(
 		break;
 	case IR_WORD_TO_SINGLE:
 		x86_vex(&e->code, false, X86_PP_NONE, X86_MAP_0F, 0x5b, XMM0, 0, a);
-		vector_put(e, ir, n, XMM0, false);
+		vector_put(e, ir, n, XMM0, is_partial);
 		return;
 	case IR_WORD_TO_DOUBLE: /* vcvtdq2pd */
 		widen(e, ir->a, n, 0xe6, X86_PP_F3, XMM0);
-		vector_put(e, ir, n, XMM0, false);
+		vector_put(e, ir, n, XMM0, is_partial);
 		return;
 	case IR_SINGLE_TO_DOUBLE:
 		widen(e, ir->a, n, 0x5a, X86_PP_NONE, XMM0);
@@ -247,25 +275,51 @@ static void emit_conversion(
 	} else {
 		slow_if_unordered(e, ir, n, slow, XMM0, x86_r(XMM0));
 	}
-	vector_put(e, ir, n, XMM0, false);
+	vector_put(e, ir, n, XMM0, is_partial);
 }
 
 /* --- all together ----------------------------------------------------------------------------- */
+
+/* They come back to where they have to go on. */
+static void emit_floats(
+	struct emitter *e, const struct ir *ir, bool is_partial, struct slow_parts *slow)
+{
+	for (unsigned n = 0; n < vector_pieces(ir); n++)
+		if (ir->op == IR_VECTOR_FLOAT_CONVERT)
+			emit_conversion(e, ir, n, is_partial, slow);
+		else
+			emit_computation(e, ir, n, is_partial, slow);
+}
 
 void emit_vector_float(struct emitter *e, const struct ir *ir)
 {
 	struct cold *cold = vector_check_length(e, ir), *unboxed = vector_check_number(e, ir);
 	struct slow_parts slow = { 0 };
 
-	for (unsigned n = 0; n < vector_pieces(ir); n++)
-		if (ir->op == IR_VECTOR_FLOAT_CONVERT)
-			emit_conversion(e, ir, n, &slow);
-		else
-			emit_computation(e, ir, n, &slow);
+	emit_floats(e, ir, false, &slow);
 	resume_here(e, cold);
 	resume_here(e, unboxed);
 	for (unsigned i = 0; i < slow.nr; i++)
 		resume_here(e, slow.parts[i]);
+}
+
+void emit_vector_float_partial(struct emitter *e, const struct cold *cold)
+{
+	const struct ir *ir = cold->ir;
+	struct slow_parts slow = { 0 };
+	struct cold *unboxed;
+
+	if (ir->flags & (IR_NARROW_A | IR_NARROW_B) ||
+		(ir->op == IR_VECTOR_FLOAT_CONVERT && ir->kind > IR_WORD_TO_SINGLE)) {
+		vector_to_helper(e, ir);
+		return;
+	}
+	unboxed = vector_check_number(e, ir);
+	if (unboxed)
+		unboxed->resume = cold->resume;
+	emit_floats(e, ir, true, &slow);
+	for (unsigned i = 0; i < slow.nr; i++)
+		slow.parts[i]->resume = cold->resume;
 }
 
 void vector_compare_floats(struct emitter *e, const struct ir *ir, const struct vector_piece *p)

@@ -346,11 +346,23 @@ static void emit_shift_each(struct emitter *e, const struct ir *ir, const struct
 		vector_in(e, p->a, XMM0), x86_r(XMM1));
 }
 
+/* Of 64 bits: the sign comes in from above. */
+static void emit_shift_long(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	vector_0f(e, OP_XOR, XMM1, XMM1, x86_r(XMM1));
+	vector_38(e, 0x37, XMM1, XMM1, p->a); /* vpcmpgtq */
+	vector_shift(e, 3, DIGIT_LEFT, XMM1, XMM1, (uint8_t)(64 - count_of(ir)));
+	vector_shift(e, 3, DIGIT_RIGHT, p->to, vector_in(e, p->a, XMM0), count_of(ir));
+	vector_0f(e, OP_OR, p->to, p->to, x86_r(XMM1));
+}
+
 static struct vector_recipe shift_recipe(const struct ir *ir)
 {
 	unsigned width = vector_width(ir);
 	bool is_arithmetic = ir->op == IR_VECTOR_SHIFT_ARITHMETIC;
 
+	if (is_arithmetic && width == 3 && ir->flags & IR_IMMEDIATE)
+		return (struct vector_recipe){ emit_shift_long, true };
 	if (is_arithmetic && (width == 0 || width == 3))
 		return (struct vector_recipe){ 0 };
 	if (ir->flags & IR_IMMEDIATE)

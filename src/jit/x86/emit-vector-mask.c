@@ -108,14 +108,15 @@ static void gather_bits(struct emitter *e, unsigned width)
 	}
 }
 
-/* The lower bits of rax to d, from bit `first` on: 8 or 16 bits, of which `count` count. */
-static void put_bits(
-	struct emitter *e, const struct ir *ir, unsigned first, unsigned bits, unsigned count)
+/* The lower bits of rax to d, from bit `first` on: 8 or 16 bits, of which `count` count. All of
+ * them to spare, if it is not known yet how many. */
+static void put_bits(struct emitter *e, const struct ir *ir, unsigned first, unsigned bits,
+	unsigned count, bool is_partial)
 {
-	struct x86_operand d = slot_memory(e, ir->d), mask;
+	struct x86_operand d = is_partial ? spare_memory(e, 0) : slot_memory(e, ir->d), mask;
 
 	d.disp += (int32_t)(first / 8);
-	if (ir->c == IR_ZERO && count >= bits) {
+	if (is_partial || (ir->c == IR_ZERO && count >= bits)) {
 		x86_store(&e->code, bits / 8, d, RAX);
 		return;
 	}
@@ -134,11 +135,10 @@ static void put_bits(
 }
 
 /* Pieces of fewer than eight elements share a byte, which rcx gathers. */
-void emit_vector_set(struct emitter *e, const struct ir *ir)
+static void emit_comparisons(struct emitter *e, const struct ir *ir, bool is_partial)
 {
 	unsigned width = vector_width(ir), elements = PIECE_BYTES >> width;
 	unsigned bits = elements < 8 ? 8 : elements;
-	struct cold *cold = vector_check_length(e, ir), *slow = vector_check_number(e, ir);
 	bool has_number = !is_vector_slot(ir->b);
 
 	for (unsigned n = 0; n < vector_pieces(ir); n++) {
@@ -165,8 +165,15 @@ void emit_vector_set(struct emitter *e, const struct ir *ir)
 				continue;
 			}
 		}
-		put_bits(e, ir, first, bits, ir->count - first);
+		put_bits(e, ir, first, bits, ir->count - first, is_partial);
 	}
+}
+
+void emit_vector_set(struct emitter *e, const struct ir *ir)
+{
+	struct cold *cold = vector_check_length(e, ir), *slow = vector_check_number(e, ir);
+
+	emit_comparisons(e, ir, false);
 	resume_here(e, cold);
 	resume_here(e, slow);
 }
@@ -225,6 +232,29 @@ static void combine(struct emitter *e, const struct ir *ir, unsigned n)
 		invert(e);
 }
 
+/* Those of rax that count, of word n, to d. Uses rcx. */
+static void put_word(struct emitter *e, const struct ir *ir, unsigned n)
+{
+	struct x86_operand d = word(e, ir->d, n);
+
+	x86_arithmetic(&e->code, 8, X86_XOR, RAX, d);
+	if (ir->c != IR_ZERO)
+		x86_arithmetic(&e->code, 8, X86_AND, RAX, word(e, ir->c, n));
+	keep_counting(e, ir, n);
+	x86_arithmetic_store(&e->code, 8, X86_XOR, d, RAX);
+}
+
+void emit_vector_set_partial(struct emitter *e, const struct ir *ir)
+{
+	if (ir->count > WORD_BITS || ir->op == IR_VECTOR_FLOAT_SET) {
+		vector_to_helper(e, ir);
+		return;
+	}
+	emit_comparisons(e, ir, true);
+	x86_load(&e->code, 8, RAX, spare_memory(e, 0));
+	put_word(e, ir, 0);
+}
+
 /* Of the bits in rax that count: blsmsk and blsi (VEX.0F38 F3 /2, /3); those before the first are
  * what is below it. */
 static void mark(struct emitter *e, const struct ir *ir)
@@ -251,15 +281,11 @@ void emit_vector_mask(struct emitter *e, const struct ir *ir)
 	}
 	cold = check_many(e, ir);
 	for (unsigned n = 0; n * WORD_BITS < ir->count; n++) {
-		struct x86_operand d = word(e, ir->d, n);
-
 		if (ir->op == IR_VECTOR_MARK)
 			mark(e, ir);
 		else
 			combine(e, ir, n);
-		x86_arithmetic(&e->code, 8, X86_XOR, RAX, d);
-		keep_counting(e, ir, n);
-		x86_arithmetic_store(&e->code, 8, X86_XOR, d, RAX);
+		put_word(e, ir, n);
 	}
 	resume_here(e, cold);
 }

@@ -210,17 +210,29 @@ void emit_vector_fields(struct emitter *e, const struct ir *ir)
 /* --- indexed -----------------------------------------------------------------------------------
  */
 
+/* Does d share slots with the indices? What has been loaded is put away then: a load that faults
+ * is done again from its start. */
+static bool is_over_indices(const struct ir *ir)
+{
+	unsigned indices = ((unsigned)ir->count * ir->kind + PIECE_BYTES - 1) / PIECE_BYTES;
+
+	return ir->op == IR_VECTOR_LOAD_INDEXED && ir->d < ir->b + indices &&
+		ir->b < ir->d + vector_pieces(ir);
+}
+
 void emit_vector_indexed(struct emitter *e, const struct ir *ir)
 {
+	bool is_apart = is_over_indices(ir);
 	struct cold *cold;
 
-	if (ir->count > ELEMENTS_MAX) {
+	if (ir->count > ELEMENTS_MAX || (is_apart && vector_bytes(ir) % PIECE_BYTES)) {
 		vector_to_helper(e, ir);
 		return;
 	}
 	cold = vector_check_length(e, ir);
 	for (unsigned i = 0; i < ir->count; i++) {
-		struct x86_operand d = slot_memory(e, ir->d), index = slot_memory(e, ir->b);
+		struct x86_operand d = is_apart ? spare_memory(e, 0) : slot_memory(e, ir->d);
+		struct x86_operand index = slot_memory(e, ir->b);
 
 		d.disp += (int32_t)(i * ir->size);
 		index.disp += (int32_t)(i * ir->kind);
@@ -233,6 +245,10 @@ void emit_vector_indexed(struct emitter *e, const struct ir *ir)
 			x86_load(&e->code, ir->size, RAX, d);
 			x86_store(&e->code, ir->size, x86_m(RCX, 0), RAX);
 		}
+	}
+	for (unsigned n = 0; is_apart && n < vector_pieces(ir); n++) {
+		vector_move(e, XMM0, spare_memory(e, n));
+		vector_put(e, ir, n, XMM0, false);
 	}
 	resume_here(e, cold);
 }

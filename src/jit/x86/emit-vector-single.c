@@ -91,7 +91,7 @@ void emit_vector_extract(struct emitter *e, const struct ir *ir)
 /* --- all of them ------------------------------------------------------------------------------ */
 
 /* xmm0 = the pieces, one over the other */
-static void fold_pieces(struct emitter *e, const struct ir *ir)
+static void fold_pieces(struct emitter *e, const struct ir *ir, bool is_partial)
 {
 	unsigned width = vector_width(ir);
 
@@ -102,6 +102,11 @@ static void fold_pieces(struct emitter *e, const struct ir *ir)
 			vector_extend(e, ir->a, n, width - 1, width, ir->flags & IR_SIGNED, a.reg);
 		else
 			a = vector_where(e, ir->a, n);
+		if (is_partial) {
+			vector_counting(e, ir, n, true);
+			vector_0f(e, OP_AND, n ? XMM1 : XMM0, XMM1, a);
+			a = x86_r(n ? XMM1 : XMM0);
+		}
 		if (n)
 			vector_simple(e, (enum ir_op)ir->kind, width, XMM0, XMM0, a);
 		else
@@ -109,19 +114,12 @@ static void fold_pieces(struct emitter *e, const struct ir *ir)
 	}
 }
 
-void emit_vector_reduce(struct emitter *e, const struct ir *ir)
+/* xmm0's elements, then b's first, to d's. */
+static void fold(struct emitter *e, const struct ir *ir)
 {
 	unsigned width = vector_width(ir), bytes = vector_bytes(ir);
 	struct ir put = *ir;
-	struct cold *cold;
 
-	if (ir->c != IR_ZERO || !vector_is_simple((enum ir_op)ir->kind, width) ||
-		(bytes >= PIECE_BYTES ? bytes % PIECE_BYTES : bytes & (bytes - 1))) {
-		vector_to_helper(e, ir);
-		return;
-	}
-	cold = vector_check_length(e, ir);
-	fold_pieces(e, ir);
 	for (unsigned half = (bytes < PIECE_BYTES ? bytes : PIECE_BYTES) / 2; half >= ir->size;
 		half /= 2) {
 		vector_shift(e, 3, 3, XMM1, XMM0, (uint8_t)half); /* vpsrldq */
@@ -130,5 +128,37 @@ void emit_vector_reduce(struct emitter *e, const struct ir *ir)
 	vector_simple(e, (enum ir_op)ir->kind, width, XMM0, XMM0, vector_where(e, ir->b, 0));
 	put.count = 1;
 	vector_put(e, &put, 0, XMM0, false);
+}
+
+/* Of what has 0 for its neutral element, some may count. */
+void emit_vector_reduce_partial(struct emitter *e, const struct cold *cold)
+{
+	const struct ir *ir = cold->ir;
+
+	if ((ir->kind != IR_VECTOR_ADD && ir->kind != IR_VECTOR_OR && ir->kind != IR_VECTOR_XOR &&
+		    ir->kind != IR_VECTOR_MAXIMUM_UNSIGNED) ||
+		ir->flags & IR_NARROW_A) {
+		vector_to_helper(e, ir);
+		return;
+	}
+	x86_arithmetic_immediate(&e->code, 4, X86_CMP, vector_length(e), 0);
+	x86_jump_if(&e->code, X86_E, cold->resume);
+	fold_pieces(e, ir, true);
+	fold(e, ir);
+}
+
+void emit_vector_reduce(struct emitter *e, const struct ir *ir)
+{
+	unsigned width = vector_width(ir), bytes = vector_bytes(ir);
+	struct cold *cold;
+
+	if (ir->c != IR_ZERO || !vector_is_simple((enum ir_op)ir->kind, width) ||
+		(bytes >= PIECE_BYTES ? bytes % PIECE_BYTES : bytes & (bytes - 1))) {
+		vector_to_helper(e, ir);
+		return;
+	}
+	cold = vector_check_length(e, ir);
+	fold_pieces(e, ir, false);
+	fold(e, ir);
 	resume_here(e, cold);
 }

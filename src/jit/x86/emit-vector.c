@@ -137,6 +137,21 @@ static void choose(struct emitter *e, unsigned slot, uint8_t from)
 	vector_0f(e, OP_STORE, from, 0, old);
 }
 
+void vector_counting(struct emitter *e, const struct ir *ir, unsigned n, bool is_partial)
+{
+	unsigned bytes = vector_bytes(ir) - n * PIECE_BYTES;
+
+	if (ir->c != IR_ZERO) {
+		vector_spread_mask(e, ir, n);
+		if (is_partial)
+			vector_0f(e, OP_AND, XMM1, XMM1, below_length(e, ir, n));
+		else if (bytes < PIECE_BYTES)
+			vector_0f(e, OP_AND, XMM1, XMM1, first_bytes(e, bytes));
+	} else {
+		vector_move(e, XMM1, is_partial ? below_length(e, ir, n) : first_bytes(e, bytes));
+	}
+}
+
 void vector_put(struct emitter *e, const struct ir *ir, unsigned n, uint8_t from, bool is_partial)
 {
 	unsigned bytes = vector_bytes(ir) - n * PIECE_BYTES, slot = ir->d + n;
@@ -154,15 +169,7 @@ void vector_put(struct emitter *e, const struct ir *ir, unsigned n, uint8_t from
 			vector_0f(e, OP_STORE, from, 0, old);
 		return;
 	}
-	if (ir->c != IR_ZERO) {
-		vector_spread_mask(e, ir, n);
-		if (is_partial)
-			vector_0f(e, OP_AND, XMM1, XMM1, below_length(e, ir, n));
-		else if (bytes < PIECE_BYTES)
-			vector_0f(e, OP_AND, XMM1, XMM1, first_bytes(e, bytes));
-	} else {
-		vector_move(e, XMM1, is_partial ? below_length(e, ir, n) : first_bytes(e, bytes));
-	}
+	vector_counting(e, ir, n, is_partial);
 	choose(e, slot, from);
 }
 
@@ -344,12 +351,21 @@ void emit_vector_partial(struct emitter *e, const struct cold *cold)
 		else
 			emit_vector_load_partial(e, cold);
 		break;
-	case IR_VECTOR_LOAD_FIELDS:
-	case IR_VECTOR_STORE_FIELDS:
-	case IR_VECTOR_LOAD_INDEXED:
-	case IR_VECTOR_STORE_INDEXED:
-	case IR_VECTOR_SET ... IR_VECTOR_FLOAT_SUM:
+	case IR_VECTOR_SET:
+		emit_vector_set_partial(e, cold->ir);
+		break;
+	case IR_VECTOR_REDUCE:
+		emit_vector_reduce_partial(e, cold);
+		break;
+	case IR_VECTOR_LOAD_FIELDS ... IR_VECTOR_STORE_INDEXED:
+	case IR_VECTOR_MASK ... IR_VECTOR_EXTRACT:
+	case IR_VECTOR_AES ... IR_VECTOR_GHASH:
+	case IR_VECTOR_FLOAT_SET:
+	case IR_VECTOR_FLOAT_SUM:
 		vector_to_helper(e, cold->ir);
+		break;
+	case IR_VECTOR_FLOAT_ADD ... IR_VECTOR_FLOAT_CONVERT:
+		emit_vector_float_partial(e, cold);
 		break;
 	case IR_VECTOR_GATHER:
 		if (!vector_is_shuffle(cold->ir)) {

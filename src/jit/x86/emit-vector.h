@@ -107,6 +107,8 @@ void vector_put(struct emitter *e, const struct ir *ir, unsigned n, uint8_t from
 void vector_spread(struct emitter *e, const struct ir *ir);
 /* All ones in the elements of piece n whose bits are set in the mask: in xmm1. */
 void vector_spread_mask(struct emitter *e, const struct ir *ir, unsigned n);
+/* All ones in those of piece n that count at all: in xmm1. Uses rcx. */
+void vector_counting(struct emitter *e, const struct ir *ir, unsigned n, bool is_partial);
 /* A piece of elements of 1 << to bytes from the operand at slot, where they have 1 << from. */
 void vector_extend(struct emitter *e, unsigned slot, unsigned n, unsigned from, unsigned to,
 	bool is_signed, uint8_t reg);
@@ -137,6 +139,12 @@ void vector_simple(struct emitter *e, enum ir_op op, unsigned width, uint8_t to,
 /* emit-vector-float.c: xmm0 = a `condition` b, of all bits or none. */
 void vector_compare_floats(struct emitter *e, const struct ir *ir, const struct vector_piece *p);
 
-/* emit-vector-memory.c: for the length there is. */
+/* For the length there is. */
+void emit_vector_float_partial(struct emitter *e, const struct cold *cold);
+
+void emit_vector_set_partial(struct emitter *e, const struct ir *ir);
+void emit_vector_reduce_partial(struct emitter *e, const struct cold *cold);
+
+/* emit-vector-memory.c: likewise. */
 void emit_vector_load_partial(struct emitter *e, const struct cold *cold);
 void emit_vector_store_partial(struct emitter *e, const struct ir *ir);

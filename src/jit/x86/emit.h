@@ -35,6 +35,8 @@ enum {
 	CONSTANT_SIGN_DOUBLES,
 	CONSTANT_ABSOLUTE_SINGLES,
 	CONSTANT_ABSOLUTE_DOUBLES,
+	CONSTANT_ONE_SINGLES,
+	CONSTANT_ONE_DOUBLES,
 	/* For vectors: bytes to bits and back; widths less 1 in each element, and in 64 bits; bytes
 	 * in the reverse order; rotated by 8, 16, 24; the low bits of bytes; 128 ones, 128 zeros;
 	 * elements that are numbered, of all widths; the lower half of each; 0x70 in bytes. */
