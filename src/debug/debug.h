@@ -95,6 +95,10 @@ struct debug_target_ops {
 	int (*write_register)(struct debug_target *target, uint64_t thread, unsigned number,
 		const uint8_t *value);
 
+	/* Memory is looked at as this thread sees it, from now on. NULL: all see the same. */
+	void (*look_from)(struct debug_target *target, uint64_t thread);
+	/* Addresses of memory are physical: 1 on, 0 off, -1: which? NULL: there are none. */
+	int (*physical_memory)(struct debug_target *target, int on);
 	/* Without breakpoints in it. Reading may end early: how much there is, at least 1. */
 	int64_t (*read_memory)(
 		struct debug_target *target, uint64_t address, void *buffer, size_t size);
@@ -134,6 +138,11 @@ struct debug_target_ops {
 	int64_t (*read_link)(
 		struct debug_target *target, const char *path, char *buffer, size_t size);
 
+	/* "monitor TEXT": the length of what there is to be said, a text, in a buffer of that size.
+	 */
+	int64_t (*command)(
+		struct debug_target *target, const char *text, char *answer, size_t size);
+
 	/* The debugger is gone: breakpoints go, and everything runs. */
 	void (*detach)(struct debug_target *target);
 	/* End it without asking. */
@@ -169,6 +178,33 @@ enum debug_riscv_register {
 };
 
 extern const struct debug_architecture debug_riscv64;
+
+#define DEBUG_RISCV_VECTOR_BYTES 16
+
+/* Where a target has the registers of user mode. */
+struct debug_riscv_user {
+	uint64_t *x, *f, *pc;
+	uint32_t *fcsr;
+	uint8_t *v; /* 32 of DEBUG_RISCV_VECTOR_BYTES each */
+	uint64_t *vl, *vtype;
+	uint32_t *vstart;
+	uint8_t *vxrm, *vxsat;
+};
+
+/* One of DEBUG_RISCV_REGISTERS. What only vsetvl may change cannot be written: -EPERM. */
+void debug_riscv_read(const struct debug_riscv_user *cpu, unsigned number, uint8_t *value);
+int debug_riscv_write(const struct debug_riscv_user *cpu, unsigned number, const uint8_t *value);
+
+/* The same of a machine's hart: control and status registers and the privilege behind these. */
+extern const struct debug_architecture debug_riscv64_machine;
+
+#define DEBUG_RISCV_CSRS      43
+#define DEBUG_RISCV_CSR0      DEBUG_RISCV_REGISTERS
+#define DEBUG_RISCV_PRIVILEGE (DEBUG_RISCV_CSR0 + DEBUG_RISCV_CSRS) /* 0, 1, 3 */
+
+/* The number of the CSR that a register is: one of DEBUG_RISCV_CSRS from _CSR0 on. All of these
+ * have 64 bits. */
+unsigned debug_riscv_csr(unsigned reg);
 
 /* --- a session ------------------------------------------------------------------------------- */
 

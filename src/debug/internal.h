@@ -179,4 +179,5 @@ command_handler file_open, file_close, file_read, file_stat, file_read_link;
 
 /* session-query.c */
 command_handler query_supported, query_first_threads, query_next_threads, query_current_thread,
-	query_attached, query_transfer, query_pass_signals;
+	query_attached, query_transfer, query_pass_signals, query_command, query_physical_memory,
+	query_set_physical_memory;

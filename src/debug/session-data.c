@@ -106,6 +106,13 @@ static bool read_range(struct cursor *c, uint64_t *ret_address, uint64_t *ret_si
 	return cursor_number(c, ret_address) && cursor_skip(c, ',') && cursor_number(c, ret_size);
 }
 
+/* With the eyes of the thread that is asked about. */
+static void look(struct debug_session *s)
+{
+	if (s->ops->look_from)
+		s->ops->look_from(s->target, session_thread(s));
+}
+
 void data_read_memory(struct debug_session *s, struct cursor *c)
 {
 	uint8_t bytes[PACKET_MAX / 2];
@@ -115,6 +122,7 @@ void data_read_memory(struct debug_session *s, struct cursor *c)
 	if (read_range(c, &address, &size) && cursor_is_at_end(c)) {
 		if (size > sizeof(bytes))
 			size = sizeof(bytes);
+		look(s);
 		r = size ? s->ops->read_memory(s->target, address, bytes, size) : 0;
 	}
 	if (r < 0)
@@ -127,6 +135,7 @@ void data_read_memory(struct debug_session *s, struct cursor *c)
 static void write_memory(
 	struct debug_session *s, uint64_t address, const uint8_t *bytes, uint64_t size)
 {
+	look(s);
 	/* X with nothing is how a debugger asks for X itself. */
 	reply_result(s, size ? s->ops->write_memory(s->target, address, bytes, size) : 0);
 }

@@ -8,6 +8,8 @@
 #include "debug/internal.h"
 
 #define THREAD_NAME_MAX 64
+#define COMMAND_MAX	255
+#define ANSWER_MAX	(PACKET_MAX / 2 - 1)
 /* A thread's number with its comma; more than fit come with the next question. */
 #define THREAD_TEXT_MAX 17
 
@@ -47,6 +49,48 @@ void query_supported(struct debug_session *s, struct cursor *c)
 		reply_text(&s->reply, ";qXfer:siginfo:read+");
 	if (ops->pass_signals)
 		reply_text(&s->reply, ";QPassSignals+");
+	if (ops->physical_memory)
+		reply_text(&s->reply, ";PhyMemMode+");
+}
+
+/* QEMU's packets (its documentation, "GDB usage"): "0", "1", and to set it. */
+void query_physical_memory(struct debug_session *s, struct cursor *c)
+{
+	if (s->ops->physical_memory)
+		reply_text(&s->reply, s->ops->physical_memory(s->target, -1) ? "1" : "0");
+}
+
+void query_set_physical_memory(struct debug_session *s, struct cursor *c)
+{
+	uint64_t on;
+
+	if (!s->ops->physical_memory)
+		return;
+	if (!cursor_number(c, &on) || !cursor_is_at_end(c)) {
+		reply_error(s, -EINVAL);
+		return;
+	}
+	s->ops->physical_memory(s->target, on != 0);
+	reply_ok(s);
+}
+
+/* "monitor TEXT", two digits for each character; so is the answer. */
+void query_command(struct debug_session *s, struct cursor *c)
+{
+	char text[COMMAND_MAX + 1] = "", answer[ANSWER_MAX];
+	size_t size = (size_t)(c->end - c->at) / 2;
+	int64_t n = -EINVAL;
+
+	if (!s->ops->command)
+		return;
+	if (size <= COMMAND_MAX && cursor_bytes(c, (uint8_t *)text, size) && cursor_is_at_end(c))
+		n = s->ops->command(s->target, text, answer, sizeof(answer));
+	if (n < 0)
+		reply_error(s, (int)n);
+	else if (n == 0)
+		reply_ok(s);
+	else
+		reply_hex(&s->reply, (const uint8_t *)answer, (size_t)n);
 }
 
 /* Ours: whether to kill or to let go when the debugger leaves. */

@@ -19,6 +19,7 @@
 
 struct machine_tree; /* tree.h */
 struct disk_engine;
+struct machine_debugger; /* debugger.h */
 
 /* Where a board puts a device. */
 struct machine_place {
@@ -53,6 +54,25 @@ struct machine_device {
 	void *device;
 };
 
+/* What a debugger does with a vcpu that stands. Registers as debug/debug.h numbers them; memory by
+ * virtual addresses, on one page; what returns an int: 0 or a negative errno. */
+struct machine_debug_ops {
+	const char *name;
+	int (*read_register)(
+		struct machine *machine, unsigned index, unsigned number, uint8_t *value);
+	int (*write_register)(
+		struct machine *machine, unsigned index, unsigned number, const uint8_t *value);
+	int (*read_memory)(
+		struct machine *machine, unsigned index, uint64_t address, void *to, size_t size);
+	int (*write_memory)(struct machine *machine, unsigned index, uint64_t address,
+		const void *from, size_t size);
+	/* Of all vcpus. */
+	int (*add_breakpoint)(struct machine *machine, uint64_t address);
+	void (*remove_breakpoint)(struct machine *machine, uint64_t address);
+	/* One instruction, and VM_STOP_BREAKPOINT. */
+	void (*set_step)(struct machine *machine, unsigned index, bool step);
+};
+
 /* What differs between machines for different CPUs. */
 struct machine_board {
 	const char *name; /* "riscv64 virt" */
@@ -65,6 +85,9 @@ struct machine_board {
 	uint64_t memory_start;
 	int (*open_vcpus)(struct machine *machine, struct error *err);
 	void (*close_vcpus)(struct machine *machine);
+	const struct machine_debug_ops *debug;
+	/* All vcpus stood for so long: for the guest, no time has passed. */
+	void (*skip_time)(struct machine *machine, int64_t ns);
 	/* Everything in memory and in the vcpus' registers as it is at the beginning. */
 	int (*load)(struct machine *machine, struct error *err);
 };
@@ -78,6 +101,16 @@ struct machine_vcpu {
 	/* Guarded by the machine's lock: */
 	bool is_running; /* in run(), or about to be */
 	bool is_off; /* not to be run until it is started (SBI HSM) */
+	bool is_held; /* the debugger lets others go on, but not this one */
+	bool has_met; /* a breakpoint, or its step is done */
+};
+
+/* Somebody wants all vcpus to stand: embedded in who does. */
+struct machine_pause {
+	/* They do; on the event loop's thread. */
+	void (*quiet)(struct machine_pause *pause);
+	bool is_quiet;
+	struct machine_pause *next;
 };
 
 enum machine_wish {
@@ -101,6 +134,7 @@ struct machine {
 	unsigned nr_devices, nr_virtio;
 	struct disk_engine *disk_engine; /* of all disks; opened with the first */
 
+	struct machine_debugger *debugger; /* NULL: nobody listens */
 	int wake_fd; /* eventfd: the loop looks at what is below */
 	struct loop_source wake;
 	struct loop_source signals; /* a signalfd */
@@ -111,6 +145,8 @@ struct machine {
 	struct machine_vcpu vcpus[VM_VCPUS_MAX];
 	unsigned nr_threads; /* that were started, and are to be joined */
 	enum machine_wish wish;
+	struct machine_pause *pauses; /* while there are any, all vcpus stand */
+	int64_t stood_ns; /* since when; 0: they do not */
 	struct machine_end end;
 	struct error error; /* of a vcpu that could not go on */
 };
@@ -134,5 +170,9 @@ int machine_start_vcpus(struct machine *machine, struct error *err);
 void machine_join_vcpus(struct machine *machine);
 /* Let one run that was off; with `lock` held. */
 void machine_start_vcpu(struct machine *machine, unsigned index);
+/* Let all vcpus stand, as soon as they can, and then go on, unless others want that, too. Of the
+ * event loop's thread. */
+void machine_pause(struct machine *machine, struct machine_pause *pause);
+void machine_unpause(struct machine *machine, struct machine_pause *pause);
 /* With `lock` held: all leave run(), and stay out while the wish is not MACHINE_GOES_ON. */
 void machine_wish(struct machine *machine, enum machine_wish wish);

@@ -7,7 +7,9 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include "base/clock.h"
 #include "disk/disk.h"
+#include "machine/debugger.h"
 
 /* --- power ----------------------------------------------------------------------------------- */
 
@@ -83,9 +85,28 @@ static void reset(struct machine *m)
 	pthread_mutex_unlock(&m->lock);
 }
 
+/* The next one who has not been told that all stand. */
+static struct machine_pause *find_pause(struct machine *m)
+{
+	struct machine_pause *pause;
+
+	pthread_mutex_lock(&m->lock);
+	pause = all_parked(m) ? m->pauses : NULL;
+	while (pause && pause->is_quiet)
+		pause = pause->next;
+	if (pause) {
+		pause->is_quiet = true;
+		if (!m->stood_ns)
+			m->stood_ns = clock_monotonic_ns();
+	}
+	pthread_mutex_unlock(&m->lock);
+	return pause;
+}
+
 static void woken(struct loop_source *source, uint32_t events)
 {
 	struct machine *m = container_of(source, struct machine, wake);
+	struct machine_pause *pause;
 	enum machine_wish wish;
 	uint64_t count;
 	bool is_quiet;
@@ -99,6 +120,9 @@ static void woken(struct loop_source *source, uint32_t events)
 		loop_stop(&m->loop);
 	else if (wish == MACHINE_IS_RESET && is_quiet)
 		reset(m);
+	machine_debugger_look(m);
+	while (wish != MACHINE_ENDS && (pause = find_pause(m)))
+		pause->quiet(pause);
 }
 
 int machine_run(struct machine *m, struct machine_end *ret, struct error *err)
@@ -114,6 +138,7 @@ int machine_run(struct machine *m, struct machine_end *ret, struct error *err)
 	}
 	machine_end(m, 1, false);
 	machine_join_vcpus(m);
+	machine_debugger_end(m);
 	if (r == 0 && m->error.code) {
 		*err = m->error;
 		r = -err->code;
@@ -172,6 +197,8 @@ static int open_parts(struct machine *m, struct error *err)
 		r = m->board->open_vcpus(m, err);
 	if (r == 0)
 		r = machine_open_devices(m, err);
+	if (r == 0 && m->config.gdb)
+		r = machine_debugger_open(m, m->config.gdb, err);
 	return r;
 }
 
@@ -207,6 +234,7 @@ struct machine *machine_free(struct machine *m)
 {
 	if (!m)
 		return NULL;
+	machine_debugger_close(m);
 	machine_close_devices(m);
 	if (m->disk_engine)
 		disk_engine_close(m->disk_engine);

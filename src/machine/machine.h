@@ -76,6 +76,8 @@ struct machine_config {
 
 	const char *jit_debug; /* struct jit_options.debug; NULL: nothing */
 
+	/* Where gdb is waited for: a port of 127.0.0.1, or a path with a '/'. NULL: nowhere. */
+	const char *gdb;
 	bool is_ended_by_reset; /* a guest that restarts itself powers off */
 };
 

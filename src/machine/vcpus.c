@@ -8,6 +8,8 @@
  */
 #include "machine/internal.h"
 
+#include "base/clock.h"
+
 static void wake_loop(struct machine *m)
 {
 	uint64_t one = 1;
@@ -15,16 +17,47 @@ static void wake_loop(struct machine *m)
 	(void)!write(m->wake_fd, &one, sizeof(one));
 }
 
-void machine_wish(struct machine *m, enum machine_wish wish)
+static void kick_all(struct machine *m)
 {
-	if (m->wish >= wish)
-		return;
-	m->wish = wish;
 	for (unsigned i = 0; i < m->config.nr_vcpus; i++)
 		if (m->vcpus[i].vcpu)
 			m->vcpus[i].vcpu->ops->kick(m->vcpus[i].vcpu);
 	pthread_cond_broadcast(&m->changed);
 	wake_loop(m);
+}
+
+void machine_wish(struct machine *m, enum machine_wish wish)
+{
+	if (m->wish >= wish)
+		return;
+	m->wish = wish;
+	kick_all(m);
+}
+
+void machine_pause(struct machine *m, struct machine_pause *pause)
+{
+	pthread_mutex_lock(&m->lock);
+	pause->is_quiet = false;
+	pause->next = m->pauses;
+	m->pauses = pause;
+	kick_all(m);
+	pthread_mutex_unlock(&m->lock);
+}
+
+void machine_unpause(struct machine *m, struct machine_pause *pause)
+{
+	struct machine_pause **p = &m->pauses;
+
+	pthread_mutex_lock(&m->lock);
+	while (*p != pause)
+		p = &(*p)->next;
+	*p = pause->next;
+	if (!m->pauses && m->stood_ns) {
+		m->board->skip_time(m, clock_monotonic_ns() - m->stood_ns);
+		m->stood_ns = 0;
+	}
+	pthread_cond_broadcast(&m->changed);
+	pthread_mutex_unlock(&m->lock);
 }
 
 /* What run() has come back with; with the lock held. */
@@ -34,7 +67,9 @@ static void stopped(struct machine_vcpu *v, enum vm_stop stop, const struct erro
 
 	switch (stop) {
 	case VM_STOP_KICKED:
+		break;
 	case VM_STOP_BREAKPOINT:
+		v->has_met = true;
 		break;
 	case VM_STOP_OFF:
 		v->is_off = true;
@@ -47,6 +82,13 @@ static void stopped(struct machine_vcpu *v, enum vm_stop stop, const struct erro
 	}
 }
 
+static bool may_run(const struct machine_vcpu *v)
+{
+	const struct machine *m = v->machine;
+
+	return m->wish == MACHINE_GOES_ON && !m->pauses && !v->is_off && !v->is_held && !v->has_met;
+}
+
 static void *run_vcpu(void *argument)
 {
 	struct machine_vcpu *v = argument;
@@ -57,7 +99,7 @@ static void *run_vcpu(void *argument)
 	while (m->wish != MACHINE_ENDS) {
 		enum vm_stop stop;
 
-		if (m->wish != MACHINE_GOES_ON || v->is_off) {
+		if (!may_run(v)) {
 			v->is_running = false;
 			wake_loop(m);
 			pthread_cond_wait(&m->changed, &m->lock);

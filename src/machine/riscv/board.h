@@ -46,6 +46,9 @@ static inline struct riscv_board *riscv_board(struct machine *machine)
 	return machine->board_data;
 }
 
+/* debug.c */
+extern const struct machine_debug_ops riscv_debug_ops;
+
 /* isa.c: "cpus" of the device tree. */
 void riscv_describe_harts(struct riscv_board *board, struct machine_tree *tree);
 

@@ -95,6 +95,11 @@ static void close_vcpus(struct machine *m)
 	m->board_data = NULL;
 }
 
+static void skip_time(struct machine *m, int64_t ns)
+{
+	riscv_board(m)->clock.start_ns += ns;
+}
+
 const struct machine_board machine_board_riscv = {
 	.name = "riscv64 virt",
 	.slots = slots,
@@ -105,5 +110,7 @@ const struct machine_board machine_board_riscv = {
 	.memory_start = LAYOUT_MEMORY_START,
 	.open_vcpus = open_vcpus,
 	.close_vcpus = close_vcpus,
+	.debug = &riscv_debug_ops,
+	.skip_time = skip_time,
 	.load = riscv_boot,
 };

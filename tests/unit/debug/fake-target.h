@@ -27,7 +27,8 @@ struct fake_target {
 	struct debug_resume resumes[DEBUG_RESUMES_MAX];
 	size_t nr_resumes;
 	bool is_running, was_interrupted, was_detached, was_killed;
-	uint64_t breakpoint, passed;
+	uint64_t breakpoint, passed, eyes;
+	bool is_physical;
 	enum debug_breakpoint_type breakpoint_type;
 	int send_error;
 	size_t sent_size; /* what is beyond the log's end is counted only */
@@ -269,6 +270,26 @@ static void fake_kill(struct debug_target *target)
 	fake_of(target)->was_killed = true;
 }
 
+static void fake_look_from(struct debug_target *target, uint64_t thread)
+{
+	fake_stopped(target)->eyes = thread;
+}
+
+static int fake_physical_memory(struct debug_target *target, int on)
+{
+	struct fake_target *fake = fake_stopped(target);
+
+	if (on >= 0)
+		fake->is_physical = on;
+	return fake->is_physical;
+}
+
+static int64_t fake_command(
+	struct debug_target *target, const char *text, char *answer, size_t size)
+{
+	return strcmp(text, "fail") == 0 ? -EPERM : snprintf(answer, size, "%s", text);
+}
+
 static const struct debug_target_ops fake_ops = {
 	.name = "fake",
 	.osabi = "GNU/Linux",
@@ -277,6 +298,9 @@ static const struct debug_target_ops fake_ops = {
 	.name_thread = fake_name_thread,
 	.read_register = fake_read_register,
 	.write_register = fake_write_register,
+	.look_from = fake_look_from,
+	.physical_memory = fake_physical_memory,
+	.command = fake_command,
 	.read_memory = fake_read_memory,
 	.write_memory = fake_write_memory,
 	.insert_breakpoint = fake_insert_breakpoint,

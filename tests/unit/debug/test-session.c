@@ -392,6 +392,31 @@ static void test_files(void **state)
 	expect(packet, "F-1,270f");
 }
 
+/* Memory is looked at by the thread that is asked about, as is said. */
+static void test_eyes(void **state)
+{
+	send_packet("m1000,1");
+	assert_int_equal(fake.eyes, 0x10);
+	send_packet("Hg2a");
+	send_packet("m1000,1");
+	assert_int_equal(fake.eyes, 0x2a);
+	expect("qqemu.PhyMemMode", "0");
+	expect("Qqemu.PhyMemMode:1", "OK");
+	expect("qqemu.PhyMemMode", "1");
+	expect("Qqemu.PhyMemMode:", "E16");
+	expect("Qqemu.PhyMemMode:0", "OK");
+	assert_false(fake.is_physical);
+}
+
+static void test_monitor(void **state)
+{
+	expect("qRcmd,6869", "6869");
+	expect("qRcmd,", "OK");
+	expect("qRcmd,6661696c", "E01");
+	expect("qRcmd,686", "E16");
+	expect("qRcmd,zz", "E16");
+}
+
 static void test_interrupt(void **state)
 {
 	debug_session_input(session, "\x03", 1);
@@ -538,6 +563,8 @@ int main(void)
 		TEST(test_acks),
 		TEST(test_packets_that_come_twice),
 		TEST(test_registers),
+		TEST(test_eyes),
+		TEST(test_monitor),
 		TEST(test_all_registers),
 		TEST(test_memory),
 		TEST(test_breakpoints),

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * debugger.c - a machine as debug/'s target. Threads are vcpus, counted from 1; what a register is,
+ * the board knows (struct machine_board).
+ *
+ * The target is stopped while `is_paused`: from the moment when all vcpus stand (quiet()) until
+ * resume(). vCont lets some go on and holds others (struct machine_vcpu, is_held).
+ */
+#include "machine/debugger.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#define SEND_TIMEOUT_S 10 /* a debugger that reads nothing is gone */
+
+static struct machine_debugger *debugger_of(struct debug_target *target)
+{
+	return container_of(target, struct machine_debugger, target);
+}
+
+static unsigned index_of(uint64_t thread)
+{
+	return (unsigned)thread - 1;
+}
+
+/* --- going on -------------------------------------------------------------------------------- */
+
+static void go_on(struct machine_debugger *d)
+{
+	if (!d->is_paused)
+		return;
+	d->is_paused = false;
+	machine_unpause(d->machine, &d->pause);
+}
+
+static void stop_all(struct machine_debugger *d)
+{
+	if (d->is_paused)
+		return;
+	d->is_paused = true;
+	machine_pause(d->machine, &d->pause);
+}
+
+static const struct debug_resume *find_resume(
+	const struct debug_resume *resumes, size_t count, uint64_t thread)
+{
+	for (size_t i = 0; i < count; i++)
+		if (resumes[i].thread == thread || resumes[i].thread == DEBUG_ALL_THREADS)
+			return &resumes[i];
+	return NULL;
+}
+
+static void resume(struct debug_target *target, const struct debug_resume *resumes, size_t count)
+{
+	struct machine_debugger *d = debugger_of(target);
+	struct machine *m = d->machine;
+
+	d->range_start = d->range_end = 0;
+	for (unsigned i = 0; i < m->config.nr_vcpus; i++) {
+		const struct debug_resume *r = find_resume(resumes, count, i + 1);
+
+		m->vcpus[i].is_held = !r;
+		m->vcpus[i].has_met = false;
+		m->board->debug->set_step(m, i, r && r->step);
+		if (r && r->range_end) {
+			d->range_start = r->range_start;
+			d->range_end = r->range_end;
+		}
+	}
+	go_on(d);
+}
+
+static void interrupt(struct debug_target *target)
+{
+	struct machine_debugger *d = debugger_of(target);
+
+	d->is_interrupted = true;
+	stop_all(d);
+}
+
+/* Nobody looks any more. */
+static void let_go(struct machine_debugger *d)
+{
+	struct machine *m = d->machine;
+
+	while (d->nr_breakpoints > 0)
+		m->board->debug->remove_breakpoint(m, d->breakpoints[--d->nr_breakpoints].address);
+	for (unsigned i = 0; i < m->config.nr_vcpus; i++) {
+		m->board->debug->set_step(m, i, false);
+		m->vcpus[i].is_held = m->vcpus[i].has_met = false;
+	}
+	go_on(d);
+}
+
+static void hang_up(struct machine_debugger *d)
+{
+	if (d->connection.fd < 0)
+		return;
+	loop_remove(&d->machine->loop, &d->connection);
+	cleanup_close(&d->connection.fd);
+	d->connection.fd = -1;
+	d->session = debug_session_close(d->session);
+}
+
+/* --- why it has stopped ---------------------------------------------------------------------- */
+
+static uint64_t get_pc(struct machine_debugger *d, unsigned index)
+{
+	uint8_t value[DEBUG_REGISTER_BYTES_MAX] = { 0 };
+	uint64_t pc;
+
+	d->machine->board->debug->read_register(d->machine, index, DEBUG_RISCV_PC, value);
+	memcpy(&pc, value, sizeof(pc));
+	return pc;
+}
+
+static bool find_breakpoint(
+	const struct machine_debugger *d, uint64_t address, enum debug_breakpoint_type *ret)
+{
+	for (unsigned i = 0; i < d->nr_breakpoints; i++) {
+		if (d->breakpoints[i].address == address) {
+			*ret = d->breakpoints[i].type;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The first that has met something; else the first that is there. */
+static struct debug_stop find_stop(struct machine_debugger *d)
+{
+	struct machine *m = d->machine;
+	struct debug_stop stop = { .kind = DEBUG_STOP_SIGNAL, .thread = 1 };
+	enum debug_breakpoint_type type;
+
+	for (unsigned i = 0; i < m->config.nr_vcpus; i++) {
+		if (!m->vcpus[i].has_met)
+			continue;
+		stop.thread = i + 1;
+		stop.signal = SIGTRAP;
+		if (find_breakpoint(d, get_pc(d, i), &type))
+			stop.kind = type == DEBUG_BREAKPOINT_SOFTWARE
+				? DEBUG_STOP_BREAKPOINT
+				: DEBUG_STOP_HARDWARE_BREAKPOINT;
+		return stop;
+	}
+	stop.signal = d->is_interrupted ? SIGINT : 0;
+	return stop;
+}
+
+/* One that steps through a range, and is still in it. */
+static bool steps_on(struct machine_debugger *d, const struct debug_stop *stop)
+{
+	uint64_t pc;
+
+	if (d->range_end == 0 || stop->kind != DEBUG_STOP_SIGNAL || stop->signal != SIGTRAP)
+		return false;
+	pc = get_pc(d, index_of(stop->thread));
+	if (pc < d->range_start || pc >= d->range_end)
+		return false;
+	d->machine->vcpus[index_of(stop->thread)].has_met = false;
+	go_on(d);
+	return true;
+}
+
+/* A debugger has connected; or the last one has gone in the meantime. */
+static void begin(struct machine_debugger *d, const struct debug_stop *stop)
+{
+	if (d->connection.fd >= 0 &&
+		debug_session_open(&debug_riscv64_machine, &d->target, stop, &d->session, NULL) ==
+			0 &&
+		loop_add(&d->machine->loop, &d->connection, EPOLLIN) == 0)
+		return;
+	hang_up(d);
+	let_go(d);
+}
+
+/* All vcpus stand: a new debugger begins, an old one is told. */
+static void quiet(struct machine_pause *pause)
+{
+	struct machine_debugger *d = container_of(pause, struct machine_debugger, pause);
+	struct debug_stop stop = find_stop(d);
+
+	d->eyes = index_of(stop.thread);
+	if (!d->session) {
+		begin(d, &stop);
+		return;
+	}
+	if (steps_on(d, &stop))
+		return;
+	d->is_interrupted = false;
+	for (unsigned i = 0; i < d->machine->config.nr_vcpus; i++)
+		d->machine->vcpus[i].has_met = false;
+	if (!debug_session_stopped(d->session, &stop)) {
+		hang_up(d);
+		let_go(d);
+	}
+}
+
+void machine_debugger_look(struct machine *m)
+{
+	struct machine_debugger *d = m->debugger;
+
+	for (unsigned i = 0; d && i < m->config.nr_vcpus; i++)
+		if (m->vcpus[i].has_met)
+			stop_all(d);
+}
+
+void machine_debugger_end(struct machine *m)
+{
+	struct machine_debugger *d = m->debugger;
+	const struct debug_stop stop = {
+		.kind = DEBUG_STOP_EXITED, .thread = 1, .status = m->end.status
+	};
+
+	if (d && d->session)
+		debug_session_stopped(d->session, &stop);
+}
+
+/* --- registers and memory -------------------------------------------------------------------- */
+
+static uint64_t next_thread(struct debug_target *target, uint64_t previous)
+{
+	return previous < debugger_of(target)->machine->config.nr_vcpus ? previous + 1 : 0;
+}
+
+static int name_thread(struct debug_target *target, uint64_t thread, char *buffer, size_t size)
+{
+	const struct machine_vcpu *v = &debugger_of(target)->machine->vcpus[index_of(thread)];
+
+	snprintf(buffer, size, "hart %u%s", index_of(thread), v->is_off ? " (off)" : "");
+	return 0;
+}
+
+static int read_register(
+	struct debug_target *target, uint64_t thread, unsigned number, uint8_t *value)
+{
+	struct machine *m = debugger_of(target)->machine;
+
+	return m->board->debug->read_register(m, index_of(thread), number, value);
+}
+
+static int write_register(
+	struct debug_target *target, uint64_t thread, unsigned number, const uint8_t *value)
+{
+	struct machine *m = debugger_of(target)->machine;
+
+	return m->board->debug->write_register(m, index_of(thread), number, value);
+}
+
+static void look_from(struct debug_target *target, uint64_t thread)
+{
+	debugger_of(target)->eyes = index_of(thread);
+}
+
+static int physical_memory(struct debug_target *target, int on)
+{
+	struct machine_debugger *d = debugger_of(target);
+
+	if (on >= 0)
+		d->is_physical = on;
+	return d->is_physical;
+}
+
+/* Up to the next page. */
+static size_t part_of(uint64_t address, size_t size)
+{
+	size_t left = VM_PAGE_BYTES - address % VM_PAGE_BYTES;
+
+	return size < left ? size : left;
+}
+
+static int64_t read_memory(struct debug_target *target, uint64_t address, void *buffer, size_t size)
+{
+	struct machine_debugger *d = debugger_of(target);
+	struct machine *m = d->machine;
+	size_t done = 0;
+	int r = 0;
+
+	while (done < size) {
+		size_t part = part_of(address + done, size - done);
+		void *to = (char *)buffer + done;
+
+		r = d->is_physical
+			? vm_memory_read(&m->memory, address + done, to, part)
+			: m->board->debug->read_memory(m, d->eyes, address + done, to, part);
+		if (r < 0)
+			break;
+		done += part;
+	}
+	return done ? (int64_t)done : r;
+}
+
+static int write_memory(
+	struct debug_target *target, uint64_t address, const void *bytes, size_t size)
+{
+	struct machine_debugger *d = debugger_of(target);
+	struct machine *m = d->machine;
+	int r = 0;
+
+	if (d->is_physical)
+		return vm_memory_write(&m->memory, address, bytes, size);
+	for (size_t done = 0; r == 0 && done < size;) {
+		size_t part = part_of(address + done, size - done);
+
+		r = m->board->debug->write_memory(
+			m, d->eyes, address + done, (const char *)bytes + done, part);
+		done += part;
+	}
+	return r;
+}
+
+/* --- breakpoints: of all vcpus, and not written to the guest's memory ------------------------- */
+
+static int insert_breakpoint(struct debug_target *target, enum debug_breakpoint_type type,
+	uint64_t address, uint64_t kind)
+{
+	struct machine_debugger *d = debugger_of(target);
+	enum debug_breakpoint_type other;
+	int r;
+
+	if (type != DEBUG_BREAKPOINT_SOFTWARE && type != DEBUG_BREAKPOINT_HARDWARE)
+		return -EOPNOTSUPP;
+	if (find_breakpoint(d, address, &other))
+		return 0;
+	if (d->nr_breakpoints == DEBUGGER_BREAKPOINTS_MAX)
+		return -ENOSPC;
+	r = d->machine->board->debug->add_breakpoint(d->machine, address);
+	if (r < 0)
+		return r;
+	d->breakpoints[d->nr_breakpoints].address = address;
+	d->breakpoints[d->nr_breakpoints++].type = type;
+	return 0;
+}
+
+static int remove_breakpoint(struct debug_target *target, enum debug_breakpoint_type type,
+	uint64_t address, uint64_t kind)
+{
+	struct machine_debugger *d = debugger_of(target);
+
+	if (type != DEBUG_BREAKPOINT_SOFTWARE && type != DEBUG_BREAKPOINT_HARDWARE)
+		return -EOPNOTSUPP;
+	for (unsigned i = 0; i < d->nr_breakpoints; i++) {
+		if (d->breakpoints[i].address == address) {
+			d->machine->board->debug->remove_breakpoint(d->machine, address);
+			d->breakpoints[i] = d->breakpoints[--d->nr_breakpoints];
+			break;
+		}
+	}
+	return 0;
+}
+
+/* --- "monitor ..." --------------------------------------------------------------------------- */
+
+static const char help[] = "monitor phys on|off   addresses of memory are physical ones\n"
+			   "monitor reset         restart the machine\n"
+			   "monitor quit          turn it off\n";
+
+static int64_t command(struct debug_target *target, const char *text, char *answer, size_t size)
+{
+	struct machine_debugger *d = debugger_of(target);
+	struct machine *m = d->machine;
+
+	if (strcmp(text, "phys on") == 0 || strcmp(text, "phys off") == 0) {
+		d->is_physical = strcmp(text, "phys on") == 0;
+		return snprintf(answer, size, "addresses are %s now\n",
+			d->is_physical ? "physical" : "virtual");
+	}
+	if (strcmp(text, "reset") == 0) {
+		m->power.ops->reset(&m->power);
+		return snprintf(answer, size, "when you continue, the machine restarts\n");
+	}
+	if (strcmp(text, "quit") == 0) {
+		machine_stop(m);
+		return 0;
+	}
+	return snprintf(answer, size, "%s", help);
+}
+
+/* --- the connection -------------------------------------------------------------------------- */
+
+static int send_bytes(struct debug_target *target, const void *bytes, size_t size)
+{
+	struct machine_debugger *d = debugger_of(target);
+	const char *at = bytes;
+
+	while (size > 0) {
+		ssize_t n = send(d->connection.fd, at, size, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -EIO;
+		at += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+static void detach(struct debug_target *target)
+{
+	/* let_go() is called when the session is seen to be over. */
+}
+
+static void kill_machine(struct debug_target *target)
+{
+	machine_end(debugger_of(target)->machine, 128 + SIGKILL, true);
+}
+
+static const struct debug_target_ops ops = {
+	.name = "machine",
+	.is_attached = true,
+	.send = send_bytes,
+	.next_thread = next_thread,
+	.name_thread = name_thread,
+	.read_register = read_register,
+	.write_register = write_register,
+	.look_from = look_from,
+	.physical_memory = physical_memory,
+	.read_memory = read_memory,
+	.write_memory = write_memory,
+	.insert_breakpoint = insert_breakpoint,
+	.remove_breakpoint = remove_breakpoint,
+	.resume = resume,
+	.interrupt = interrupt,
+	.command = command,
+	.detach = detach,
+	.kill = kill_machine,
+};
+
+static void input_ready(struct loop_source *source, uint32_t events)
+{
+	struct machine_debugger *d = container_of(source, struct machine_debugger, connection);
+	uint8_t bytes[4096];
+	ssize_t n = recv(source->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0 && debug_session_input(d->session, bytes, (size_t)n))
+		return;
+	hang_up(d);
+	/* It may run at this moment: what was set is taken away when it stands. */
+	if (d->is_paused && d->pause.is_quiet)
+		let_go(d);
+	else
+		stop_all(d);
+}
+
+static void debugger_connects(struct loop_source *source, uint32_t events)
+{
+	struct machine_debugger *d = container_of(source, struct machine_debugger, listener);
+	const struct timeval timeout = { .tv_sec = SEND_TIMEOUT_S };
+	int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC), one = 1;
+
+	if (fd < 0)
+		return;
+	/* One at a time. */
+	if (d->connection.fd >= 0 || d->is_paused) {
+		close(fd);
+		return;
+	}
+	/* Packets are small, and each waits for its answer. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+	d->connection = (struct loop_source){ .ready = input_ready, .fd = fd };
+	stop_all(d);
+}
+
+int machine_debugger_open(struct machine *m, const char *where, struct error *err)
+{
+	struct machine_debugger *d = calloc(1, sizeof(*d));
+	int fd, r;
+
+	if (!d)
+		return error_oom(err);
+	d->target.ops = &ops;
+	d->machine = m;
+	d->pause.quiet = quiet;
+	d->connection.fd = d->listener.fd = -1;
+	m->debugger = d;
+	r = debug_listen(where, &fd, d->address, err);
+	if (r < 0)
+		return r;
+	d->listener = (struct loop_source){ .ready = debugger_connects, .fd = fd };
+	r = loop_add(&m->loop, &d->listener, EPOLLIN);
+	return r < 0 ? error_errno(err, r, "cannot wait for a debugger") : 0;
+}
+
+void machine_debugger_close(struct machine *m)
+{
+	struct machine_debugger *d = m->debugger;
+
+	if (!d)
+		return;
+	hang_up(d);
+	if (d->listener.fd >= 0) {
+		loop_remove(&m->loop, &d->listener);
+		close(d->listener.fd);
+		if (strchr(d->address, '/'))
+			unlink(d->address);
+	}
+	free(d);
+	m->debugger = NULL;
+}

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""test_machine_gdb.py - `strata vm run --gdb` and a real gdb: a program on the bare machine is
+stopped, stepped, looked into and let go."""
+
+import contextlib
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from program import wait_until
+
+SOURCE = Path(__file__).parent / "machine/bare.c"
+COMPILER, GDB = "riscv64-linux-gnu-gcc", "gdb-multiarch"
+TIMEOUT_S = 120
+SETTINGS = ["set pagination off", "set confirm off", "set debuginfod enabled off", "set width 0"]
+
+pytestmark = [
+    pytest.mark.skipif(not shutil.which(COMPILER), reason=f"{COMPILER} is not installed"),
+    pytest.mark.skipif(not shutil.which(GDB), reason=f"{GDB} is not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    target = tmp_path_factory.mktemp("bare") / "bare"
+    subprocess.run([COMPILER, "-g", "-O1", "-Wall", "-Werror", "-static", "-nostdlib", "-no-pie",
+                    "-march=rv64gc", "-mcmodel=medany", "-fno-omit-frame-pointer",
+                    "-Wl,--build-id=none", "-Wl,-N", "-Wl,-Ttext=0x80000000", "-o", target, SOURCE], check=True)
+    return target
+
+
+@pytest.fixture
+def machine(strata_binary, program, tmp_path):
+    socket = tmp_path / "gdb"
+    process = subprocess.Popen(
+        [strata_binary, "vm", "run", "--firmware", program, "--cpus", "2", "--memory", "16m",
+         "--net", "none", "--gdb", socket], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT)
+    wait_until(lambda: socket.exists() or process.poll() is not None, 30)
+    assert process.poll() is None, process.stdout.read()
+    process.socket = socket
+    yield process
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def gdb(machine, program):
+    def run(*commands):
+        argv = [GDB, "-nx", "-q", "-batch"]
+        for command in (*SETTINGS, f"file {program}", f"target remote {machine.socket}", *commands):
+            argv += ["-ex", command]
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT_S)
+        return done.stdout
+
+    return run
+
+
+def test_harts_are_threads(gdb):
+    said = gdb("info threads", "thread 2", "print/x $mhartid", "print $priv", "print $mscratch")
+    assert re.search(r'1 +Thread 1 "hart 0".*\n +2 +Thread 2 "hart 1"', said), said
+    assert "= 0x1\n" in said and "= 3\n" in said and "= 1\n" in said
+
+
+def test_breakpoint_and_steps(gdb):
+    said = gdb("hbreak work", "continue", "backtrace", "print step == hart + 1", "delete",
+               "print $before = $pc", "stepi", "print $pc - $before <= 4 && $pc != $before",
+               "break work", "set scheduler-locking on", "continue", "finish")
+    assert re.search(r"hit Breakpoint 1, .*work \(", said), said
+    assert re.search(r"#1 +0x[0-9a-f]+ in count \(", said), said
+    assert len(re.findall(r"^\$\d+ = 1$", said, re.M)) == 2, said
+    assert re.search(r"hit Breakpoint 2.*\n.*\ncount \(hart=\d\)", said), said
+
+
+def test_one_hart_goes_on(gdb):
+    """What is held does nothing, and what goes on does."""
+    said = gdb("thread 2", "break work thread 2", "set scheduler-locking on", "continue",
+               "set $first = counts[0]", "set $second = counts[1]", "continue", "continue",
+               "print counts[0] - $first", "print counts[1] - $second")
+    assert re.findall(r"^\$\d+ = (\d+)$", said, re.M) == ["0", "4"], said
+
+
+def test_memory_and_registers_are_written(gdb):
+    said = gdb("set var counts[5] = 0x1234", "print/x counts[5]",
+               "maintenance packet Qqemu.PhyMemMode:1", "print/x counts[5]",
+               "maintenance packet Qqemu.PhyMemMode:0", "set $s5 = 77", "print $s5",
+               "set $mscratch = 42", "print $mscratch", "x/4xb 0x40000000", "monitor nonsense")
+    assert said.count("= 0x1234") == 2 and "= 77" in said and "= 42" in said, said
+    assert "Cannot access memory at address 0x40000000" in said
+    assert "monitor phys on|off" in said
+
+
+def test_runs_on_and_is_killed(gdb, machine):
+    before, after = (
+        int(re.search(r"^\$1 = (\d+)", gdb("print counts[0]"), re.M)[1]) for _ in range(2))
+    assert after > before
+    gdb("kill")
+    assert machine.wait(30) == 128 + 9
+    assert not machine.socket.exists()
+
+
+def test_reset(gdb):
+    said = gdb("hbreak *_start", "monitor reset", "continue", "print $pc == (long)&_start",
+               "print counts[0]")
+    assert re.findall(r"^\$\d+ = (\d+)$", said, re.M) == ["1", "0"], said
+
+
+def test_nobody_else_at_the_same_time(gdb, machine, program):
+    with subprocess.Popen([GDB, "-nx", "-q", "-ex", f"target remote {machine.socket}"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as first:
+        said = b""
+        while b"in ??" not in said:
+            said += first.stdout.read1()
+        said = gdb("info threads")
+        assert "hart 0" not in said
+        first.communicate(b"detach\nquit\n", timeout=30)
+    assert "hart 0" in gdb("info threads")
