@@ -27,7 +27,9 @@ COUNT = int(os.environ.get("STRATA_ISA_PROGRAMS", "30"))
 MEMORY_BYTES = 16 << 20
 # What our harts have, and atomics that want their alignment.
 CPU = "rv64,h=false,v=true,zicbom=true,zicboz=true,svinval=true,svnapot=true,svpbmt=true," \
-      "svadu=true,svade=true,smstateen=true,sstc=true,zama16b=false"
+      "svadu=true,svade=true,smstateen=true,sstc=true,zama16b=false,zcb=true,zcmop=true," \
+      "zimop=true,zfa=true,zfh=true,zicond=true,zbkb=true,zbkx=true,zkn=true,zvfh=true," \
+      "zvbb=true,zvbc=true,zvkng=true"
 RESULT = slice(privileged.LOG - privileged.MEMORY, privileged.END - privileged.MEMORY)
 
 

@@ -128,17 +128,24 @@ static bool has_supervisor_timer(const struct riscv_hart *hart)
 	return hart->csrs.menvcfg & ENVCFG_STCE;
 }
 
-uint64_t riscv_csr_mip(struct riscv_hart *hart)
+static uint64_t mip(struct riscv_hart *hart, bool is_timer_due)
 {
 	uint64_t value = __atomic_load_n(&hart->pins, __ATOMIC_SEQ_CST) | hart->csrs.mip;
 
-	/* The clock is asked only where somebody wants to know. */
-	if (has_supervisor_timer(hart)) {
-		value &= ~IRQ_BIT(RISCV_IRQ_STI);
-		if (riscv_timer_is_due(hart))
-			value |= IRQ_BIT(RISCV_IRQ_STI);
-	}
-	return value;
+	if (!has_supervisor_timer(hart))
+		return value;
+	value &= ~IRQ_BIT(RISCV_IRQ_STI);
+	return is_timer_due ? value | IRQ_BIT(RISCV_IRQ_STI) : value;
+}
+
+uint64_t riscv_csr_mip(struct riscv_hart *hart)
+{
+	return mip(hart, riscv_timer_is_due(hart));
+}
+
+uint64_t riscv_csr_mip_soon(struct riscv_hart *hart)
+{
+	return mip(hart, !riscv_timer_is_armed(hart) && riscv_timer_is_due(hart));
 }
 
 /* Bits of `mask`. Some are where others set them, too. */

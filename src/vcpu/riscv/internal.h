@@ -114,6 +114,8 @@ void riscv_hart_notify(struct riscv_hart *hart);
 bool riscv_csr_access(struct riscv_hart *hart, const struct riscv_insn *insn);
 /* All of mip, as it is read. */
 uint64_t riscv_csr_mip(struct riscv_hart *hart);
+/* The same without a look at the clock while somebody else does that and will tell. */
+uint64_t riscv_csr_mip_soon(struct riscv_hart *hart);
 /* WARL: what becomes of mstatus when `value` is written to the bits of `mask`. */
 void riscv_write_mstatus(struct riscv_hart *hart, uint64_t value, uint64_t mask);
 
@@ -152,12 +154,15 @@ struct riscv_leaf {
 
 struct riscv_tlb *riscv_tlb_new(void);
 struct riscv_tlb *riscv_tlb_free(struct riscv_tlb *tlb);
-bool riscv_tlb_find(struct riscv_tlb *tlb, uint64_t address, unsigned asid, struct riscv_leaf *ret);
-void riscv_tlb_add(
-	struct riscv_hart *hart, uint64_t address, unsigned asid, const struct riscv_leaf *leaf);
+bool riscv_tlb_find(struct riscv_tlb *tlb, uint64_t address, unsigned asid, bool is_executed,
+	struct riscv_leaf *ret);
+void riscv_tlb_add(struct riscv_hart *hart, uint64_t address, unsigned asid, bool is_executed,
+	const struct riscv_leaf *leaf);
 /* An entry of the table of the current regime. */
 void riscv_tlb_fill(struct riscv_hart *hart, uint64_t address, void *host, enum riscv_access access,
 	bool is_global);
+/* Not that one, after all. */
+void riscv_tlb_clear_page(struct riscv_hart *hart, uint64_t address);
 /* satp has another value. */
 void riscv_tlb_switch(struct riscv_hart *hart);
 /* Physical addresses are checked in another way, or MXR has changed: page tables say the same. */
@@ -192,6 +197,8 @@ uint64_t riscv_counters_deadline(struct riscv_hart *hart);
 
 /* timer.c: is stimecmp over? */
 bool riscv_timer_is_due(const struct riscv_hart *hart);
+/* Will the clock's thread tell when it is? */
+bool riscv_timer_is_armed(const struct riscv_hart *hart);
 /* stimecmp, or what else wants the hart to be woken, has changed. */
 void riscv_timer_arm(struct riscv_hart *hart);
 int riscv_timer_add_hart(struct riscv_hart *hart);

@@ -228,20 +228,21 @@ static enum fault find_leaf(
 	struct riscv_hart *hart, const struct view *view, uint64_t address, struct riscv_leaf *ret)
 {
 	unsigned asid = (uint16_t)(hart->csrs.satp >> SATP_ASID_SHIFT);
+	bool is_executed = view->access == RISCV_ACCESS_EXECUTE;
 	uint64_t wanted = wanted_bits(view);
 	enum fault fault;
 
 	if (view->is_probe)
 		return walk(hart, view, address, ret);
-	if (riscv_tlb_find(hart->tlb, address, asid, ret) && allows(hart, view, ret->flags) &&
-		(ret->flags & wanted) == wanted)
+	if (riscv_tlb_find(hart->tlb, address, asid, is_executed, ret) &&
+		allows(hart, view, ret->flags) && (ret->flags & wanted) == wanted)
 		return FAULT_NONE;
 	hart->counters.happened[view->access == RISCV_ACCESS_READ ? RISCV_MISS_READ
 			: view->access == RISCV_ACCESS_WRITE	  ? RISCV_MISS_WRITE
 								  : RISCV_MISS_EXECUTE]++;
 	fault = walk(hart, view, address, ret);
 	if (fault == FAULT_NONE)
-		riscv_tlb_add(hart, address, asid, ret);
+		riscv_tlb_add(hart, address, asid, is_executed, ret);
 	return fault;
 }
 
@@ -336,17 +337,14 @@ static void copy(void *to, const void *from, unsigned size)
 static void note_write(
 	struct riscv_hart *hart, const struct place *place, uint64_t address, unsigned size)
 {
-	struct vm_memory *memory = hart->config.memory;
-
-	if (!vm_page_is(place->page, VM_PAGE_HAS_CODE)) {
+	if (!(__atomic_load_n(place->page, __ATOMIC_RELAXED) & VM_PAGE_DIRTY))
 		vm_page_mark(place->page, VM_PAGE_DIRTY);
-		enter(hart, place, address, RISCV_ACCESS_WRITE);
-		/* Whoever marks it now finds the entry, or we find the mark. */
-		if (!vm_page_is(place->page, VM_PAGE_HAS_CODE))
-			return;
-		jit_tlb_clear_page(&hart->cpu.tlb[hart->cpu.mode & RISCV_MODE_REGIME], address);
-	}
-	vm_memory_written(memory, place->physical, size);
+	enter(hart, place, address, RISCV_ACCESS_WRITE);
+	/* Whoever marks it now finds the entry, or we find the mark. */
+	if (!vm_page_is(place->page, VM_PAGE_HAS_CODE))
+		return;
+	riscv_tlb_clear_page(hart, address);
+	vm_memory_written(hart->config.memory, place->physical, size);
 }
 
 static bool access_device(struct riscv_hart *hart, const struct place *place, uint64_t address,

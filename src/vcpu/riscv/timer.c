@@ -185,6 +185,11 @@ bool riscv_timer_is_due(const struct riscv_hart *hart)
 		riscv_clock_read(hart->config.clock) >= hart->csrs.stimecmp;
 }
 
+bool riscv_timer_is_armed(const struct riscv_hart *hart)
+{
+	return __atomic_load_n(&hart->deadline, __ATOMIC_RELAXED) != NEVER;
+}
+
 void riscv_timer_arm(struct riscv_hart *hart)
 {
 	struct riscv_clock_thread *thread = hart->config.clock->thread;

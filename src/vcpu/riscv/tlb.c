@@ -13,6 +13,9 @@
  * another is remembered by a few bits of its address.
  *
  * A flush of everything, or of an address space, stamps: entries that are older do not count.
+ *
+ * Linux flushes the address of each page that it has just mapped. Translated code has to be told
+ * only of those that were executed, which is noted.
  */
 #include "vcpu/riscv/internal.h"
 
@@ -33,16 +36,19 @@ struct entry {
 	uint64_t physical; /* likewise */
 	uint32_t stamp;
 	uint16_t asid;
-	uint8_t flags, shift;
+	uint8_t flags;
+	uint8_t shift : 7, was_executed : 1;
 };
 
 struct set {
 	struct entry ways[WAYS];
-	unsigned next; /* to be replaced */
+	uint32_t next; /* to be replaced */
+	uint32_t lost_code; /* code_stamp: one that was executed has made room since */
 };
 
 struct riscv_tlb {
 	uint32_t stamp, all_stamp, asid_stamps[ASID_STAMPS];
+	uint32_t code_stamp; /* counts when all code was forgotten; not 0 */
 	struct set sets[SETS];
 	struct entry large[LARGE];
 	uint64_t large_shifts; /* bit by shift: there may be some */
@@ -70,7 +76,7 @@ static void empty(struct riscv_tlb *tlb)
 	for (unsigned i = 0; i < LARGE; i++)
 		tlb->large[i].page = NO_PAGE;
 	tlb->large_shifts = 0;
-	tlb->stamp = 1;
+	tlb->stamp = tlb->code_stamp = 1;
 	tlb->all_stamp = 0;
 	memset(tlb->asid_stamps, 0, sizeof(tlb->asid_stamps));
 }
@@ -130,12 +136,14 @@ static void give(const struct entry *entry, uint64_t address, struct riscv_leaf 
 	*ret = (struct riscv_leaf){ entry->physical + offset, entry->flags, entry->shift };
 }
 
-bool riscv_tlb_find(struct riscv_tlb *tlb, uint64_t address, unsigned asid, struct riscv_leaf *ret)
+bool riscv_tlb_find(struct riscv_tlb *tlb, uint64_t address, unsigned asid, bool is_executed,
+	struct riscv_leaf *ret)
 {
 	struct set *set = set_of(tlb, address);
 
 	for (unsigned way = 0; way < WAYS; way++) {
 		if (matches(tlb, &set->ways[way], page_at(address, 12), asid)) {
+			set->ways[way].was_executed |= is_executed;
 			give(&set->ways[way], address, ret);
 			return true;
 		}
@@ -203,8 +211,16 @@ static bool is_lost(const struct riscv_tlb *tlb, uint64_t address, unsigned shif
 	return tlb->has_lost && tlb->lost[bit / 64] >> bit % 64 & 1;
 }
 
-void riscv_tlb_add(
-	struct riscv_hart *hart, uint64_t address, unsigned asid, const struct riscv_leaf *leaf)
+void riscv_tlb_clear_page(struct riscv_hart *hart, uint64_t address)
+{
+	unsigned regime = hart->cpu.mode & RISCV_MODE_REGIME;
+
+	if (regime < RISCV_REGIMES)
+		jit_tlb_clear_page(&hart->cpu.tlb[regime], address);
+}
+
+void riscv_tlb_add(struct riscv_hart *hart, uint64_t address, unsigned asid, bool is_executed,
+	const struct riscv_leaf *leaf)
 {
 	struct riscv_tlb *tlb = hart->tlb;
 	uint64_t page = page_at(address, leaf->shift);
@@ -223,24 +239,34 @@ void riscv_tlb_add(
 				entry = &set->ways[way];
 		if (!entry)
 			entry = &set->ways[set->next++ % WAYS];
+		if (entry->page != NO_PAGE && entry->was_executed)
+			set->lost_code = tlb->code_stamp;
 	}
 	*entry = (struct entry){ .page = page,
 		.physical = page_at(leaf->physical, leaf->shift),
 		.stamp = tlb->stamp,
 		.asid = (uint16_t)asid,
 		.flags = leaf->flags,
-		.shift = leaf->shift };
+		.shift = leaf->shift & 0x7f,
+		.was_executed = is_executed };
 }
 
 /* What translated code has looked up. */
 static void forget_code(struct riscv_hart *hart, uint64_t address)
 {
 	hart->has_forgotten = true;
+	if (address == RISCV_ALL_ADDRESSES && ++hart->tlb->code_stamp == 0)
+		hart->tlb->code_stamp = 1;
 	riscv_forget_code(&hart->cpu, address);
 }
 
 /* --- switches ----------------------------------------------------------------------------------
  */
+
+static unsigned asid_of(uint64_t satp)
+{
+	return (uint16_t)(satp >> 44);
+}
 
 static uint32_t number_of_space(struct riscv_hart *hart, uint64_t satp)
 {
@@ -309,13 +335,19 @@ void riscv_forget_all(struct riscv_hart *hart)
 	riscv_forget_checks(hart);
 }
 
+/* What is global stays. Its address spaces get other numbers, so that translated code does not meet
+ * again what it has looked up in them, and forgets nothing of others. */
 static void forget_asid(struct riscv_hart *hart, unsigned asid)
 {
-	uint32_t stamp = next_stamp(hart->tlb);
+	struct riscv_tlb *tlb = hart->tlb;
+	uint32_t stamp = next_stamp(tlb);
 
-	hart->tlb->asid_stamps[asid % ASID_STAMPS] = stamp;
-	clear_local(hart);
-	forget_code(hart, RISCV_LOCAL_ADDRESSES);
+	tlb->asid_stamps[asid % ASID_STAMPS] = stamp;
+	for (unsigned i = 0; i < SPACES; i++)
+		if (asid_of(tlb->spaces[i].satp) == asid)
+			tlb->spaces[i].number = 0;
+	if (asid_of(hart->csrs.satp) == asid)
+		riscv_tlb_switch(hart);
 }
 
 static bool is_meant(const struct entry *entry, uint64_t page, const uint64_t *asid)
@@ -328,11 +360,15 @@ static void forget_address(struct riscv_hart *hart, uint64_t address, const uint
 {
 	struct riscv_tlb *tlb = hart->tlb;
 	struct set *set = set_of(tlb, address);
+	bool was_executed = set->lost_code == tlb->code_stamp;
 	bool is_large = false;
 
-	for (unsigned way = 0; way < WAYS; way++)
-		if (is_meant(&set->ways[way], page_at(address, 12), asid))
-			set->ways[way].page = NO_PAGE;
+	for (unsigned way = 0; way < WAYS; way++) {
+		if (!is_meant(&set->ways[way], page_at(address, 12), asid))
+			continue;
+		was_executed |= set->ways[way].was_executed;
+		set->ways[way].page = NO_PAGE;
+	}
 	for (uint64_t shifts = tlb->large_shifts; shifts; shifts &= shifts - 1) {
 		unsigned shift = (unsigned)__builtin_ctzll(shifts);
 		struct entry *entry = large_of(tlb, address, shift);
@@ -349,7 +385,8 @@ static void forget_address(struct riscv_hart *hart, uint64_t address, const uint
 	}
 	for (unsigned regime = RISCV_REGIME_USER; regime <= RISCV_REGIME_SUPERVISOR_USER; regime++)
 		jit_tlb_clear_page(&hart->cpu.tlb[regime], address);
-	forget_code(hart, address);
+	if (was_executed)
+		forget_code(hart, address);
 }
 
 void riscv_forget(struct riscv_hart *hart, const uint64_t *address, const uint64_t *asid)

@@ -171,7 +171,7 @@ int riscv_pending_interrupt(struct riscv_hart *hart)
 
 	if (!enabled)
 		return -1;
-	pending = riscv_csr_mip(hart) & enabled;
+	pending = riscv_csr_mip_soon(hart) & enabled;
 	/* Those that are not delegated come before the others. */
 	if (pending & ~csrs->mideleg)
 		pending &= ~csrs->mideleg;
