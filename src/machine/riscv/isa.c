@@ -4,7 +4,8 @@
  * (Linux, Documentation/devicetree/bindings/riscv/extensions.yaml, for the names).
  *
  * Svadu stands alone: with our own SBI, hardware sets the accessed and dirty bits; firmware in
- * machine mode may leave that to page faults, which are taken as well.
+ * machine mode may leave that to page faults, which are taken as well. Svvptc: no hart remembers
+ * that a page was not there, so Linux need not fence each page that it maps.
  */
 #include "base/str.h"
 #include "machine/riscv/board.h"
@@ -68,6 +69,7 @@ static const char *const extensions[] = {
 	"svinval",
 	"svnapot",
 	"svpbmt",
+	"svvptc",
 };
 
 /* "rv64imafdcv_zicbom_...": of each, a letter is joined, and a longer name set off. */

@@ -88,7 +88,11 @@ supervisor:
 	EXPECTED 13, 12
 	call back_to_supervisor
 
-	/* Read-only. A new entry is seen without a fence when there was none... or behind one. */
+	/* What was not there is, without a fence (Svvptc): executable, then read-only. */
+	ori t0, s9, ALL
+	sd t0, (s6)
+	addi t0, s8, 8
+	jalr t0
 	ori t0, s9, PTE_V | PTE_R | PTE_A
 	sd t0, (s6)
 	sfence.vma s8, x0
