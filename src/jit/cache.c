@@ -24,19 +24,19 @@
 #include "base/cleanup.h"
 #include "jit/internal.h"
 
-#define CACHE_BYTES	(64u << 20)
-#define INDEX_SIZE	(1u << 18) /* a power of two, four times the blocks there may be */
+#define CACHE_BYTES	(128u << 20)
+#define INDEX_SIZE	(1u << 20) /* a power of two, four times the blocks there may be */
 #define INDEX_FIRST	(1u << 12)
-#define BLOCKS_MAX	(1u << 16)
-#define EXITS_MAX	(1u << 19)
-#define LANDINGS_MAX	(1u << 18)
-#define PLACES_MAX	(1u << 22)
-#define COUNTERS_MAX	(1u << 16)
-#define SEGMENTS_MAX	(1u << 17)
-#define RELOCATIONS_MAX (1u << 21)
-#define MAPS_MAX	(1u << 12)
+#define BLOCKS_MAX	(1u << 18) /* of which the Go compiler takes a fifth to a half */
+#define EXITS_MAX	(1u << 21)
+#define LANDINGS_MAX	(1u << 20)
+#define PLACES_MAX	(1u << 23)
+#define COUNTERS_MAX	(1u << 18)
+#define SEGMENTS_MAX	(1u << 19)
+#define RELOCATIONS_MAX (1u << 22)
+#define MAPS_MAX	(1u << 14)
 #define PAGES_SIZE	(1u << 18) /* a power of two; a quarter of them are used at most */
-#define MACHINE_SCALE	8 /* a kernel and all its programs are in one cache */
+#define MACHINE_SCALE	2 /* a kernel and all its programs are in one cache */
 
 /* --- lock and arrays ---------------------------------------------------------------------------
  */

@@ -24,6 +24,7 @@
 #define BUILD_ID_BYTES 20
 #define MOVES_ABOVE    (UINT64_C(1) << 32)
 #define FILE_BYTES_MAX (256u << 20)
+#define FULL_PARTS     4 /* one of them is not filled by what was kept: for what was not */
 
 enum { BLOCKS, EXITS, LANDINGS, PLACES, SEGMENTS, MAPS, COUNTERS, RELOCATIONS, NR_PARTS };
 
@@ -123,7 +124,9 @@ int jit_precompile(struct jit *jit, uint64_t pc, uint32_t loop_bytes)
 
 	jit_lock(jit, NULL);
 	block = jit_find(jit, pc, 0);
-	if (!block || (loop_bytes && !block->loop_bytes)) {
+	if (jit->blocks.nr >= jit->blocks.limit / 2 || jit->used >= jit->size / 2)
+		r = -ENOSPC; /* a file for those who have others beside */
+	else if (!block || loop_bytes > block->loop_bytes) {
 		const struct jit_block *old = block;
 
 		r = jit_make(jit, &source, loop_bytes ? pc + loop_bytes : 0, &block);
@@ -265,18 +268,22 @@ static int check(struct jit *jit, const struct header *header, uint64_t file_siz
 		return -EBADMSG;
 	for (unsigned n = 0; n < NR_PARTS; n++) {
 		const struct jit_array *array = part(jit, n);
+		size_t most = array->limit / FULL_PARTS * (FULL_PARTS - 1);
 		size_t item_bytes = n == RELOCATIONS ? sizeof(struct jit_relocation)
 						     : array->item_bytes;
 
 		if (header->nr[n] > FILE_BYTES_MAX)
 			return -EBADMSG;
-		if (n != RELOCATIONS && header->nr[n] > array->limit - array->nr)
+		if (n != RELOCATIONS && array->nr + header->nr[n] > most)
 			return -ENOSPC;
 		bytes += header->nr[n] * item_bytes;
 	}
 	if (bytes != file_size)
 		return -EBADMSG;
-	return header->code_bytes + JIT_CODE_ALIGN > jit->size - jit->used ? -ENOSPC : 0;
+	return jit->used + JIT_CODE_ALIGN + header->code_bytes >
+			jit->size / FULL_PARTS * (FULL_PARTS - 1)
+		? -ENOSPC
+		: 0;
 }
 
 static void add_to(uint8_t *place, size_t size, uint64_t value)

@@ -250,6 +250,12 @@ static int link_exit(struct jit *jit, struct jit_frame *frame, void *state,
 	return leave_for(r);
 }
 
+/* Several lines may have the jump that closes a loop, and each counts for itself. */
+static bool is_region_to(const struct jit_block *block, uint64_t end)
+{
+	return block && block->loop_bytes && end - block->pc <= block->loop_bytes;
+}
+
 /* The loop from frame->hot to the jump at pc has turned often. */
 static void promote(struct jit *jit, struct jit_frame *frame, void *state, uint64_t pc)
 {
@@ -265,7 +271,8 @@ static void promote(struct jit *jit, struct jit_frame *frame, void *state, uint6
 	if (frame->epoch == jit->epoch) {
 		*counter = INT32_MAX;
 		old = jit_find(jit, source.pc, source.context);
-		if (jit_make(jit, &source, pc + 1, &block) >= 0 && old)
+		if (!is_region_to(old, pc + 1) && jit_make(jit, &source, pc + 1, &block) >= 0 &&
+			old)
 			host_replace(jit, old->code, block->code);
 	}
 	if (jit->guest->machine)

@@ -63,14 +63,17 @@ static void add_place(void *context, uint64_t offset, uint32_t loop_bytes)
 		places->items[places->nr++] = (struct saved_place){ offset, loop_bytes, 0 };
 }
 
-/* Lines first, and by address: what follows each other lies together. */
+/* Lines first, and by address: what follows each other lies together. Of loops that begin at one
+ * place the longest is the one that is entered. */
 static int compare(const void *a, const void *b)
 {
 	const struct saved_place *x = a, *y = b;
 
 	if (!x->loop_bytes != !y->loop_bytes)
 		return x->loop_bytes ? 1 : -1;
-	return x->offset < y->offset ? -1 : x->offset > y->offset;
+	if (x->offset != y->offset)
+		return x->offset < y->offset ? -1 : 1;
+	return x->loop_bytes > y->loop_bytes ? -1 : x->loop_bytes < y->loop_bytes;
 }
 
 /* What the file in the folder has already. */
