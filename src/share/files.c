@@ -37,16 +37,20 @@ static unsigned slice(
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
-static int fill_open(struct request *r, int fd, uint32_t flags, struct fuse_open_out *ret)
+static int fill_open(struct request *r, const struct node *node, int fd, uint32_t flags,
+	struct fuse_open_out *ret)
 {
 	uint64_t number;
-	int e = handle_add(r->session, fd, false, &number);
+	int e = handle_add(r->session, node, fd, false, &number);
 
 	if (e < 0)
 		return e;
 	handle_find(r->session, number, false)->appends = flags & O_APPEND;
 	/* The guest looks at size and time before it believes its pages (FUSE_AUTO_INVAL_DATA). */
 	*ret = (struct fuse_open_out){ .fh = number, .open_flags = FOPEN_KEEP_CACHE };
+	/* Who has written nothing need not hear at the end how that went. */
+	if ((flags & O_ACCMODE) == O_RDONLY)
+		ret->open_flags |= FOPEN_NOFLUSH;
 	return 0;
 }
 
@@ -63,12 +67,12 @@ int op_open(struct request *r)
 	fd = node_open(r->session, r->node, (int)(in->flags & OPEN_FLAGS));
 	if (fd < 0)
 		return fd;
-	e = fill_open(r, fd, in->flags, &answer);
+	e = fill_open(r, r->node, fd, in->flags, &answer);
 	return e < 0 ? e : request_answer(r, &answer, sizeof(answer));
 }
 
 /* A file that was made (or was there): its entry and its handle. */
-static int answer_created(struct request *r, int fd, uint32_t flags)
+static int answer_created(struct request *r, int fd, const char *name, uint32_t flags)
 {
 	struct {
 		struct fuse_entry_out entry;
@@ -81,12 +85,12 @@ static int answer_created(struct request *r, int fd, uint32_t flags)
 	/* The same file, whatever the name means by now. */
 	node_path(&as_node, path);
 	path_fd = openat(r->session->proc_fd, path, O_PATH | O_CLOEXEC);
-	e = path_fd < 0 ? -errno : names_enter(r, path_fd, &answer.entry);
+	e = path_fd < 0 ? -errno : names_enter(r, path_fd, name, &answer.entry);
 	if (e < 0) {
 		close(fd);
 		return e;
 	}
-	e = fill_open(r, fd, flags, &answer.open);
+	e = fill_open(r, node_find(r->session, answer.entry.nodeid), fd, flags, &answer.open);
 	if (e < 0) {
 		node_forget(r->session, answer.entry.nodeid, 1);
 		return e;
@@ -140,7 +144,7 @@ int op_create(struct request *r)
 	fd = make_file(r, name, in, O_CREAT | O_EXCL);
 	if (fd == -EEXIST && !(in->flags & O_EXCL))
 		fd = open_existing(r, name, in);
-	return fd < 0 ? fd : answer_created(r, fd, in->flags);
+	return fd < 0 ? fd : answer_created(r, fd, name, in->flags);
 }
 
 int op_tmpfile(struct request *r)
@@ -151,7 +155,7 @@ int op_tmpfile(struct request *r)
 	if (!in || (in->flags & O_ACCMODE) == O_ACCMODE || (in->flags & O_ACCMODE) == O_RDONLY)
 		return -EINVAL;
 	fd = make_file(r, ".", in, O_TMPFILE);
-	return fd < 0 ? fd : answer_created(r, fd, in->flags);
+	return fd < 0 ? fd : answer_created(r, fd, NULL, in->flags);
 }
 
 int op_release(struct request *r)

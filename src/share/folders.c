@@ -33,7 +33,7 @@ int op_opendir(struct request *r)
 	fd = node_open(r->session, r->node, O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
 		return fd;
-	e = handle_add(r->session, fd, true, &answer.fh);
+	e = handle_add(r->session, r->node, fd, true, &answer.fh);
 	return e < 0 ? e : request_answer(r, &answer, sizeof(answer));
 }
 

@@ -18,25 +18,29 @@
 #define SESSION_ARGS_MAX    (72u << 10) /* the largest is an extended attribute with its name */
 #define SESSION_ANSWER_MAX  (128u << 10) /* folders are read in pieces of it */
 #define SESSION_HANDLES_MAX 4096
-#define SESSION_NODES_MAX   (1u << 20)
-#define SESSION_SPARE_FDS   (SESSION_HANDLES_MAX + 64) /* descriptors that nodes leave to others */
+#define SESSION_NODES_MAX   (1u << 19)
 #define SESSION_VALID_S	    1 /* how long the guest need not ask again */
 #define NODE_NONE	    UINT32_MAX
 
 struct node {
-	int fd; /* O_PATH; -1: this slot is free */
+	int fd; /* O_PATH; -1: it has none now */
 	mode_t type; /* S_IFMT of its mode */
 	dev_t dev;
 	ino_t ino;
-	uint64_t lookups;
+	uint64_t lookups; /* 0: this slot is free */
 	uint32_t generation;
 	uint32_t next; /* in the bucket, or the next free slot */
+	uint32_t nr_handles;
+	uint32_t folder; /* the node's, in which it was last seen... */
+	char *name; /* ...by this name; NULL: nobody knows */
+	bool is_kept; /* its descriptor is all that leads to it */
 };
 
 struct handle {
 	int fd; /* -1: this slot is free */
 	bool is_folder;
 	bool appends;
+	uint32_t node;
 	off_t position; /* of a folder */
 	uint32_t next_free;
 };
@@ -44,8 +48,10 @@ struct handle {
 struct share_session {
 	int root_fd, proc_fd;
 	struct node *nodes; /* node n is the guest's n + 1; the first is the root */
-	uint32_t nr_nodes, nodes_max, free_node, nodes_limit;
+	uint32_t nr_nodes, nodes_max, free_node;
 	uint32_t nr_used;
+	uint32_t nr_open, open_limit; /* nodes with a descriptor */
+	uint32_t hand; /* where the next one that loses its descriptor is looked for */
 	uint32_t buckets[SESSION_BUCKETS];
 	struct handle handles[SESSION_HANDLES_MAX];
 	uint32_t free_handle;
@@ -94,17 +100,28 @@ int nodes_init(struct share_session *s);
 void nodes_free(struct share_session *s);
 struct node *node_find(struct share_session *s, uint64_t id);
 uint64_t node_id(const struct share_session *s, const struct node *node);
-/* The node of what `fd` (O_PATH, given up) and `st` say, looked up once more. May move all nodes.
- */
-int node_enter(struct share_session *s, int fd, const struct stat *st, struct node **ret);
+/* See to it that it has a descriptor: 0, -ESTALE (it is not where it was), -ENFILE. */
+int node_need(struct share_session *s, struct node *node);
+/* The node of what `fd` (O_PATH, given up) and `st` say, looked up once more as `name` in `folder`
+ * (NULL: it has no name). May move all nodes. */
+int node_enter(struct share_session *s, int fd, const struct stat *st, const struct node *folder,
+	const char *name, struct node **ret);
 void node_forget(struct share_session *s, uint64_t id, uint64_t lookups);
+/* The node that `name` in `folder` is, if the guest knows it. */
+struct node *node_at(struct share_session *s, const struct node *folder, const char *name);
+/* Its name is about to go: from now on, its descriptor stays. */
+int node_keep(struct share_session *s, struct node *node);
+/* It is called this now. */
+void node_rename(
+	struct share_session *s, struct node *node, const struct node *folder, const char *name);
 /* Open what the node stands for, really. */
 int node_open(struct share_session *s, const struct node *node, int flags);
 /* Its place in /proc/self/fd, for calls that know paths only. */
 #define NODE_PATH_MAX 12
 void node_path(const struct node *node, char path[NODE_PATH_MAX]);
 /* An open file's or folder's number, which is the guest's. fd is given up. */
-int handle_add(struct share_session *s, int fd, bool is_folder, uint64_t *ret);
+int handle_add(
+	struct share_session *s, const struct node *node, int fd, bool is_folder, uint64_t *ret);
 struct handle *handle_find(struct share_session *s, uint64_t number, bool is_folder);
 void handle_remove(struct share_session *s, uint64_t number, bool is_folder);
 
@@ -113,7 +130,7 @@ void handle_remove(struct share_session *s, uint64_t number, bool is_folder);
 /* Look a name up in the request's node: what the answer says of it. */
 int names_look_up(struct request *r, const char *name, struct fuse_entry_out *ret);
 /* The same of what is open already. */
-int names_enter(struct request *r, int path_fd, struct fuse_entry_out *ret);
+int names_enter(struct request *r, int path_fd, const char *name, struct fuse_entry_out *ret);
 void names_fill_attr(struct fuse_attr *attr, const struct stat *st);
 int op_lookup(struct request *r);
 int op_forget(struct request *r);

@@ -37,7 +37,7 @@ void names_fill_attr(struct fuse_attr *attr, const struct stat *st)
 	};
 }
 
-int names_enter(struct request *r, int path_fd, struct fuse_entry_out *ret)
+int names_enter(struct request *r, int path_fd, const char *name, struct fuse_entry_out *ret)
 {
 	dev_t parent_dev = r->node->dev;
 	struct node *node;
@@ -49,7 +49,7 @@ int names_enter(struct request *r, int path_fd, struct fuse_entry_out *ret)
 		close(path_fd);
 		return e;
 	}
-	e = node_enter(r->session, path_fd, &st, &node);
+	e = node_enter(r->session, path_fd, &st, r->node, name, &node);
 	if (e < 0)
 		return e;
 	/* Nodes may have moved. */
@@ -70,7 +70,7 @@ int names_look_up(struct request *r, const char *name, struct fuse_entry_out *re
 {
 	int fd = openat(r->node->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
-	return fd < 0 ? -errno : names_enter(r, fd, ret);
+	return fd < 0 ? -errno : names_enter(r, fd, name, ret);
 }
 
 static int answer_entry(struct request *r, const char *name)
@@ -217,11 +217,13 @@ int op_link(struct request *r)
 	struct node *from = in ? node_find(r->session, in->oldnodeid) : NULL;
 	char path[NODE_PATH_MAX];
 	const char *name;
+	int e;
 
 	if (!in || request_take_name(r, &name) < 0)
 		return -EINVAL;
-	if (!from)
-		return -ESTALE;
+	e = from ? node_need(r->session, from) : -ESTALE;
+	if (e < 0)
+		return e;
 	node_path(from, path);
 	if (linkat(r->session->proc_fd, path, r->node->fd, name, AT_SYMLINK_FOLLOW) < 0)
 		return -errno;
@@ -230,11 +232,21 @@ int op_link(struct request *r)
 
 /* --- removing and renaming -------------------------------------------------------------------- */
 
+/* This name is about to go, but whoever has the file open must find it still. */
+static int keep_file(struct request *r, const struct node *folder, const char *name)
+{
+	struct node *node = node_at(r->session, folder, name);
+
+	return node ? node_keep(r->session, node) : 0;
+}
+
 static int remove_name(struct request *r, int flags)
 {
 	const char *name;
 	int e = request_take_name(r, &name);
 
+	if (e == 0)
+		e = keep_file(r, r->node, name);
 	if (e < 0)
 		return e;
 	return unlinkat(r->node->fd, name, flags) < 0 ? -errno : 0;
@@ -252,18 +264,28 @@ int op_rmdir(struct request *r)
 
 static int rename_to(struct request *r, uint64_t new_folder, uint32_t flags)
 {
-	struct node *to = node_find(r->session, new_folder);
+	struct node *to = node_find(r->session, new_folder), *moved, *replaced;
 	const char *old_name, *new_name;
+	int e;
 
 	if (request_take_name(r, &old_name) < 0 || request_take_name(r, &new_name) < 0)
 		return -EINVAL;
-	if (!to)
+	if (!to || to->fd < 0)
 		return -ESTALE;
 	if (flags & ~(uint32_t)(RENAME_NOREPLACE | RENAME_EXCHANGE))
 		return -EINVAL;
+	moved = node_at(r->session, r->node, old_name);
+	replaced = node_at(r->session, to, new_name);
+	e = replaced && !flags ? node_keep(r->session, replaced) : 0;
+	if (e < 0)
+		return e;
 	/* Not the C library's, which makes another call when there are no flags (confine.c). */
 	if (syscall(SYS_renameat2, r->node->fd, old_name, to->fd, new_name, flags) < 0)
 		return -errno;
+	if (moved)
+		node_rename(r->session, moved, to, new_name);
+	if (replaced && flags & RENAME_EXCHANGE)
+		node_rename(r->session, replaced, r->node, old_name);
 	return 0;
 }
 

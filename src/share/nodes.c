@@ -3,7 +3,8 @@
  * nodes.c - what the guest knows of the tree: nodes by number and by file, handles by number.
  *
  * A file has one node, found by its device and inode number, which cannot be another file's while
- * the node's descriptor is there.
+ * the node's descriptor is there. Without one, a file that the host has put in its place under the
+ * same number is taken for it.
  */
 #include "share/internal.h"
 
@@ -36,16 +37,14 @@ static int grow(struct share_session *s)
 	return 0;
 }
 
-/* As many nodes as there can be descriptors for. */
-static uint32_t limit_nodes(void)
+/* Half of all descriptors; handles and what a request needs have the others. */
+static uint32_t limit_open(void)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < 2 * SESSION_SPARE_FDS)
-		return SESSION_SPARE_FDS;
-	if (limit.rlim_cur - SESSION_SPARE_FDS > SESSION_NODES_MAX)
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > 2 * SESSION_NODES_MAX)
 		return SESSION_NODES_MAX;
-	return (uint32_t)(limit.rlim_cur - SESSION_SPARE_FDS);
+	return (uint32_t)(limit.rlim_cur / 2);
 }
 
 static void put_root(struct share_session *s, const struct stat *st)
@@ -75,7 +74,8 @@ int nodes_init(struct share_session *s)
 		return -errno;
 	memset(s->buckets, 0xff, sizeof(s->buckets));
 	s->free_node = NODE_NONE;
-	s->nodes_limit = limit_nodes();
+	s->open_limit = limit_open();
+	s->nr_open = s->hand = 0;
 	put_root(s, &st);
 	for (uint32_t i = 0; i < SESSION_HANDLES_MAX; i++)
 		s->handles[i] = (struct handle){ .fd = -1, .next_free = i + 1 };
@@ -85,11 +85,13 @@ int nodes_init(struct share_session *s)
 
 void nodes_free(struct share_session *s)
 {
-	/* The first one's descriptor is the session's. */
-	for (uint32_t i = 1; i < s->nr_nodes; i++)
-		cleanup_close(&s->nodes[i].fd);
-	for (uint32_t i = 0; i < s->nr_nodes; i++)
-		s->nodes[i].fd = -1;
+	for (uint32_t i = 0; i < s->nr_nodes; i++) {
+		/* The first one's descriptor is the session's. */
+		if (i)
+			cleanup_close(&s->nodes[i].fd);
+		free(s->nodes[i].name);
+		s->nodes[i] = (struct node){ .fd = -1 };
+	}
 	for (uint32_t i = 0; s->nr_nodes && i < SESSION_HANDLES_MAX; i++)
 		cleanup_close(&s->handles[i].fd);
 	s->nr_nodes = 0;
@@ -97,7 +99,7 @@ void nodes_free(struct share_session *s)
 
 struct node *node_find(struct share_session *s, uint64_t id)
 {
-	if (!id || id > s->nr_nodes || s->nodes[id - 1].fd < 0)
+	if (!id || id > s->nr_nodes || !s->nodes[id - 1].lookups)
 		return NULL;
 	return &s->nodes[id - 1];
 }
@@ -113,7 +115,7 @@ static int take_slot(struct share_session *s, uint32_t *ret)
 	uint32_t slot = s->free_node;
 	int r;
 
-	if (s->nr_used >= s->nodes_limit)
+	if (s->nr_used >= SESSION_NODES_MAX)
 		return -ENFILE;
 	if (slot != NODE_NONE) {
 		s->free_node = s->nodes[slot].next;
@@ -128,37 +130,143 @@ static int take_slot(struct share_session *s, uint32_t *ret)
 	return 0;
 }
 
-int node_enter(struct share_session *s, int fd, const struct stat *st, struct node **ret)
+/* --- descriptors ------------------------------------------------------------------------------ */
+
+static bool can_close(const struct node *node)
 {
-	uint32_t *bucket = bucket_of(s, st->st_dev, st->st_ino);
-	uint32_t slot = *bucket;
-	int r;
+	return node->lookups && node->fd >= 0 && node->type != S_IFDIR && node->name &&
+		!node->is_kept && !node->nr_handles;
+}
+
+/* For one descriptor more: somebody loses theirs, in turns. */
+static int make_room(struct share_session *s)
+{
+	for (uint32_t i = 0; s->nr_open >= s->open_limit && i < s->nr_nodes; i++) {
+		struct node *node = &s->nodes[s->hand];
+
+		s->hand = (s->hand + 1) % s->nr_nodes;
+		if (!can_close(node))
+			continue;
+		close(node->fd);
+		node->fd = -1;
+		s->nr_open--;
+	}
+	return s->nr_open < s->open_limit ? 0 : -ENFILE;
+}
+
+int node_need(struct share_session *s, struct node *node)
+{
+	struct node *folder = node_find(s, (uint64_t)node->folder + 1);
+	struct stat st;
+	int fd, r;
+
+	if (node->fd >= 0)
+		return 0;
+	r = make_room(s);
+	if (r < 0)
+		return r;
+	if (!folder || folder->fd < 0)
+		return -ESTALE;
+	fd = openat(folder->fd, node->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR ? -ESTALE : -errno;
+	if (fstat(fd, &st) < 0 || st.st_dev != node->dev || st.st_ino != node->ino ||
+		(st.st_mode & S_IFMT) != node->type) {
+		close(fd);
+		return -ESTALE;
+	}
+	node->fd = fd;
+	s->nr_open++;
+	return 0;
+}
+
+int node_keep(struct share_session *s, struct node *node)
+{
+	int r = node_need(s, node);
+
+	/* What is somewhere else by now has lost its name already. */
+	if (r == 0)
+		node->is_kept = true;
+	return r == -ESTALE ? 0 : r;
+}
+
+void node_rename(
+	struct share_session *s, struct node *node, const struct node *folder, const char *name)
+{
+	char *copy;
+
+	if (node->name && node->folder == folder - s->nodes && !strcmp(node->name, name))
+		return;
+	/* Without memory for a name, there is none. */
+	copy = strdup(name);
+	free(node->name);
+	node->name = copy;
+	node->folder = (uint32_t)(folder - s->nodes);
+	node->is_kept = false;
+}
+
+/* --- by file ---------------------------------------------------------------------------------- */
+
+static struct node *find_file(struct share_session *s, const struct stat *st)
+{
+	uint32_t slot = *bucket_of(s, st->st_dev, st->st_ino);
 
 	while (slot != NODE_NONE &&
 		(s->nodes[slot].ino != st->st_ino || s->nodes[slot].dev != st->st_dev))
 		slot = s->nodes[slot].next;
-	if (slot != NODE_NONE) {
-		close(fd);
-		s->nodes[slot].lookups++;
-		*ret = &s->nodes[slot];
-		return 0;
-	}
-	r = take_slot(s, &slot);
-	if (r < 0) {
-		close(fd);
+	return slot == NODE_NONE ? NULL : &s->nodes[slot];
+}
+
+struct node *node_at(struct share_session *s, const struct node *folder, const char *name)
+{
+	struct stat st;
+
+	return fstatat(folder->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? NULL : find_file(s, &st);
+}
+
+/* A new node, whose descriptor is given to it by the caller. */
+static int add_node(struct share_session *s, const struct stat *st, struct node **ret)
+{
+	uint32_t *bucket = bucket_of(s, st->st_dev, st->st_ino);
+	uint32_t slot;
+	int r = take_slot(s, &slot);
+
+	if (r < 0)
 		return r;
-	}
 	s->nodes[slot] = (struct node){
-		.fd = fd,
+		.fd = -1,
 		.type = st->st_mode & S_IFMT,
 		.dev = st->st_dev,
 		.ino = st->st_ino,
-		.lookups = 1,
 		.generation = s->nodes[slot].generation + 1,
 		.next = *bucket,
 	};
 	*bucket = slot;
 	*ret = &s->nodes[slot];
+	return 0;
+}
+
+int node_enter(struct share_session *s, int fd, const struct stat *st, const struct node *folder,
+	const char *name, struct node **ret)
+{
+	struct node *node = find_file(s, st);
+	ptrdiff_t folder_slot = folder - s->nodes;
+	int r = node && node->fd >= 0 ? 0 : make_room(s);
+
+	if (r == 0 && !node)
+		r = add_node(s, st, &node);
+	if (r < 0 || node->fd >= 0) {
+		close(fd);
+	} else {
+		node->fd = fd;
+		s->nr_open++;
+	}
+	if (r < 0)
+		return r;
+	node->lookups++;
+	if (name)
+		node_rename(s, node, s->nodes + folder_slot, name);
+	*ret = node;
 	return 0;
 }
 
@@ -177,8 +285,12 @@ void node_forget(struct share_session *s, uint64_t id, uint64_t lookups)
 	while (*from != id - 1)
 		from = &s->nodes[*from].next;
 	*from = node->next;
-	close(node->fd);
-	node->fd = -1;
+	if (node->fd >= 0) {
+		close(node->fd);
+		s->nr_open--;
+	}
+	free(node->name);
+	*node = (struct node){ .fd = -1, .generation = node->generation };
 	node->next = s->free_node;
 	s->free_node = (uint32_t)(id - 1);
 	s->nr_used--;
@@ -202,7 +314,8 @@ int node_open(struct share_session *s, const struct node *node, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-int handle_add(struct share_session *s, int fd, bool is_folder, uint64_t *ret)
+int handle_add(
+	struct share_session *s, const struct node *node, int fd, bool is_folder, uint64_t *ret)
 {
 	uint32_t number = s->free_handle;
 
@@ -211,7 +324,10 @@ int handle_add(struct share_session *s, int fd, bool is_folder, uint64_t *ret)
 		return -ENFILE;
 	}
 	s->free_handle = s->handles[number].next_free;
-	s->handles[number] = (struct handle){ .fd = fd, .is_folder = is_folder };
+	s->handles[number] = (struct handle){
+		.fd = fd, .is_folder = is_folder, .node = (uint32_t)(node - s->nodes)
+	};
+	s->nodes[node - s->nodes].nr_handles++;
 	*ret = number;
 	return 0;
 }
@@ -226,9 +342,13 @@ struct handle *handle_find(struct share_session *s, uint64_t number, bool is_fol
 void handle_remove(struct share_session *s, uint64_t number, bool is_folder)
 {
 	struct handle *handle = handle_find(s, number, is_folder);
+	struct node *node = handle ? node_find(s, (uint64_t)handle->node + 1) : NULL;
 
 	if (!handle)
 		return;
+	/* One that was forgotten before may be another by now. */
+	if (node && node->nr_handles)
+		node->nr_handles--;
 	close(handle->fd);
 	*handle = (struct handle){ .fd = -1, .next_free = s->free_handle };
 	s->free_handle = (uint32_t)number;

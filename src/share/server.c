@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -79,11 +80,18 @@ static void serve(struct share_session *session, int fd)
 /* Nothing of the maker's but the socket, which gets the number 0. */
 static int leave_maker(int fd)
 {
+	struct rlimit limit;
+
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || dup2(fd, 0) < 0)
 		return -errno;
 	fcntl(0, F_SETFD, FD_CLOEXEC);
 	if (syscall(SYS_close_range, 1, ~0u, 0) < 0)
 		return -errno;
+	/* Each file that the guest knows is one. */
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
 	/* A terminal's keys are not for us. */
 	setsid();
 	umask(0);

@@ -206,6 +206,7 @@ static const struct operation *find_operation(uint32_t opcode)
 static int run(struct request *r, const struct operation *operation)
 {
 	struct share_session *s = r->session;
+	int e;
 
 	if (!operation)
 		return -ENOSYS;
@@ -215,7 +216,8 @@ static int run(struct request *r, const struct operation *operation)
 	if (operation->has_no_node)
 		return operation->run(r);
 	r->node = node_find(s, r->header.nodeid);
-	return r->node ? operation->run(r) : -ESTALE;
+	e = r->node ? node_need(s, r->node) : -ESTALE;
+	return e < 0 ? e : operation->run(r);
 }
 
 size_t share_session_serve(struct share_session *s, const struct iovec *out, unsigned nr_out,

@@ -5,6 +5,7 @@
  */
 #include "unit/test.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -557,6 +558,8 @@ static unsigned list(uint32_t opcode, uint32_t size)
 			in.offset = d->off;
 			at += FUSE_DIRENT_ALIGN(head + FUSE_NAME_OFFSET + d->namelen);
 			if (sscanf(name, "file-%u", &number) != 1) {
+				if (!strcmp(name, "moved") || !strcmp(name, "linked"))
+					continue;
 				assert_true(!strcmp(name, ".") || !strcmp(name, ".."));
 				assert_true(!head || !entry->nodeid);
 				nr_dots++;
@@ -613,6 +616,77 @@ static void test_many_handles(void **state)
 	assert_int_equal(guest_init(&g), 0);
 	assert_int_equal(read_at(ROOT, first, 0, 1), -EBADF);
 	opened(lookup("file"), O_RDONLY);
+}
+
+/* --- more files than descriptors -------------------------------------------------------------- */
+
+#define FEW_FDS 200
+
+static int setup_few(void **state)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = FEW_FDS;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	return setup(state);
+}
+
+static void test_many_files(void **state)
+{
+	static uint64_t nodes[MANY];
+	struct fuse_setattr_in truncate = { .valid = FATTR_SIZE, .size = 1 };
+	struct fuse_link_in link_in = { 0 };
+	uint64_t fh;
+	char name[32];
+
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "file-%u", i);
+		put(name, name);
+	}
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "file-%u", i);
+		nodes[i] = lookup(name);
+	}
+	/* All are there still, whatever has been closed meanwhile. */
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "file-%u", i);
+		assert_int_equal(getattr(nodes[i]).size, strlen(name));
+		assert_int_equal(lookup(name), nodes[i]);
+	}
+	assert_int_equal(list(FUSE_READDIRPLUS, 4096), MANY);
+
+	/* Renamed, linked, unlinked and open ones are found, too. */
+	assert_int_equal(rename_in_root("file-0", "moved", 0), 0);
+	assert_int_equal(rename_in_root("file-1", "file-2", RENAME_EXCHANGE), 0);
+	link_in.oldnodeid = nodes[3];
+	assert_int_equal(
+		guest_ask_name(&g, FUSE_LINK, ROOT, &link_in, sizeof(link_in), "linked"), 0);
+	assert_int_equal(guest_ask_name(&g, FUSE_UNLINK, ROOT, NULL, 0, "file-4"), 0);
+	assert_int_equal(rename_in_root("file-5", "file-6", 0), 0);
+	fh = opened(nodes[7], O_RDONLY);
+	assert_int_equal(unlinkat(folder_fd, "file-7", 0), 0);
+	put("file-7", "another");
+	/* Others come and go, so that these lose their descriptors. */
+	assert_int_equal(list(FUSE_READDIRPLUS, 4096), MANY - 3);
+	assert_int_equal(
+		guest_ask(&g, FUSE_SETATTR, nodes[0], &truncate, sizeof(truncate), NULL, 0), 0);
+	expect_content("moved", "f");
+	assert_int_equal(
+		guest_ask(&g, FUSE_SETATTR, nodes[1], &truncate, sizeof(truncate), NULL, 0), 0);
+	expect_content("file-2", "f");
+	expect_content("file-1", "file-2");
+	assert_int_equal(getattr(nodes[3]).nlink, 2);
+	assert_int_equal(getattr(nodes[4]).nlink, 0);
+	assert_int_equal(getattr(nodes[6]).nlink, 0);
+	expect_read(nodes[4], opened(nodes[4], O_RDONLY), "file-4");
+	expect_read(nodes[6], opened(nodes[6], O_RDONLY), "file-6");
+	expect_read(nodes[7], fh, "file-7");
+	/* What the host has taken away is told. */
+	assert_int_equal(unlinkat(folder_fd, "file-100", 0), 0);
+	assert_int_equal(guest_ask(&g, FUSE_OPEN, nodes[100], &(struct fuse_open_in){ 0 },
+				 sizeof(struct fuse_open_in), NULL, 0),
+		-ESTALE);
 }
 
 /* --- nonsense --------------------------------------------------------------------------------- */
@@ -691,6 +765,7 @@ int main(void)
 		TEST(test_statfs),
 		TEST(test_folders),
 		TEST(test_many_handles),
+		cmocka_unit_test_setup_teardown(test_many_files, setup_few, teardown),
 		TEST(test_every_operation_cut_short),
 		TEST(test_order),
 		TEST(test_no_room),
