@@ -131,6 +131,29 @@ void jit_forget_pages(struct jit *jit)
 /* --- writes that were not told -----------------------------------------------------------------
  */
 
+static bool close_in_table(struct jit_tlb_table *table, const uint8_t *host)
+{
+	bool was_open = false;
+
+	for (unsigned i = 0; i < jit_tlb_size(table); i++) {
+		struct jit_tlb_entry *entry = &table->entries[i];
+
+		if (entry->host != host || entry->page == jit_tlb_empty(i))
+			continue;
+		entry->page = jit_tlb_empty(i);
+		was_open = true;
+	}
+	for (unsigned i = 0; i < JIT_TLB_RECENT; i++) {
+		struct jit_tlb_recent *recent = &table->recent[i];
+
+		if (recent->entry.host != host || !recent->limit)
+			continue;
+		recent->limit = 0;
+		was_open = true;
+	}
+	return was_open;
+}
+
 /* Close the page for writes of this state; was it open? */
 static bool close_page(const struct jit *jit, void *state, const uint8_t *host)
 {
@@ -139,14 +162,7 @@ static bool close_page(const struct jit *jit, void *state, const uint8_t *host)
 	bool was_open = false;
 
 	for (unsigned n = 0; n < machine->nr_regimes; n++)
-		for (unsigned i = 0; i < jit_tlb_size(&tlb[n].write); i++) {
-			struct jit_tlb_entry *entry = &tlb[n].write.entries[i];
-
-			if (entry->host != host || entry->page == jit_tlb_empty(i))
-				continue;
-			entry->page = jit_tlb_empty(i);
-			was_open = true;
-		}
+		was_open |= close_in_table(&tlb[n].write, host);
 	return was_open;
 }
 

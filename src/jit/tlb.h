@@ -18,6 +18,7 @@
 #define JIT_TLB_BITS_MIN   8
 #define JIT_TLB_BITS_MAX   13
 #define JIT_TLB_ENTRY_BITS 4
+#define JIT_TLB_RECENT	   32
 #define JIT_TLB_PAGE_BITS  12
 #define JIT_TLB_PAGE_BYTES (UINT64_C(1) << JIT_TLB_PAGE_BITS)
 
@@ -26,11 +27,22 @@ struct jit_tlb_entry {
 	uint8_t *host; /* where that is in our memory */
 };
 
+/* What one place in translated code has looked up last, and most likely will again. */
+struct jit_tlb_recent {
+	struct jit_tlb_entry entry;
+	/* Offsets below this are on the page, all that is accessed at once included; 0: there is no
+	 * entry. */
+	uint64_t limit;
+	uint64_t unused;
+};
+#define JIT_TLB_LIMIT (JIT_TLB_PAGE_BYTES - 7)
+
 /* As large as it is used: emptying it must not cost a guest that needs few pages, nor the lack of
  * room one that needs many. */
 struct jit_tlb_table {
 	uint32_t mask; /* bytes of the last entry's place: one less than a power of two entries */
 	uint32_t nr_filled; /* since it was emptied */
+	struct jit_tlb_recent recent[JIT_TLB_RECENT];
 	struct jit_tlb_entry entries[1 << JIT_TLB_BITS_MAX];
 };
 
@@ -65,10 +77,17 @@ static inline void *jit_tlb_find(const struct jit_tlb_table *table, uint64_t add
 	return entry->host + (address ^ entry->page);
 }
 
+static inline void jit_tlb_clear_recent(struct jit_tlb_table *table)
+{
+	for (unsigned i = 0; i < JIT_TLB_RECENT; i++)
+		table->recent[i].limit = 0;
+}
+
 static inline void jit_tlb_resize(struct jit_tlb_table *table, unsigned size)
 {
 	table->mask = (size - 1) << JIT_TLB_ENTRY_BITS;
 	table->nr_filled = 0;
+	jit_tlb_clear_recent(table);
 	for (unsigned i = 0; i < size; i++)
 		table->entries[i].page = jit_tlb_empty(i);
 }
@@ -110,6 +129,7 @@ static inline void jit_tlb_clear_entry(struct jit_tlb_table *table, uint64_t add
 	unsigned i = jit_tlb_index(table, address);
 
 	table->entries[i].page = jit_tlb_empty(i);
+	jit_tlb_clear_recent(table);
 }
 
 static inline void jit_tlb_clear_page(struct jit_tlb *tlb, uint64_t address)

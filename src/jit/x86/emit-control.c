@@ -585,6 +585,9 @@ static void emit_cold_part(struct emitter *e, struct cold *cold)
 	case COLD_GROUP:
 		emit_group_part(e, cold);
 		break;
+	case COLD_RECENT:
+		emit_recent_part(e, cold);
+		break;
 	case COLD_FAR:
 		emit_far_jump(e, cold->ir, cold->target);
 		break;

@@ -68,6 +68,7 @@ struct cold {
 		COLD_EXIT,
 		COLD_FAR,
 		COLD_GROUP,
+		COLD_RECENT,
 		COLD_INTERRUPT,
 		COLD_STOP,
 		COLD_HOT,
@@ -80,6 +81,7 @@ struct cold {
 	const struct ir *ir;
 	uint8_t *places[4]; /* jumps to it */
 	uint8_t *resume; /* where it comes back to */
+	uint8_t *found; /* or there: where the page has been found */
 	uint8_t *data; /* its address is wanted here */
 	uint64_t target;
 	int counter;
@@ -114,6 +116,7 @@ struct emitter {
 	uint64_t boxed; /* floating-point slots that are known to hold a boxed single */
 	bool failed; /* too much of something */
 	unsigned nr_cold, nr_labels, nr_jumps;
+	unsigned nr_recent; /* places that have one of the TLB's recent entries */
 	struct cold cold[COLD_MAX];
 	struct {
 		uint64_t pc;
@@ -232,6 +235,7 @@ static inline void resume_here(struct emitter *e, struct cold *cold)
 		cold->resume = e->code.p;
 }
 void emit_group_part(struct emitter *e, const struct cold *cold);
+void emit_recent_part(struct emitter *e, const struct cold *cold);
 /* Have the guest's helper do the instruction at pc. */
 void call_helper(struct emitter *e, uint64_t pc, int helper);
 /* On to code for pc that has no groups. */
