@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* counters.S - who may read counters, which stand, and what an overflow does. */
-#include "machine.h"
+#include "machine.inc"
 
 #define EVENT_CYCLES 1
 #define OVERFLOWED   (1 << 63)

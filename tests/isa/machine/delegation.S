@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* delegation.S - traps and interrupts that go to supervisor mode, vectored, and what may not. */
-#include "machine.h"
+#include "machine.inc"
 
 	.text
 	.global _start

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* envcfg.S - what less privileged modes may do: cache blocks, Smstateen, floating point, vectors. */
-#include "machine.h"
+#include "machine.inc"
 
 #define FS_INITIAL 0x2000
 #define FS_DIRTY   0x6000

@@ -3,7 +3,7 @@
  * harts.S - several harts (as many as begin): each is woken from wfi by the one before, adds to a
  * number under a lock of lr and sc, and by an atomic; the last wakes the first.
  */
-#include "machine.h"
+#include "machine.inc"
 
 #define HARTS 3
 #define TURNS 20000

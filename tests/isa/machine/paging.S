@@ -6,7 +6,7 @@
  * Virtual 0x80000000 is physical, for supervisor mode; so are the first 2 MiB, where the finisher
  * is. 0x200000 and the pages behind it are what is tried, by the last table (`pages`).
  */
-#include "machine.h"
+#include "machine.inc"
 
 #define TRIED	  0x200000
 #define SVADE	  (1 << 61) /* menvcfg.ADUE */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pmp.S - physical memory protection: ranges, priorities, locks. */
-#include "machine.h"
+#include "machine.inc"
 
 	.text
 	.global _start

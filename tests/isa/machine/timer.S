@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* timer.S - stimecmp, wfi, and interrupts by priority. */
-#include "machine.h"
+#include "machine.inc"
 
 	.text
 	.global _start

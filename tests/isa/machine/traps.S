@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* traps.S - exceptions of machine mode, what they leave in mstatus, and mret. */
-#include "machine.h"
+#include "machine.inc"
 
 	.text
 	.global _start
