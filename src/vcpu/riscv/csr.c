@@ -27,7 +27,7 @@
 #define SSTATUS_WRITABLE                                                                           \
 	(MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_VS | MSTATUS_FS | MSTATUS_SUM |        \
 		MSTATUS_MXR)
-#define SENVCFG_WRITABLE (ENVCFG_FIOM | ENVCFG_CBIE | ENVCFG_CBCFE | ENVCFG_CBZE)
+#define SENVCFG_WRITABLE (ENVCFG_FIOM | ENVCFG_CBIE | ENVCFG_CBCFE | ENVCFG_CBZE | ENVCFG_PMM)
 #define MENVCFG_WRITABLE (SENVCFG_WRITABLE | ENVCFG_ADUE | ENVCFG_PBMTE | ENVCFG_STCE)
 #define COUNTERS_BITS	 UINT64_C(0xffffffff)
 /* RV64 with A, C, D, F, I, M, S, U, V. */
@@ -210,14 +210,23 @@ static void write_mtvec(struct riscv_hart *hart, unsigned number, uint64_t value
 /* --- configuration -----------------------------------------------------------------------------
  */
 
+/* A field that cannot have the value 2 (CBIE) or 1 (PMM) keeps the one it has. */
+static uint64_t legal_envcfg(uint64_t old, uint64_t value)
+{
+	if ((value & ENVCFG_CBIE) >> ENVCFG_CBIE_SHIFT == 2)
+		value = (value & ~ENVCFG_CBIE) | (old & ENVCFG_CBIE);
+	if ((value & ENVCFG_PMM) >> ENVCFG_PMM_SHIFT == 1)
+		value = (value & ~ENVCFG_PMM) | (old & ENVCFG_PMM);
+	return value;
+}
+
 static void write_menvcfg(struct riscv_hart *hart, unsigned number, uint64_t value)
 {
 	uint64_t old = hart->csrs.menvcfg;
 
-	/* CBIE 2 is reserved. */
-	if ((value & ENVCFG_CBIE) >> ENVCFG_CBIE_SHIFT == 2)
-		value = (value & ~ENVCFG_CBIE) | (old & ENVCFG_CBIE);
-	hart->csrs.menvcfg = value & MENVCFG_WRITABLE;
+	hart->csrs.menvcfg = legal_envcfg(old, value) & MENVCFG_WRITABLE;
+	if ((old ^ hart->csrs.menvcfg) & ENVCFG_PMM)
+		riscv_forget_accesses(hart);
 	if ((old ^ value) & (ENVCFG_ADUE | ENVCFG_PBMTE))
 		riscv_forget_all(hart);
 	riscv_timer_arm(hart);
@@ -230,9 +239,11 @@ static bool allows_senvcfg(const struct riscv_hart *hart, unsigned number)
 
 static void write_senvcfg(struct riscv_hart *hart, unsigned number, uint64_t value)
 {
-	if ((value & ENVCFG_CBIE) >> ENVCFG_CBIE_SHIFT == 2)
-		value = (value & ~ENVCFG_CBIE) | (hart->csrs.senvcfg & ENVCFG_CBIE);
-	hart->csrs.senvcfg = value & SENVCFG_WRITABLE;
+	uint64_t old = hart->csrs.senvcfg;
+
+	hart->csrs.senvcfg = legal_envcfg(old, value) & SENVCFG_WRITABLE;
+	if ((old ^ hart->csrs.senvcfg) & ENVCFG_PMM)
+		riscv_forget_accesses(hart);
 }
 
 static uint64_t read_mstateen(struct riscv_hart *hart, unsigned number)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * hart.h - a RISC-V hart of a machine: RV64GCV with M, S and U mode, RVA23S64 without the
- * hypervisor extension and pointer masking (RISC-V Privileged ISA 20241017, "Machine ISA 1.13",
+ * hypervisor extension (RISC-V Privileged ISA 20241017, "Machine ISA 1.13",
  * "Supervisor ISA 1.13").
  *
  * What it has beside the user's instructions: Sv39, Sv48, Sv57, Svade and Svadu, Svinval, Svnapot,
- * Svpbmt, Sstc, Sscofpmf, Smstateen, Zicbom, Zicboz, 16 PMP entries, 16 event counters.
+ * Svpbmt, Svvptc, Sstc, Sscofpmf, Smnpm and Ssnpm (pointer masking), Smstateen, Zicbom, Zicboz, 16
+ * PMP entries, 16 event counters.
  *
  * A board fills in a struct riscv_hart_config, calls riscv_hart_init(), says where the hart begins
  * (riscv_hart_reset() or riscv_hart_start()), and calls vcpu.ops->run() on the hart's own thread.

@@ -38,6 +38,8 @@
 #define ENVCFG_CBIE	  (UINT64_C(3) << ENVCFG_CBIE_SHIFT)
 #define ENVCFG_CBCFE	  (UINT64_C(1) << 6)
 #define ENVCFG_CBZE	  (UINT64_C(1) << 7)
+#define ENVCFG_PMM_SHIFT  32
+#define ENVCFG_PMM	  (UINT64_C(3) << ENVCFG_PMM_SHIFT)
 #define ENVCFG_ADUE	  (UINT64_C(1) << 61)
 #define ENVCFG_PBMTE	  (UINT64_C(1) << 62)
 #define ENVCFG_STCE	  (UINT64_C(1) << 63)
@@ -142,6 +144,8 @@ bool riscv_mmu_access(struct riscv_system_cpu *cpu, uint64_t address, unsigned s
 void *riscv_mmu_reach(
 	struct riscv_system_cpu *cpu, uint64_t address, unsigned size, enum riscv_access access);
 bool riscv_mmu_code(struct riscv_system_cpu *cpu, uint64_t pc, struct riscv_code_page *ret);
+/* The address that an instruction means that has `address`: pointer masking. */
+uint64_t riscv_mmu_mask(const struct riscv_hart *hart, enum riscv_access access, uint64_t address);
 /* For cbo.clean and the like: readable, or a store's fault. */
 bool riscv_mmu_probe_block(struct riscv_hart *hart, uint64_t address);
 
@@ -168,6 +172,8 @@ void riscv_tlb_switch(struct riscv_hart *hart);
 /* Physical addresses are checked in another way, or MXR has changed: page tables say the same. */
 void riscv_forget_checks(struct riscv_hart *hart);
 void riscv_forget_all(struct riscv_hart *hart);
+/* Loads and stores look again. */
+void riscv_forget_accesses(struct riscv_hart *hart);
 /* sfence.vma, whose operands are NULL for x0. */
 void riscv_forget(struct riscv_hart *hart, const uint64_t *address, const uint64_t *asid);
 

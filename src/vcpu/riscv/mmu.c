@@ -66,6 +66,23 @@ static struct view view_of(const struct riscv_hart *hart, enum riscv_access acce
 	return view;
 }
 
+/* Privileged ISA, "Pointer Masking Extensions": of the mode that the access is made in. */
+uint64_t riscv_mmu_mask(const struct riscv_hart *hart, enum riscv_access access, uint64_t address)
+{
+	struct view view = view_of(hart, access);
+	uint64_t config = view.privilege == RISCV_USER ? hart->csrs.senvcfg
+		: view.privilege == RISCV_SUPERVISOR   ? hart->csrs.menvcfg
+						       : 0;
+	unsigned length;
+
+	if (!(config & ENVCFG_PMM) || hart->csrs.mstatus & MSTATUS_MXR)
+		return address;
+	length = (config & ENVCFG_PMM) == ENVCFG_PMM ? 16 : 7;
+	address <<= length;
+	return hart->csrs.satp >> SATP_MODE_SHIFT ? (uint64_t)((int64_t)address >> length)
+						  : address >> length;
+}
+
 /* --- walks ------------------------------------------------------------------------------------
  */
 
@@ -387,18 +404,20 @@ static bool access_pages(struct riscv_hart *hart, uint64_t address, unsigned siz
 {
 	unsigned first = (unsigned)(-address & (VM_PAGE_BYTES - 1));
 	struct place places[2];
+	uint64_t next;
 	uint8_t *bytes = (uint8_t *)value;
 
+	next = riscv_mmu_mask(hart, access, address + first);
 	if (!find_or_fail(hart, access, address, &places[0]) ||
-		!find_or_fail(hart, access, address + first, &places[1]))
+		!find_or_fail(hart, access, next, &places[1]))
 		return false;
 	if (!places[0].host || !places[1].host)
-		return fail(hart, FAULT_ACCESS, access, places[0].host ? address + first : address);
+		return fail(hart, FAULT_ACCESS, access, places[0].host ? next : address);
 	if (access == RISCV_ACCESS_WRITE) {
 		copy(places[0].host, bytes, first);
 		copy(places[1].host, bytes + first, size - first);
 		note_write(hart, &places[0], address, first);
-		note_write(hart, &places[1], address + first, size - first);
+		note_write(hart, &places[1], next, size - first);
 	} else {
 		*value = 0;
 		copy(bytes, places[0].host, first);
@@ -412,6 +431,7 @@ bool riscv_mmu_access(struct riscv_system_cpu *cpu, uint64_t address, unsigned s
 {
 	struct riscv_hart *hart = riscv_hart_of_cpu(cpu);
 
+	address = riscv_mmu_mask(hart, access, address);
 	if ((address & (VM_PAGE_BYTES - 1)) + size > VM_PAGE_BYTES)
 		return access_pages(hart, address, size, access, value);
 	return access_page(hart, address, size, access, value);
@@ -425,6 +445,7 @@ void *riscv_mmu_reach(
 	struct riscv_hart *hart = riscv_hart_of_cpu(cpu);
 	struct place place;
 
+	address = riscv_mmu_mask(hart, access, address);
 	if (!find_or_fail(hart, access, address, &place))
 		return NULL;
 	if (!place.host) {
@@ -457,8 +478,10 @@ bool riscv_mmu_probe_block(struct riscv_hart *hart, uint64_t address)
 {
 	struct view view = view_of(hart, RISCV_ACCESS_READ);
 	struct place place;
-	enum fault fault = find(hart, &view, address, &place);
+	enum fault fault;
 
+	address = riscv_mmu_mask(hart, RISCV_ACCESS_READ, address);
+	fault = find(hart, &view, address, &place);
 	return fault == FAULT_NONE || fail(hart, fault, RISCV_ACCESS_WRITE, address);
 }
 

@@ -133,6 +133,11 @@ static void handle(struct riscv_hart *hart, enum jit_stop stop)
 		take_illegal(hart);
 		break;
 	case JIT_STOP_FAULT:
+		/* Of what never came to memory the address is as the instruction has it. */
+		if (cpu->fault_code == RISCV_LOAD_MISALIGNED ||
+			cpu->fault_code == RISCV_STORE_MISALIGNED)
+			cpu->fault_address = riscv_mmu_mask(
+				hart, RISCV_ACCESS_READ, cpu->fault_address);
 		riscv_take_exception(hart, (unsigned)cpu->fault_code, cpu->fault_address);
 		break;
 	case JIT_STOP_MISALIGNED: /* a machine's atomics fault */

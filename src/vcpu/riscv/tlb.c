@@ -310,6 +310,11 @@ static void forget_pages(struct riscv_hart *hart)
 	forget_code(hart, RISCV_ALL_ADDRESSES);
 }
 
+void riscv_forget_accesses(struct riscv_hart *hart)
+{
+	clear_translated(hart);
+}
+
 void riscv_forget_checks(struct riscv_hart *hart)
 {
 	clear(hart, RISCV_REGIME_MACHINE);
