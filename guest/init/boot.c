@@ -92,6 +92,40 @@ static void load_module(const char *name)
 		failed(r, path);
 }
 
+static long has_number(void *context, const char *name, unsigned type)
+{
+	char path[128], text[32];
+	uint64_t number;
+	const unsigned *wanted = context;
+
+	text_write(path, sizeof(path), "/sys/bus/virtio/devices/%s/device", name);
+	if (file_read(AT_FDCWD, path, text, sizeof(text)) < 6)
+		return 0;
+	/* "0x0001" and the end of the line. */
+	number = (uint64_t)(text[4] <= '9' ? text[4] - '0' : text[4] - 'a' + 10) << 4 |
+		(uint64_t)(text[5] <= '9' ? text[5] - '0' : text[5] - 'a' + 10);
+	return number == *wanted;
+}
+
+static bool has_virtio_device(unsigned number)
+{
+	return folder_each(AT_FDCWD, "/sys/bus/virtio/devices", has_number, &number) > 0;
+}
+
+/* "NAME.ko", or "NAME.ko NUMBER" for one that is for a kind of virtio device. */
+static void load_line(char *line)
+{
+	char *space = strchr(line, ' ');
+	uint64_t number = 0;
+
+	if (space) {
+		*space = '\0';
+		number_parse(space + 1, strlen(space + 1), 0xff, &number);
+	}
+	if (number == 0 || has_virtio_device((unsigned)number))
+		load_module(line);
+}
+
 /* One that does not load may not be needed: what is missing is told where it is missed. */
 static void load_modules(void)
 {
@@ -105,7 +139,7 @@ static void load_modules(void)
 		if (!end)
 			break;
 		*end = '\0';
-		load_module(line);
+		load_line(line);
 	}
 }
 

@@ -6,7 +6,8 @@
  *
  *   /init                what the kernel starts
  *   /dev/console         before there is a /dev
- *   /modules/NAME.ko     in the order of /modules/list, one name a line
+ *   /modules/NAME.ko     in the order of /modules/list, one name a line, with the number of the
+ *                        kind of virtio device that it is for
  */
 #include "kernel/internal.h"
 
@@ -17,27 +18,30 @@
 
 #define INIT_MAX (4u << 20)
 
-/* In the order in which they are loaded. */
+/* In the order in which they are loaded; what is for a virtio device (virtio 1.2 §5) only if there
+ * is one. */
 static const struct {
 	const char *name;
+	unsigned device;
 	const char *without; /* what cannot be then; NULL: something that one can do without */
 } wanted[] = {
-	{ "virtio_mmio", "no device of a machine would be found" },
-	{ "virtio_blk", "there would be no disk" },
-	{ "squashfs", "no layer of an image could be mounted" },
-	{ "crc32c_generic", NULL },
-	{ "ext4", "the disk of an instance could not be mounted" },
-	{ "overlay", "layers could not be put on each other" },
-	{ "vmw_vsock_virtio_transport", "the host could not be reached" },
-	{ "virtio_net", NULL },
-	{ "virtio_rng", NULL },
-	{ "virtio_balloon", NULL },
-	{ "virtiofs", NULL },
-	{ "af_packet", NULL },
+	{ "virtio_mmio", 0, "no device of a machine would be found" },
+	{ "virtio_blk", 0, "there would be no disk" },
+	{ "squashfs", 0, "no layer of an image could be mounted" },
+	{ "crc32c_generic", 0, NULL },
+	{ "ext4", 0, "the disk of an instance could not be mounted" },
+	{ "overlay", 0, "layers could not be put on each other" },
+	{ "vmw_vsock_virtio_transport", 0, "the host could not be reached" },
+	{ "virtio_net", 1, NULL },
+	{ "virtio_rng", 4, NULL },
+	{ "virtio_balloon", 5, NULL },
+	{ "virtiofs", 26, NULL },
+	{ "af_packet", 1, NULL },
 };
 
 struct making {
 	struct str archive, list;
+	unsigned device; /* of the module that is wanted now */
 };
 
 static int add_module(void *context, const struct module *module, const char *bytes, size_t len,
@@ -49,7 +53,10 @@ static int add_module(void *context, const struct module *module, const char *by
 	if ((size_t)snprintf(name, sizeof(name), "modules/%s.ko", module->name) >= sizeof(name))
 		return error_set(err, ENAMETOOLONG, "%s", module->path);
 	cpio_add(&making->archive, name, S_IFREG | 0644, bytes, len);
-	str_appendf(&making->list, "%s.ko\n", module->name);
+	if (making->device)
+		str_appendf(&making->list, "%s.ko %u\n", module->name, making->device);
+	else
+		str_appendf(&making->list, "%s.ko\n", module->name);
 	return 0;
 }
 
@@ -57,8 +64,10 @@ static int add_modules(struct making *making, struct modules *modules, struct er
 {
 	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(wanted) && r == 0; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(wanted) && r == 0; i++) {
+		making->device = wanted[i].device;
 		r = modules_need(modules, wanted[i].name, add_module, making, err);
+	}
 	return r;
 }
 

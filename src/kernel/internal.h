@@ -58,6 +58,13 @@ int modules_need(struct modules *modules, const char *name,
  */
 const char *module_info(const char *bytes, size_t len, const char *key, size_t *cursor);
 
+/*
+ * Take out, in place, what only makes loading it slow in a guest: the signature behind it, which
+ * nobody has to check whose own kernel this is, and what it tells BPF of its types (.BTF). Returns
+ * its new length.
+ */
+size_t module_lighten(char *bytes, size_t len);
+
 /* --- cpio.c: the "newc" format of Linux's Documentation/driver-api/early-userspace -------------
  */
 

@@ -32,8 +32,8 @@ def first_filesystem(kernel):
     names = subprocess.run(["cpio", "-t", "--quiet"], input=archive, stdout=subprocess.PIPE,
                            check=True).stdout.decode().split()
     listed = subprocess.run(["cpio", "-i", "--quiet", "--to-stdout", "modules/list"], input=archive,
-                            stdout=subprocess.PIPE, check=True).stdout.decode().split()
-    return names, listed
+                            stdout=subprocess.PIPE, check=True).stdout.decode().splitlines()
+    return names, [line.split()[0] for line in listed]
 
 
 def test_import_ls_inspect_rm(strata, files):
