@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <elf.h>
+
 #include "base/str.h"
 #include "kernel/kernel.h"
 
@@ -58,11 +60,15 @@ int modules_need(struct modules *modules, const char *name,
  */
 const char *module_info(const char *bytes, size_t len, const char *key, size_t *cursor);
 
-/*
- * Take out, in place, what only makes loading it slow in a guest: the signature behind it, which
- * nobody has to check whose own kernel this is, and what it tells BPF of its types (.BTF). Returns
- * its new length.
+/* [offset, offset + size) is in a file of that length. */
+bool module_within(uint64_t offset, uint64_t size, size_t len);
+/* The header of the section of that name, whose content is in the file: where it is, or 0. */
+uint64_t module_find_section(const char *bytes, size_t len, const char *wanted, Elf64_Shdr *ret);
+
+/* --- module-lighten.c ----------------------------------------------------------------------------
  */
+
+/* Take out, in place, what only makes a module slow to load in a guest; its new length. */
 size_t module_lighten(char *bytes, size_t len);
 
 /* --- cpio.c: the "newc" format of Linux's Documentation/driver-api/early-userspace -------------

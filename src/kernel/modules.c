@@ -15,13 +15,11 @@
 
 #include "base/io.h"
 
-#define MODULES_MAX	 65536
-#define DEPTH_MAX	 16 /* of folders, and of modules that need each other */
-#define BUILTIN_MAX	 (4u << 20)
-#define SOFT_BEFORE	 "pre:"
-#define MODULE_SUFFIX	 ".ko"
-#define SIGNATURE_MARKER "~Module signature appended~\n"
-#define SIGNATURE_INFO	 12 /* bytes */
+#define MODULES_MAX   65536
+#define DEPTH_MAX     16 /* of folders, and of modules that need each other */
+#define BUILTIN_MAX   (4u << 20)
+#define SOFT_BEFORE   "pre:"
+#define MODULE_SUFFIX ".ko"
 
 /* --- the folder ---------------------------------------------------------------------------------
  */
@@ -163,13 +161,12 @@ bool modules_have(const struct modules *modules, const char *name)
 /* --- what a module says --------------------------------------------------------------------------
  */
 
-static bool within(uint64_t offset, uint64_t size, size_t len)
+bool module_within(uint64_t offset, uint64_t size, size_t len)
 {
 	return offset <= len && size <= len - offset;
 }
 
-/* The header of the section called `wanted`: where it is in the file, or 0. */
-static uint64_t find_section(const char *bytes, size_t len, const char *wanted, Elf64_Shdr *ret)
+uint64_t module_find_section(const char *bytes, size_t len, const char *wanted, Elf64_Shdr *ret)
 {
 	Elf64_Shdr names, section;
 	Elf64_Ehdr elf;
@@ -179,10 +176,10 @@ static uint64_t find_section(const char *bytes, size_t len, const char *wanted, 
 	memcpy(&elf, bytes, sizeof(elf));
 	if (memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0 || elf.e_ident[EI_CLASS] != ELFCLASS64 ||
 		elf.e_shentsize != sizeof(section) || elf.e_shstrndx >= elf.e_shnum ||
-		!within(elf.e_shoff, (uint64_t)elf.e_shnum * sizeof(section), len))
+		!module_within(elf.e_shoff, (uint64_t)elf.e_shnum * sizeof(section), len))
 		return 0;
 	memcpy(&names, bytes + elf.e_shoff + elf.e_shstrndx * sizeof(names), sizeof(names));
-	if (!within(names.sh_offset, names.sh_size, len))
+	if (!module_within(names.sh_offset, names.sh_size, len))
 		return 0;
 	for (unsigned i = 0; i < elf.e_shnum; i++) {
 		uint64_t at = elf.e_shoff + i * sizeof(section);
@@ -192,7 +189,7 @@ static uint64_t find_section(const char *bytes, size_t len, const char *wanted, 
 		if (section.sh_type == SHT_NOBITS || section.sh_name >= names.sh_size ||
 			names.sh_size - section.sh_name < room ||
 			memcmp(bytes + names.sh_offset + section.sh_name, wanted, room) != 0 ||
-			!within(section.sh_offset, section.sh_size, len))
+			!module_within(section.sh_offset, section.sh_size, len))
 			continue;
 		*ret = section;
 		return at;
@@ -206,7 +203,7 @@ const char *module_info(const char *bytes, size_t len, const char *key, size_t *
 	const char *info = bytes;
 	Elf64_Shdr section;
 
-	if (find_section(bytes, len, ".modinfo", &section)) {
+	if (module_find_section(bytes, len, ".modinfo", &section)) {
 		info = bytes + section.sh_offset;
 		size = section.sh_size;
 	}
@@ -221,36 +218,6 @@ const char *module_info(const char *bytes, size_t len, const char *key, size_t *
 			return at + key_len + 1;
 	}
 	return NULL;
-}
-
-/* Linux, include/linux/module_signature.h: of the twelve bytes before the marker, the last four say
- * how long what is before them is (big-endian). */
-static size_t cut_signature(const char *bytes, size_t len)
-{
-	const size_t marker = strlen(SIGNATURE_MARKER);
-	uint32_t size;
-
-	if (len < marker + SIGNATURE_INFO ||
-		memcmp(bytes + len - marker, SIGNATURE_MARKER, marker) != 0)
-		return len;
-	memcpy(&size, bytes + len - marker - sizeof(size), sizeof(size));
-	size = be32toh(size);
-	len -= marker + SIGNATURE_INFO;
-	return size < len ? len - size : len;
-}
-
-size_t module_lighten(char *bytes, size_t len)
-{
-	Elf64_Shdr section;
-	uint64_t at;
-
-	len = cut_signature(bytes, len);
-	at = find_section(bytes, len, ".BTF", &section);
-	if (at) {
-		section.sh_size = 0;
-		memcpy(bytes + at, &section, sizeof(section));
-	}
-	return len;
 }
 
 /* --- what is needed ------------------------------------------------------------------------------

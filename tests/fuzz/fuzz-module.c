@@ -28,9 +28,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			if (text < copy || text + strlen(text) >= copy + size)
 				abort();
 	}
+	if (module_lighten(copy, size) > size)
+		abort();
 	if (kernel_probe(copy, size, &facts) == 0 &&
 		(facts.format == KERNEL_FORMAT_UNKNOWN || facts.format >= KERNEL_FORMAT_COUNT))
 		abort();
+	memcpy(copy, data, size);
 	if (kernel_find_release(copy, size, release) &&
 		!memmem(copy, size, release, strlen(release)))
 		abort();
