@@ -4,13 +4,23 @@
  */
 #include "instance/join.h"
 
+#include "instance/internal.h"
+
 static int set_path(struct container_config *config, enum container_namespace ns,
 	struct instance *other, struct error *err)
 {
 	struct container_namespace_config *namespace = &config->namespaces[ns];
+	const struct isolation_ops *ops = instance_isolation(other, err);
 	char *path;
 	int r;
 
+	if (!ops)
+		return -EINVAL;
+	/* Its process on the host is in the host's. */
+	if (ops->has_kernel)
+		return error_set(err, EINVAL,
+			"cannot join the %s namespace of instance %s, which is in a machine (--isolation %s)",
+			container_namespace_files[ns], other->spec.name, ops->name);
 	if (other->state.status != INSTANCE_RUNNING && other->state.status != INSTANCE_PAUSED)
 		return error_set(err, EINVAL,
 			"cannot join the %s namespace of instance %s: it is not running",

@@ -101,6 +101,17 @@ def test_exec_logs_stats_pause_and_stop(strata, started):
     assert strata.ok("inspect", "-f", "{{.State.ExitCode}}", m) == "3"
 
 
+def test_nobody_takes_the_host_for_the_guest(strata, started, tmp_path):
+    (tmp_path / "file").write_text("of the host\n")
+    strata.fails("cp", f"{started}:{tmp_path}/file", tmp_path / "copy", saying="in its machine")
+    strata.fails("cp", tmp_path / "file", f"{started}:/etc/", saying="in its machine")
+    strata.fails("export", "-o", tmp_path / "tar", started, saying="in its machine")
+    assert not (tmp_path / "copy").exists()
+    done = strata("run", "--rm", "--platform", "linux/riscv64", "--network", f"container:{started}",
+                  "busybox", "true")
+    assert done.returncode == 125 and "cannot join the net namespace" in done.stderr
+
+
 def test_what_was_written_is_there_after_a_restart(strata, started):
     strata.ok("exec", started, "sh", "-c", "echo kept > /kept; ln -s kept /link; chown 5:6 /kept")
     strata.ok("stop", "-t", "20", started, timeout=60)

@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/process.h"
 #include "container/container.h"
+#include "isolation/isolation.h"
 
 #define LINKS_MAX 40 /* symbolic links followed at the end of a path, as in the kernel */
 
@@ -94,6 +95,20 @@ static int open_user_namespace(const struct instance *instance, int root_fd)
 		return -1;
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)instance->state.pid);
 	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Its processes on the host have the host's root, and its files are on a disk of its own. */
+static int refuse_machine(const struct instance *instance, struct error *err)
+{
+	const struct isolation_ops *ops = isolation_find(instance->spec.isolation, err);
+
+	if (!ops)
+		return -EINVAL;
+	if (ops->has_kernel)
+		return error_set(err, ENOTSUP,
+			"the files of instance %s are in its machine (--isolation %s), where only exec and -v reach them",
+			instance->spec.name, ops->name);
+	return 0;
 }
 
 static int open_running(struct instance *instance, struct place *place, struct error *err)
@@ -187,6 +202,8 @@ int place_open(const struct cli *cli, const char *typed, struct place *ret, stru
 	if (!place.path || !place.typed)
 		return error_oom(err);
 	r = instance_load(&roots, name, &instance, err);
+	if (r == 0)
+		r = refuse_machine(&instance, err);
 	if (r < 0)
 		return r;
 	if (instance.state.status == INSTANCE_RUNNING || instance.state.status == INSTANCE_PAUSED)
