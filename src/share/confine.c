@@ -17,6 +17,7 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -262,6 +263,9 @@ int confine_rights(struct error *err)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return error_errno(err, errno, "cannot give up rights");
 	r = drop_capabilities();
+	/* A change of rights forgets this. Had the maker ended before, the socket would tell. */
+	if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		r = -errno;
 	if (r == 0)
 		r = install_filter();
 	return r < 0 ? error_errno(err, r, "cannot give up rights") : 0;

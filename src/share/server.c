@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -82,7 +81,7 @@ static int leave_maker(int fd)
 {
 	struct rlimit limit;
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || dup2(fd, 0) < 0)
+	if (dup2(fd, 0) < 0)
 		return -errno;
 	fcntl(0, F_SETFD, FD_CLOEXEC);
 	if (syscall(SYS_close_range, 1, ~0u, 0) < 0)

@@ -6,10 +6,12 @@ import hashlib
 import http.server
 import os
 import re
+import signal
 import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +41,10 @@ class Guest:
     def __init__(self, argv, env):
         self._process = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, text=True,
                                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    @property
+    def pid(self):
+        return self._process.pid
 
     def end(self):
         said, _ = self._process.communicate(timeout=BOOT_S)
@@ -287,6 +293,28 @@ def test_shares(guest, shares):
     assert (shares / "readonly" / "text").read_text() == "from the host\n"
     assert (shares / "single").read_text() == "changed\n"
     assert "\nthe host has made this\n" in said
+
+
+def children(pid):
+    try:
+        return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return []
+
+
+def ends(pid):
+    """A zombie that nobody waits for has ended, too."""
+    try:
+        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def test_server_ends_with_its_machine(guest, shares):
+    running = guest("sleep 1000", "--share", f"rw={shares}/writable")
+    (server,) = until(lambda: children(running.pid))
+    os.kill(running.pid, signal.SIGKILL)
+    until(lambda: ends(server))
 
 
 # --- what is wrong -------------------------------------------------------------------------------
