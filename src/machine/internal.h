@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <jansson.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -20,6 +21,7 @@
 struct machine_tree; /* tree.h */
 struct disk_engine;
 struct machine_debugger; /* debugger.h */
+struct machine_monitor; /* monitor.h */
 
 /* Where a board puts a device. */
 struct machine_place {
@@ -86,6 +88,12 @@ struct machine_board {
 	int (*open_vcpus)(struct machine *machine, struct error *err);
 	void (*close_vcpus)(struct machine *machine);
 	const struct machine_debug_ops *debug;
+	/* Of a vcpu that stands, as JSON: the caller's. */
+	json_t *(*show_registers)(struct machine *machine, unsigned index, struct error *err);
+	json_t *(*show_walk)(
+		struct machine *machine, unsigned index, uint64_t address, struct error *err);
+	/* The device tree, the caller's to free. */
+	int (*describe)(struct machine *machine, void **ret, size_t *ret_bytes, struct error *err);
 	/* All vcpus stood for so long: for the guest, no time has passed. */
 	void (*skip_time)(struct machine *machine, int64_t ns);
 	/* Everything in memory and in the vcpus' registers as it is at the beginning. */
@@ -135,6 +143,7 @@ struct machine {
 	struct disk_engine *disk_engine; /* of all disks; opened with the first */
 
 	struct machine_debugger *debugger; /* NULL: nobody listens */
+	struct machine_monitor *monitor; /* likewise */
 	int wake_fd; /* eventfd: the loop looks at what is below */
 	struct loop_source wake;
 	struct loop_source signals; /* a signalfd */

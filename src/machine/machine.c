@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "disk/disk.h"
 #include "machine/debugger.h"
+#include "machine/monitor.h"
 
 /* --- power ----------------------------------------------------------------------------------- */
 
@@ -199,6 +200,8 @@ static int open_parts(struct machine *m, struct error *err)
 		r = machine_open_devices(m, err);
 	if (r == 0 && m->config.gdb)
 		r = machine_debugger_open(m, m->config.gdb, err);
+	if (r == 0 && m->config.monitor)
+		r = machine_monitor_open(m, m->config.monitor, err);
 	return r;
 }
 
@@ -234,6 +237,7 @@ struct machine *machine_free(struct machine *m)
 {
 	if (!m)
 		return NULL;
+	machine_monitor_close(m);
 	machine_debugger_close(m);
 	machine_close_devices(m);
 	if (m->disk_engine)

@@ -78,6 +78,7 @@ struct machine_config {
 
 	/* Where gdb is waited for: a port of 127.0.0.1, or a path with a '/'. NULL: nowhere. */
 	const char *gdb;
+	const char *monitor; /* path of the socket of monitor.h; NULL: none */
 	bool is_ended_by_reset; /* a guest that restarts itself powers off */
 };
 

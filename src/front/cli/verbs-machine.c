@@ -8,5 +8,6 @@
 const struct verb *const verbs[] = {
 	&verb_man,
 	&verb_vm_run,
+	&verb_vm_monitor,
 	NULL,
 };

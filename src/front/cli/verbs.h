@@ -70,6 +70,7 @@ extern const struct verb verb_unpack;
 extern const struct verb verb_unpause;
 extern const struct verb verb_update;
 extern const struct verb verb_version;
+extern const struct verb verb_vm_monitor;
 extern const struct verb verb_vm_run;
 extern const struct verb verb_volume_create;
 extern const struct verb verb_volume_inspect;

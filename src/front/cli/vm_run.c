@@ -16,7 +16,7 @@
 struct vm_run_options {
 	const char *kernel, *initrd, *append, *firmware, *console, *hvc;
 	int64_t memory_bytes, nr_vcpus;
-	const char *vsock, *gdb;
+	const char *vsock, *gdb, *monitor;
 	char **parts, **disks, **nets, **ports, **shares;
 	bool no_reboot;
 };
@@ -41,6 +41,8 @@ static const struct option vm_run_table[] = {
 		"A guest that restarts itself ends the machine" },
 	{ OPTION_STRING, 'g', "gdb", AT(gdb), "PORT",
 		"Let gdb connect to 127.0.0.1:PORT, or to a socket at a path" },
+	{ OPTION_STRING, 0, "monitor", AT(monitor), "PATH", "Make a socket there, for `vm monitor`",
+		COMPLETE_FILE },
 	{ OPTION_HEADING, .help = "The machine" },
 	{ OPTION_SIZE, 'm', "memory", AT(memory_bytes), "BYTES",
 		"Memory, taken from the host as it is used [512m]" },
@@ -153,6 +155,7 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 		.firmware = o->firmware,
 		.vsock_path = o->vsock,
 		.gdb = o->gdb,
+		.monitor = o->monitor,
 		.jit_debug = getenv("STRATA_JIT"),
 		.memory_bytes = (uint64_t)o->memory_bytes,
 		.nr_vcpus = (unsigned)o->nr_vcpus,

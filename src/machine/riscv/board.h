@@ -49,6 +49,11 @@ static inline struct riscv_board *riscv_board(struct machine *machine)
 /* debug.c */
 extern const struct machine_debug_ops riscv_debug_ops;
 
+/* show.c */
+json_t *riscv_show_registers(struct machine *machine, unsigned index, struct error *err);
+json_t *riscv_show_walk(
+	struct machine *machine, unsigned index, uint64_t address, struct error *err);
+
 /* isa.c: "cpus" of the device tree. */
 void riscv_describe_harts(struct riscv_board *board, struct machine_tree *tree);
 

@@ -111,6 +111,9 @@ const struct machine_board machine_board_riscv = {
 	.open_vcpus = open_vcpus,
 	.close_vcpus = close_vcpus,
 	.debug = &riscv_debug_ops,
+	.show_registers = riscv_show_registers,
+	.show_walk = riscv_show_walk,
+	.describe = riscv_describe,
 	.skip_time = skip_time,
 	.load = riscv_boot,
 };

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * monitor.c - the questions, one row each, and the connection that they come by. All of it happens
+ * on the event loop's thread.
+ */
+#include "machine/monitor.h"
+
+#include <jansson.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/str.h"
+
+#define SEND_TIMEOUT_S 5 /* who reads nothing is gone */
+#define WORDS_MAX      3
+
+/* --- questions: the words behind the name; a new reference, NULL with a sentence in err ------ */
+
+static json_t *oom(struct error *err)
+{
+	error_oom(err);
+	return NULL;
+}
+
+static int parse_vcpu(
+	const struct machine *m, char *const words[], unsigned *ret, struct error *err)
+{
+	uint64_t index = 0;
+
+	if (words[0] && parse_u64(words[0], m->config.nr_vcpus - 1, &index) < 0)
+		return error_set(err, EINVAL, "there is no hart %s", words[0]);
+	*ret = (unsigned)index;
+	return 0;
+}
+
+static json_t *show_status(struct machine_monitor *monitor, char *const words[], struct error *err)
+{
+	struct machine *m = monitor->machine;
+	json_t *harts = json_array(), *result;
+
+	for (unsigned i = 0; i < m->config.nr_vcpus; i++)
+		json_array_append_new(harts, json_string(m->vcpus[i].is_off ? "off" : "on"));
+	result = json_pack("{s:s, s:b, s:I, s:o}", "board", m->board->name, "paused",
+		monitor->is_paused, "memory_bytes", (json_int_t)m->config.memory_bytes, "harts",
+		harts);
+	return result ? result : oom(err);
+}
+
+static json_t *show_registers(
+	struct machine_monitor *monitor, char *const words[], struct error *err)
+{
+	unsigned index = 0;
+
+	if (parse_vcpu(monitor->machine, words, &index, err) < 0)
+		return NULL;
+	return monitor->machine->board->show_registers(monitor->machine, index, err);
+}
+
+/* "walk ADDRESS [HART]" */
+static json_t *show_walk(struct machine_monitor *monitor, char *const words[], struct error *err)
+{
+	unsigned index = 0;
+	uint64_t address;
+	char *end = NULL;
+
+	errno = 0;
+	address = words[0] ? strtoull(words[0], &end, 16) : 0;
+	if (!words[0] || *end || errno) {
+		error_set(err, EINVAL, "walk wants an address in hexadecimal digits");
+		return NULL;
+	}
+	if (parse_vcpu(monitor->machine, words + 1, &index, err) < 0)
+		return NULL;
+	return monitor->machine->board->show_walk(monitor->machine, index, address, err);
+}
+
+/* The blob in hexadecimal digits. */
+static json_t *show_tree(struct machine_monitor *monitor, char *const words[], struct error *err)
+{
+	_cleanup_free_ uint8_t *blob = NULL;
+	_cleanup_str_ struct str text = { 0 };
+	void *tree = NULL;
+	size_t size = 0;
+	json_t *result;
+
+	if (monitor->machine->board->describe(monitor->machine, &tree, &size, err) < 0)
+		return NULL;
+	blob = tree;
+	for (size_t i = 0; i < size; i++)
+		str_appendf(&text, "%02x", blob[i]);
+	result = text.failed ? NULL : json_pack("{s:s}", "tree", text.data);
+	return result ? result : oom(err);
+}
+
+static json_t *pause_machine(
+	struct machine_monitor *monitor, char *const words[], struct error *err)
+{
+	if (!monitor->is_paused)
+		machine_pause(monitor->machine, &monitor->pause);
+	monitor->is_paused = true;
+	return show_status(monitor, words, err);
+}
+
+static json_t *resume_machine(
+	struct machine_monitor *monitor, char *const words[], struct error *err)
+{
+	if (monitor->is_paused)
+		machine_unpause(monitor->machine, &monitor->pause);
+	monitor->is_paused = false;
+	return show_status(monitor, words, err);
+}
+
+static json_t *reset_machine(
+	struct machine_monitor *monitor, char *const words[], struct error *err)
+{
+	monitor->machine->power.ops->reset(&monitor->machine->power);
+	return show_status(monitor, words, err);
+}
+
+static json_t *quit_machine(struct machine_monitor *monitor, char *const words[], struct error *err)
+{
+	machine_stop(monitor->machine);
+	return show_status(monitor, words, err);
+}
+
+static const struct question {
+	const char *name;
+	json_t *(*answer)(struct machine_monitor *monitor, char *const words[], struct error *err);
+} questions[] = {
+	{ "status", show_status },
+	{ "registers", show_registers },
+	{ "walk", show_walk },
+	{ "tree", show_tree },
+	{ "pause", pause_machine },
+	{ "resume", resume_machine },
+	{ "reset", reset_machine },
+	{ "quit", quit_machine },
+};
+
+static json_t *answer(struct machine_monitor *monitor, struct error *err)
+{
+	char *words[WORDS_MAX + 1] = { 0 }, *rest = NULL;
+	unsigned count = 0;
+
+	for (char *word = strtok_r(monitor->line, " ", &rest); word && count < WORDS_MAX;
+		word = strtok_r(NULL, " ", &rest))
+		words[count++] = word;
+	for (size_t i = 0; count && i < ARRAY_SIZE(questions); i++)
+		if (streq(words[0], questions[i].name))
+			return questions[i].answer(monitor, words + 1, err);
+	error_set(err, EINVAL, "no such command: %s", count ? words[0] : "");
+	return NULL;
+}
+
+/* --- connections ----------------------------------------------------------------------------- */
+
+static void send_all(int fd, const char *text)
+{
+	size_t left = strlen(text);
+
+	while (left > 0) {
+		ssize_t n = send(fd, text, left, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return;
+		text += n;
+		left -= (size_t)n;
+	}
+}
+
+static void hang_up(struct machine_monitor *monitor)
+{
+	loop_remove(&monitor->machine->loop, &monitor->connection);
+	cleanup_close(&monitor->connection.fd);
+	monitor->connection.fd = -1;
+	loop_add(&monitor->machine->loop, &monitor->listener, EPOLLIN);
+}
+
+/* All vcpus stand. */
+static void quiet(struct machine_pause *pause)
+{
+	struct machine_monitor *monitor = container_of(pause, struct machine_monitor, look);
+	_cleanup_free_ char *text = NULL;
+	struct error err = { 0 };
+	json_t *result = answer(monitor, &err);
+
+	if (!result)
+		result = json_pack("{s:s}", "error", err.message);
+	text = json_dumps(result, JSON_COMPACT);
+	if (text)
+		send_all(monitor->connection.fd, text);
+	json_decref(result);
+	hang_up(monitor);
+	machine_unpause(monitor->machine, &monitor->look);
+}
+
+static void stays_quiet(struct machine_pause *pause)
+{
+}
+
+static void connection_ready(struct loop_source *source, uint32_t events)
+{
+	struct machine_monitor *monitor = container_of(source, struct machine_monitor, connection);
+	size_t room = MONITOR_LINE_MAX - monitor->nr_line;
+	ssize_t n = recv(source->fd, monitor->line + monitor->nr_line, room, MSG_DONTWAIT);
+	char *end;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		hang_up(monitor);
+		return;
+	}
+	monitor->nr_line += (size_t)n;
+	end = memchr(monitor->line, '\n', monitor->nr_line);
+	if (end) {
+		*end = '\0';
+		loop_remove(&monitor->machine->loop, source);
+		machine_pause(monitor->machine, &monitor->look);
+	} else if (monitor->nr_line == MONITOR_LINE_MAX) {
+		hang_up(monitor);
+	}
+}
+
+static void listener_ready(struct loop_source *source, uint32_t events)
+{
+	struct machine_monitor *monitor = container_of(source, struct machine_monitor, listener);
+	const struct timeval timeout = { .tv_sec = SEND_TIMEOUT_S };
+	int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+	monitor->nr_line = 0;
+	monitor->connection = (struct loop_source){ .ready = connection_ready, .fd = fd };
+	loop_remove(&monitor->machine->loop, source);
+	if (loop_add(&monitor->machine->loop, &monitor->connection, EPOLLIN) < 0)
+		hang_up(monitor);
+}
+
+static int listen_at(const char *path, struct error *err)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	_cleanup_close_ int fd = -1;
+	mode_t mask;
+	int r;
+
+	if (strlen(path) >= sizeof(un.sun_path))
+		return error_set(err, ENAMETOOLONG, "--monitor %s: the path is too long", path);
+	strcpy(un.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return error_errno(err, errno, "cannot make a socket");
+	mask = umask(077); /* it is its owner's alone */
+	r = bind(fd, (struct sockaddr *)&un, sizeof(un)) < 0 ? -errno : 0;
+	umask(mask);
+	if (r == 0 && listen(fd, 8) < 0)
+		r = -errno;
+	return r < 0 ? error_errno(err, r, "--monitor %s", path) : steal_fd(&fd);
+}
+
+int machine_monitor_open(struct machine *m, const char *path, struct error *err)
+{
+	struct machine_monitor *monitor = calloc(1, sizeof(*monitor));
+	int fd, r;
+
+	if (!monitor)
+		return error_oom(err);
+	monitor->machine = m;
+	monitor->look.quiet = quiet;
+	monitor->pause.quiet = stays_quiet;
+	monitor->listener.fd = monitor->connection.fd = -1;
+	m->monitor = monitor;
+	fd = listen_at(path, err);
+	if (fd < 0)
+		return fd;
+	monitor->path = path;
+	monitor->listener = (struct loop_source){ .ready = listener_ready, .fd = fd };
+	r = loop_add(&m->loop, &monitor->listener, EPOLLIN);
+	return r < 0 ? error_errno(err, r, "cannot wait for who asks") : 0;
+}
+
+void machine_monitor_close(struct machine *m)
+{
+	struct machine_monitor *monitor = m->monitor;
+
+	if (!monitor)
+		return;
+	loop_remove(&m->loop, &monitor->connection);
+	cleanup_close(&monitor->connection.fd);
+	loop_remove(&m->loop, &monitor->listener);
+	cleanup_close(&monitor->listener.fd);
+	if (monitor->path)
+		unlink(monitor->path);
+	free(monitor);
+	m->monitor = NULL;
+}

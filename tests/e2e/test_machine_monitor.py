@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""test_machine_monitor.py - `strata vm monitor`: a program on the bare machine is looked into and
+held from outside."""
+
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+import time
+
+import pytest
+
+from program import wait_until
+from test_machine_gdb import program, pytestmark  # noqa: F401 (the fixture, and why it may not be)
+
+
+@pytest.fixture
+def machine(strata_binary, program, tmp_path):  # noqa: F811
+    path = tmp_path / "monitor"
+    process = subprocess.Popen(
+        [strata_binary, "vm", "run", "--firmware", program, "--cpus", "2", "--memory", "16m",
+         "--net", "none", "--monitor", path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT)
+    wait_until(lambda: path.exists() or process.poll() is not None, 30)
+    assert process.poll() is None, process.stdout.read()
+    process.path = path
+    yield process
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def monitor(strata_binary, machine):
+    def run(*words, status=0):
+        done = subprocess.run([strata_binary, "vm", "monitor", machine.path, *map(str, words)],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        assert done.returncode == status, done
+        return done.stdout if status == 0 else done.stderr.decode()
+
+    def ask(*words):
+        return json.loads(run("--format", "json", *words))
+
+    run.ask = ask
+    return run
+
+
+def test_registers(monitor):
+    for hart in range(2):
+        said = monitor.ask("registers", hart)
+        assert said["hart"] == hart and said["mode"] == "machine" and not said["off"]
+        assert said["csr"]["mhartid"] == said["csr"]["mscratch"] == hex(hart)
+        assert 0x80000000 <= int(said["pc"], 16) < 0x80001000 and len(said["x"]) == 32
+    assert b"csr.mhartid" in monitor("registers", 1)
+
+
+def test_walk_without_tables(monitor):
+    said = monitor.ask("walk", "80000123")
+    assert said["levels"] == [] and said["physical"] == "0x80000123"
+
+
+@pytest.mark.skipif(not shutil.which("dtc"), reason="device-tree-compiler is not installed")
+def test_tree(monitor):
+    done = subprocess.run(["dtc", "-I", "dtb", "-O", "dts"], input=monitor("tree"),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.returncode == 0 and done.stderr == b"", done
+    assert b"strata,virt" in done.stdout and b"riscv,clint0" in done.stdout
+
+
+def test_pause_and_resume(monitor):
+    def look():
+        said = monitor.ask("registers", 0)
+        return said["pc"], said["x"]
+
+    assert monitor.ask("pause")["paused"]
+    before = look()
+    time.sleep(0.2)
+    assert look() == before
+    assert not monitor.ask("resume")["paused"]
+    wait_until(lambda: look() != before)
+
+
+def test_wrong_words(monitor):
+    assert "no such command: dance" in monitor("dance", status=1)
+    assert "there is no hart 2" in monitor("registers", 2, status=1)
+    assert "there is no hart -1" in monitor("registers", "--", -1, status=1)
+    assert "hexadecimal" in monitor("walk", "here", status=1)
+    assert "hexadecimal" in monitor("walk", status=1)
+
+
+def test_nonsense_on_the_socket(monitor, machine):
+    for data in (b"", b"x" * 5000, b"\0\n", b"\n", b" " * 255 + b"\n", b"walk" + b" f" * 99 + b"\n"):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(machine.path))
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                s.sendall(data)
+                s.shutdown(socket.SHUT_WR)
+                s.recv(4096)
+    assert monitor.ask("status")["harts"] == ["on", "on"]
+
+
+def test_quit(monitor, machine):
+    monitor("quit")
+    assert machine.wait(30) == 0 and not machine.path.exists()
+    assert "no machine answers" in monitor("status", status=1)
