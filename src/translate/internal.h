@@ -69,6 +69,7 @@ struct process {
 	/* seccomp-filters.c: its threads, linked through next_thread */
 	uint32_t threads_lock;
 	struct thread *threads;
+	struct thread *dead; /* thread.c: ended, and in memory for their tracers */
 };
 
 #define EXEC_MAPPINGS 3
@@ -239,6 +240,9 @@ void seccomp_after_fork(struct thread *t, bool is_child);
  * result. A tracer may change which one it is. Does not return when the thread must end.
  */
 bool seccomp_permit(struct thread *t, uint64_t *number, uint64_t a[6], int64_t *ret);
+
+/* Would this call be permitted, whatever its arguments are? False when that is not known. */
+bool seccomp_always_permits(const struct thread *t, uint64_t number);
 
 /* The filters as a sealed memfd (base/translator.h), close-on-exec; -ENOENT when there are none. */
 int seccomp_save(const struct thread *t);

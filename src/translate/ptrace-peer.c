@@ -10,16 +10,31 @@
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include "translate/ptrace.h"
 
-#define WORD sizeof(uint64_t)
+#define WORD	    sizeof(uint64_t)
+#define AT_ONCE_MIN (3 * WORD)
 
 /* --- memory ---------------------------------------------------------------------------------- */
+
+/* All at once, where that is permitted: of the two calls, a container may allow only ptrace(2). */
+static bool read_at_once(int tid, uint64_t address, void *buffer, size_t size)
+{
+	const struct iovec to = { buffer, size }, from = { guest_pointer(address), size };
+
+	return size >= AT_ONCE_MIN &&
+		seccomp_always_permits(thread_current(), CALL_process_vm_readv) &&
+		host_call(SYS_process_vm_readv, tid, &to, 1, &from, 1, 0) == (int64_t)size;
+}
 
 int peer_read(int tid, uint64_t address, void *buffer, size_t size)
 {
 	char *to = buffer;
+
+	if (read_at_once(tid, address, buffer, size))
+		return 0;
 
 	while (size) {
 		size_t skip = address % WORD, n = size < WORD - skip ? size : WORD - skip;
@@ -125,20 +140,55 @@ static enum peer_kind find_thread(struct peer *p)
 	return p->state.is_forking == 2 && number != tid ? PEER_CHILD : PEER_STARTING;
 }
 
-int peer_find(int tid, struct peer *ret)
-{
-	int r = host_read_stop(tid, &ret->host);
+/* --- what is known --------------------------------------------------------------------------- */
 
+/* A tracer asks several times about each stop. */
+#define KNOWN 8
+
+static __thread struct peer known[KNOWN]; /* without a tid: none */
+
+static struct peer *place_of(int tid)
+{
+	return &known[(unsigned)tid % KNOWN];
+}
+
+void peer_let_go(int tid)
+{
+	if (place_of(tid)->tid == tid)
+		place_of(tid)->tid = 0;
+}
+
+int peer_look(int tid, struct peer **ret)
+{
+	struct peer *p = place_of(tid);
+	int r = host_read_stop(tid, &p->host);
+
+	p->tid = 0;
 	if (r < 0)
 		return r;
-	memset(&ret->state, 0, sizeof(ret->state));
-	ret->thread = 0;
-	ret->tid = tid;
-	if (peer_read(tid, TRACE_PAGE, &ret->page, offsetof(struct trace_page, nr_written)) < 0 ||
-		!ret->page.magic)
-		ret->kind = kind_without_page(tid);
+	memset(&p->state, 0, sizeof(p->state));
+	p->thread = 0;
+	p->tid = tid;
+	if (peer_read(tid, TRACE_PAGE, &p->page, offsetof(struct trace_page, nr_written)) < 0 ||
+		!p->page.magic)
+		p->kind = kind_without_page(tid);
 	else
-		ret->kind = is_page_ours(&ret->page) ? find_thread(ret) : PEER_FOREIGN;
+		p->kind = is_page_ours(&p->page) ? find_thread(p) : PEER_FOREIGN;
+	*ret = p;
+	return 0;
+}
+
+int peer_find(int tid, struct peer **ret)
+{
+	struct peer *p = place_of(tid);
+	uint64_t word;
+
+	if (tid <= 0 || p->tid != tid || p->kind != PEER_OURS)
+		return peer_look(tid, ret);
+	/* It may have been killed. */
+	if (host_call(SYS_ptrace, PTRACE_PEEKDATA, tid, TRACE_PAGE, &word) < 0)
+		return peer_look(tid, ret);
+	*ret = p;
 	return 0;
 }
 

@@ -101,40 +101,54 @@ static void set_vector(const struct peer *p, struct riscv_cpu *cpu, const union 
 	cpu->vxrm = set->vector.vcsr >> 1 & 3;
 }
 
+/* --- requests -------------------------------------------------------------------------------- */
+
+/* Where a set lies in the state: a large part, and a small one. */
+struct parts {
+	size_t offset, size, more_offset, more_size;
+};
+
+#define PART(from, to)                                                                             \
+	offsetof(struct riscv_cpu, from),                                                          \
+		offsetof(struct riscv_cpu, to) - offsetof(struct riscv_cpu, from)
+
+static int read_cpu(const struct peer *p, const struct parts *parts, struct riscv_cpu *cpu)
+{
+	char *to = (char *)cpu;
+	int r = peer_read(p->tid, p->thread + parts->offset, to + parts->offset, parts->size);
+
+	return r < 0 ? r
+		     : peer_read(p->tid, p->thread + parts->more_offset, to + parts->more_offset,
+			       parts->more_size);
+}
+
+static int write_cpu(const struct peer *p, const struct parts *parts, const struct riscv_cpu *cpu)
+{
+	const char *from = (const char *)cpu;
+	int r = peer_write(p->tid, p->thread + parts->offset, from + parts->offset, parts->size);
+
+	return r < 0 ? r
+		     : peer_write(p->tid, p->thread + parts->more_offset, from + parts->more_offset,
+			       parts->more_size);
+}
+
+/* x[] and pc; f[] and fcsr; v[] and what is behind it. */
+static const struct parts integer_parts = { PART(x, f), PART(pc, fcsr) };
+static const struct parts float_parts = { PART(f, pc), PART(fcsr, reserved_address) };
+static const struct parts vector_parts = { PART(v, vl), offsetof(struct riscv_cpu, vl),
+	sizeof(struct riscv_cpu) - offsetof(struct riscv_cpu, vl) };
+
 static const struct set {
 	uint64_t type;
 	size_t size;
+	const struct parts *parts;
 	int (*get)(const struct peer *p, const struct riscv_cpu *cpu, union any_set *set);
 	void (*set)(const struct peer *p, struct riscv_cpu *cpu, const union any_set *set);
 } sets[] = {
-	{ NT_PRSTATUS, sizeof(struct integer_set), get_integer, set_integer },
-	{ NT_PRFPREG, sizeof(struct float_set), get_float, set_float },
-	{ VECTOR_SET, sizeof(struct vector_set), get_vector, set_vector },
+	{ NT_PRSTATUS, sizeof(struct integer_set), &integer_parts, get_integer, set_integer },
+	{ NT_PRFPREG, sizeof(struct float_set), &float_parts, get_float, set_float },
+	{ VECTOR_SET, sizeof(struct vector_set), &vector_parts, get_vector, set_vector },
 };
-
-/* --- requests -------------------------------------------------------------------------------- */
-
-/* The part of a state that the sets are about: from its beginning to the frame of the JIT, and
- * from the vector registers on. */
-static int read_cpu(const struct peer *p, struct riscv_cpu *cpu)
-{
-	int r = peer_read(p->tid, p->thread, cpu, offsetof(struct riscv_cpu, reserved_address));
-
-	if (r == 0)
-		r = peer_read(p->tid, p->thread + offsetof(struct riscv_cpu, v), cpu->v,
-			sizeof(*cpu) - offsetof(struct riscv_cpu, v));
-	return r;
-}
-
-static int write_cpu(const struct peer *p, const struct riscv_cpu *cpu)
-{
-	int r = peer_write(p->tid, p->thread, cpu, offsetof(struct riscv_cpu, reserved_address));
-
-	if (r == 0)
-		r = peer_write(p->tid, p->thread + offsetof(struct riscv_cpu, v), cpu->v,
-			sizeof(*cpu) - offsetof(struct riscv_cpu, v));
-	return r;
-}
 
 static const struct set *find_set(
 	uint64_t type, uint64_t address, struct iovec *ret_vector, int *ret)
@@ -162,7 +176,7 @@ int64_t trace_get_registers(struct peer *p, uint64_t type, uint64_t address)
 	const struct set *set = find_set(type, address, &vector, &r);
 
 	if (set)
-		r = read_cpu(p, &cpu);
+		r = read_cpu(p, set->parts, &cpu);
 	if (set && r == 0)
 		r = set->get(p, &cpu, &any);
 	if (r == 0)
@@ -179,7 +193,7 @@ int64_t trace_set_registers(struct peer *p, uint64_t type, uint64_t address)
 	const struct set *set = find_set(type, address, &vector, &r);
 
 	if (set)
-		r = read_cpu(p, &cpu);
+		r = read_cpu(p, set->parts, &cpu);
 	if (set && r == 0)
 		r = set->get(p, &cpu, &any);
 	if (r == 0)
@@ -187,7 +201,7 @@ int64_t trace_set_registers(struct peer *p, uint64_t type, uint64_t address)
 	if (r < 0)
 		return r;
 	set->set(p, &cpu, &any);
-	r = write_cpu(p, &cpu);
+	r = write_cpu(p, set->parts, &cpu);
 	if (r == 0 && p->host.pc == p->page.call_end)
 		r = peer_set(p, is_changed, 1);
 	return r < 0 ? r : guest_copy_out(address, &vector, sizeof(vector));
@@ -241,7 +255,7 @@ int64_t trace_get_call(struct peer *p, uint64_t size, uint64_t address)
 	struct ptrace_syscall_info info = { .arch = AUDIT_ARCH_RISCV64 };
 	struct riscv_cpu cpu;
 	size_t known;
-	int r = read_cpu(p, &cpu);
+	int r = read_cpu(p, &integer_parts, &cpu);
 
 	if (r < 0)
 		return r;

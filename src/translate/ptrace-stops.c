@@ -26,7 +26,7 @@
 /* One stop as it is looked at. */
 struct sight {
 	struct thread *t;
-	struct peer peer;
+	struct peer *peer;
 	int event, signal; /* PTRACE_EVENT_* or 0; WSTOPSIG() */
 	bool has_info; /* a stop by a signal, or with an event: no stop of the group */
 	siginfo_t info;
@@ -71,13 +71,13 @@ void trace_adopt(struct thread *t, struct peer *p, uint64_t options)
 
 static enum verdict go_on(const struct sight *s, int signal)
 {
-	peer_ptrace(&s->peer, PTRACE_CONT, 0, signal);
+	peer_resume(s->peer, PTRACE_CONT, signal);
 	return UNDONE;
 }
 
 static enum verdict tell(struct sight *s, enum trace_stop stop)
 {
-	peer_set(&s->peer, stop, stop);
+	peer_set(s->peer, stop, stop);
 	return GUESTS;
 }
 
@@ -93,7 +93,7 @@ int64_t trace_kick(struct peer *p, int wants)
 	peer_set(p, wants, wants);
 	peer_set(p, has_news, 1);
 	peer_ptrace(p, PTRACE_SETSIGINFO, 0, &info);
-	return peer_ptrace(p, PTRACE_CONT, 0, SIGBUS);
+	return peer_resume(p, PTRACE_CONT, SIGBUS);
 }
 
 int64_t trace_kick_signal(struct peer *p, int signal, const siginfo_t *info)
@@ -109,14 +109,14 @@ int64_t trace_kick_later(struct peer *p, int wants)
 	peer_set(p, wants, wants);
 	peer_set(p, has_news, 1);
 	host_call(SYS_tkill, p->tid, SIGBUS);
-	return peer_ptrace(p, PTRACE_CONT, 0, 0);
+	return peer_resume(p, PTRACE_CONT, 0);
 }
 
 /* The SIGBUS of trace_kick_later(). */
 static bool is_own_kick(const struct sight *s)
 {
 	return s->signal == SIGBUS && s->has_info && s->info.si_code == SI_TKILL &&
-		s->info.si_pid == (pid_t)host_call(SYS_getpid) && s->peer.state.wants;
+		s->info.si_pid == (pid_t)host_call(SYS_getpid) && s->peer->state.wants;
 }
 
 /* --- a process that has just begun ----------------------------------------------------------- */
@@ -126,18 +126,19 @@ static bool is_own_kick(const struct sight *s)
 static bool is_exec_signal(const struct sight *s)
 {
 	return s->signal == SIGTRAP && s->has_info && s->info.si_code == SI_USER &&
-		s->info.si_pid == s->peer.tid;
+		s->info.si_pid == s->peer->tid;
 }
 
 /* It has no place yet for what we would write: what has stopped it comes again, after a while. */
 static enum verdict see_starting(struct sight *s)
 {
 	static const struct timespec wait = { .tv_nsec = STARTING_WAIT_NS };
+	int tid = s->peer->tid;
 
 	if (s->event == PTRACE_EVENT_EXIT)
 		return GUESTS;
 	if (!s->event && is_exec_signal(s)) {
-		peer_ptrace(&s->peer, PTRACE_SETOPTIONS, 0, trace_host_options(0));
+		peer_ptrace(s->peer, PTRACE_SETOPTIONS, 0, trace_host_options(0));
 		return go_on(s, 0);
 	}
 	go_on(s, 0);
@@ -145,9 +146,9 @@ static enum verdict see_starting(struct sight *s)
 		return UNDONE;
 	host_call(SYS_nanosleep, &wait, NULL);
 	if (s->event)
-		peer_ptrace(&s->peer, PTRACE_INTERRUPT, 0, 0);
+		host_call(SYS_ptrace, PTRACE_INTERRUPT, tid, 0, 0);
 	else
-		host_call(SYS_tkill, s->peer.tid, s->signal);
+		host_call(SYS_tkill, tid, s->signal);
 	return UNDONE;
 }
 
@@ -176,7 +177,7 @@ static int status_of(const struct peer *p)
 
 static enum verdict see_presented(struct sight *s)
 {
-	struct peer *p = &s->peer;
+	struct peer *p = s->peer;
 
 	if (p->state.stop != TRACE_QUIET) {
 		*s->status = status_of(p);
@@ -227,7 +228,7 @@ bool trace_is_taken(const struct peer *p, int signal)
 
 static enum verdict see_signal(struct sight *s)
 {
-	struct peer *p = &s->peer;
+	struct peer *p = s->peer;
 	enum taker taker = taker_of(p, s->signal);
 
 	if (p->state.passing == s->signal) {
@@ -253,9 +254,9 @@ static enum verdict see_signal(struct sight *s)
 /* Of the group, or because the tracer has asked for it. */
 static enum verdict see_other(struct sight *s)
 {
-	if (peer_is_whole(&s->peer))
+	if (peer_is_whole(s->peer))
 		return tell(s, TRACE_OTHER);
-	trace_kick_later(&s->peer, TRACE_WANTS_QUIET);
+	trace_kick_later(s->peer, TRACE_WANTS_QUIET);
 	return UNDONE;
 }
 
@@ -267,7 +268,7 @@ static bool is_of_clone(int event)
 
 static enum verdict see(struct sight *s)
 {
-	struct peer *p = &s->peer;
+	struct peer *p = s->peer;
 
 	if (p->kind == PEER_FOREIGN)
 		return GUESTS;
@@ -292,13 +293,13 @@ static enum verdict see(struct sight *s)
 
 bool trace_see_stop(struct thread *t, int tid, int *status)
 {
-	struct sight s = { .t = t, .status = status, .peer = { .tid = tid } };
+	struct sight s = { .t = t, .status = status };
 
-	if (!WIFSTOPPED(*status) || peer_find(tid, &s.peer) < 0)
+	if (!WIFSTOPPED(*status) || peer_look(tid, &s.peer) < 0)
 		return true;
 	s.event = *status >> 16;
 	s.signal = WSTOPSIG(*status);
 	memset(&s.info, 0, sizeof(s.info));
-	s.has_info = peer_ptrace(&s.peer, PTRACE_GETSIGINFO, 0, &s.info) == 0;
+	s.has_info = peer_ptrace(s.peer, PTRACE_GETSIGINFO, 0, &s.info) == 0;
 	return see(&s) == GUESTS;
 }

@@ -70,6 +70,7 @@ static void present(struct thread *t, enum trace_stop stop, int signal, uint64_t
 int tracee_signal(struct thread *t, int signal, uint8_t info[128], bool is_fault)
 {
 	struct tracee *tracee = &t->tracee;
+	uint64_t mask = t->is_suspended ? t->suspended_mask : t->mask;
 	int chosen;
 
 	memcpy(tracee->info, info, sizeof(tracee->info));
@@ -77,7 +78,7 @@ int tracee_signal(struct thread *t, int signal, uint8_t info[128], bool is_fault
 	memcpy(info, tracee->info, sizeof(tracee->info));
 	chosen = tracee->signal;
 	/* Another one may be blocked: it waits. */
-	if (!is_fault && chosen && t->mask & BIT(chosen) & ~UNBLOCKABLE) {
+	if (!is_fault && chosen && mask & BIT(chosen) & ~UNBLOCKABLE) {
 		send_again(t, chosen, info);
 		return 0;
 	}

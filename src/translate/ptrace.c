@@ -70,30 +70,30 @@ static bool take_stop(int tid, int *ret_status)
 static bool settle(struct thread *t, int tid, int status, uint64_t options)
 {
 	int event = status >> 16, signal = WSTOPSIG(status);
-	struct peer p;
+	struct peer *p;
 	siginfo_t info;
 
-	if (peer_find(tid, &p) < 0)
+	if (peer_look(tid, &p) < 0)
 		return true;
-	if (p.kind == PEER_STARTING || p.kind == PEER_CHILD)
+	if (p->kind == PEER_STARTING || p->kind == PEER_CHILD)
 		return !trace_see_stop(t, tid, &status) && false;
-	if (p.kind == PEER_OURS) {
-		trace_adopt(t, &p, options);
-		peer_set(&p, is_seized, 1);
+	if (p->kind == PEER_OURS) {
+		trace_adopt(t, p, options);
+		peer_set(p, is_seized, 1);
 	}
 	if (event != PTRACE_EVENT_STOP) {
-		if (p.kind == PEER_OURS && peer_ptrace(&p, PTRACE_GETSIGINFO, 0, &info) == 0)
-			trace_kick_signal(&p, signal, &info);
+		if (p->kind == PEER_OURS && peer_ptrace(p, PTRACE_GETSIGINFO, 0, &info) == 0)
+			trace_kick_signal(p, signal, &info);
 		else
-			peer_ptrace(&p, PTRACE_CONT, 0, signal);
+			peer_resume(p, PTRACE_CONT, signal);
 		return false;
 	}
 	if (signal != SIGTRAP)
-		peer_ptrace(&p, PTRACE_LISTEN, 0, 0);
-	else if (p.kind == PEER_OURS && !peer_is_whole(&p))
-		trace_kick_later(&p, TRACE_WANTS_NEWS);
+		peer_resume(p, PTRACE_LISTEN, 0);
+	else if (p->kind == PEER_OURS && !peer_is_whole(p))
+		trace_kick_later(p, TRACE_WANTS_NEWS);
 	else
-		peer_ptrace(&p, PTRACE_CONT, 0, 0);
+		peer_resume(p, PTRACE_CONT, 0);
 	return true;
 }
 
@@ -147,7 +147,7 @@ static int64_t leave_presented(const struct ask *ask, uint64_t request)
 	else if (ask->data)
 		host_call(SYS_tkill, p->tid, ask->data);
 	peer_set(p, stop, TRACE_RUNNING);
-	return peer_ptrace(p, request, 0, 0);
+	return peer_resume(p, request, 0);
 }
 
 /* In a system call that waits, and that it must leave: registers were changed, or the tracer wants
@@ -172,7 +172,7 @@ static int64_t leave_call(struct peer *p, uint64_t request, bool is_direct)
 	info.si_signo = SIGBUS;
 	info.si_code = TRACE_KICK;
 	peer_ptrace(p, PTRACE_SETSIGINFO, 0, &info);
-	return peer_ptrace(p, PTRACE_DETACH, 0, SIGBUS);
+	return peer_resume(p, PTRACE_DETACH, SIGBUS);
 }
 
 static int64_t resume(const struct ask *ask)
@@ -196,7 +196,7 @@ static int64_t resume(const struct ask *ask)
 		peer_set(p, is_told, 1);
 	if (must_leave_call(ask))
 		return leave_call(p, request, is_direct);
-	return peer_ptrace(p, request, 0, ask->data);
+	return peer_resume(p, request, ask->data);
 }
 
 /* --- memory ---------------------------------------------------------------------------------- */
@@ -318,6 +318,17 @@ static int64_t get_call(const struct ask *ask)
 	return trace_get_call(ask->peer, ask->address, ask->data);
 }
 
+/* Of one that is no program of ours, or not yet: the host's calls would be none of the guest's. */
+static int64_t resume_foreign(const struct ask *ask)
+{
+	return peer_resume(ask->peer, PTRACE_CONT, ask->data);
+}
+
+static int64_t pass_and_let_go(const struct ask *ask)
+{
+	return peer_resume(ask->peer, ask->request, ask->data);
+}
+
 static int64_t pass(const struct ask *ask)
 {
 	return peer_ptrace(ask->peer, ask->request, ask->address, ask->data);
@@ -334,10 +345,10 @@ static const struct {
 	{ PTRACE_PEEKDATA, peek, peek },
 	{ PTRACE_POKETEXT, poke, poke },
 	{ PTRACE_POKEDATA, poke, poke },
-	{ PTRACE_CONT, resume, pass },
-	{ PTRACE_SYSCALL, resume, NULL },
-	{ PTRACE_DETACH, resume, pass },
-	{ PTRACE_LISTEN, pass, pass },
+	{ PTRACE_CONT, resume, pass_and_let_go },
+	{ PTRACE_SYSCALL, resume, resume_foreign },
+	{ PTRACE_DETACH, resume, pass_and_let_go },
+	{ PTRACE_LISTEN, pass_and_let_go, pass_and_let_go },
 	{ PTRACE_SETOPTIONS, set_options, pass },
 	{ PTRACE_GETEVENTMSG, get_message, pass },
 	{ PTRACE_GETSIGINFO, get_info, pass },
@@ -364,10 +375,7 @@ static int64_t answer(const struct ask *ask)
 
 int64_t call_ptrace(struct thread *t, const uint64_t a[6])
 {
-	struct peer peer;
-	const struct ask ask = {
-		.t = t, .peer = &peer, .request = a[0], .address = a[2], .data = a[3]
-	};
+	struct ask ask = { .t = t, .request = a[0], .address = a[2], .data = a[3] };
 	int tid = (int)a[1], r;
 
 	switch (ask.request) {
@@ -379,9 +387,10 @@ int64_t call_ptrace(struct thread *t, const uint64_t a[6])
 		return seize(t, tid, ask.address, ask.data);
 	case PTRACE_INTERRUPT: /* of one that runs, too */
 	case PTRACE_KILL:
+		peer_let_go(tid);
 		return host_call(SYS_ptrace, ask.request, tid, 0, 0);
 	}
-	r = peer_find(tid, &peer);
+	r = peer_find(tid, &ask.peer);
 	return r < 0 ? r : answer(&ask);
 }
 

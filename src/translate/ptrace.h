@@ -145,8 +145,12 @@ struct peer {
 	struct tracee state; /* up to info */
 };
 
-/* -ESRCH when it is not stopped, or not by us. */
-int peer_find(int tid, struct peer *ret);
+/* -ESRCH when it is not stopped, or not by us. What *ret points to is kept as long as it is
+ * stopped, by peer_let_go(); peer_look() reads it anew, after a wait has told of a stop. */
+int peer_look(int tid, struct peer **ret);
+int peer_find(int tid, struct peer **ret);
+/* It goes on: nothing that is known of it is true any more. */
+void peer_let_go(int tid);
 /* Is the process of that thread one of ours? True when nobody may say. */
 bool peer_is_ours(const struct thread *t, int tid);
 
@@ -162,9 +166,15 @@ int peer_write(int tid, uint64_t address, const void *bytes, size_t size);
 			&state_->member, sizeof(state_->member));                                  \
 	})
 
-/* PTRACE_* of the host, on that thread. */
+/* PTRACE_* of the host, on that thread; and one by which it goes on. */
 #define peer_ptrace(peer, request, address, data)                                                  \
 	host_call(SYS_ptrace, request, (peer)->tid, address, data)
+#define peer_resume(peer, request, data)                                                           \
+	({                                                                                         \
+		int tid_ = (peer)->tid;                                                            \
+		peer_let_go(tid_);                                                                 \
+		host_call(SYS_ptrace, request, tid_, 0, data);                                     \
+	})
 
 /* Are its registers in order? */
 bool peer_is_whole(const struct peer *p);

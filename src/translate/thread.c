@@ -218,13 +218,18 @@ static char *copy_tls(struct thread *t)
 	return control;
 }
 
+static void free_dead(struct process *process);
+
 /* A new thread that is to go on as the caller does. */
 static struct thread *copy(const struct thread *parent, const struct clone_request *request)
 {
 	uint64_t flags = request->flags;
-	struct thread *t = make(parent->process);
+	struct thread *t;
 	void *block;
 
+	if (parent->process->dead)
+		free_dead(parent->process);
+	t = make(parent->process);
 	if (!t)
 		return NULL;
 	block = t->block;
@@ -243,6 +248,7 @@ static struct thread *copy(const struct thread *parent, const struct clone_reque
 		t->process = (struct process *)(void *)(t + 1);
 		*t->process = *parent->process;
 		t->process->actions_lock = 0;
+		t->process->dead = NULL;
 		t->process->connection_fd = -1; /* closed with the others, on exec */
 		t->is_vforked = (flags & CLONE_VFORK) != 0;
 	}
@@ -461,6 +467,38 @@ int thread_start_own(
 
 /* --- the end --------------------------------------------------------------------------------- */
 
+/* Its tracer may look at its registers once more, in the event of its exit: the block stays until
+ * another thread is made. */
+static _Noreturn void exit_traced(struct thread *t, int status)
+{
+	struct process *process = t->process;
+
+	lock_take(&process->threads_lock);
+	t->next_thread = process->dead;
+	process->dead = t;
+	lock_release(&process->threads_lock);
+	for (;;)
+		host_call(SYS_exit, status);
+}
+
+static void free_dead(struct process *process)
+{
+	struct thread **link = &process->dead;
+
+	lock_take(&process->threads_lock);
+	while (*link) {
+		struct thread *t = *link;
+
+		if (host_call(SYS_tgkill, process->pid, t->tid, 0) == -ESRCH) {
+			*link = t->next_thread;
+			host_call(SYS_munmap, t->block, BLOCK_BYTES);
+		} else {
+			link = &t->next_thread;
+		}
+	}
+	lock_release(&process->threads_lock);
+}
+
 int64_t call_exit(struct thread *t, const uint64_t a[6])
 {
 	signal_block();
@@ -472,6 +510,8 @@ int64_t call_exit(struct thread *t, const uint64_t a[6])
 		for (;;)
 			host_call(SYS_exit, a[0]);
 	riscv_cpu_release(&t->cpu);
+	if (t->tracee.is_on)
+		exit_traced(t, (int)a[0]);
 	host_unmap_and_exit(t->block, BLOCK_BYTES, (int)a[0]);
 }
 
