@@ -6,8 +6,10 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/sysinfo.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "disk/disk.h"
 #include "machine/debugger.h"
 #include "machine/monitor.h"
@@ -163,6 +165,22 @@ static int check(const struct machine_config *c, struct error *err)
 	return 0;
 }
 
+/* It is a promise; what cannot be kept shows when the guest uses it. */
+static void compare_memory(uint64_t bytes)
+{
+	struct sysinfo info;
+	uint64_t has;
+
+	if (sysinfo(&info) < 0)
+		return;
+	has = ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
+	if (bytes > has)
+		log_warning(
+			"the machine's memory (%llu MiB) is more than this host has (%llu MiB): "
+			"when the guest uses more than there is, the kernel ends something",
+			(unsigned long long)(bytes >> 20), (unsigned long long)(has >> 20));
+}
+
 static int open_loop(struct machine *m, struct error *err)
 {
 	const struct console_config console = {
@@ -191,6 +209,8 @@ static int open_parts(struct machine *m, struct error *err)
 {
 	uint64_t bytes = m->config.memory_bytes & ~(uint64_t)(VM_PAGE_BYTES - 1);
 	int r = vm_memory_add(&m->memory, m->board->memory_start, bytes, err);
+
+	compare_memory(bytes);
 
 	if (r == 0)
 		r = open_loop(m, err);

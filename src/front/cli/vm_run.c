@@ -31,7 +31,7 @@ static const struct vm_run_options defaults = {
 static const struct option vm_run_table[] = {
 	{ OPTION_HEADING, .help = "What is booted" },
 	{ OPTION_STRING, 'k', "kernel", AT(kernel), "FILE",
-		"Kernel: Image, vmlinuz (EFI zboot), vmlinux or another ELF file", COMPLETE_FILE },
+		"Kernel: Image, vmlinuz (EFI zboot) or an ELF file", COMPLETE_FILE },
 	{ OPTION_STRING, 'i', "initrd", AT(initrd), "FILE", "Initial RAM disk", COMPLETE_FILE },
 	{ OPTION_STRING, 'a', "append", AT(append), "TEXT", "Command line of the kernel" },
 	{ OPTION_STRING, 'f', "firmware", AT(firmware), "FILE",
