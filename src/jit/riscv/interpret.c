@@ -8,6 +8,7 @@
 #include "jit/riscv/interpret.h"
 
 #define KEPT 1024 /* decoded instructions; a power of two */
+#define FEW  64 /* instructions, which are decoded as they come */
 
 struct kept {
 	uint32_t word;
@@ -234,20 +235,26 @@ enum jit_stop riscv_execute(struct riscv_cpu *cpu, const struct riscv_insn *insn
 	}
 }
 
-enum jit_stop riscv_interpret(struct riscv_cpu *cpu, uint64_t limit)
+/* `kept` is for decoded instructions; NULL: few are to come. `for_rounding`: until the host can
+ * round as fcsr wants it. */
+static enum jit_stop execute(
+	struct riscv_cpu *cpu, struct kept *kept, uint64_t limit, bool for_rounding)
 {
-	struct kept kept[KEPT] = { 0 };
 	struct window window = { 0 };
+	struct riscv_insn decoded;
 
 	for (uint64_t i = 0; i < limit; i++) {
-		const struct riscv_insn *insn;
+		const struct riscv_insn *insn = &decoded;
 		enum jit_stop stop;
 		uint64_t next;
 		uint32_t word;
 
 		if (!fetch(cpu, &window, &word))
 			return JIT_STOP_FAULT;
-		insn = decode(kept, word);
+		if (kept)
+			insn = decode(kept, word);
+		else
+			decoded = riscv_decode(word);
 		next = cpu->pc + insn->length;
 		stop = riscv_execute(cpu, insn, &next);
 		cpu->x[0] = 0;
@@ -259,6 +266,30 @@ enum jit_stop riscv_interpret(struct riscv_cpu *cpu, uint64_t limit)
 			__atomic_store_n(&cpu->interrupt, 0, __ATOMIC_RELAXED);
 			return JIT_STOP_INTERRUPT;
 		}
+		if (for_rounding && riscv_rounds_as_host(cpu))
+			return JIT_STOP_LIMIT;
 	}
 	return JIT_STOP_LIMIT;
+}
+
+/* Room for what is decoded takes longer to make than a few instructions. */
+static enum jit_stop execute_many(struct riscv_cpu *cpu, uint64_t limit, bool for_rounding)
+{
+	struct kept kept[KEPT] = { 0 };
+
+	return execute(cpu, kept, limit, for_rounding);
+}
+
+enum jit_stop riscv_interpret(struct riscv_cpu *cpu, uint64_t limit)
+{
+	return limit <= FEW ? execute(cpu, NULL, limit, false) : execute_many(cpu, limit, false);
+}
+
+enum jit_stop riscv_interpret_rounding(struct riscv_cpu *cpu)
+{
+	enum jit_stop stop = execute(cpu, NULL, FEW, true);
+
+	if (stop != JIT_STOP_LIMIT || riscv_rounds_as_host(cpu))
+		return stop;
+	return execute_many(cpu, UINT64_MAX, true);
 }

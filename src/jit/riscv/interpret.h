@@ -24,6 +24,17 @@ static inline void *riscv_host(const struct riscv_cpu *cpu, uint64_t address)
 	return (void *)(uintptr_t)(cpu->memory.offset + address);
 }
 
+#define RISCV_LAST_HOST_ROUNDING 3 /* nearest even, to zero, down, up */
+
+/* Does the host have the rounding mode in fcsr? */
+static inline bool riscv_rounds_as_host(const struct riscv_cpu *cpu)
+{
+	return (cpu->fcsr >> 5 & 7) <= RISCV_LAST_HOST_ROUNDING;
+}
+
+/* At least one instruction, and on until the host has the rounding mode in fcsr. */
+enum jit_stop riscv_interpret_rounding(struct riscv_cpu *cpu);
+
 static inline struct riscv_system_cpu *riscv_system(struct riscv_cpu *cpu)
 {
 	return (struct riscv_system_cpu *)cpu;

@@ -16,8 +16,7 @@
 #include "jit/riscv/interpret.h"
 #include "jit/riscv/lift.h"
 
-#define LAST_HOST_ROUNDING 3
-#define CANONICAL_BITS	   47 /* of addresses of user mode: SDM volume 1, 3.3.7.1 */
+#define CANONICAL_BITS 47 /* of addresses of user mode: SDM volume 1, 3.3.7.1 */
 
 static unsigned rounding(const struct riscv_cpu *cpu)
 {
@@ -39,7 +38,7 @@ static int execute_float_csr(struct riscv_cpu *cpu, const struct riscv_insn *ins
 		return (int)stop;
 	cpu->x[0] = 0;
 	host_write_float_control(host_float_control(rounding(cpu)));
-	if (stop == JIT_STOP_LIMIT && rounding(cpu) > LAST_HOST_ROUNDING) {
+	if (stop == JIT_STOP_LIMIT && !riscv_rounds_as_host(cpu)) {
 		cpu->pc = next;
 		return JIT_LEAVE_INTERPRET;
 	}
@@ -176,19 +175,7 @@ static void leave(void *argument)
 	longjmp(*(jmp_buf *)argument, 1);
 }
 
-/* Until something comes up, or fcsr has a rounding mode that the host has, too. */
-static enum jit_stop interpret_until(struct riscv_cpu *cpu, bool for_ever)
-{
-	enum jit_stop stop;
-
-	if (for_ever)
-		return riscv_interpret(cpu, UINT64_MAX);
-	do {
-		stop = riscv_interpret(cpu, 1);
-	} while (stop == JIT_STOP_LIMIT && rounding(cpu) > LAST_HOST_ROUNDING);
-	return stop;
-}
-
+/* Until something comes up, or (not for_ever) fcsr has a rounding mode that the host has, too. */
 static enum jit_stop interpret(struct riscv_cpu *cpu, bool for_ever)
 {
 	jmp_buf buffer;
@@ -196,7 +183,7 @@ static enum jit_stop interpret(struct riscv_cpu *cpu, bool for_ever)
 
 	if (setjmp(buffer) == 0) {
 		cpu->run = &buffer;
-		stop = interpret_until(cpu, for_ever);
+		stop = for_ever ? riscv_interpret(cpu, UINT64_MAX) : riscv_interpret_rounding(cpu);
 	}
 	cpu->run = NULL;
 	return stop;
@@ -267,7 +254,7 @@ static bool is_translated(const struct riscv_cpu *cpu)
 {
 	uint32_t mode = mode_of(cpu);
 
-	return rounding(cpu) <= LAST_HOST_ROUNDING && !(mode & RISCV_MODE_STEP) &&
+	return riscv_rounds_as_host(cpu) && !(mode & RISCV_MODE_STEP) &&
 		(mode & RISCV_MODE_REGIME) != RISCV_REGIME_OTHER;
 }
 
