@@ -209,7 +209,9 @@
 	/* jumps of the same block come here: nothing is known of what slots hold */               \
 	X(LABEL, "label")                                                                          \
 	/* ways out; pc is where the guest goes on */                                              \
-	X(BRANCH, "branch") /* to imm if a `condition` b or (IR_AGAINST_ZERO) 0, else go on */     \
+	/* to imm if a `condition` b or (IR_AGAINST_ZERO) 0, else go on; d = the flags, on the way \
+	 * out */                                                                                  \
+	X(BRANCH, "branch")                                                                        \
 	X(JUMP, "jump") /* to imm */                                                               \
 	X(CALL, "call") /* to imm; it will come back behind it; d = the way back */                \
 	X(JUMP_REGISTER, "jump_register") /* to a + imm, lowest bit cleared; d = pc behind it */   \
@@ -248,7 +250,8 @@ enum ir_flags {
 	IR_NEGATE_ADDEND = 1 << 5,
 	IR_NEGATE_SIGN = 1 << 6, /* FLOAT_SIGN: the inverse of b's */
 	IR_XOR_SIGN = 1 << 7, /* FLOAT_SIGN: a's and b's */
-	/* FLOAT_SET: the flags are written back behind it to what they were; imm is that helper. */
+	/* FLOAT_SET: the flags are written back behind it to what they were; imm is that helper,
+	 * which wants them in c, where they still have to be read to if it is a slot. */
 	IR_KEEPS_FLAGS = 1 << 4,
 	/* CONSTANT: an address in guest code or from there on; it moves with the code. */
 	IR_RELATIVE = 1 << 3,

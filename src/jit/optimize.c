@@ -380,6 +380,74 @@ static void find_quiet_comparison(struct ir_block *block, unsigned index)
 	}
 }
 
+static bool has_label(const struct ir_block *block, uint64_t pc)
+{
+	for (unsigned i = 0; i < block->nr; i++)
+		if (block->ops[i].op == IR_LABEL && block->ops[i].pc == pc)
+			return true;
+	return false;
+}
+
+/* A way out, forwards, on which there is time to read flags. */
+static bool leaves(const struct ir_block *block, const struct ir *ir)
+{
+	return ir->op == IR_BRANCH && (uint64_t)ir->imm > ir->pc &&
+		!has_label(block, (uint64_t)ir->imm);
+}
+
+static bool reads(const struct ir *ir, unsigned slot)
+{
+	return ir->a == slot || (ir->b == slot && !(ir->flags & IR_IMMEDIATE)) || ir->c == slot;
+}
+
+/* The operation leaves the slot, and all others, alone, but may fault or call its helper. */
+static bool is_passed(const struct ir *ir)
+{
+	return ir->op == IR_LOAD || ir->op == IR_STORE ||
+		(ir->op >= IR_FLOAT_ADD && ir->op <= IR_FLOAT_CONVERT);
+}
+
+/*
+ * Reading flags waits for all floating point before it (stmxcsr). What a quiet comparison has read
+ * is mostly written over soon: then it is read only where somebody can see it, by the comparison's
+ * slow path and on a way out behind it while no flag can have changed. A fault before the register
+ * is written over finds what was in it before.
+ */
+static void put_off_flags(struct ir_block *block, unsigned index)
+{
+	const unsigned slot = block->ops[index].d;
+	struct ir *set = NULL, *way_out = NULL;
+	bool may_have_changed = false;
+
+	for (unsigned i = index + 1; i < block->nr; i++) {
+		struct ir *ir = &block->ops[i];
+
+		if (reads(ir, slot))
+			return;
+		if (!set && ir->op == IR_FLOAT_SET && ir->flags & IR_KEEPS_FLAGS && ir->d != slot) {
+			set = ir;
+		} else if (set && !way_out && !may_have_changed && leaves(block, ir)) {
+			way_out = ir;
+			continue;
+		} else if (is_passed(ir)) {
+			may_have_changed |= ir->op >= IR_FLOAT_ADD;
+		} else if (!is_pure(ir)) {
+			return;
+		}
+		if (ir->d != slot)
+			continue;
+		if (!set)
+			return;
+		set->c = (uint8_t)slot;
+		if (way_out)
+			way_out->d = (uint8_t)slot;
+		block->ops[index] = (struct ir){
+			.op = IR_MOVE, .d = IR_ZERO, .a = IR_ZERO, .b = IR_ZERO, .c = IR_ZERO
+		};
+		return;
+	}
+}
+
 /* Additions of nothing, extensions of what is extended. */
 static void simplify(const struct facts *f, struct ir *ir)
 {
@@ -563,5 +631,8 @@ static void go_up(struct ir_block *block)
 void ir_optimize(struct ir_block *block)
 {
 	go_down(block);
+	for (unsigned i = 0; i < block->nr; i++)
+		if (block->ops[i].op == IR_FLOAT_READ_FLAGS && block->ops[i].d != IR_ZERO)
+			put_off_flags(block, i);
 	go_up(block);
 }

@@ -75,7 +75,8 @@ def translate(strata_binary):
 
 
 @pytest.mark.parametrize("way", ["static", "dynamic"])
-@pytest.mark.parametrize("name", ["faults", "memory", "processes", "signals", "threads", "vectors"])
+@pytest.mark.parametrize("name", ["comparisons", "faults", "memory", "processes", "signals", "threads",
+                                  "vectors"])
 def test_programs_that_check_themselves(translate, build, name, way):
     flags = [] if way == "dynamic" else [f"-{way}"]
     done = translate("-L", SYSROOT, build(name, *flags))

@@ -202,6 +202,12 @@ static uint8_t *jump_out(struct emitter *e)
 	return x86_jump(&e->code, NULL);
 }
 
+/* A way out on which the flags are read (IR_BRANCH). */
+static bool reads_flags(const struct ir *ir)
+{
+	return ir && ir->op == IR_BRANCH && ir->d != IR_ZERO;
+}
+
 /* The jump at `place` goes to guest code at pc, in this block or elsewhere. */
 static void lead(struct emitter *e, const struct ir *ir, uint8_t *place, uint64_t pc)
 {
@@ -217,7 +223,7 @@ static void lead(struct emitter *e, const struct ir *ir, uint8_t *place, uint64_
 		e->jumps[e->nr_jumps++].place = place;
 		return;
 	}
-	if (!code && map_is_global(e) && !is_far(e, pc))
+	if (!code && map_is_global(e) && !is_far(e, pc) && !reads_flags(ir))
 		code = code_of(e, pc);
 	if (code && !x86_is_full(&e->code)) {
 		x86_set_target(place, code);
@@ -545,10 +551,12 @@ void emit_helper_data(struct emitter *e)
 static void emit_exit_part(struct emitter *e, const struct cold *cold)
 {
 	/* With the global map the jump itself is what will be linked. */
-	if (!cold->ir || map_is_global(e)) {
+	if (!cold->ir || (map_is_global(e) && !reads_flags(cold->ir))) {
 		emit_link_stub(e, cold->target, context_of(e), cold->places[0]);
 		return;
 	}
+	if (reads_flags(cold->ir))
+		emit_float_read_flags(e, cold->ir);
 	map_to_global(e);
 	if (cold->target <= cold->ir->pc)
 		stop_if_interrupted(e, cold->ir, cold->target);
@@ -574,6 +582,8 @@ static void emit_cold_part(struct emitter *e, struct cold *cold)
 {
 	switch (cold->kind) {
 	case COLD_HELPER:
+		if (cold->ir->op == IR_FLOAT_SET && cold->ir->c != IR_ZERO)
+			emit_float_read_flags(e, &(struct ir){ .d = cold->ir->c });
 		call_helper(e, cold->ir->pc, cold->ir->helper);
 		if (cold->ir->op == IR_FLOAT_SET && cold->ir->flags & IR_KEEPS_FLAGS)
 			call_helper(e, cold->ir->pc, (int)cold->ir->imm);
@@ -589,6 +599,8 @@ static void emit_cold_part(struct emitter *e, struct cold *cold)
 		emit_recent_part(e, cold);
 		break;
 	case COLD_FAR:
+		if (reads_flags(cold->ir))
+			emit_float_read_flags(e, cold->ir);
 		emit_far_jump(e, cold->ir, cold->target);
 		break;
 	case COLD_INTERRUPT:

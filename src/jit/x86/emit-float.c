@@ -227,6 +227,19 @@ void emit_float_sign(struct emitter *e, const struct ir *ir)
 	note_width(e, ir->d, ir->size);
 }
 
+/* By its bits: looking at a signaling NaN as a number raises a flag. */
+static void check_nan(struct emitter *e, const struct ir *ir, struct cold **slow, uint8_t reg)
+{
+	uint64_t infinity = ir->size == 8 ? UINT64_C(0xffe0) << 48 : 0xff000000;
+
+	/* vmovd, vmovq */
+	x86_vex(&e->code, ir->size == 8, X86_PP_66, X86_MAP_0F, 0x7e, reg, 0, x86_r(RAX));
+	x86_arithmetic(&e->code, ir->size, X86_ADD, RAX, x86_r(RAX)); /* the sign goes */
+	x86_constant(&e->code, RCX, infinity);
+	x86_arithmetic(&e->code, ir->size, X86_CMP, RAX, x86_r(RCX));
+	slow_if(e, ir, slow, X86_A);
+}
+
 /* ucomis of a register with itself tells NaN; comis raises invalid for quiet ones, too. */
 void emit_float_set(struct emitter *e, const struct ir *ir)
 {
@@ -242,8 +255,13 @@ void emit_float_set(struct emitter *e, const struct ir *ir)
 		x86_set(&e->code, X86_E, RAX);
 		x86_arithmetic(&e->code, 4, X86_AND, RAX, x86_r(RCX));
 	} else if (ir->flags & IR_KEEPS_FLAGS) {
+		if (ir->c != IR_ZERO) {
+			check_nan(e, ir, &slow, a);
+			check_nan(e, ir, &slow, b);
+		}
 		x86_vex(&e->code, false, packed(ir->size), X86_MAP_0F, 0x2e, b, 0, x86_r(a));
-		slow_if(e, ir, &slow, X86_P);
+		if (ir->c == IR_ZERO)
+			slow_if(e, ir, &slow, X86_P);
 		x86_set(&e->code, ir->condition == IR_LESS ? X86_A : X86_AE, RAX);
 	} else { /* b above a, or not below */
 		x86_vex(&e->code, false, packed(ir->size), X86_MAP_0F, 0x2f, b, 0, x86_r(a));

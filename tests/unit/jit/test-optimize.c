@@ -205,6 +205,89 @@ static void extensions_of_what_is_extended_are_moves(void **state)
 	assert_int_equal(block.ops[1].size, 4);
 }
 
+/* Flags read into A, two numbers compared into B, and the flags written back. */
+static struct ir *add_quiet_comparison(void)
+{
+	struct ir *set;
+
+	begin();
+	add_op(IR_FLOAT_READ_FLAGS, A, IR_ZERO, IR_ZERO);
+	set = add_op(IR_FLOAT_SET, B, 40, 41);
+	set->condition = IR_LESS;
+	set->size = 8;
+	add_op(IR_FLOAT_WRITE_FLAGS, IR_ZERO, A, IR_ZERO);
+	return set;
+}
+
+static void add_branch(uint64_t target)
+{
+	struct ir *branch = add_op(IR_BRANCH, IR_ZERO, B, IR_ZERO);
+
+	branch->condition = IR_NOT_EQUAL;
+	branch->imm = (int64_t)target;
+}
+
+static void flags_are_read_where_they_are_seen(void **state)
+{
+	struct ir *set = add_quiet_comparison();
+
+	add_branch(0x2000);
+	add_op(IR_FLOAT_MULTIPLY, 40, 40, 41)->size = 8;
+	add_op(IR_LOAD, C, D, IR_ZERO)->size = 8;
+	add_constant(A, 5);
+	finish();
+	set = &block.ops[0];
+	assert_int_equal(set->op, IR_FLOAT_SET);
+	assert_true(set->flags & IR_KEEPS_FLAGS);
+	assert_int_equal(set->c, A);
+	assert_int_equal(block.ops[1].op, IR_BRANCH);
+	assert_int_equal(block.ops[1].d, A);
+}
+
+static void assert_read_at_once(void)
+{
+	finish();
+	assert_int_equal(block.ops[0].op, IR_FLOAT_READ_FLAGS);
+	for (unsigned i = 1; i < block.nr; i++) {
+		assert_true(block.ops[i].op != IR_BRANCH || block.ops[i].d == IR_ZERO);
+		assert_true(block.ops[i].op != IR_FLOAT_SET || block.ops[i].c == IR_ZERO);
+	}
+}
+
+static void flags_are_read_at_once_where_it_could_be_told(void **state)
+{
+	add_quiet_comparison(); /* they are not written over */
+	add_branch(0x2000);
+	assert_read_at_once();
+
+	add_quiet_comparison(); /* they are used */
+	add_op(IR_ADD, C, A, D);
+	add_constant(A, 5);
+	assert_read_at_once();
+
+	add_quiet_comparison(); /* the way out comes behind what may raise more */
+	add_op(IR_FLOAT_MULTIPLY, 40, 40, 41)->size = 8;
+	add_branch(0x2000);
+	add_constant(A, 5);
+	assert_read_at_once();
+
+	add_quiet_comparison(); /* a way back, which may be interrupted before it */
+	add_branch(0x1000);
+	add_constant(A, 5);
+	assert_read_at_once();
+
+	add_quiet_comparison(); /* two ways out */
+	add_branch(0x2000);
+	add_branch(0x2000);
+	add_constant(A, 5);
+	assert_read_at_once();
+
+	begin(); /* no comparison */
+	add_op(IR_FLOAT_READ_FLAGS, A, IR_ZERO, IR_ZERO);
+	add_constant(A, 5);
+	assert_read_at_once();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +299,8 @@ int main(void)
 		cmocka_unit_test(shifts_become_rotations),
 		cmocka_unit_test(known_counts_are_within_the_width),
 		cmocka_unit_test(extensions_of_what_is_extended_are_moves),
+		cmocka_unit_test(flags_are_read_where_they_are_seen),
+		cmocka_unit_test(flags_are_read_at_once_where_it_could_be_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
