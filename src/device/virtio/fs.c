@@ -207,8 +207,8 @@ static void fs_reset(struct virtio_device *device)
 	} while (r == 0);
 }
 
-/* On the vcpu's own thread, which saves the way through the loop: the lock is held here as it is there,
- * and nothing waits. */
+/* On the vcpu's own thread, which saves the way through the loop: the lock is held here as it is
+ * there, and nothing waits. */
 static void fs_notify(struct virtio_device *device, unsigned queue)
 {
 	fs_serve(device);
