@@ -91,6 +91,16 @@ def test_device_tree(linux, harts):
     assert text.count("virtio,mmio") >= 3 and "linux,initrd-end" in text
 
 
+def test_cdrom(linux, tmp_path):
+    """Behind the disks, and read-only; a comma in its name is one."""
+    disk, iso = tmp_path / "disk", tmp_path / "a,b.iso"
+    disk.write_bytes(bytes(1 << 20))
+    iso.write_bytes(b"the disc".ljust(1 << 20))
+    said = linux("cat /sys/block/vda/ro /sys/block/vdb/ro; head -c 8 /dev/vdb; poweroff -f",
+                 "--cdrom", iso, "--disk", disk, "--display", "none", modules=MODULES[:2])
+    assert re.search(r"^0\n1\nthe disc", said, re.M), said
+
+
 def test_disk_that_is_read_only(linux, tmp_path):
     disk = tmp_path / "disk"
     disk.write_bytes(b"original".ljust(1 << 20))

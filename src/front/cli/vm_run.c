@@ -17,7 +17,8 @@ struct vm_run_options {
 	const char *kernel, *initrd, *append, *firmware, *console, *hvc;
 	int64_t memory_bytes, nr_vcpus;
 	const char *vsock, *gdb, *monitor;
-	char **parts, **disks, **nets, **ports, **shares;
+	const char *display;
+	char **parts, **cdroms, **disks, **nets, **ports, **shares;
 	bool no_reboot;
 };
 
@@ -49,6 +50,11 @@ static const struct option vm_run_table[] = {
 	{ OPTION_INT, 'c', "cpus", AT(nr_vcpus), "N", "CPUs, 1 to 16 [1]" },
 	{ OPTION_LIST, 'd', "disk", AT(disks), "FILE[,OPTION...]",
 		"A disk: a raw image or a block device; several in their order", COMPLETE_FILE },
+	{ OPTION_LIST, 0, "cdrom", AT(cdroms), "FILE",
+		"A disk that cannot be written, behind the others: an ISO image", COMPLETE_FILE },
+	{ OPTION_STRING, 0, "display", AT(display), "none",
+		"There is none to be had: this is for command lines that say so", COMPLETE_CHOICES,
+		"none" },
 	{ OPTION_LIST, 0, "part", AT(parts), "NAME=FILE",
 		"A read-only partition of the first disk, in front of those of --disk; several in their order",
 		COMPLETE_FILE },
@@ -125,6 +131,26 @@ static void close_terminal(struct terminal *t)
 	cleanup_close(&t->fd);
 }
 
+/* --- CD-ROMs: disks that are read only ------------------------------------------------------- */
+
+/* As --disk would have it: a comma of the file's name twice. */
+static int add_cdroms(struct vm_run_options *o)
+{
+	int r = 0;
+
+	strv_for_each (path, o->cdroms) {
+		_cleanup_str_ struct str text = { 0 };
+
+		for (const char *c = *path; *c; c++)
+			str_append_n(&text, *c == ',' ? ",," : c, *c == ',' ? 2 : 1);
+		str_append(&text, ",readonly");
+		r = text.failed ? -ENOMEM : strv_push(&o->disks, text.data);
+		if (r < 0)
+			break;
+	}
+	return r;
+}
+
 /* --- running --------------------------------------------------------------------------------- */
 
 static int check(const struct vm_run_options *o, struct error *err)
@@ -164,6 +190,8 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 	struct machine_end end;
 	int r = devices ? check(o, err) : error_oom(err);
 
+	if (r == 0 && add_cdroms(o) < 0)
+		r = error_oom(err);
 	if (r == 0)
 		r = vm_disks_parse(&disks, o->disks, o->parts, err);
 	if (r == 0)
