@@ -44,6 +44,8 @@ struct machine_slot {
 	/* All vcpus stand, and the guest starts anew. NULL: there is nothing to forget. */
 	void (*reset)(void *device);
 	void (*close)(void *device);
+	/* What a snapshot keeps of it. NULL: nothing. */
+	struct vm_saved *(*saved)(void *device);
 	/* Its node in the device tree; NULL: it has none. */
 	void (*describe)(struct machine *machine, void *device, const struct machine_place *place,
 		struct machine_tree *tree);
@@ -96,6 +98,8 @@ struct machine_board {
 	int (*describe)(struct machine *machine, void **ret, size_t *ret_bytes, struct error *err);
 	/* All vcpus stood for so long: for the guest, no time has passed. */
 	void (*skip_time)(struct machine *machine, int64_t ns);
+	/* What a snapshot keeps beside devices: number i, or NULL behind the last. */
+	struct vm_saved *(*saved)(struct machine *machine, unsigned i);
 	/* Everything in memory and in the vcpus' registers as it is at the beginning. */
 	int (*load)(struct machine *machine, struct error *err);
 };
@@ -154,6 +158,8 @@ struct machine {
 	struct machine_vcpu vcpus[VM_VCPUS_MAX];
 	unsigned nr_threads; /* that were started, and are to be joined */
 	enum machine_wish wish;
+	struct machine_pause saving; /* all stand to be saved */
+	bool is_saving;
 	struct machine_pause *pauses; /* while there are any, all vcpus stand */
 	int64_t stood_ns; /* since when; 0: they do not */
 	struct machine_end end;
@@ -164,6 +170,9 @@ struct machine {
 void machine_key_pressed(void *context, char letter);
 /* Power off, from any thread; the first who says so decides the status. */
 void machine_end(struct machine *machine, int status, bool was_left);
+
+/* To config.snapshot, soon, and then go on; the event loop's thread. */
+void machine_want_snapshot(struct machine *machine);
 
 /* signals.c */
 int machine_watch_signals(struct machine *machine, struct error *err);

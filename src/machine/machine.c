@@ -13,6 +13,7 @@
 #include "disk/disk.h"
 #include "machine/debugger.h"
 #include "machine/monitor.h"
+#include "machine/snapshot.h"
 
 /* --- power ----------------------------------------------------------------------------------- */
 
@@ -61,6 +62,30 @@ void machine_key_pressed(void *context, char letter)
 {
 	if (letter == 'x')
 		machine_stop(context);
+	else if (letter == 's')
+		machine_want_snapshot(context);
+}
+
+/* --- snapshots ------------------------------------------------------------------------------- */
+
+static void save(struct machine_pause *pause)
+{
+	struct machine *m = container_of(pause, struct machine, saving);
+	struct error err = { 0 };
+
+	if (machine_save(m, m->config.snapshot, &err) < 0)
+		log_warning("%s", err.message);
+	m->is_saving = false;
+	machine_unpause(m, pause);
+}
+
+void machine_want_snapshot(struct machine *m)
+{
+	if (!m->config.snapshot || m->is_saving)
+		return;
+	m->is_saving = true;
+	m->saving.quiet = save;
+	machine_pause(m, &m->saving);
 }
 
 /* --- the event loop -------------------------------------------------------------------------- */
@@ -130,7 +155,8 @@ static void woken(struct loop_source *source, uint32_t events)
 
 int machine_run(struct machine *m, struct machine_end *ret, struct error *err)
 {
-	int r = m->board->load(m, err);
+	int r = m->config.restore ? machine_restore(m, m->config.restore, err)
+				  : m->board->load(m, err);
 
 	if (r == 0)
 		r = machine_start_vcpus(m, err);

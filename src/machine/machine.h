@@ -74,6 +74,10 @@ struct machine_config {
 
 	const struct machine_console_config *hvc; /* a terminal without a serial port, or NULL */
 
+	/* Folders: of a machine with the same options that was saved, to go on from instead of
+	 * booting; and where this one is saved when Ctrl-A s is typed or SIGUSR1 comes. */
+	const char *restore, *snapshot;
+
 	const char *jit_debug; /* struct jit_options.debug; NULL: nothing */
 
 	/* Where gdb is waited for: a port of 127.0.0.1, or a path with a '/'. NULL: nowhere. */

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 
 #include "base/str.h"
+#include "machine/snapshot.h"
 
 #define SEND_TIMEOUT_S 5 /* who reads nothing is gone */
 #define WORDS_MAX      3
@@ -120,6 +121,17 @@ static json_t *reset_machine(
 	return show_status(monitor, words, err);
 }
 
+/* "save FOLDER" */
+static json_t *save_machine(struct machine_monitor *monitor, char *const words[], struct error *err)
+{
+	if (!words[0]) {
+		error_set(err, EINVAL, "save wants a folder");
+		return NULL;
+	}
+	return machine_save(monitor->machine, words[0], err) < 0 ? NULL
+								 : show_status(monitor, words, err);
+}
+
 static json_t *quit_machine(struct machine_monitor *monitor, char *const words[], struct error *err)
 {
 	machine_stop(monitor->machine);
@@ -137,6 +149,7 @@ static const struct question {
 	{ "pause", pause_machine },
 	{ "resume", resume_machine },
 	{ "reset", reset_machine },
+	{ "save", save_machine },
 	{ "quit", quit_machine },
 };
 

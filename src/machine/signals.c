@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * signals.c - signals of a process that is a machine, in its event loop: those that ask a program
- * to end power the machine off, and a terminal says that it has another size.
+ * to end power the machine off, SIGUSR1 saves it, and a terminal says that it has another size.
  *
  * They are blocked before any thread is started, so that none takes them.
  */
@@ -26,6 +26,10 @@ static void signal_ready(struct loop_source *source, uint32_t events)
 			console_resized(m->hvc);
 		return;
 	}
+	if (info.ssi_signo == SIGUSR1) {
+		machine_want_snapshot(m);
+		return;
+	}
 	machine_end(m, EXIT_BY_SIGNAL + (int)info.ssi_signo, true);
 }
 
@@ -39,6 +43,8 @@ int machine_watch_signals(struct machine *m, struct error *err)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGWINCH);
+	if (m->config.snapshot)
+		sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, &m->old_signals);
 	m->signals = (struct loop_source){ .ready = signal_ready,
 		.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK) };

@@ -40,6 +40,13 @@ static void close_virtio(void *device)
 	free(placed);
 }
 
+static struct vm_saved *saved_virtio(void *device)
+{
+	const struct placed *placed = device;
+
+	return &placed->row->device(placed->self)->saved;
+}
+
 static void describe_virtio(struct machine *m, void *device, const struct machine_place *place,
 	struct machine_tree *tree)
 {
@@ -55,6 +62,7 @@ static const struct machine_slot slot = {
 	.name = "virtio",
 	.reset = reset_virtio,
 	.close = close_virtio,
+	.saved = saved_virtio,
 	.describe = describe_virtio,
 };
 

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 void vm_memory_init(struct vm_memory *memory)
 {
@@ -149,18 +150,51 @@ void vm_memory_written(struct vm_memory *memory, uint64_t start, uint64_t size)
 	}
 }
 
+int vm_memory_restore(struct vm_memory *memory, unsigned number, int fd)
+{
+	struct vm_region *region = &memory->regions[number];
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	/* Behind the end of a file is no memory, but a signal. */
+	if (st.st_size < 0 || (uint64_t)st.st_size != region->size)
+		return -EINVAL;
+	if (mmap(region->host, region->size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, 0) == MAP_FAILED)
+		return -errno;
+	if (region->fd >= 0)
+		close(region->fd);
+	region->fd = -1;
+	return 0;
+}
+
+/* Of a region that is private to us: new memory in its place. */
+static int discard_private(const struct vm_region *region, uint64_t offset, uint64_t size)
+{
+	void *at = mmap(region->host + offset, size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+
+	return at == MAP_FAILED ? -errno : 0;
+}
+
 int vm_memory_discard(struct vm_memory *memory, uint64_t start, uint64_t size)
 {
 	const struct vm_region *region = vm_memory_region(memory, start, size);
+	int r = 0;
 
 	if (!region)
 		return -EFAULT;
 	if ((start | size) % VM_PAGE_BYTES)
 		return -EINVAL;
-	if (size > 0 &&
+	if (size > 0 && region->fd < 0)
+		r = discard_private(region, start - region->start, size);
+	else if (size > 0 &&
 		fallocate(region->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 			(off_t)(start - region->start), (off_t)size) < 0)
-		return -errno;
+		r = -errno;
+	if (r < 0)
+		return r;
 	vm_memory_written(memory, start, size);
 	return 0;
 }

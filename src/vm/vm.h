@@ -34,7 +34,7 @@
 struct vm_region {
 	uint64_t start, size; /* guest-physical, whole pages */
 	uint8_t *host;
-	int fd; /* what it maps, from offset 0 on */
+	int fd; /* what it maps, from offset 0 on; -1: it is private to us */
 	/* One byte for each page, written without a lock: enum vm_page. */
 	uint8_t *pages;
 };
@@ -78,6 +78,9 @@ int vm_memory_read(const struct vm_memory *memory, uint64_t start, void *to, siz
 int vm_memory_write(struct vm_memory *memory, uint64_t start, const void *from, size_t size);
 /* [start, start + size), which is memory, has been written by a device or a loader. */
 void vm_memory_written(struct vm_memory *memory, uint64_t start, uint64_t size);
+/* Region `number` is what is in this file, which has just its size and is not changed by anybody,
+ * lazily and privately. Before anything runs. -EINVAL: another size; or what mmap(2) says. */
+int vm_memory_restore(struct vm_memory *memory, unsigned number, int fd);
 /* The whole pages of [start, start + size) back to the host: they read as 0 from now on. -EFAULT
  * when not all of it is memory, -EINVAL: no whole pages; or what fallocate(2) says. */
 int vm_memory_discard(struct vm_memory *memory, uint64_t start, uint64_t size);

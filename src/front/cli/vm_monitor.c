@@ -39,6 +39,19 @@ static int connect_to(const char *path, struct error *err)
 	return steal_fd(&fd);
 }
 
+/* As the machine's process finds it, too. */
+static int append_folder(struct str *line, const char *folder, struct error *err)
+{
+	_cleanup_free_ char *here = *folder == '/' ? NULL : getcwd(NULL, 0);
+
+	if (*folder != '/' && !here)
+		return error_errno(err, errno, "cannot tell the current folder");
+	if (strchr(folder, ' ') || (here && strchr(here, ' ')))
+		return error_set(err, EINVAL, "%s: no space may be in the path", folder);
+	str_appendf(line, "%s%s%s", here ? here : "", here ? "/" : "", folder);
+	return 0;
+}
+
 static int ask(char *const *words, json_t **ret, struct error *err)
 {
 	_cleanup_close_ int fd = connect_to(words[0], err);
@@ -49,8 +62,16 @@ static int ask(char *const *words, json_t **ret, struct error *err)
 
 	if (fd < 0)
 		return fd;
-	for (size_t i = 1; words[i]; i++)
-		str_appendf(&line, "%s%s", i > 1 ? " " : "", words[i]);
+	for (size_t i = 1; words[i]; i++) {
+		str_appendf(&line, "%s", i > 1 ? " " : "");
+		if (i == 2 && streq(words[1], "save")) {
+			r = append_folder(&line, words[i], err);
+			if (r < 0)
+				return r;
+		} else {
+			str_appendf(&line, "%s", words[i]);
+		}
+	}
 	str_append_char(&line, '\n');
 	if (line.failed)
 		return error_oom(err);
@@ -145,6 +166,7 @@ const struct verb verb_vm_monitor = {
 		"  walk ADDRESS [HART]    the page table's entries for a virtual address (hexadecimal)\n"
 		"  tree                   the device tree, as a blob: pipe it into dtc -I dtb\n"
 		"  pause, resume          let all harts stand; no time passes for the guest\n"
+		"  save FOLDER            make a snapshot, for vm run --restore\n"
 		"  reset, quit            restart it; turn it off\n"
 		"\n"
 		"Example:\n"

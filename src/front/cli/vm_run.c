@@ -16,7 +16,7 @@
 struct vm_run_options {
 	const char *kernel, *initrd, *append, *firmware, *console, *hvc;
 	int64_t memory_bytes, nr_vcpus;
-	const char *vsock, *gdb, *monitor;
+	const char *vsock, *gdb, *monitor, *snapshot, *restore;
 	const char *display;
 	char **parts, **cdroms, **disks, **nets, **ports, **shares;
 	bool no_reboot;
@@ -43,6 +43,12 @@ static const struct option vm_run_table[] = {
 	{ OPTION_STRING, 'g', "gdb", AT(gdb), "PORT",
 		"Let gdb connect to 127.0.0.1:PORT, or to a socket at a path" },
 	{ OPTION_STRING, 0, "monitor", AT(monitor), "PATH", "Make a socket there, for `vm monitor`",
+		COMPLETE_FILE },
+	{ OPTION_STRING, 0, "snapshot", AT(snapshot), "FOLDER",
+		"Where Ctrl-A s, or SIGUSR1, saves the machine, which then goes on",
+		COMPLETE_FILE },
+	{ OPTION_STRING, 0, "restore", AT(restore), "FOLDER",
+		"Go on from a machine that was saved; the other options are those it had",
 		COMPLETE_FILE },
 	{ OPTION_HEADING, .help = "The machine" },
 	{ OPTION_SIZE, 'm', "memory", AT(memory_bytes), "BYTES",
@@ -155,7 +161,7 @@ static int add_cdroms(struct vm_run_options *o)
 
 static int check(const struct vm_run_options *o, struct error *err)
 {
-	if (!o->kernel && !o->firmware)
+	if (!o->kernel && !o->firmware && !o->restore)
 		return error_set(err, EINVAL,
 			"nothing to boot: give a kernel with --kernel FILE, or firmware with --firmware FILE");
 	if (o->nr_vcpus < 1 || o->nr_vcpus > VM_VCPUS_MAX)
@@ -182,6 +188,8 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 		.vsock_path = o->vsock,
 		.gdb = o->gdb,
 		.monitor = o->monitor,
+		.snapshot = o->snapshot,
+		.restore = o->restore,
 		.jit_debug = getenv("STRATA_JIT"),
 		.memory_bytes = (uint64_t)o->memory_bytes,
 		.nr_vcpus = (unsigned)o->nr_vcpus,
@@ -212,7 +220,7 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 const struct verb verb_vm_run = {
 	.name = "vm run",
 	.group = "Machines",
-	.usage = "[OPTIONS] --kernel FILE | --firmware FILE",
+	.usage = "[OPTIONS] --kernel FILE | --firmware FILE | --restore FOLDER",
 	.summary = "Boot a riscv64 machine from a kernel or firmware, with no image",
 	.help = "The serial port is this terminal: Ctrl-A x leaves, Ctrl-A h helps. The exit status is 0 when the\n"
 		"guest powers off, or the status it powers off with.\n"

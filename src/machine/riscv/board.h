@@ -34,6 +34,8 @@ struct riscv_board {
 	struct machine *machine;
 	struct riscv_clock clock;
 	bool has_clock;
+	uint64_t mtime; /* a snapshot's */
+	struct vm_saved clock_saved;
 	struct jit *jit; /* the translated code of all harts */
 	struct riscv_hart harts[VM_VCPUS_MAX];
 	unsigned nr_harts; /* that are initialized */

@@ -82,11 +82,17 @@ static void describe_plic(struct machine *m, void *device, const struct machine_
 	tree_end(tree);
 }
 
+static struct vm_saved *saved_plic(void *device)
+{
+	return &((struct plic *)device)->saved;
+}
+
 const struct machine_slot riscv_slot_plic = {
 	.name = "plic",
 	.place = { LAYOUT_PLIC_START, PLIC_BYTES, 0 },
 	.open = open_plic,
 	.reset = reset_plic,
+	.saved = saved_plic,
 	.close = close_plic,
 	.describe = describe_plic,
 };
@@ -145,12 +151,18 @@ static void describe_aclint(struct machine *m, void *device, const struct machin
 	tree_end(tree);
 }
 
+static struct vm_saved *saved_aclint(void *device)
+{
+	return &((struct aclint *)device)->saved;
+}
+
 const struct machine_slot riscv_slot_aclint = {
 	.name = "aclint",
 	.place = { LAYOUT_CLINT_START, ACLINT_BYTES, 0 },
 	.count = count_aclint,
 	.open = open_aclint,
 	.reset = reset_aclint,
+	.saved = saved_aclint,
 	.close = close_aclint,
 	.describe = describe_aclint,
 };
@@ -193,11 +205,17 @@ static void describe_uart(struct machine *m, void *device, const struct machine_
 	tree_end(tree);
 }
 
+static struct vm_saved *saved_uart(void *device)
+{
+	return &((struct uart *)device)->saved;
+}
+
 const struct machine_slot riscv_slot_uart = {
 	.name = "uart",
 	.place = { LAYOUT_UART_START, UART_BYTES, LAYOUT_UART_IRQ },
 	.open = open_uart,
 	.reset = reset_uart,
+	.saved = saved_uart,
 	.close = close_uart,
 	.describe = describe_uart,
 };
@@ -240,11 +258,17 @@ static void describe_rtc(struct machine *m, void *device, const struct machine_p
 	tree_end(tree);
 }
 
+static struct vm_saved *saved_rtc(void *device)
+{
+	return &((struct rtc *)device)->saved;
+}
+
 const struct machine_slot riscv_slot_rtc = {
 	.name = "rtc",
 	.place = { LAYOUT_RTC_START, RTC_BYTES, LAYOUT_RTC_IRQ },
 	.open = open_rtc,
 	.reset = reset_rtc,
+	.saved = saved_rtc,
 	.close = close_rtc,
 	.describe = describe_rtc,
 };

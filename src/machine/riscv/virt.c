@@ -56,6 +56,44 @@ static int open_harts(struct machine *m, struct riscv_board *board, struct error
 	return 0;
 }
 
+/* --- what a snapshot keeps -------------------------------------------------------------------- */
+
+static void save_clock(struct vm_saved *saved)
+{
+	struct riscv_board *board = container_of(saved, struct riscv_board, clock_saved);
+
+	board->mtime = riscv_clock_read(&board->clock);
+}
+
+static int restore_clock(struct vm_saved *saved, struct error *err)
+{
+	struct riscv_board *board = container_of(saved, struct riscv_board, clock_saved);
+
+	riscv_clock_set(&board->clock, board->mtime);
+	return 0;
+}
+
+static void init_clock_saved(struct riscv_board *board)
+{
+	board->clock_saved = (struct vm_saved){ .name = "clock",
+		.data = &board->mtime,
+		.size = sizeof(board->mtime),
+		.save = save_clock,
+		.restore = restore_clock };
+}
+
+/* The clock first: the harts' timers are armed by it. */
+static struct vm_saved *saved(struct machine *m, unsigned i)
+{
+	struct riscv_board *board = riscv_board(m);
+
+	if (i == 0)
+		return &board->clock_saved;
+	return i <= board->nr_harts ? &board->harts[i - 1].saved : NULL;
+}
+
+/* --- opening -------------------------------------------------------------------------------- */
+
 static int open_vcpus(struct machine *m, struct error *err)
 {
 	struct riscv_board *board;
@@ -75,6 +113,7 @@ static int open_vcpus(struct machine *m, struct error *err)
 	if (r < 0)
 		return r;
 	board->has_clock = true;
+	init_clock_saved(board);
 	r = open_code(m, board, err);
 	return r < 0 ? r : open_harts(m, board, err);
 }
@@ -115,5 +154,6 @@ const struct machine_board machine_board_riscv = {
 	.show_walk = riscv_show_walk,
 	.describe = riscv_describe,
 	.skip_time = skip_time,
+	.saved = saved,
 	.load = riscv_boot,
 };

@@ -39,6 +39,8 @@ struct riscv_clock {
 int riscv_clock_init(struct riscv_clock *clock, uint64_t frequency_hz, struct error *err);
 /* No hart uses it any more. */
 void riscv_clock_destroy(struct riscv_clock *clock);
+/* While all harts stand: it goes on from there. */
+void riscv_clock_set(struct riscv_clock *clock, uint64_t mtime);
 /* mtime. From any thread. */
 uint64_t riscv_clock_read(const struct riscv_clock *clock);
 

@@ -42,6 +42,13 @@ uint64_t riscv_clock_read(const struct riscv_clock *clock)
 	return (uint64_t)((__uint128_t)ns * clock->frequency_hz / SECOND_NS);
 }
 
+void riscv_clock_set(struct riscv_clock *clock, uint64_t mtime)
+{
+	int64_t ns = (int64_t)((__uint128_t)mtime * SECOND_NS / clock->frequency_hz);
+
+	clock->start_ns = clock_monotonic_ns() - ns;
+}
+
 static long futex(uint32_t *word, int operation, uint32_t value, const struct timespec *timeout)
 {
 	return syscall(SYS_futex, word, operation | FUTEX_PRIVATE_FLAG, value, timeout, NULL, 0);

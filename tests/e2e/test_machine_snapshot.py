@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""test_machine_snapshot.py - a machine that is saved goes on, and so does what is restored from it;
+what is damaged, or another machine's, is told."""
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+import machines
+
+WAIT_S = 120
+MODULES = ("virtio_mmio", "virtio_blk", "virtio-rng")
+SCRIPT = """
+echo word > /word
+cat /proc/sys/kernel/random/boot_id
+(n=0; while sleep 0.1; do n=$((n + 1)); echo tick $n; done) &
+while read -r line; do eval "$line"; done
+"""
+
+
+class Run:
+    """A machine in the background: what it prints, and what it is told."""
+
+    def __init__(self, *argv):
+        self.process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.said = b""
+        self._more = threading.Condition()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        while data := os.read(self.process.stdout.fileno(), 65536):
+            with self._more:
+                self.said += data
+                self._more.notify()
+
+    def wait_for(self, text):
+        with self._more:
+            assert self._more.wait_for(lambda: text in self.said, WAIT_S), self.said[-2000:]
+
+    def tell(self, line):
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def runs():
+    started = []
+
+    def start(*argv):
+        started.append(Run(*argv))
+        return started[-1]
+
+    yield start
+    for run in started:
+        run.end()
+
+
+@pytest.fixture
+def saved(strata_binary, runs, tmp_path, request):
+    """A machine that has been saved and went on: its options, and the folder."""
+    boot, disk = machines.files(), tmp_path / "disk"
+    (tmp_path / "initrd").write_bytes(machines.initramfs(boot, SCRIPT, MODULES))
+    disk.write_bytes(b"on the disk".ljust(1 << 20, b"\0"))
+    options = [strata_binary, "vm", "run", "--memory", "256m", "--cpus",
+               str(getattr(request, "param", 1)), "--disk", disk]
+    folder = tmp_path / "snapshot"
+    run = runs(*options, "--kernel", boot["kernel"], "--initrd", tmp_path / "initrd", "--append",
+               "console=ttyS0 quiet panic=-1", "--snapshot", folder)
+    run.wait_for(b"tick 3")
+    run.process.send_signal(signal.SIGUSR1)
+    deadline = time.monotonic() + WAIT_S
+    while not folder.exists():
+        assert time.monotonic() < deadline, run.said[-2000:]
+        time.sleep(0.05)
+    told = run.said.count(b"tick")
+    run.wait_for(b"tick %d" % (told + 3))
+    run.end()
+    return options, folder
+
+
+@pytest.mark.parametrize("saved", [1, 3], indirect=True)
+def test_goes_on_where_it_was(saved, runs):
+    options, folder = saved
+    for _ in range(2):  # a snapshot is not used up
+        run = runs(*options, "--restore", folder)
+        run.wait_for(b"tick")
+        first = int(run.said.split(b"tick ")[1].split()[0])
+        assert 3 <= first <= 40
+        run.tell("cat /word; head -c 11 /dev/vda; nproc; poweroff -f")
+        run.wait_for(b"word\r\non the disk")
+        assert run.process.wait(WAIT_S) == 0
+
+
+def test_saves_what_was_restored(saved, runs, tmp_path):
+    options, folder = saved
+    again = tmp_path / "again"
+    run = runs(*options, "--restore", folder, "--monitor", tmp_path / "monitor")
+    run.wait_for(b"tick")
+    run.tell("echo other > /word; echo is written")
+    run.wait_for(b"is written\r\n")
+    subprocess.run([options[0], "vm", "monitor", "monitor", "save", "again"], cwd=tmp_path, check=True)
+    run.end()
+    shutil.rmtree(folder)
+    run = runs(*options, "--restore", again)
+    run.wait_for(b"tick")
+    run.tell("cat /word; poweroff -f")
+    run.wait_for(b"other")
+
+
+def refused(options, folder):
+    done = subprocess.run([str(a) for a in [*options, "--restore", folder]], text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=WAIT_S)
+    assert done.returncode == 125, done
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+def test_what_is_no_snapshot_of_this_machine(saved, tmp_path):
+    options, folder = saved
+    assert "No such file" in refused(options, tmp_path / "nowhere")
+    assert "its options differ" in refused(options[:-2], folder)
+    assert "MiB of memory" in refused([*options, "--memory", "128m"], folder)
+    state = (folder / "state").read_bytes()
+    for damage, sentence in ((state[:100], "cut short"), (state[:-1], "cut short"),
+                             (b"x" + state[1:], "no snapshot"),
+                             (state[:8] + b"0.0.0\0" + state[14:], "0.0.0")):
+        (folder / "state").write_bytes(damage)
+        assert sentence in refused(options, folder)
+    (folder / "state").write_bytes(state)
+    os.truncate(folder / "memory-0", 4096)
+    assert "cannot map" in refused(options, folder)
+
+
+def test_random_damage_is_survived(saved):
+    """Whatever the parts are given, there is an end: a sentence, or a guest that goes on or not."""
+    options, folder = saved
+    state = bytearray((folder / "state").read_bytes())
+    for i in range(40):
+        damaged = bytearray(state)
+        for k in range(8):
+            damaged[200 + (i * 7919 + k * 104729) % (len(state) - 200)] ^= 1 << (i + k) % 8
+        (folder / "state").write_bytes(damaged)
+        process = subprocess.Popen([str(a) for a in [*options, "--restore", folder]],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, text=True)
+        try:
+            process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+        assert process.wait(WAIT_S) >= 0, (i, process.stderr.read())
+        process.stderr.close()
