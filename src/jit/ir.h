@@ -151,6 +151,9 @@
 	X(VECTOR_MULTIPLY, "vector_multiply")                                                      \
 	X(VECTOR_MULTIPLY_HIGH, "vector_multiply_high")                                            \
 	X(VECTOR_MULTIPLY_HIGH_UNSIGNED, "vector_multiply_high_unsigned")                          \
+	/* of polynomials over GF(2), 64 bits: the lower half, the upper */                        \
+	X(VECTOR_MULTIPLY_CARRYLESS, "vector_multiply_carryless")                                  \
+	X(VECTOR_MULTIPLY_CARRYLESS_HIGH, "vector_multiply_carryless_high")                        \
 	X(VECTOR_ADD_PRODUCT, "vector_add_product") /* d + a * b */                                \
 	X(VECTOR_SUB_PRODUCT, "vector_sub_product") /* d - a * b */                                \
 	X(VECTOR_SCALE_ADD, "vector_scale_add") /* d * b + a */                                    \

@@ -44,6 +44,12 @@ struct riscv_cpu {
 
 #define RISCV_NO_RESERVATION UINT64_MAX
 
+/* What translated code has instructions of this host for; else it is the interpreter's. */
+struct riscv_host_features {
+	bool aes, sha256, products; /* of polynomials: vclmul, vghsh */
+};
+struct riscv_host_features riscv_host_features(void);
+
 /* Every register 0, no reservation, no vector type. */
 void riscv_cpu_init(struct riscv_cpu *cpu, struct jit_memory memory);
 

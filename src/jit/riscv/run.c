@@ -150,6 +150,11 @@ int jit_open(const struct jit_options *options, struct jit **ret, struct error *
 		options, options->is_machine ? &machine_guest : &program_guest, ret, err);
 }
 
+struct riscv_host_features riscv_host_features(void)
+{
+	return (struct riscv_host_features){ host_has_aes(), host_has_sha(), host_has_products() };
+}
+
 /* --- states --------------------------------------------------------------------------------------
  */
 

@@ -133,6 +133,17 @@ static void emit_multiply_long(struct emitter *e, const struct ir *ir, const str
 	vector_0f(e, 0xd4, p->to, XMM0, x86_r(XMM1));
 }
 
+/* vpclmulqdq, of the lower and the upper elements */
+static void emit_carryless(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	bool is_high = ir->op == IR_VECTOR_MULTIPLY_CARRYLESS_HIGH;
+	uint8_t b = vector_in(e, p->b, XMM1);
+
+	vector_3a(e, 0x44, XMM0, b, p->a, 0x00);
+	vector_3a(e, 0x44, XMM1, b, p->a, 0x11);
+	vector_0f(e, is_high ? 0x6d : 0x6c, p->to, XMM0, x86_r(XMM1)); /* vpunpck?qdq */
+}
+
 static struct vector_recipe multiply_recipe(const struct ir *ir)
 {
 	bool is_narrow = ir->flags & IR_NARROW_A && ir->flags & IR_NARROW_B;
@@ -394,7 +405,7 @@ static void emit_rotate_immediate(
 
 /* --- which way -------------------------------------------------------------------------------- */
 
-struct vector_recipe vector_integer_recipe(const struct ir *ir)
+struct vector_recipe vector_integer_recipe(const struct emitter *e, const struct ir *ir)
 {
 	unsigned width = vector_width(ir);
 	struct vector_recipe none = { 0 };
@@ -421,6 +432,10 @@ struct vector_recipe vector_integer_recipe(const struct ir *ir)
 		return multiply_recipe(ir);
 	case IR_VECTOR_SIGN:
 		return (struct vector_recipe){ emit_sign_piece, .spoils_number = true };
+	case IR_VECTOR_MULTIPLY_CARRYLESS:
+	case IR_VECTOR_MULTIPLY_CARRYLESS_HIGH:
+		return (struct vector_recipe){ e->jit->host_has_products ? emit_carryless : NULL,
+			.spoils_number = true };
 	case IR_VECTOR_ADD_PRODUCT ... IR_VECTOR_SCALE_SUB:
 		return product_recipe(ir);
 	case IR_VECTOR_MINIMUM:

@@ -253,7 +253,7 @@ void vector_prepare(struct emitter *e, const struct ir *ir, unsigned n, struct v
 /* Piece after piece. */
 static void emit_pieces(struct emitter *e, const struct ir *ir, bool is_partial)
 {
-	struct vector_recipe recipe = vector_integer_recipe(ir);
+	struct vector_recipe recipe = vector_integer_recipe(e, ir);
 	bool is_plain = ir->c == IR_ZERO && !is_partial;
 	bool has_number = !is_vector_slot(ir->b) && !recipe.has_no_b &&
 		!(recipe.takes_immediate && ir->flags & IR_IMMEDIATE);
@@ -324,7 +324,7 @@ void emit_vector_elements(struct emitter *e, const struct ir *ir)
 {
 	struct cold *cold, *slow;
 
-	if (!vector_integer_recipe(ir).piece) {
+	if (!vector_integer_recipe(e, ir).piece) {
 		vector_to_helper(e, ir);
 		return;
 	}

@@ -130,7 +130,7 @@ struct vector_recipe {
 };
 
 /* emit-vector-integer.c: an empty one where there is no way here. */
-struct vector_recipe vector_integer_recipe(const struct ir *ir);
+struct vector_recipe vector_integer_recipe(const struct emitter *e, const struct ir *ir);
 /* ... and is it a single instruction? */
 bool vector_is_simple(enum ir_op op, unsigned width);
 void vector_simple(struct emitter *e, enum ir_op op, unsigned width, uint8_t to, uint8_t a,

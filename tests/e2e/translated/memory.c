@@ -276,7 +276,7 @@ static void vector(void)
 	size_t n;
 
 	CHECK(getauxval(AT_PAGESZ) == PAGE && getauxval(AT_CLKTCK) == 100);
-	CHECK((getauxval(AT_HWCAP) & 0x112d) == 0x112d); /* IMAFDC */
+	CHECK((getauxval(AT_HWCAP) & 0x20112d) == 0x20112d); /* IMAFDCV */
 	CHECK(getauxval(AT_UID) == getuid() && getauxval(AT_SECURE) == 0);
 	CHECK(getauxval(AT_PHNUM) > 0 && getauxval(AT_ENTRY) && getauxval(AT_RANDOM));
 	CHECK(strstr((char *)getauxval(AT_EXECFN), "memory"));

@@ -201,4 +201,8 @@ static inline void assert_same_state(const struct riscv_cpu *a, const struct ris
 		assert_int_equal(a->f[i], b->f[i]);
 	}
 	assert_int_equal(a->fcsr, b->fcsr);
+	assert_memory_equal(a->v, b->v, sizeof(a->v));
+	assert_int_equal(a->vl, b->vl);
+	assert_int_equal(a->vtype, b->vtype);
+	assert_int_equal(a->vstart, b->vstart);
 }

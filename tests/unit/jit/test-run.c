@@ -116,6 +116,52 @@ static void a_vector_load_faults(void **state)
 	assert_int_equal(cpu.x[A3], DATA_END - 7);
 }
 
+/* A group of two, made by one operation; the first accesses are done when a later one faults. */
+static void a_vector_store_faults_in_the_middle(void **state)
+{
+	for (unsigned bytes = 0; bytes < 40; bytes++) {
+		PROGRAM(addi(A0, A0, 5), 0xc1147057 /* vsetivli zero, 8, e32, m2 */,
+			addi(A3, A0, 1), 0x02056427 /* vse32.v v8, (a0) */, EBREAK);
+		begin(&cpu);
+		memset(cpu.v, 0x5a, sizeof(cpu.v));
+		cpu.x[A0] = DATA_END - bytes - 5;
+		if (bytes < 32) {
+			assert_int_equal(run_both(), JIT_STOP_FAULT);
+			assert_int_equal(cpu.pc, CODE + 12);
+			assert_int_equal(cpu.vstart, bytes / 4);
+		} else {
+			assert_int_equal(run_both(), JIT_STOP_BREAKPOINT);
+		}
+	}
+}
+
+/* Code that was made for one type and length meets others. */
+static void vector_types_change(void **state)
+{
+	static const struct {
+		uint64_t type, length;
+		uint32_t start;
+	} seen[] = { { 0x10, 4, 0 }, { 0x10, 3, 0 }, { 0x10, 4, 2 }, { 0x08, 8, 0 },
+		{ 0x12, 16, 0 }, { 0x10, 0, 0 }, { RISCV_VILL, 0, 0 }, { 0x10, 4, 0 } };
+	struct jit *jit = open_jit(0, NULL);
+
+	PROGRAM(0x030c0457 /* vadd.vv v8, v16, v24 */, 0x030424d7 /* vredsum.vs v9, v16, v8 */,
+		addi(A0, A0, 1), EBREAK);
+	for (unsigned i = 0; i < sizeof(seen) / sizeof(seen[0]); i++) {
+		begin(&cpu);
+		for (unsigned n = 0; n < sizeof(cpu.v); n++)
+			cpu.v[n] = (uint8_t)(n * 7);
+		cpu.vtype = seen[i].type;
+		cpu.vl = seen[i].length;
+		cpu.vstart = seen[i].start;
+		riscv_cpu_copy(&other, &cpu);
+		assert_int_equal(run(jit, &cpu), run(NULL, &other));
+		assert_same_state(&cpu, &other);
+		riscv_cpu_release(&cpu);
+	}
+	jit_free(jit);
+}
+
 static void jumps_to_what_is_not_there_fault_there(void **state)
 {
 	static const uint32_t ways[] = { 0x00058067 /* jr a1 */, 0x000580e7 /* jalr a1 */ };
@@ -265,6 +311,8 @@ int main(void)
 		cmocka_unit_test(an_atomic_faults),
 		cmocka_unit_test(addresses_that_the_host_has_none_of),
 		cmocka_unit_test(a_vector_load_faults),
+		cmocka_unit_test(a_vector_store_faults_in_the_middle),
+		cmocka_unit_test(vector_types_change),
 		cmocka_unit_test(jumps_to_what_is_not_there_fault_there),
 		cmocka_unit_test(returns_go_anywhere),
 		cmocka_unit_test(every_rounding_mode_in_a_loop),
