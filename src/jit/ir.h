@@ -121,6 +121,7 @@
 	/* the type becomes imm, the start 0, the length the lesser of a and count (IR_IMMEDIATE:  \
 	 * count, IR_KEEPS_LENGTH: the length there was, or less), and d that */                   \
 	X(VECTOR_CONFIGURE, "vector_configure")                                                    \
+	X(VECTOR_READ_LENGTH, "vector_read_length") /* integer d */                                \
 	/* at a; of IR_ONLY_FIRST only the first element may fault */                              \
 	X(VECTOR_LOAD, "vector_load")                                                              \
 	X(VECTOR_STORE, "vector_store") /* d */                                                    \

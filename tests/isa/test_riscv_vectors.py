@@ -55,12 +55,19 @@ def test_every_vector_instruction(tmp_path, reference, seed, how):
     assert len(executed) > len(TABLE) * 4 // 5
 
 
+def changes_its_indices(case):
+    """May it load into the group that it takes indices from? Then the next turn goes anywhere."""
+    return "xei" in case.name and abs((case.word >> 7 & 31) - (case.word >> 20 & 31)) < 8
+
+
 # Above JIT_LOOP_HOT: they become regions, which have vectors in registers.
 @pytest.mark.parametrize("seed", range(2))
 def test_vector_instructions_in_loops(tmp_path, reference, seed):
     rng = random.Random(1000 + seed)
     table = [i for i in TABLE if i.name not in NOT_IN_LOOPS]
     cases = vectors.random_cases(rng, table, CASES // 2)
+    steady = [case for case in cases if not changes_its_indices(case)]
+    cases = (steady + steady)[:len(cases)]  # as many, or all addresses were others
     path = write_program(tmp_path / "program", rng, cases, 1200)
     ours, theirs = output(RUNNER, "translate", path), output(reference, "-cpu", "max", path)
     found = list(vectors.differences(cases, ours, theirs))

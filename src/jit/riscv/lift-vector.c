@@ -11,6 +11,8 @@
 #include "jit/riscv/interpret-vector.h"
 #include "jit/riscv/lift.h"
 
+enum { CSR_VSTART = 0x008, CSR_VL = 0xc20, CSR_VLENB = 0xc22 };
+
 enum shape {
 	SHAPE_HELPER, /* no row */
 	SHAPE_ELEMENTS, /* vd, vs2, and vs1 or what is in its place; all of SEW */
@@ -646,12 +648,27 @@ static bool lift_configuration(struct riscv_lift_vector *v, struct ir_block *blo
 	return true;
 }
 
+bool riscv_lift_vector_csr(const struct riscv_lift_vector *v, struct ir_block *block,
+	const struct riscv_insn *insn, uint64_t pc)
+{
+	bool is_length = insn->imm == CSR_VL, is_bytes = insn->imm == CSR_VLENB;
+	struct ir *ir;
+
+	if (v->is_off || insn->op != RISCV_CSRRS || insn->rs1 || !insn->rd ||
+		(!is_length && !is_bytes))
+		return false;
+	ir = riscv_lift_add(block, is_length ? IR_VECTOR_READ_LENGTH : IR_CONSTANT, insn, pc);
+	ir->d = insn->rd;
+	ir->imm = is_bytes ? RISCV_VLEN_BYTES : 0;
+	return true;
+}
+
 bool riscv_lift_vector(struct riscv_lift_vector *v, struct ir_block *block,
 	const struct riscv_insn *insn, uint64_t pc)
 {
 	bool is_done = false;
 
-	if (insn->op >= RISCV_CSRRW && insn->op <= RISCV_CSRRCI)
+	if (insn->op >= RISCV_CSRRW && insn->op <= RISCV_CSRRCI && insn->imm == CSR_VSTART)
 		riscv_lift_vector_forget(v);
 	if (!is_vector(insn->op) || v->is_off)
 		return false;

@@ -521,8 +521,11 @@ static void lift_one(struct lift *lift)
 		break;
 	case RISCV_CSRRW:
 	case RISCV_CSRRS:
-		if (!lift_float_flags(lift))
-			lift_helper(lift), riscv_lift_vector_forget(&lift->vector);
+		if (!lift_float_flags(lift) &&
+			!riscv_lift_vector_csr(&lift->vector, lift->block, &lift->insn, lift->pc)) {
+			riscv_lift_vector(&lift->vector, lift->block, &lift->insn, lift->pc);
+			lift_helper(lift);
+		}
 		break;
 	default:
 		if (lift_sums(lift) ||

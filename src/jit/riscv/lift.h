@@ -35,6 +35,9 @@ void riscv_lift_vector_begin(
 bool riscv_sets_vector_length(enum riscv_op op);
 /* Anything may have become of vectors. */
 void riscv_lift_vector_forget(struct riscv_lift_vector *v);
+/* csrr of vl and vlenb; false for all else. */
+bool riscv_lift_vector_csr(const struct riscv_lift_vector *v, struct ir_block *block,
+	const struct riscv_insn *insn, uint64_t pc);
 /* False for what the interpreter is to do; that it will is taken note of. */
 bool riscv_lift_vector(struct riscv_lift_vector *v, struct ir_block *block,
 	const struct riscv_insn *insn, uint64_t pc);

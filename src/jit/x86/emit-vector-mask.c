@@ -108,76 +108,6 @@ static void gather_bits(struct emitter *e, unsigned width)
 	}
 }
 
-/* The lower bits of rax to d, from bit `first` on: 8 or 16 bits, of which `count` count. All of
- * them to spare, if it is not known yet how many. */
-static void put_bits(struct emitter *e, const struct ir *ir, unsigned first, unsigned bits,
-	unsigned count, bool is_partial)
-{
-	struct x86_operand d = is_partial ? spare_memory(e, 0) : slot_memory(e, ir->d), mask;
-
-	d.disp += (int32_t)(first / 8);
-	if (is_partial || (ir->c == IR_ZERO && count >= bits)) {
-		x86_store(&e->code, bits / 8, d, RAX);
-		return;
-	}
-	x86_extend(&e->code, bits / 8, false, RCX, d);
-	x86_arithmetic(&e->code, 4, X86_XOR, RAX, x86_r(RCX));
-	if (count < bits)
-		x86_arithmetic_immediate(
-			&e->code, 4, X86_AND, x86_r(RAX), (int32_t)((1u << count) - 1));
-	if (ir->c != IR_ZERO) {
-		mask = slot_memory(e, ir->c);
-		mask.disp += (int32_t)(first / 8);
-		x86_arithmetic(&e->code, bits / 8, X86_AND, RAX, mask);
-	}
-	x86_arithmetic(&e->code, 4, X86_XOR, RAX, x86_r(RCX));
-	x86_store(&e->code, bits / 8, d, RAX);
-}
-
-/* Pieces of fewer than eight elements share a byte, which rcx gathers. */
-static void emit_comparisons(struct emitter *e, const struct ir *ir, bool is_partial)
-{
-	unsigned width = vector_width(ir), elements = PIECE_BYTES >> width;
-	unsigned bits = elements < 8 ? 8 : elements;
-	bool has_number = !is_vector_slot(ir->b);
-
-	for (unsigned n = 0; n < vector_pieces(ir); n++) {
-		unsigned at = n * elements % bits, first = n * elements - at;
-		struct vector_piece p;
-
-		if (has_number && (n == 0 || width == 3))
-			vector_spread(e, ir);
-		vector_prepare(e, ir, n, &p);
-		if (compare(e, ir, &p)) {
-			gather_bits(e, width);
-			x86_arithmetic_immediate(
-				&e->code, 4, X86_XOR, x86_r(RAX), (int32_t)((1u << elements) - 1));
-		} else {
-			gather_bits(e, width);
-		}
-		if (elements < 8) {
-			if (at)
-				x86_shift_immediate(&e->code, 4, X86_SHL, RAX, (uint8_t)at);
-			if (at)
-				x86_arithmetic(&e->code, 4, X86_OR, RAX, x86_r(RCX));
-			if (at + elements < bits && n + 1 < vector_pieces(ir)) {
-				x86_load(&e->code, 4, RCX, x86_r(RAX));
-				continue;
-			}
-		}
-		put_bits(e, ir, first, bits, ir->count - first, is_partial);
-	}
-}
-
-void emit_vector_set(struct emitter *e, const struct ir *ir)
-{
-	struct cold *cold = vector_check_length(e, ir), *slow = vector_check_number(e, ir);
-
-	emit_comparisons(e, ir, false);
-	resume_here(e, cold);
-	resume_here(e, slow);
-}
-
 /* --- masks and masks -------------------------------------------------------------------------- */
 
 static struct x86_operand word(const struct emitter *e, unsigned slot, unsigned n)
@@ -237,22 +167,16 @@ static void put_word(struct emitter *e, const struct ir *ir, unsigned n)
 {
 	struct x86_operand d = word(e, ir->d, n);
 
+	if (ir->c == IR_ZERO && ir->count >= (n + 1) * WORD_BITS &&
+		(ir->count > WORD_BITS || !(ir->flags & IR_CHECK_LENGTH))) {
+		x86_store(&e->code, 8, d, RAX);
+		return;
+	}
 	x86_arithmetic(&e->code, 8, X86_XOR, RAX, d);
 	if (ir->c != IR_ZERO)
 		x86_arithmetic(&e->code, 8, X86_AND, RAX, word(e, ir->c, n));
 	keep_counting(e, ir, n);
 	x86_arithmetic_store(&e->code, 8, X86_XOR, d, RAX);
-}
-
-void emit_vector_set_partial(struct emitter *e, const struct ir *ir)
-{
-	if (ir->count > WORD_BITS || ir->op == IR_VECTOR_FLOAT_SET) {
-		vector_to_helper(e, ir);
-		return;
-	}
-	emit_comparisons(e, ir, true);
-	x86_load(&e->code, 8, RAX, spare_memory(e, 0));
-	put_word(e, ir, 0);
 }
 
 /* Of the bits in rax that count: blsmsk and blsi (VEX.0F38 F3 /2, /3); those before the first are
@@ -288,6 +212,51 @@ void emit_vector_mask(struct emitter *e, const struct ir *ir)
 		put_word(e, ir, n);
 	}
 	resume_here(e, cold);
+}
+
+/* --- from comparisons to masks ---------------------------------------------------------------- */
+
+/* The bits of a word are gathered in rcx. */
+static void emit_comparisons(struct emitter *e, const struct ir *ir)
+{
+	unsigned width = vector_width(ir), elements = PIECE_BYTES >> width;
+	bool has_number = !is_vector_slot(ir->b);
+
+	for (unsigned n = 0; n < vector_pieces(ir); n++) {
+		unsigned at = n * elements % WORD_BITS;
+		struct vector_piece p;
+		bool is_inverse;
+
+		if (has_number && (n == 0 || width == 3))
+			vector_spread(e, ir);
+		vector_prepare(e, ir, n, &p);
+		is_inverse = compare(e, ir, &p);
+		gather_bits(e, width);
+		if (is_inverse)
+			x86_arithmetic_immediate(
+				&e->code, 4, X86_XOR, x86_r(RAX), (int32_t)((1u << elements) - 1));
+		if (at) {
+			x86_shift_immediate(&e->code, 8, X86_SHL, RAX, (uint8_t)at);
+			x86_arithmetic(&e->code, 8, X86_OR, RAX, x86_r(RCX));
+		}
+		if (at + elements == WORD_BITS || n + 1 == vector_pieces(ir))
+			put_word(e, ir, n * elements / WORD_BITS);
+		else
+			x86_load(&e->code, 8, RCX, x86_r(RAX));
+	}
+}
+
+/* What is compared beyond the length does no harm, if it raises no flags. */
+void emit_vector_set(struct emitter *e, const struct ir *ir)
+{
+	struct cold *cold = NULL, *slow;
+
+	if (ir->op == IR_VECTOR_FLOAT_SET || ir->count > WORD_BITS)
+		cold = vector_check_length(e, ir);
+	slow = vector_check_number(e, ir);
+	emit_comparisons(e, ir);
+	resume_here(e, cold);
+	resume_here(e, slow);
 }
 
 /* --- masks and numbers ------------------------------------------------------------------------ */

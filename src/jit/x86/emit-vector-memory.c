@@ -3,7 +3,8 @@
  * emit-vector-memory.c - vectors from and to memory, one element behind the other.
  *
  * An access that faults has moved at most what lies before it, so the instruction can be done again
- * from its start: the guest's interpreter does, and finds the element (riscv_fault()).
+ * from its start: the guest's interpreter does, and finds the element (riscv_fault()), or where a
+ * load ends of which only the first one may fault.
  */
 #include "jit/x86/emit-vector.h"
 
@@ -57,7 +58,7 @@ static emit_function emit_masked;
 void emit_vector_load(struct emitter *e, const struct ir *ir)
 {
 	unsigned bytes = vector_bytes(ir);
-	struct cold *cold, *slow = NULL;
+	struct cold *cold;
 	uint8_t base;
 
 	if (ir->c != IR_ZERO) {
@@ -70,8 +71,6 @@ void emit_vector_load(struct emitter *e, const struct ir *ir)
 	}
 	cold = vector_check_length(e, ir);
 	base = in(e, ir->a, RAX);
-	if (ir->flags & IR_ONLY_FIRST)
-		slow = check_page(e, ir, base, bytes);
 	for (unsigned n = 0; n < vector_pieces(ir); n++) {
 		unsigned left = bytes - n * PIECE_BYTES;
 		struct x86_operand d = vector_where(e, ir->d, n);
@@ -81,7 +80,6 @@ void emit_vector_load(struct emitter *e, const struct ir *ir)
 		vector_put(e, ir, n, to, false);
 	}
 	resume_here(e, cold);
-	resume_here(e, slow);
 }
 
 void emit_vector_store(struct emitter *e, const struct ir *ir)

@@ -351,12 +351,10 @@ void emit_vector_partial(struct emitter *e, const struct cold *cold)
 		else
 			emit_vector_load_partial(e, cold);
 		break;
-	case IR_VECTOR_SET:
-		emit_vector_set_partial(e, cold->ir);
-		break;
 	case IR_VECTOR_REDUCE:
 		emit_vector_reduce_partial(e, cold);
 		break;
+	case IR_VECTOR_SET:
 	case IR_VECTOR_LOAD_FIELDS ... IR_VECTOR_STORE_INDEXED:
 	case IR_VECTOR_MASK ... IR_VECTOR_EXTRACT:
 	case IR_VECTOR_AES ... IR_VECTOR_GHASH:
@@ -423,4 +421,12 @@ void emit_vector_configure(struct emitter *e, const struct ir *ir)
 	x86_store(&e->code, 8, vector_length(e), RAX);
 	if (ir->d != IR_ZERO)
 		out(e, ir->d, RAX);
+}
+
+void emit_vector_read_length(struct emitter *e, const struct ir *ir)
+{
+	uint8_t reg = target(e, ir->d, RAX);
+
+	x86_load(&e->code, 8, reg, vector_length(e));
+	out(e, ir->d, reg);
 }

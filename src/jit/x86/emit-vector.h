@@ -142,7 +142,6 @@ void vector_compare_floats(struct emitter *e, const struct ir *ir, const struct 
 /* For the length there is. */
 void emit_vector_float_partial(struct emitter *e, const struct cold *cold);
 
-void emit_vector_set_partial(struct emitter *e, const struct ir *ir);
 void emit_vector_reduce_partial(struct emitter *e, const struct cold *cold);
 
 /* emit-vector-memory.c: likewise. */

@@ -98,6 +98,7 @@ static emit_function *const emitters[] = {
 	[IR_FLOAT_WRITE_FLAGS] = emit_float_write_flags,
 	[IR_VECTOR_EXPECT] = emit_vector_expect,
 	[IR_VECTOR_CONFIGURE] = emit_vector_configure,
+	[IR_VECTOR_READ_LENGTH] = emit_vector_read_length,
 	[IR_VECTOR_LOAD] = emit_vector_load,
 	[IR_VECTOR_STORE] = emit_vector_store,
 	[IR_VECTOR_LOAD_FIELDS] = emit_vector_fields,
