@@ -125,6 +125,7 @@ struct jit_block {
 	uint32_t loop_bytes; /* of a region; 0: it is a line */
 	uint8_t nr_segments;
 	bool is_dead, is_restored;
+	bool is_of_state; /* of the guest that was about to run it: no other process makes it */
 };
 
 /* Slot to register of the host; -1: in memory. */

@@ -448,7 +448,7 @@ size_t jit_list(struct jit *jit, uint64_t start, uint64_t size,
 	jit_lock(jit, NULL);
 	for (size_t i = 0; i < jit->blocks.nr; i++) {
 		const struct jit_block *block = &blocks[i];
-		bool is_inside = !block->is_dead;
+		bool is_inside = !block->is_dead && !block->is_of_state;
 
 		for (unsigned n = 0; n < block->nr_segments; n++) {
 			const struct ir_segment *segment = &segments[block->first_segment + n];

@@ -129,7 +129,8 @@ int jit_make(
 	ir_optimize(&jit->ir);
 	*block = (struct jit_block){ .pc = pc,
 		.context = source->context,
-		.loop_bytes = loop_end ? (uint32_t)(loop_end - pc) : 0 };
+		.loop_bytes = loop_end ? (uint32_t)(loop_end - pc) : 0,
+		.is_of_state = jit->ir.wants_state };
 	r = note_guest_code(jit, block, source);
 	if (r >= 0)
 		r = host_emit(jit, block);

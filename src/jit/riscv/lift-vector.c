@@ -224,7 +224,7 @@ void riscv_lift_vector_begin(
 	v->model.fcsr = v->model.vstart = 0;
 	v->model.vl = 0;
 	v->model.vtype = state ? state->vtype : RISCV_VILL;
-	v->guesses_type = !(v->model.vtype & RISCV_VILL);
+	v->guesses_type = v->is_of_state = !(v->model.vtype & RISCV_VILL);
 	forget_length(v);
 	if (v->guesses_type && keeps_length && state->vl) {
 		v->guesses_length = true;
@@ -268,6 +268,7 @@ static void expect(struct riscv_lift_vector *v, struct ir_block *block,
 		return;
 	ir = riscv_lift_add(block, IR_VECTOR_EXPECT, insn, pc);
 	ir->imm = (int64_t)v->model.vtype;
+	block->wants_state = block->wants_state || v->is_of_state;
 	if (v->guesses_length) {
 		ir->flags = IR_CHECK_LENGTH;
 		ir->count = (uint8_t)v->model.vl;
@@ -643,7 +644,7 @@ static bool lift_configuration(struct riscv_lift_vector *v, struct ir_block *blo
 	}
 	ir->count = (uint8_t)v->model.vl;
 	v->knows_type = true;
-	v->guesses_type = v->guesses_length = false;
+	v->guesses_type = v->guesses_length = v->is_of_state = false;
 	v->knows_length = ir->flags == IR_IMMEDIATE;
 	return true;
 }

@@ -19,6 +19,7 @@ struct riscv_lift_vector {
 	struct riscv_cpu model;
 	bool knows_type, knows_length; /* and that vstart is 0 */
 	bool guesses_type, guesses_length; /* the model's, but nobody has looked yet */
+	bool is_of_state; /* the guess */
 	bool keeps_length; /* the whole block does */
 	bool is_off; /* a machine's hart: its kernel may have turned vectors off */
 };
