@@ -11,6 +11,8 @@
  *   STARTING      -> RUNNING       it has
  *   STARTING      -> IDLE          it could not, and that was told
  *   RUNNING       -> IDLE          it ended, its output and its status are sent
+ *   IDLE          -> TRANSFERRING  LOOK, GET, PUT: a child does that
+ *   TRANSFERRING  -> IDLE          it ended, and RESULT is sent
  */
 #include "internal.h"
 
@@ -32,6 +34,7 @@ enum phase {
 	PHASE_IDLE,
 	PHASE_STARTING,
 	PHASE_RUNNING,
+	PHASE_TRANSFERRING,
 };
 
 struct session {
@@ -162,19 +165,22 @@ static void take_stdin(struct session *s, const void *bytes, size_t len)
 /* One read of stream i, which is sent; false when there is nothing more now, or ever. */
 static bool pass_output(struct session *s, int i)
 {
+	bool data = s->phase == PHASE_TRANSFERRING;
+	enum agent_type type = data ? AGENT_DATA : AGENT_OUTPUT;
+	unsigned stream = data ? 0 : (unsigned)i + 1;
 	size_t at = s->out_len;
 	uint8_t *to;
 	long n;
 
 	if (s->process.output_fds[i] < 0)
 		return false;
-	to = reserve(s, AGENT_OUTPUT, (unsigned)i + 1, AGENT_REPLY_MAX);
+	to = reserve(s, type, stream, AGENT_REPLY_MAX);
 	do {
 		n = sys(SYS_read, s->process.output_fds[i], to, AGENT_REPLY_MAX);
 	} while (n == -EINTR);
 	s->out_len = at;
 	if (n > 0) {
-		reserve(s, AGENT_OUTPUT, (unsigned)i + 1, (size_t)n);
+		reserve(s, type, stream, (size_t)n);
 		flush(s);
 		return true;
 	}
@@ -208,6 +214,25 @@ static void start_process(struct session *s, const struct agent_frame *frame)
 	s->stdin_ends = false;
 }
 
+static void start_transfer(struct session *s, const struct agent_frame *frame)
+{
+	long r;
+
+	if (s->phase != PHASE_IDLE || !agent_strings_are_valid(frame->payload, frame->len, 1)) {
+		s->ended = true;
+		return;
+	}
+	r = process_start_transfer((enum agent_type)frame->type, frame->payload, &s->process);
+	if (r < 0) {
+		reply_result(s, AGENT_RESULT, r, "cannot start a process");
+		return;
+	}
+	s->phase = PHASE_TRANSFERRING;
+	s->report_len = 0;
+	s->stdin_at = s->stdin_len = 0;
+	s->stdin_ends = false;
+}
+
 static void forget_process(struct session *s)
 {
 	if (s->process.main)
@@ -218,7 +243,7 @@ static void forget_process(struct session *s)
 }
 
 /* What the child said before it ended. */
-static void reply_report(struct session *s)
+static void reply_report(struct session *s, enum agent_type type)
 {
 	struct agent_result result = { .code = EIO };
 	struct report report = { 0 };
@@ -232,7 +257,7 @@ static void reply_report(struct session *s)
 	} else {
 		len = 0;
 	}
-	to = reserve(s, AGENT_FAILED, report.of_command ? 1 : 0, sizeof(result) + len);
+	to = reserve(s, type, report.of_command ? 1 : 0, sizeof(result) + len);
 	memcpy(to, &result, sizeof(result));
 	memcpy(to + sizeof(result), s->report + sizeof(report), len);
 }
@@ -251,8 +276,10 @@ static void read_report(struct session *s)
 		return;
 	}
 	close_stream(&s->process.report_fd);
+	if (s->phase == PHASE_TRANSFERRING)
+		return;
 	if (s->report_len) {
-		reply_report(s);
+		reply_report(s, AGENT_FAILED);
 		forget_process(s);
 		return;
 	}
@@ -272,7 +299,10 @@ static void finish(struct session *s)
 			return;
 	if (s->out_len > 0)
 		return;
-	reply(s, AGENT_EXITED, &s->process.status, sizeof(int32_t));
+	if (s->phase == PHASE_TRANSFERRING)
+		reply_report(s, AGENT_RESULT);
+	else
+		reply(s, AGENT_EXITED, &s->process.status, sizeof(int32_t));
 	forget_process(s);
 	flush(s);
 }
@@ -378,6 +408,17 @@ static void serve_frame(struct session *s, const struct agent_frame *frame)
 		break;
 	case AGENT_STDIN:
 		take_stdin(s, frame->payload, frame->len);
+		break;
+	case AGENT_DATA:
+		if (frame->len)
+			take_stdin(s, frame->payload, frame->len);
+		s->stdin_ends = frame->len == 0;
+		feed_stdin(s);
+		break;
+	case AGENT_LOOK:
+	case AGENT_GET:
+	case AGENT_PUT:
+		start_transfer(s, frame);
 		break;
 	case AGENT_STDIN_EOF:
 		s->stdin_ends = true;

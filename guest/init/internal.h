@@ -56,12 +56,25 @@ struct report {
 
 /* Fork a process for `parts`; on failure nothing is left and *ret_why is a sentence's part. */
 long process_start(const struct agent_exec_parts *parts, struct process *ret, const char **ret_why);
+/* Fork one that does what a LOOK, GET or PUT asks for (files.c), through its standard output or
+ * input. */
+long process_start_transfer(enum agent_type what, const char *path, struct process *ret);
 void process_close(struct process *process);
 /* The main process has executed its command: others can join its namespaces from now on... */
 void process_main_executes(struct process *process);
 /* ...until it is gone. */
 void process_forget_main(void);
 void process_exit(int status) __attribute__((noreturn));
+
+/* --- files.c: in a child, whose root is the image's --------------------------------------------
+ */
+
+/* Say through report_fd what came of it, and end: code 0 with "folder", "file", "missing"; or why
+ * not. */
+void files_report(int report_fd, long code, const char *text) __attribute__((noreturn));
+void files_look(const char *path, int report_fd) __attribute__((noreturn));
+void files_pack(const char *path, int to, int report_fd) __attribute__((noreturn));
+void files_unpack(const char *path, int from, int report_fd) __attribute__((noreturn));
 
 /* --- requests.c ------------------------------------------------------------------------------- */
 

@@ -381,6 +381,8 @@ static void be_init(int command)
 	uint64_t all = ~UINT64_C(0);
 	int status = 0;
 
+	/* Nothing that others wait for the end of. */
+	sys(SYS_close_range, 0, ~0u, 0);
 	sys(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, &all, NULL, sizeof(all));
 	sys(SYS_prctl, PR_SET_NAME, "init", 0, 0, 0);
 	for (;;) {
@@ -607,4 +609,56 @@ long process_start(const struct agent_exec_parts *parts, struct process *ret, co
 void process_main_executes(struct process *process)
 {
 	joined.cgroup_ns = open_namespace(process->pid, "cgroup");
+}
+
+/* A child that executes nothing has the agent's descriptors, and keeps them open. */
+static void keep_only(unsigned a, unsigned b)
+{
+	unsigned low = a < b ? a : b, high = a < b ? b : a;
+
+	if (low > 0)
+		sys(SYS_close_range, 0, low - 1, 0);
+	if (high > low + 1)
+		sys(SYS_close_range, low + 1, high - 1, 0);
+	sys(SYS_close_range, high + 1, ~0u, 0);
+}
+
+/* Who has no main process has no mounts beside the root filesystem either. */
+static void enter_root(int report_fd)
+{
+	if (joined.mount_ns ? sys(SYS_setns, joined.mount_ns, CLONE_NEWNS) < 0
+			    : sys(SYS_chdir, ROOT) < 0 || sys(SYS_chroot, ".") < 0)
+		files_report(report_fd, EIO, "cannot enter the root filesystem");
+}
+
+long process_start_transfer(enum agent_type what, const char *path, struct process *ret)
+{
+	int report = -1, stream = -1;
+	long r;
+
+	*ret = (struct process){ .report_fd = -1, .stdin_fd = -1, .output_fds = { -1, -1 } };
+	r = open_pipe(1, &ret->report_fd, &report);
+	if (r == 0 && what == AGENT_PUT)
+		r = open_pipe(0, &ret->stdin_fd, &stream);
+	else if (r == 0)
+		r = open_pipe(1, &ret->output_fds[0], &stream);
+	if (r == 0)
+		r = sys(SYS_clone, SIGCHLD_NUMBER, 0, 0, 0, 0);
+	if (r == 0) {
+		enter_root(report);
+		keep_only((unsigned)report, (unsigned)stream);
+		if (what == AGENT_PUT)
+			files_unpack(path, stream, report);
+		if (what == AGENT_GET)
+			files_pack(path, stream, report);
+		files_look(path, report);
+	}
+	close_fd(&report);
+	close_fd(&stream);
+	if (r < 0) {
+		process_close(ret);
+		return r;
+	}
+	ret->pid = (int)r;
+	return 0;
 }

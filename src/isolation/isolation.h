@@ -15,6 +15,12 @@ struct isolation_process {
 	struct container_handle handle;
 };
 
+enum isolation_file {
+	ISOLATION_FILE_MISSING,
+	ISOLATION_FILE_FOLDER,
+	ISOLATION_FILE_OTHER,
+};
+
 struct isolation_ops {
 	const char *name; /* "container" */
 	/* The command has a kernel of its own: config->machine describes what it runs on, and
@@ -40,6 +46,17 @@ struct isolation_ops {
 	int (*open_oom_events)(const struct container_config *config);
 	uint64_t (*oom_kills)(const struct container_config *config);
 	int (*pids)(const struct container_config *config, pid_t **ret, size_t *ret_count,
+		struct error *err);
+	/*
+	 * Files of a guest with a kernel of its own; others have theirs in /proc/PID/root. `look`:
+	 * is the path a folder, a file, or missing? `get` writes a tar archive of it, `put` unpacks
+	 * one in the folder that it is.
+	 */
+	int (*look)(const struct container_config *config, const char *path,
+		enum isolation_file *ret, struct error *err);
+	int (*get)(const struct container_config *config, const char *path, int out_fd,
+		struct error *err);
+	int (*put)(const struct container_config *config, const char *path, int in_fd,
 		struct error *err);
 	/* Remove whatever the host still holds for it; also after a crash of ours. */
 	int (*cleanup)(const struct container_config *config, struct error *err);

@@ -237,5 +237,8 @@ const struct isolation_ops isolation_vm = {
 	.pause = vm_pause,
 	.update = vm_update,
 	.stats = vm_stats,
+	.look = vm_look,
+	.get = vm_get,
+	.put = vm_put,
 	.cleanup = vm_cleanup,
 };

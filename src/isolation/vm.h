@@ -15,6 +15,7 @@
 #pragma once
 
 #include "container/container.h"
+#include "isolation/isolation.h"
 #include "kernel/kernel.h"
 #include "lib/agent.h"
 
@@ -89,6 +90,14 @@ int vm_set_up_guest(struct vm_link *link, const struct container_config *config,
 int vm_send_process(struct vm_link *link, const struct container_process *process, uint32_t flags,
 	struct error *err);
 int vm_set_limits(struct vm_link *link, const struct cgroup_limits *limits, struct error *err);
+
+/* --- vm-files.c ----------------------------------------------------------------------------------
+ */
+
+int vm_look(const struct container_config *config, const char *path, enum isolation_file *ret,
+	struct error *err);
+int vm_get(const struct container_config *config, const char *path, int out_fd, struct error *err);
+int vm_put(const struct container_config *config, const char *path, int in_fd, struct error *err);
 
 /* --- vm-session.c
  * --------------------------------------------------------------------------------- */

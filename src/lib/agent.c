@@ -46,6 +46,8 @@ bool agent_reply_is_valid(const struct agent_frame *frame)
 		return frame->len == sizeof(uint32_t);
 	case AGENT_OUTPUT:
 		return frame->len > 0 && (frame->stream == 1 || frame->stream == 2);
+	case AGENT_DATA:
+		return frame->len > 0;
 	default:
 		return false;
 	}

@@ -15,6 +15,7 @@
  *   EXEC        agent_exec and what follows it; answered with STARTED or FAILED
  *   STDIN       bytes; no more than AGENT_STDIN_WINDOW that STDIN_TAKEN has not told of
  *   STDIN_EOF
+ *   DATA        bytes of what PUT unpacks, in the same window; without any: that is all
  *   RESIZE      agent_resize
  *   SIGNAL      i32; to the session's process. Nothing is answered
  *  and, each answered with RESULT,
@@ -30,9 +31,14 @@
  *   SHUTDOWN    agent_shutdown; the answer comes when everything is written
  *  and with STATS,
  *   STATS
+ *  and by a child of the agent, in the root filesystem as the main process sees it,
+ *   LOOK        path NUL: RESULT, whose sentence is "folder", "file" or "missing"
+ *   GET         path NUL: DATA, which are a tar archive with the last part of the path at its top,
+ *               then RESULT
+ *   PUT         path NUL: then DATA, a tar archive, is unpacked in that folder; RESULT
  *
  * Guest to host
- *   HELLO, RESULT (agent_result, then a sentence), STATS (agent_stats)
+ *   HELLO, RESULT (agent_result, then a sentence), STATS (agent_stats), DATA (bytes)
  *   STARTED     i32, the process's number in the guest
  *   FAILED      agent_result, then a sentence. Of stream 1: the command cannot be executed (ENOENT:
  *               there is none); of stream 0: it did not come to that
@@ -68,6 +74,7 @@ enum agent_type {
 	AGENT_STDIN_EOF,
 	AGENT_RESIZE,
 	AGENT_SIGNAL,
+	AGENT_DATA,
 	AGENT_CLOCK,
 	AGENT_ENTROPY,
 	AGENT_HOSTNAME,
@@ -79,6 +86,9 @@ enum agent_type {
 	AGENT_FREEZE,
 	AGENT_SHUTDOWN,
 	AGENT_STATS,
+	AGENT_LOOK,
+	AGENT_GET,
+	AGENT_PUT,
 	AGENT_RESULT,
 	AGENT_STARTED,
 	AGENT_FAILED,

@@ -2,15 +2,17 @@
 """test_guest_agent.py - the first process of a machine as an ordinary one, without a machine: its
 agent at the other end of a socket, in mount and pid namespaces of its own."""
 
+import io
 import os
 import shutil
 import struct
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
 
-from agent import (ALL, INIT, MAIN, NO_NEW_PRIVILEGES, READ_ONLY, STDIN, STDOUT, TERMINAL, Session,
+from agent import (ALL, INIT, MAIN, NO_NEW_PRIVILEGES, READ_ONLY, STDIN, STDOUT, TERMINAL, WINDOW, Session,
                    pair)
 
 pytestmark = pytest.mark.needs_root
@@ -37,6 +39,7 @@ class Guest:
              "-", root, INIT_PROGRAM, str(theirs.fileno())], pass_fds=[theirs.fileno()])
         theirs.close()
         self.session = Session(ours)
+        ours.settimeout(10)
 
     def end(self):
         self.session.sock.close()
@@ -204,3 +207,113 @@ def test_more_than_the_window_is_refused(guest):
             s.send("STDIN", b"x" * 65536)
         while True:
             s.receive()
+
+
+def answer(session):
+    kind, _, payload = session.receive()
+    while kind == "STDIN_TAKEN":
+        kind, _, payload = session.receive()
+    assert kind == "RESULT"
+    return struct.unpack("<i", payload[:4])[0], payload[4:].decode(errors="replace")
+
+
+def get(session, path):
+    """The members of the archive, {name: (type, mode, uid, link, content)}; or the failure."""
+    session.send("GET", path.encode() + b"\0")
+    archive = b""
+    while True:
+        kind, _, payload = session.receive()
+        if kind != "DATA":
+            break
+        archive += payload
+    assert kind == "RESULT"
+    if struct.unpack("<i", payload[:4])[0]:
+        return struct.unpack("<i", payload[:4])[0], payload[4:].decode()
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        return {m.name: (m.type, m.mode, m.uid, m.linkname,
+                         tar.extractfile(m).read() if m.isfile() else None) for m in tar}
+
+
+def put(session, path, archive):
+    session.send("PUT", path.encode() + b"\0")
+    taken = 0
+    while archive:
+        piece, archive = archive[:WINDOW - taken], archive[WINDOW - taken:]
+        if piece:
+            session.send("DATA", piece)
+            taken += len(piece)
+            continue
+        kind, _, payload = session.receive()
+        if kind == "RESULT":
+            return struct.unpack("<i", payload[:4])[0], payload[4:].decode()
+        taken -= struct.unpack("<I", payload)[0]
+    session.send("DATA")
+    return answer(session)
+
+
+def archive_of(*members):
+    """[(name, attributes of its TarInfo, content)] as a pax archive."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, attributes, content in members:
+            member = tarfile.TarInfo(name)
+            for key, value in attributes.items():
+                setattr(member, key, value)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return made.getvalue()
+
+
+def test_files_out_of_the_guest(guest):
+    s, root = guest.session, guest.root
+    long = "n" * 90 + "/" + "m" * 90
+    (root / "tree" / long).parent.mkdir(parents=True)
+    (root / "tree" / long).write_bytes(b"x" * 200000)
+    (root / "tree/link").symlink_to("l" * 150)
+    (root / "tree/empty").touch(0o600)
+    os.chown(root / "tree/empty", 3000000, 7)
+    os.mkfifo(root / "tree/pipe")
+    found = get(s, "/tree/")
+    assert found["tree"][0] == tarfile.DIRTYPE and found["tree/pipe"][0] == tarfile.FIFOTYPE
+    assert found[f"tree/{long}"][4] == b"x" * 200000
+    assert found["tree/link"][:1] + found["tree/link"][3:4] == (tarfile.SYMTYPE, "l" * 150)
+    assert found["tree/empty"][1:3] == (0o600, 3000000)
+    assert list(get(s, "/etc/passwd")) == ["passwd"]
+    found = get(s, "/")
+    assert "./etc/passwd" in found and "./proc" in found and "./proc/1" not in found
+    assert get(s, "/missing")[0] == 2
+    (root / "out").symlink_to("/etc/../../../../tmp")
+    assert get(s, "/out/missing-there")[0] == 2
+
+
+def test_looking(guest):
+    s = guest.session
+    for path, kind in (("/etc", "folder"), ("/etc/passwd", "file"), ("/none", "missing"),
+                       ("/etc/passwd/x", "missing"), ("/bin/sh", "file")):
+        s.send("LOOK", path.encode() + b"\0")
+        assert answer(s) == (0, kind)
+
+
+def test_files_into_the_guest(guest):
+    s, root = guest.session, guest.root
+    long = "n" * 120
+    assert put(s, "/home", archive_of(
+        (".", {"type": tarfile.DIRTYPE, "mode": 0o700}, b""),
+        ("dir", {"type": tarfile.DIRTYPE, "mode": 0o750, "uid": 5}, b""),
+        (f"dir/{long}", {"mode": 0o4755, "uid": 1234, "gid": 3000000, "mtime": 1600000000}, b"c" * 70001),
+        ("dir/soft", {"type": tarfile.SYMTYPE, "linkname": "/etc"}, b""),
+        ("dir/hard", {"type": tarfile.LNKTYPE, "linkname": f"dir/{long}"}, b""),
+        ("user", {"type": tarfile.DIRTYPE, "mode": 0o711}, b""),
+        ("file", {"mode": 0o644}, b"first"), ("file", {"mode": 0o640}, b"second"))) == (0, "")
+    file = root / "home/dir" / long
+    st = file.stat()
+    assert file.read_bytes() == b"c" * 70001 and st.st_nlink == 2
+    assert (st.st_mode & 0o7777, st.st_uid, st.st_gid, st.st_mtime) == (0o4755, 1234, 3000000, 1600000000)
+    assert os.readlink(root / "home/dir/soft") == "/etc"
+    assert (root / "home/file").read_text() == "second" and (root / "home").stat().st_mode & 0o777 == 0o755
+    assert (root / "home/user").stat().st_mode & 0o777 == 0o711
+    assert put(s, "/missing", archive_of(("x", {}, b"x")))[0] == 2
+    assert put(s, "/home", archive_of(("../x", {}, b"x")))[0] == 22
+    assert put(s, "/home", archive_of(("x", {}, b"x"))[:700])[0] != 0
+    assert put(s, "/home", b"\xff" * 5000)[0] != 0
+    assert put(s, "/home", archive_of(("last", {}, b"x"))) == (0, "")

@@ -101,15 +101,46 @@ def test_exec_logs_stats_pause_and_stop(strata, started):
     assert strata.ok("inspect", "-f", "{{.State.ExitCode}}", m) == "3"
 
 
+def test_cp_into_and_out_of_a_machine(strata, started, tmp_path):
+    m = started
+    (tmp_path / "tree/sub").mkdir(parents=True)
+    (tmp_path / "tree/sub/file").write_text("deep\n")
+    (tmp_path / "tree/link").symlink_to("sub/file")
+    (tmp_path / "file").write_bytes(b"x" * 300000)
+    strata.ok("cp", tmp_path / "file", f"{m}:/etc/")
+    strata.ok("cp", tmp_path / "file", f"{m}:/etc/renamed")
+    strata.ok("cp", tmp_path / "tree", f"{m}:/etc")
+    strata.ok("cp", f"{tmp_path}/tree/.", f"{m}:/new")
+    assert strata.ok("exec", m, "sh", "-c", "wc -c < /etc/file; wc -c < /etc/renamed; cat /etc/tree/link "
+                     "/new/sub/file; stat -c %u /etc/file").split() == ["300000", "300000", "deep",
+                                                                       "deep", "0"]
+    strata.ok("cp", f"{m}:/etc/tree", tmp_path / "back")
+    strata.ok("cp", f"{m}:/etc/file", tmp_path / "back")
+    strata.ok("cp", f"{m}:/etc/tree/sub/.", tmp_path / "back")
+    assert (tmp_path / "back/sub/file").read_text() == "deep\n"
+    assert (tmp_path / "back/file").read_text() == "deep\n"  # the last copy's
+    assert os.readlink(tmp_path / "back/link") == "sub/file"
+    archive = strata("cp", f"{m}:/etc/tree", "-", text=False).stdout
+    assert b"tree/sub/file" in archive
+    strata.ok("exec", m, "mkdir", "/in")
+    assert strata("cp", "-", f"{m}:/in", input=archive, text=False).returncode == 0
+    assert strata.ok("exec", m, "cat", "/in/tree/sub/file") == "deep"
+    strata.fails("cp", f"{m}:/missing", tmp_path, saying="no such file or folder: /missing")
+    strata.fails("cp", tmp_path / "file", f"{m}:/missing/x", saying="no such folder: /missing")
+    strata.fails("cp", tmp_path / "tree", f"{m}:/etc/file", saying="over the file")
+    assert not list((strata.root / "tmp").iterdir())
+
+
 def test_nobody_takes_the_host_for_the_guest(strata, started, tmp_path):
     (tmp_path / "file").write_text("of the host\n")
-    strata.fails("cp", f"{started}:{tmp_path}/file", tmp_path / "copy", saying="in its machine")
-    strata.fails("cp", tmp_path / "file", f"{started}:/etc/", saying="in its machine")
+    strata.fails("cp", f"{started}:{tmp_path}/file", tmp_path / "copy", saying="no such file")
     strata.fails("export", "-o", tmp_path / "tar", started, saying="in its machine")
     assert not (tmp_path / "copy").exists()
     done = strata("run", "--rm", "--platform", "linux/riscv64", "--network", f"container:{started}",
                   "busybox", "true")
     assert done.returncode == 125 and "cannot join the net namespace" in done.stderr
+    strata.ok("stop", "-t", "1", started, timeout=60)
+    strata.fails("cp", f"{started}:/etc/passwd", tmp_path, saying="while it runs")
 
 
 def test_what_was_written_is_there_after_a_restart(strata, started):

@@ -30,6 +30,7 @@
 #include "base/userns.h"
 #include "front/cli/copy.h"
 #include "front/cli/cli.h"
+#include "front/cli/cp_machine.h"
 #include "front/cli/place.h"
 #include "front/cli/verbs.h"
 
@@ -233,6 +234,138 @@ static int stream_in(const struct cli *cli, struct job *job, struct error *err)
 	return r == 0 ? call(copy_now, job, err) : r;
 }
 
+/* --- machines --- */
+
+/* The name that the guest's archive has at its top; NULL for its root. */
+static const char *name_of(const struct cp_machine *m)
+{
+	const char *slash = strrchr(m->path, '/');
+
+	return slash[1] && !streq(slash + 1, "..") ? slash + 1 : NULL;
+}
+
+static int machine_out(const struct cli *cli, struct cp_machine *m, struct job *job, const char *to,
+	struct error *err)
+{
+	_cleanup_(drop_folder) char *folder = NULL;
+	_cleanup_free_ char *source = NULL;
+	const char *name = name_of(m);
+	enum isolation_file kind = ISOLATION_FILE_MISSING;
+	int r = job->options->follow
+		? error_set(err, ENOTSUP, "-L does not work with a machine's files")
+		: cp_machine_look(m, m->path, &kind, err);
+
+	if (r < 0)
+		return r;
+	if (kind == ISOLATION_FILE_MISSING)
+		return error_set(err, ENOENT, "no such file or folder: %s", m->path);
+	if (streq(to, "-") && isatty(STDOUT_FILENO))
+		return error_set(err, EINVAL,
+			"refusing to write a tar stream to a terminal: redirect standard output");
+	if (streq(to, "-"))
+		return cp_machine_stream_out(m, STDOUT_FILENO, err);
+	r = place_open_host(to, &job->target, err);
+	if (r == 0)
+		r = make_folder(cli, &folder, err);
+	if (r == 0)
+		r = cp_machine_get(m, folder, err);
+	if (r < 0)
+		return r;
+	source = strf("%s/%s%s%s", folder, name ? name : ".", m->wants_folder ? "/" : "",
+		m->content && name ? "/." : "");
+	if (!source)
+		return error_oom(err);
+	r = place_open_host(source, &job->source, err);
+	return r == 0 ? call(copy_now, job, err) : r;
+}
+
+/* Where the copy is to be in the guest: a folder that is there, and a name in it (NULL: the content
+ * of the source). Docker's rules, as above. */
+static int choose_target(struct cp_machine *m, const struct place_entry *source, char **ret_folder,
+	const char **ret_name, struct error *err)
+{
+	char *slash = strrchr(m->path, '/');
+	enum isolation_file kind, parent;
+	int r = cp_machine_look(m, m->path, &kind, err);
+
+	if (r < 0)
+		return r;
+	if (kind == ISOLATION_FILE_FOLDER) {
+		*ret_name = source->dir_fd >= 0 && source->content ? NULL : source->name;
+		*ret_folder = strdup(m->path);
+		return *ret_folder ? 0 : error_oom(err);
+	}
+	if (source->dir_fd >= 0 && kind == ISOLATION_FILE_OTHER)
+		return error_set(err, ENOTDIR, "cannot copy a folder over the file %s", m->path);
+	if (source->dir_fd < 0 && (m->wants_folder || m->content))
+		return error_set(err, ENOENT, "no such folder: %s", m->path);
+	*ret_name = slash + 1;
+	*ret_folder = slash == m->path ? strdup("/") : strndup(m->path, (size_t)(slash - m->path));
+	if (!*ret_folder)
+		return error_oom(err);
+	r = cp_machine_look(m, *ret_folder, &parent, err);
+	if (r == 0 && parent != ISOLATION_FILE_FOLDER)
+		r = error_set(err, ENOENT, "no such folder: %s, in which %s would be", *ret_folder,
+			m->path);
+	return r;
+}
+
+static int machine_in(const struct cli *cli, struct cp_machine *m, struct job *job,
+	const char *from, struct error *err)
+{
+	_cleanup_place_entry_ struct place_entry source = { .parent_fd = -1, .dir_fd = -1 };
+	_cleanup_(drop_folder) char *folder = NULL;
+	_cleanup_free_ char *directory = NULL, *staged = NULL;
+	enum isolation_file kind;
+	const char *name = NULL;
+	int r;
+
+	if (streq(from, "-")) {
+		r = cp_machine_look(m, m->path, &kind, err);
+		if (r == 0 && kind != ISOLATION_FILE_FOLDER)
+			r = error_set(err, ENOTDIR,
+				"%s must be a folder that exists: a tar stream is unpacked into it",
+				m->path);
+		return r == 0 ? cp_machine_stream_in(m, STDIN_FILENO, err) : r;
+	}
+	r = place_open_host(from, &job->source, err);
+	if (r == 0)
+		r = place_resolve(&job->source, job->options->follow, &source, err);
+	if (r == 0 && !source.exists)
+		r = error_set(err, ENOENT, "no such file or folder: %s", from);
+	if (r == 0)
+		r = choose_target(m, &source, &directory, &name, err);
+	if (r == 0)
+		r = make_folder(cli, &folder, err);
+	if (r < 0)
+		return r;
+	staged = strf("%s/%s", folder, name ? name : ".");
+	if (!staged)
+		return error_oom(err);
+	r = place_open_host(staged, &job->target, err);
+	if (r == 0)
+		r = call(copy_now, job, err);
+	return r == 0 ? cp_machine_put(m, directory, folder, err) : r;
+}
+
+/* 1: it was one with a machine, and is done. */
+static int cp_with_machine(const struct cli *cli, struct job *job, char **argv, struct error *err)
+{
+	_cleanup_cp_machine_ struct cp_machine m = CP_MACHINE_INIT;
+	int r = cp_machine_open(cli, argv[0], &m, err);
+
+	if (r > 0) {
+		r = machine_out(cli, &m, job, argv[1], err);
+		return r < 0 ? r : 1;
+	}
+	if (r == 0)
+		r = cp_machine_open(cli, argv[1], &m, err);
+	if (r <= 0)
+		return r;
+	r = machine_in(cli, &m, job, argv[0], err);
+	return r < 0 ? r : 1;
+}
+
 /* --- the verb --- */
 
 static int check_sides(const char *source, const char *target, struct error *err)
@@ -257,6 +390,8 @@ static int cp(const struct cli *cli, struct job *job, char **argv, struct error 
 {
 	int r = check_sides(argv[0], argv[1], err);
 
+	if (r == 0 && (r = cp_with_machine(cli, job, argv, err)) > 0)
+		return 0;
 	if (r == 0 && !streq(argv[0], "-"))
 		r = place_open(cli, argv[0], &job->source, err);
 	if (r == 0 && !streq(argv[1], "-"))
