@@ -131,6 +131,13 @@ struct thread *thread_make_first(struct process *process)
 
 /* --- the loop -------------------------------------------------------------------------------- */
 
+/* Of code: at pc, or at the second half of an instruction, which begins a page. */
+static bool is_fetch(const struct riscv_cpu *cpu)
+{
+	return cpu->fault_address == cpu->pc ||
+		(cpu->fault_address == cpu->pc + 2 && cpu->fault_address % GUEST_PAGE == 0);
+}
+
 static void fault(struct thread *t)
 {
 	const struct riscv_cpu *cpu = &t->cpu;
@@ -140,9 +147,9 @@ static void fault(struct thread *t)
 	if (code == SI_KERNEL) /* an address that x86 knows none of */
 		code = SEGV_MAPERR;
 	/* Code: the host's map, which has no PROT_EXEC, does not tell what was wrong with it. */
-	if (cpu->fault_signal == SIGSEGV && cpu->fault_address == cpu->pc)
-		code = memory_region_at(t->process->memory, cpu->pc, &region) &&
-				region.start <= cpu->pc
+	if (cpu->fault_signal == SIGSEGV && is_fetch(cpu))
+		code = memory_region_at(t->process->memory, cpu->fault_address, &region) &&
+				region.start <= cpu->fault_address
 			? SEGV_ACCERR
 			: SEGV_MAPERR;
 	signal_fault(t, cpu->fault_signal, code, cpu->fault_address);

@@ -194,9 +194,19 @@ static enum jit_stop interpret(struct riscv_cpu *cpu, bool for_ever)
 	return stop;
 }
 
-static enum jit_stop no_code(struct riscv_cpu *cpu)
+/* Up to where code may be executed from pc on; it is pc where none may be. */
+static uint64_t code_end(const struct jit *jit, const struct riscv_cpu *cpu)
 {
-	cpu->fault_address = cpu->pc;
+	return jit && jit->options.code_end ? jit->options.code_end(jit->options.context, cpu->pc)
+					    : UINT64_MAX;
+}
+
+/* Not where pc is, or not behind the first half of an instruction, which is in another page. */
+static enum jit_stop no_code(const struct jit *jit, struct riscv_cpu *cpu)
+{
+	uint64_t end = code_end(jit, cpu);
+
+	cpu->fault_address = end - cpu->pc == 2 ? end : cpu->pc;
 	cpu->fault_signal = SIGSEGV;
 	cpu->fault_code = SEGV_ACCERR;
 	return JIT_STOP_FAULT;
@@ -232,9 +242,8 @@ enum jit_stop riscv_step(struct jit *jit, struct riscv_cpu *cpu, const uint32_t 
 	volatile enum jit_stop stop = JIT_STOP_FAULT;
 	uint32_t word;
 
-	if (jit && jit->options.code_end &&
-		jit->options.code_end(jit->options.context, cpu->pc) <= cpu->pc)
-		return no_code(cpu);
+	if (code_end(jit, cpu) <= cpu->pc)
+		return no_code(jit, cpu);
 	if (setjmp(buffer) == 0) {
 		cpu->run = &buffer;
 		if (instead)
@@ -278,7 +287,7 @@ enum jit_stop riscv_run(struct jit *jit, struct riscv_cpu *cpu)
 		int reason = is_translated(cpu) ? execute(jit, cpu) : JIT_LEAVE_INTERPRET;
 
 		if (reason == JIT_LEAVE_NO_CODE)
-			return no_code(cpu);
+			return no_code(jit, cpu);
 		if (reason == JIT_STOP_NEW_CODE && cpu->is_system)
 			jit_wait_for_marks(jit, &cpu->frame);
 		if (reason != JIT_LEAVE_INTERPRET)

@@ -97,6 +97,43 @@ static void instructions(void)
 	DONE("instructions");
 }
 
+static sigjmp_buf back;
+
+static void leave(int signo, siginfo_t *info, void *argument)
+{
+	got = *info;
+	got_pc = ((ucontext_t *)argument)->uc_mcontext.__gregs[0];
+	siglongjmp(back, 1);
+}
+
+static void jump_to(const void *code)
+{
+	if (sigsetjmp(back, 1) == 0)
+		((void (*)(void))(uintptr_t)code)();
+}
+
+/* An instruction whose second half is in a page that cannot be executed. */
+static void halves(void)
+{
+	char *code = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const uint32_t addi = 0x00150513;
+
+	CHECK(code != MAP_FAILED);
+	memcpy(code + 4094, &addi, sizeof(addi));
+	CHECK(mprotect(code, 4096, PROT_READ | PROT_EXEC) == 0);
+	CHECK(mprotect(code + 4096, 4096, PROT_NONE) == 0);
+	set(SIGSEGV, leave, 0);
+	jump_to(code + 4094);
+	CHECK(got.si_code == SEGV_ACCERR && got.si_addr == code + 4096);
+	CHECK(got_pc == (uint64_t)code + 4094);
+	CHECK(munmap(code + 4096, 4096) == 0);
+	jump_to(code + 4094);
+	CHECK(got.si_code == SEGV_MAPERR && got.si_addr == code + 4096);
+	jump_to(code + 4096);
+	CHECK(got.si_code == SEGV_MAPERR && got.si_addr == code + 4096);
+	DONE("halves");
+}
+
 /* All registers are in the context, and come from there. */
 static void registers(int signo, siginfo_t *info, void *argument)
 {
@@ -305,6 +342,7 @@ int main(void)
 {
 	memory();
 	instructions();
+	halves();
 	all_registers();
 	overflow();
 	threads();
