@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proc-maps.c - /proc/self/maps and smaps: the host's, without the translator's own maps, and with
+ * proc-maps.c - /proc/PID/maps and smaps: the host's, without the translator's own maps, and with
  * the protection and the names that the guest has given.
  *
  * The host's map knows files and offsets, the guest's (memory.h) what is executable and what is for
@@ -16,6 +16,7 @@
 
 #include "translate/memory.h"
 #include "translate/proc.h"
+#include "translate/ptrace.h"
 
 #define LINE_MAX_BYTES 8192 /* a name may be as long as PATH_MAX, each byte as four */
 #define NAME_COLUMN    73 /* where the kernel puts the name */
@@ -122,16 +123,33 @@ static void write_part(struct proc_text *text, const struct host_line *line,
 	proc_write(text, "\n", 1);
 }
 
+/* Whose maps they are: another process's regions are a copy. */
+struct owner {
+	struct memory *memory; /* NULL: another one's */
+	struct region_map copy;
+};
+
+static bool region_at(const struct owner *owner, uint64_t address, struct region *ret)
+{
+	size_t i;
+
+	if (owner->memory)
+		return memory_region_at(owner->memory, address, ret);
+	i = region_find(&owner->copy, address);
+	if (i < owner->copy.count)
+		*ret = owner->copy.regions[i];
+	return i < owner->copy.count;
+}
+
 /* What the guest knows of this line; is there anything? Only the first part unless `cut`. */
 static bool write_line(
-	struct thread *t, struct proc_text *text, const struct host_line *line, bool cut)
+	const struct owner *owner, struct proc_text *text, const struct host_line *line, bool cut)
 {
 	uint64_t at = line->start;
 	struct region region;
 	bool any = false;
 
-	while (at < line->end && memory_region_at(t->process->memory, at, &region) &&
-		region.start < line->end) {
+	while (at < line->end && region_at(owner, at, &region) && region.start < line->end) {
 		uint64_t start = region.start > at ? region.start : at;
 		uint64_t end = region.end < line->end ? region.end : line->end;
 
@@ -146,30 +164,47 @@ static bool write_line(
 	return any;
 }
 
-void proc_write_maps(struct thread *t, struct proc_text *text, bool with_statistics)
+static void write_lines(
+	const struct owner *owner, struct proc_text *text, int fd, bool with_statistics)
 {
-	struct line_reader reader = { 0 };
+	struct line_reader reader = { .fd = fd };
 	struct host_line line;
 	bool shown = false;
 	char *next;
 
-	reader.fd = (int)host_call(SYS_openat, AT_FDCWD,
-		with_statistics ? "/proc/self/smaps" : "/proc/self/maps", O_RDONLY | O_CLOEXEC);
-	if (reader.fd < 0) {
-		text->error = reader.fd;
-		return;
-	}
 	while ((next = read_line(&reader))) {
 		if (parse_line(next, &line)) {
 			if (line.start >= GUEST_END)
 				break;
-			shown = write_line(t, text, &line, !with_statistics);
+			shown = write_line(owner, text, &line, !with_statistics);
 		} else if (shown) {
 			proc_write(text, next, strlen(next));
 			proc_write(text, "\n", 1);
 		}
 	}
-	host_call(SYS_close, reader.fd);
+}
+
+void proc_write_maps(struct thread *t, struct proc_text *text, int pid, bool with_statistics)
+{
+	struct owner owner = { .memory = pid ? NULL : t->process->memory };
+	char path[48], number[16];
+	int64_t fd;
+
+	if (pid && !trace_read_regions(pid, &owner.copy)) {
+		text->error = PROC_NOT_OURS;
+		return;
+	}
+	snprintf(number, sizeof(number), "%d", pid);
+	snprintf(path, sizeof(path), "/proc/%s/%s", pid ? number : "self",
+		with_statistics ? "smaps" : "maps");
+	fd = host_call(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		text->error = (int)fd;
+	} else {
+		write_lines(&owner, text, (int)fd, with_statistics);
+		host_call(SYS_close, fd);
+	}
+	trace_free_regions(&owner.copy);
 }
 
 int proc_first_file(int pid, char buffer[PATH_MAX])

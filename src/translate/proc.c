@@ -110,6 +110,15 @@ static enum proc_file find_in_process(const struct thread *t, const char *path)
 	return PROC_OTHER;
 }
 
+/* The same for another process. */
+static enum proc_file find_in_other(const char *path)
+{
+	for (size_t i = 0; path[0] == '/' && i < ARRAY_SIZE(process_files); i++)
+		if (strcmp(path + 1, process_files[i].name) == 0)
+			return process_files[i].file;
+	return PROC_OTHER;
+}
+
 /* What is below /proc/. */
 static enum proc_file find_in_proc(const struct thread *t, const char *path, int *ret_pid)
 {
@@ -124,10 +133,10 @@ static enum proc_file find_in_proc(const struct thread *t, const char *path, int
 	if (component_is(name, length, "self") || component_is(name, length, "thread-self") ||
 		number == t->process->pid || number == t->tid)
 		return find_in_process(t, path);
-	if (number <= 0 || strcmp(path, "/exe") != 0)
+	if (number <= 0)
 		return PROC_OTHER;
 	*ret_pid = (int)number;
-	return PROC_PROGRAM;
+	return find_in_other(path);
 }
 
 /* Put the path of the directory that `dir` names in front: 0 or a negative errno. */
@@ -253,7 +262,7 @@ static int64_t make_readable_only(int fd, uint64_t flags)
 }
 
 /* A descriptor to read the file from. */
-static int64_t open_content(struct thread *t, enum proc_file file, uint64_t flags)
+static int64_t open_content(struct thread *t, enum proc_file file, int pid, uint64_t flags)
 {
 	struct proc_text text = { 0 };
 	int64_t fd = host_call(SYS_memfd_create, "proc", MFD_CLOEXEC), r;
@@ -266,7 +275,7 @@ static int64_t open_content(struct thread *t, enum proc_file file, uint64_t flag
 	else if (file == PROC_ARCH)
 		proc_print(&text, "riscv64\n");
 	else
-		proc_write_maps(t, &text, file == PROC_SMAPS);
+		proc_write_maps(t, &text, pid, file == PROC_SMAPS);
 	flush(&text);
 	r = text.error ? text.error : make_readable_only((int)fd, flags);
 	if (r < 0)
@@ -298,7 +307,7 @@ int64_t proc_open(struct thread *t, int dir, const char *path, uint64_t flags)
 	/* To write to, a directory, or only to be named: what the kernel says of its own. */
 	if ((flags & O_ACCMODE) != O_RDONLY || flags & (O_DIRECTORY | O_PATH | O_EXCL))
 		return PROC_NOT_OURS;
-	return open_content(t, file, flags);
+	return open_content(t, file, pid, flags);
 }
 
 int64_t proc_read_link(struct thread *t, int dir, const char *path, uint64_t buffer, uint64_t size)

@@ -39,8 +39,9 @@ void proc_print(struct proc_text *text, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void proc_write(struct proc_text *text, const char *bytes, size_t size);
 
-/* proc-maps.c, proc-cpuinfo.c: the whole content. */
-void proc_write_maps(struct thread *t, struct proc_text *text, bool with_statistics);
+/* proc-maps.c, proc-cpuinfo.c: the whole content; of another process, unless pid is 0: its error is
+ * PROC_NOT_OURS when that is none like this one. */
+void proc_write_maps(struct thread *t, struct proc_text *text, int pid, bool with_statistics);
 void proc_write_cpuinfo(struct proc_text *text);
 
 /* proc-maps.c: the name of the first file that a process has mapped where guests are. Its length,

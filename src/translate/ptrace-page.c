@@ -31,7 +31,7 @@ static uint64_t own_build(void)
 		sizeof(struct thread) << 40 ^ sizeof(struct process) << 52;
 }
 
-int trace_page_make(void)
+int trace_page_make(const struct memory *memory)
 {
 	int64_t r = host_call(SYS_mmap, TRACE_PAGE, GUEST_PAGE, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
@@ -41,6 +41,7 @@ int trace_page_make(void)
 		return r < 0 ? (int)r : -EEXIST;
 	page->build = own_build();
 	page->current_offset = thread_current_offset();
+	page->memory = (uintptr_t)memory;
 	page->trap = host_trap_address();
 	page->call_end = host_call_address();
 	page->magic = TRACE_PAGE_MAGIC;
@@ -116,6 +117,51 @@ static int64_t read_file(int fd, uint64_t address, void *buffer, size_t size)
 static int64_t write_file(int fd, uint64_t address, const void *bytes, size_t size)
 {
 	return host_call(SYS_pwrite64, fd, bytes, size, address) == (int64_t)size ? 0 : -EIO;
+}
+
+void trace_free_regions(struct region_map *map)
+{
+	if (map->capacity)
+		host_call(SYS_munmap, map->regions, map->capacity * sizeof(struct region));
+	map->capacity = 0;
+}
+
+static bool read_regions(int fd, struct region_map *ret)
+{
+	struct trace_page page;
+	struct memory memory;
+	int64_t r;
+
+	if (read_file(fd, TRACE_PAGE, &page, offsetof(struct trace_page, written)) < 0 ||
+		page.magic != TRACE_PAGE_MAGIC || page.build != trace_page()->build ||
+		read_file(fd, page.memory, &memory, sizeof(memory)) < 0 || !memory.map.count ||
+		memory.map.count > REGIONS_MAX)
+		return false;
+	r = host_call(SYS_mmap, 0, memory.map.count * sizeof(struct region), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (r < 0 && r > -4096)
+		return false;
+	*ret = (struct region_map){ guest_pointer((uint64_t)r), memory.map.count,
+		memory.map.count };
+	if (read_file(fd, (uintptr_t)memory.map.regions, ret->regions,
+		    ret->count * sizeof(struct region)) == 0)
+		return true;
+	trace_free_regions(ret);
+	return false;
+}
+
+bool trace_read_regions(int pid, struct region_map *ret)
+{
+	char name[32];
+	int64_t fd;
+	bool is_read;
+
+	snprintf(name, sizeof(name), "/proc/%d/mem", pid);
+	fd = host_call(SYS_openat, AT_FDCWD, name, O_RDONLY | O_CLOEXEC);
+	is_read = fd >= 0 && read_regions((int)fd, ret);
+	if (fd >= 0)
+		host_call(SYS_close, fd);
+	return is_read;
 }
 
 /* Is this descriptor a process's memory? */

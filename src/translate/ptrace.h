@@ -67,6 +67,7 @@ struct trace_page {
 	uint64_t build; /* another program's is of no use to us */
 	int64_t current_offset; /* of thread_current(), from the host's thread pointer */
 	uint64_t trap; /* where host_trap() has stopped */
+	uint64_t memory; /* its struct memory */
 	uint64_t call_end; /* where host_call_checked() comes back from the kernel */
 	/* Notes of what was written to by others. One that is not there because there are too many
 	 * is for all memory. */
@@ -75,7 +76,7 @@ struct trace_page {
 };
 
 /* Before the first thread runs. 0 or a negative errno. */
-int trace_page_make(void);
+int trace_page_make(const struct memory *memory);
 
 static inline struct trace_page *trace_page(void)
 {
@@ -86,6 +87,13 @@ static inline bool trace_has_written(void)
 {
 	return __atomic_load_n(&trace_page()->nr_written, __ATOMIC_ACQUIRE) != 0;
 }
+
+struct region_map;
+
+/* The regions of another process like this one, in memory of ours: false when it is none, or
+ * nothing of it may be read. trace_free_regions() gives them back. */
+bool trace_read_regions(int pid, struct region_map *ret);
+void trace_free_regions(struct region_map *map);
 
 /* Act on the notes. */
 void trace_take_notes(struct process *process);

@@ -357,7 +357,7 @@ int translate_run(const struct translate_options *options, struct error *err)
 		return error_prefix(err, "cannot make a code cache");
 	process->memory->jit = process->jit;
 	process->memory->saved = process->saved;
-	r = trace_page_make();
+	r = trace_page_make(process->memory);
 	if (r < 0)
 		return error_errno(err, r, "no memory at the end of the guest's");
 	t = thread_make_first(process);
