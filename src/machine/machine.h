@@ -54,6 +54,9 @@ struct machine_config {
 	/* What is booted: a kernel, or firmware, which may find the kernel where it looks for it.
 	 */
 	const char *kernel, *initrd, *append, *firmware;
+	/* Flash, at most FLASH_BYTES (device/flash.h) of each: what firmware goes on with, when
+	 * there is no kernel; and what it keeps, which is written. NULL: there is none. */
+	const char *flash_code, *flash_data;
 
 	const struct machine_disk_config *disks; /* in the order in which the guest finds them */
 	unsigned nr_disks;

@@ -19,6 +19,8 @@ FILES = {  # what tests ask for: the package that has it, and where
     "kernel": ("linux-image-riscv64", "boot/vmlinux-*"),
     "busybox": ("busybox-static", "usr/bin/busybox"),
     "fw_dynamic": ("opensbi", "usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"),
+    "efi-code": ("qemu-efi-riscv64", "usr/share/qemu-efi-riscv64/RISCV_VIRT_CODE.fd"),
+    "efi-data": ("qemu-efi-riscv64", "usr/share/qemu-efi-riscv64/RISCV_VIRT_VARS.fd"),
     "u-boot": ("u-boot-qemu", "usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin"),
 }
 INIT = """#!/bin/busybox sh
@@ -55,15 +57,16 @@ def _unpack(folder):
 
 def files():
     """{name: path} of FILES."""
-    folder = debs.CACHE / f"machine-{CPU}"
+    folder = debs.CACHE / f"machine-{CPU}"  # as FILES has it
     debs.CACHE.mkdir(parents=True, exist_ok=True)
     with open(debs.CACHE / f"machine-{CPU}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "complete").exists():
+        stamp = folder / "complete"
+        if not stamp.exists() or stamp.read_text() != repr(FILES):
             subprocess.run(["rm", "-rf", folder], check=True)
             folder.mkdir()
             _unpack(folder)
-            (folder / "complete").touch()
+            stamp.write_text(repr(FILES))
     return {name: next(Path(folder).glob(pattern)) for name, (_, pattern) in FILES.items()}
 
 

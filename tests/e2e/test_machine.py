@@ -184,6 +184,25 @@ def test_u_boot(strata_binary, boot, tmp_path):
         terminal.close()
 
 
+def test_uefi(strata_binary, boot, tmp_path):
+    """EDK2 from flash, which keeps its variables in the other one."""
+    data = tmp_path / "vars"
+    data.write_bytes(boot["efi-data"].read_bytes())
+    terminal = Terminal([strata_binary, "vm", "run", "--firmware", boot["fw_dynamic"], "--flash",
+                         boot["efi-code"], "--flash-data", data, "--net", "none", "--memory",
+                         "1g"])
+    try:
+        terminal.expect("EDK2 firmware version", BOOT_S)
+        terminal.expect("ESCAPE", BOOT_S)
+        terminal.send("\x1b")
+        terminal.expect("Boot Manager", BOOT_S)
+        terminal.send("\x01x")
+        assert terminal.wait(60) == 0
+    finally:
+        terminal.close()
+    assert data.read_bytes() != boot["efi-data"].read_bytes()
+
+
 # --- what cannot be booted -----------------------------------------------------------------------
 
 
@@ -234,4 +253,7 @@ def test_wrong_machines(vm, boot, tmp_path):
     with big.open("wb") as f:
         f.truncate(200 << 20)
     refused(vm, *kernel, "--initrd", big, "--memory", "128m", because="no room for 200 MiB")
+    refused(vm, *kernel, "--flash-data", big, because="need --firmware")
+    refused(vm, "--firmware", boot["fw_dynamic"], "--flash-data", big, because="no flash")
+    refused(vm, "--firmware", boot["fw_dynamic"], "--flash", big, because="more than the flash")
     refused(vm, *kernel, "--net", "none", "--publish", "1:2", because="--publish needs --net user")

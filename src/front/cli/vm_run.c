@@ -17,7 +17,7 @@ struct vm_run_options {
 	const char *kernel, *initrd, *append, *firmware, *console, *hvc;
 	int64_t memory_bytes, nr_vcpus;
 	const char *vsock, *gdb, *monitor, *snapshot, *restore;
-	const char *display;
+	const char *display, *flash_code, *flash_data;
 	char **parts, **cdroms, **disks, **nets, **ports, **shares;
 	bool no_reboot;
 };
@@ -38,6 +38,10 @@ static const struct option vm_run_table[] = {
 	{ OPTION_STRING, 'f', "firmware", AT(firmware), "FILE",
 		"Firmware to start in M-mode (OpenSBI, ...) in place of strata's own SBI",
 		COMPLETE_FILE },
+	{ OPTION_STRING, 0, "flash", AT(flash_code), "FILE",
+		"What firmware goes on with, in read-only flash: UEFI", COMPLETE_FILE },
+	{ OPTION_STRING, 0, "flash-data", AT(flash_data), "FILE",
+		"Flash that is written, to FILE: UEFI's variables", COMPLETE_FILE },
 	{ OPTION_FLAG, 0, "no-reboot", AT(no_reboot), NULL,
 		"A guest that restarts itself ends the machine" },
 	{ OPTION_STRING, 'g', "gdb", AT(gdb), "PORT",
@@ -164,6 +168,9 @@ static int check(const struct vm_run_options *o, struct error *err)
 	if (!o->kernel && !o->firmware && !o->restore)
 		return error_set(err, EINVAL,
 			"nothing to boot: give a kernel with --kernel FILE, or firmware with --firmware FILE");
+	if ((o->flash_code || o->flash_data) && !o->firmware)
+		return error_set(err, EINVAL,
+			"--flash and --flash-data need --firmware: nothing else would find them");
 	if (o->nr_vcpus < 1 || o->nr_vcpus > VM_VCPUS_MAX)
 		return error_set(err, EINVAL, "--cpus: a machine has 1 to %d CPUs", VM_VCPUS_MAX);
 	if (o->memory_bytes < (int64_t)MACHINE_MEMORY_MIN ||
@@ -185,6 +192,8 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 		.initrd = o->initrd,
 		.append = o->append,
 		.firmware = o->firmware,
+		.flash_code = o->flash_code,
+		.flash_data = o->flash_data,
 		.vsock_path = o->vsock,
 		.gdb = o->gdb,
 		.monitor = o->monitor,

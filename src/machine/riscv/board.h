@@ -23,7 +23,7 @@ enum {
 
 /* What is in memory when the machine starts; the same after each reset. */
 struct riscv_payload {
-	struct kernel kernel, firmware; /* without bytes: there is none */
+	struct kernel kernel, firmware, flash; /* without bytes: there is none */
 	char *initrd;
 	size_t initrd_bytes;
 	uint64_t initrd_start; /* guest-physical, where... */

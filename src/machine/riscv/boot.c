@@ -40,6 +40,8 @@ int riscv_payload_read(struct machine *m, struct error *err)
 	/* What firmware starts may be anything that it knows how to. */
 	if (r == 0 && c->kernel)
 		r = kernel_read(c->kernel, c->firmware != NULL, &p->kernel, err);
+	if (r == 0 && c->flash_code)
+		r = kernel_read(c->flash_code, true, &p->flash, err);
 	if (r == 0 && c->initrd)
 		r = io_read_file(
 			AT_FDCWD, c->initrd, INITRD_BYTES_MAX, &p->initrd, &p->initrd_bytes, err);
@@ -50,6 +52,7 @@ void riscv_payload_free(struct riscv_payload *p)
 {
 	kernel_free(&p->kernel);
 	kernel_free(&p->firmware);
+	kernel_free(&p->flash);
 	free(p->initrd);
 	p->initrd = NULL;
 }
@@ -110,6 +113,18 @@ static int clear_memory(struct machine *m, struct error *err)
 	return r < 0 ? error_errno(err, r, "cannot clear the machine's memory") : 0;
 }
 
+/* What firmware goes on with, unless there is a kernel. */
+static int put_flash(struct machine *m, struct kernel_place *next, struct error *err)
+{
+	const struct kernel *flash = &riscv_board(m)->payload.flash;
+
+	next->entry = LAYOUT_FLASH_START;
+	if (vm_memory_write(&m->memory, LAYOUT_FLASH_START, flash->bytes, flash->size) < 0)
+		return error_set(
+			err, EFBIG, "%s: it is more than the flash's 32 MiB", m->config.flash_code);
+	return 0;
+}
+
 /* Firmware first, if there is any; the kernel behind it. */
 static int put_programs(struct machine *m, struct kernel_place *firmware,
 	struct kernel_place *kernel, struct error *err)
@@ -125,6 +140,8 @@ static int put_programs(struct machine *m, struct kernel_place *firmware,
 		while (r == 0 && start < firmware->end)
 			start += FIRMWARE_ROOM;
 	}
+	if (r == 0 && p->flash.bytes)
+		r = put_flash(m, kernel, err);
 	if (r == 0 && p->kernel.bytes)
 		r = put_kernel(m, &p->kernel, m->config.kernel, start, kernel, err);
 	if (r == 0 && kernel->end && kernel->start < firmware->end && firmware->start < kernel->end)

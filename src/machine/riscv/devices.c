@@ -5,6 +5,7 @@
  */
 #include "device/aclint.h"
 #include "device/finisher.h"
+#include "device/flash.h"
 #include "device/plic.h"
 #include "device/rtc.h"
 #include "device/uart.h"
@@ -304,4 +305,62 @@ const struct machine_slot riscv_slot_finisher = {
 	.open = open_finisher,
 	.close = free,
 	.describe = describe_finisher,
+};
+
+/* --- flash ----------------------------------------------------------------------------------- */
+
+static unsigned count_flash(const struct machine_config *config)
+{
+	return config->flash_data ? 1 : 0;
+}
+
+static int open_flash(struct machine *m, unsigned index, const struct machine_place *place,
+	void **ret, struct error *err)
+{
+	struct flash *flash = malloc(sizeof(*flash));
+	int r;
+
+	if (!flash)
+		return error_oom(err);
+	*ret = flash;
+	r = flash_open(flash, m->config.flash_data, err);
+	flash->io.start = place->start;
+	return r < 0 ? r : vm_bus_add(&m->bus, &flash->io, err);
+}
+
+static void reset_flash(void *device)
+{
+	flash_reset(device);
+}
+
+static void close_flash(void *device)
+{
+	flash_close(device);
+	free(device);
+}
+
+static void describe_flash(struct machine *m, void *device, const struct machine_place *place,
+	struct machine_tree *tree)
+{
+	tree_node_at(tree, "flash", place->start);
+	tree_string(tree, "compatible", "cfi-flash");
+	tree_reg(tree, place->start, place->size);
+	tree_u32(tree, "bank-width", FLASH_BANK_WIDTH);
+	tree_end(tree);
+}
+
+static struct vm_saved *saved_flash(void *device)
+{
+	return &((struct flash *)device)->saved;
+}
+
+const struct machine_slot riscv_slot_flash = {
+	.name = "flash",
+	.place = { LAYOUT_FLASH_START + FLASH_BYTES, FLASH_BYTES, 0 },
+	.count = count_flash,
+	.open = open_flash,
+	.reset = reset_flash,
+	.saved = saved_flash,
+	.close = close_flash,
+	.describe = describe_flash,
 };

@@ -17,6 +17,7 @@
 #define LAYOUT_UART_START     UINT64_C(0x10000000)
 #define LAYOUT_VIRTIO_START   UINT64_C(0x10001000)
 #define LAYOUT_VIRTIO_BYTES   UINT64_C(0x1000)
+#define LAYOUT_FLASH_START    UINT64_C(0x20000000) /* the code's; the data's is behind it */
 #define LAYOUT_MEMORY_START   UINT64_C(0x80000000)
 
 /* QEMU has eight places for virtio; more follow behind them. */

@@ -2,6 +2,7 @@
 /*
  * virt.c - the riscv64 board: its harts, and the table of its devices.
  */
+#include "device/flash.h"
 #include "machine/riscv/board.h"
 #include "machine/riscv/slots.h"
 
@@ -12,6 +13,7 @@ static const struct machine_slot *const slots[] = {
 	&riscv_slot_plic,
 	&riscv_slot_aclint,
 	&riscv_slot_finisher,
+	&riscv_slot_flash,
 	&riscv_slot_rtc,
 	&riscv_slot_uart,
 	NULL,
@@ -108,6 +110,8 @@ static int open_vcpus(struct machine *m, struct error *err)
 	r = riscv_payload_read(m, err);
 	if (r == 0)
 		r = vm_memory_add(&m->memory, LAYOUT_ROM_START, LAYOUT_ROM_BYTES, err);
+	if (r == 0 && m->config.flash_code)
+		r = vm_memory_add(&m->memory, LAYOUT_FLASH_START, FLASH_BYTES, err);
 	if (r == 0)
 		r = riscv_clock_init(&board->clock, BOARD_TIME_HZ, err);
 	if (r < 0)
