@@ -370,7 +370,7 @@ void emit_vector_partial(struct emitter *e, const struct cold *cold)
 			vector_to_helper(e, cold->ir);
 			break;
 		}
-		/* fallthrough */
+		__attribute__((fallthrough));
 	default:
 		slow = vector_check_number(e, cold->ir);
 		if (slow)
