@@ -92,6 +92,7 @@ struct machine_board {
 	const struct machine_debug_ops *debug;
 	/* Of a vcpu that stands, as JSON: the caller's. */
 	json_t *(*show_registers)(struct machine *machine, unsigned index, struct error *err);
+	json_t *(*show_traps)(struct machine *machine, unsigned index, struct error *err);
 	json_t *(*show_walk)(
 		struct machine *machine, unsigned index, uint64_t address, struct error *err);
 	/* The device tree, the caller's to free. */

@@ -60,6 +60,15 @@ static json_t *show_registers(
 	return monitor->machine->board->show_registers(monitor->machine, index, err);
 }
 
+static json_t *show_traps(struct machine_monitor *monitor, char *const words[], struct error *err)
+{
+	unsigned index = 0;
+
+	if (parse_vcpu(monitor->machine, words, &index, err) < 0)
+		return NULL;
+	return monitor->machine->board->show_traps(monitor->machine, index, err);
+}
+
 /* "walk ADDRESS [HART]" */
 static json_t *show_walk(struct machine_monitor *monitor, char *const words[], struct error *err)
 {
@@ -144,6 +153,7 @@ static const struct question {
 } questions[] = {
 	{ "status", show_status },
 	{ "registers", show_registers },
+	{ "traps", show_traps },
 	{ "walk", show_walk },
 	{ "tree", show_tree },
 	{ "pause", pause_machine },

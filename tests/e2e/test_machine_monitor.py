@@ -55,6 +55,26 @@ def test_registers(monitor):
     assert b"csr.mhartid" in monitor("registers", 1)
 
 
+def test_traps(monitor, strata_binary, tmp_path):
+    assert monitor.ask("traps", 0) == {"hart": 0, "traps": []}
+    # A program that traps for ever: at 0, where nothing is.
+    code, path = tmp_path / "code", tmp_path / "other"
+    code.write_bytes(bytes.fromhex("67000000"))  # jr zero
+    with subprocess.Popen([strata_binary, "vm", "run", "--firmware", code, "--memory", "16m", "--net",
+                           "none", "--monitor", path], stdin=subprocess.DEVNULL) as process:
+        try:
+            wait_until(path.exists, 30)
+            done = subprocess.run([strata_binary, "vm", "monitor", path, "--format", "json", "traps"],
+                                  check=True, stdout=subprocess.PIPE, timeout=60)
+        finally:
+            process.kill()
+    traps = json.loads(done.stdout)["traps"]
+    assert len(traps) == 64
+    assert [t["number"] - traps[0]["number"] for t in traps] == list(range(64))
+    assert {(t["cause"], t["pc"], t["from"], t["to"]) for t in traps} == {
+        ("fetch access fault", "0x0", "machine", "machine")}
+
+
 def test_walk_without_tables(monitor):
     said = monitor.ask("walk", "80000123")
     assert said["levels"] == [] and said["physical"] == "0x80000123"

@@ -163,6 +163,7 @@ const struct verb verb_vm_monitor = {
 	.help = "SOCKET is what the machine was given with vm run --monitor. Commands:\n"
 		"  status                 what it is, and which harts are on\n"
 		"  registers [HART]       all registers, control and status among them\n"
+		"  traps [HART]           the last 64 traps, the oldest first\n"
 		"  walk ADDRESS [HART]    the page table's entries for a virtual address (hexadecimal)\n"
 		"  tree                   the device tree, as a blob: pipe it into dtc -I dtb\n"
 		"  pause, resume          let all harts stand; no time passes for the guest\n"

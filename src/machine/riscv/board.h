@@ -53,6 +53,7 @@ extern const struct machine_debug_ops riscv_debug_ops;
 
 /* show.c */
 json_t *riscv_show_registers(struct machine *machine, unsigned index, struct error *err);
+json_t *riscv_show_traps(struct machine *machine, unsigned index, struct error *err);
 json_t *riscv_show_walk(
 	struct machine *machine, unsigned index, uint64_t address, struct error *err);
 

@@ -7,6 +7,7 @@
 
 #include "machine/riscv/board.h"
 
+#define CAUSE_INTERRUPT (UINT64_C(1) << 63)
 #define CSR_SATP	0x180
 #define CSRS		4096
 #define CSR_NAME_MAX	24
@@ -44,11 +45,16 @@ static json_t *show_csrs(struct riscv_hart *hart)
 	return csrs;
 }
 
+static const char *name_of(enum riscv_privilege privilege)
+{
+	return privilege == RISCV_MACHINE ? "machine"
+		: privilege == RISCV_USER ? "user"
+					  : "supervisor";
+}
+
 static const char *mode_of(const struct riscv_hart *hart)
 {
-	return hart->privilege == RISCV_MACHINE ? "machine"
-		: hart->privilege == RISCV_USER ? "user"
-						: "supervisor";
+	return name_of(hart->privilege);
 }
 
 json_t *riscv_show_registers(struct machine *m, unsigned index, struct error *err)
@@ -63,6 +69,70 @@ json_t *riscv_show_registers(struct machine *m, unsigned index, struct error *er
 	result = json_pack("{s:i, s:s, s:b, s:b, s:o, s:o, s:o, s:o}", "hart", (int)index, "mode",
 		mode_of(hart), "off", m->vcpus[index].is_off, "waiting", hart->is_waiting, "pc",
 		hex(hart->cpu.cpu.pc), "x", x, "f", f, "csr", show_csrs(hart));
+	if (!result)
+		error_oom(err);
+	return result;
+}
+
+/* --- traps ----------------------------------------------------------------------------------- */
+
+/* Privileged ISA, 3.1.15, table 14. */
+static const char *const exceptions[] = {
+	"misaligned fetch",
+	"fetch access fault",
+	"illegal instruction",
+	"breakpoint",
+	"misaligned load",
+	"load access fault",
+	"misaligned store",
+	"store access fault",
+	"call from user",
+	"call from supervisor",
+	NULL,
+	"call from machine",
+	"fetch page fault",
+	"load page fault",
+	NULL,
+	"store page fault",
+};
+static const char *const interrupts[] = {
+	[1] = "supervisor software interrupt",
+	[3] = "machine software interrupt",
+	[5] = "supervisor timer interrupt",
+	[7] = "machine timer interrupt",
+	[9] = "supervisor external interrupt",
+	[11] = "machine external interrupt",
+	[13] = "counter overflow interrupt",
+};
+
+static const char *cause_of(const struct riscv_trap *trap)
+{
+	uint64_t number = trap->cause & ~CAUSE_INTERRUPT;
+	const char *name = NULL;
+
+	if (trap->cause & CAUSE_INTERRUPT)
+		name = number < ARRAY_SIZE(interrupts) ? interrupts[number] : NULL;
+	else
+		name = number < ARRAY_SIZE(exceptions) ? exceptions[number] : NULL;
+	return name ? name : "reserved";
+}
+
+json_t *riscv_show_traps(struct machine *m, unsigned index, struct error *err)
+{
+	const struct riscv_hart *hart = &riscv_board(m)->harts[index];
+	uint64_t end = hart->nr_traps;
+	json_t *traps = json_array(), *result;
+
+	for (uint64_t n = end > RISCV_TRAPS_MAX ? end - RISCV_TRAPS_MAX : 0; n < end; n++) {
+		const struct riscv_trap *trap = &hart->traps[n % RISCV_TRAPS_MAX];
+
+		json_array_append_new(traps,
+			json_pack("{s:I, s:s, s:o, s:o, s:s, s:s}", "number", (json_int_t)n,
+				"cause", cause_of(trap), "value", hex(trap->value), "pc",
+				hex(trap->pc), "from", name_of(trap->from), "to",
+				name_of(trap->to)));
+	}
+	result = json_pack("{s:i, s:o}", "hart", (int)index, "traps", traps);
 	if (!result)
 		error_oom(err);
 	return result;

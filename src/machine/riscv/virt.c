@@ -155,6 +155,7 @@ const struct machine_board machine_board_riscv = {
 	.close_vcpus = close_vcpus,
 	.debug = &riscv_debug_ops,
 	.show_registers = riscv_show_registers,
+	.show_traps = riscv_show_traps,
 	.show_walk = riscv_show_walk,
 	.describe = riscv_describe,
 	.skip_time = skip_time,

@@ -77,6 +77,13 @@ int riscv_code_open(struct vm_memory *memory, size_t cache_bytes, const char *de
 struct jit *riscv_code_close(struct vm_memory *memory, struct jit *jit);
 
 #define RISCV_BREAKPOINTS_MAX 64
+#define RISCV_TRAPS_MAX	      64
+
+/* One that was taken, for who wonders how a guest came where it is. */
+struct riscv_trap {
+	uint64_t cause, value, pc; /* as xcause, xtval and xepc say it */
+	enum riscv_privilege from, to;
+};
 
 struct riscv_hart {
 	struct riscv_system_cpu cpu; /* first: see internal.h */
@@ -106,6 +113,10 @@ struct riscv_hart {
 
 	struct vm_saved saved; /* a snapshot's, complete while the hart stands */
 	struct riscv_hart_state state;
+
+	/* The last traps: number n is in traps[n % RISCV_TRAPS_MAX]. */
+	struct riscv_trap traps[RISCV_TRAPS_MAX];
+	uint64_t nr_traps;
 
 	/* A debugger's. With any of them, everything is interpreted. */
 	bool wants_step;

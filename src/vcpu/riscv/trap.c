@@ -106,11 +106,18 @@ static void enter_machine(struct riscv_hart *hart, uint64_t cause, uint64_t valu
 
 static void enter(struct riscv_hart *hart, bool is_delegated, uint64_t cause, uint64_t value)
 {
+	struct riscv_trap *trap = &hart->traps[hart->nr_traps++ % RISCV_TRAPS_MAX];
+
 	hart->is_waiting = false;
+	trap->cause = cause;
+	trap->value = value;
+	trap->pc = hart->cpu.cpu.pc;
+	trap->from = hart->privilege;
 	if (is_delegated && hart->privilege != RISCV_MACHINE)
 		enter_supervisor(hart, cause, value);
 	else
 		enter_machine(hart, cause, value);
+	trap->to = hart->privilege;
 }
 
 void riscv_take_exception(struct riscv_hart *hart, unsigned cause, uint64_t value)
