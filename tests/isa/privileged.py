@@ -2,10 +2,11 @@
 """privileged.py - random programs of machine mode as assembly, and what their memory means.
 
 A program is a list of steps. Each sets mstatus and other CSRs to random values, goes to a random
-privilege mode, executes one instruction there that may do anything - a load, a store or a jump into
-random page tables, a CSR, a return, a fence -, and comes back by whatever trap follows. What every
-trap left in the CSRs, and what was loaded, is noted in a log; it is a run's result, with the page
-tables and pages as they are at the end. Two machines agree when these bytes are the same.
+privilege mode, executes one instruction there that may do anything - a load, a store or a jump by
+random page tables to pages that PMP may protect, a CSR, a return, a fence -, and comes back by
+whatever trap follows. What every trap left in the CSRs, and what was loaded, is noted in a log; it
+is a run's result, with the page tables and pages as they are at the end. Two machines agree when
+these bytes are the same.
 
     0x80000000  code and handlers (supervisor, one page of 1 GiB; 0x40000000 for user mode)
     0x80100000  the log
@@ -182,12 +183,26 @@ def setup(rng, state):
     return lines
 
 
+def change_protection(rng):
+    """An entry of PMP before the one that allows all: pages, or the table that is walked last."""
+    n = rng.randrange(7)
+    size = 0x1000 << rng.choice((0, 0, 0, 1, 2))
+    start = rng.choice((PAGES + 0x1000 * rng.randrange(NR_PAGES) & -size,
+                        PAGES + 0x1000 * rng.randrange(NR_PAGES) & -size,
+                        TABLES + 0x2000 & -size if size == 0x1000 else PAGES))
+    config = rng.choice((0, 0, 0x18 | rng.choice((0, 1, 3, 4, 5, 7))))
+    if start == TABLES + 0x2000 and config & 3 == 1:  # QEMU sets A and D whatever PMP says
+        config |= 2
+    return [load("t0", start >> 2 | (size // 8 - 1)), f"\tcsrw pmpaddr{n}, t0",
+            load("t0", 0xff << 8 * n), "\tcsrc pmpcfg0, t0", load("t0", config << 8 * n),
+            "\tcsrs pmpcfg0, t0", "\tsfence.vma"]
+
+
 def change_table(rng):
     """Another entry, and a fence of one of the kinds that are enough."""
     n = rng.randrange(NAPOT.start)
     return [load("t0", TABLES + 0x2000 + 8 * n), load("t1", pte(rng, n)), "\tsd t1, (t0)",
-            load("t0", WINDOW + 0x1000 * n), *rng.choice((["\tsfence.vma t0"], ["\tsfence.vma"],
-                                                         ["\tsfence.vma"]))]
+            load("t0", WINDOW + 0x1000 * n), rng.choice(("\tsfence.vma t0", "\tsfence.vma"))]
 
 
 class State:
@@ -199,9 +214,11 @@ class State:
 
 def step(rng, number, state):
     privilege = rng.choice((0, 0, 1, 1, 1, 3))
-    lines = setup(rng, state)
+    lines = [f"\tla t0, done{number}", "\tla t1, saved", "\tsd t0, (t1)", *setup(rng, state)]
     if rng.randrange(4) == 0:
-        lines += change_table(rng) + ["\tsfence.vma"]
+        lines += change_table(rng)
+    if rng.randrange(6) == 0:
+        lines += change_protection(rng)
     kind = rng.randrange(10)
     if kind < 6:
         instruction = memory_instruction(rng)
@@ -230,7 +247,6 @@ def step(rng, number, state):
         lines += [load("t0", rng.choice((0, 1, 3)) << 11 | (1 << 17 if mprv else 0)),
                   "\tcsrs mstatus, t0"]
     lines += [load(r, v) for r, v in values.items()]
-    lines += [f"\tla s10, done{number}"]
     if privilege == 3:
         if instruction.startswith(("j", "wfi")):
             instruction = "nop"
@@ -263,8 +279,8 @@ _start:
 	la t0, supervisor_handler
 	csrw stvec, t0
 	li t0, -1
-	csrw pmpaddr0, t0
-	li t0, 0x1f
+	csrw pmpaddr7, t0
+	li t0, 0x1f << 56
 	csrw pmpcfg0, t0
 	csrw 0x30a, x0
 	csrw mideleg, x0
@@ -275,12 +291,19 @@ _start:
 	csrs mstatus, t0
 	vsetvli t0, x0, e8, m1, ta, ma
 	vid.v v0
-	li s11, {LOG:#x}
+	la t0, saved
+	li t1, {LOG:#x}
+	sd t1, 8(t0)
 	j begin
+	.balign 8
+saved:	.dword 0, 0 /* s10 and s11, whatever has become of the registers */
 
 	/* All that a trap leaves, and the registers of the instruction. */
 	.balign 4
 machine_handler:
+	la t1, saved
+	ld s10, 0(t1)
+	ld s11, 8(t1)
 	csrr t0, mcause
 	sd t0, 0(s11)
 	csrr t0, mepc
@@ -293,11 +316,14 @@ machine_handler:
 	csrr t0, mie
 	sd t0, 40(s11)
 	addi s11, s11, 48
+	sd s11, 8(t1)
 	li t0, 0x20000
 	csrc mstatus, t0
 	jr s10
 	.balign 4
 supervisor_handler:
+	la t1, saved
+	ld s11, 8(t1)
 	csrr t0, scause
 	sd t0, 0(s11)
 	csrr t0, sepc
@@ -310,6 +336,7 @@ supervisor_handler:
 	li t0, 0x5555
 	sd t0, 40(s11)
 	addi s11, s11, 48
+	sd s11, 8(t1)
 	ecall
 	.balign 4
 back:	li a4, 0x88
