@@ -170,6 +170,11 @@
 	X(VECTOR_GATHER, "vector_gather") /* a[b], of a whole group of imm elements, or 0;         \
 					   * b's elements have `kind` bytes */                     \
 	X(VECTOR_SLIDE_DOWN, "vector_slide_down") /* a[n + imm], of `kind` slots; or 0 */          \
+	X(VECTOR_SLIDE_UP, "vector_slide_up") /* a[n - imm]; those before imm stay as they are */  \
+	/* by one element, and b in the place that is left: of the first, or the last one that     \
+	 * counts */                                                                               \
+	X(VECTOR_PUSH, "vector_push")                                                              \
+	X(VECTOR_SHIFT_IN, "vector_shift_in")                                                      \
 	X(VECTOR_SIGN, "vector_sign") /* a with the sign of b; kind: enum ir_sign */               \
 	/* Masks: an element is a bit of one slot, and `count` of them count. kind: enum ir_mask   \
 	 */                                                                                        \

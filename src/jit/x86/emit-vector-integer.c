@@ -222,6 +222,76 @@ static void emit_extend_piece(struct emitter *e, const struct ir *ir, const stru
 		ir->flags & IR_SIGNED, p->to);
 }
 
+/* The slot `back` before the piece's and the next one, as one long one; before the first is 0. */
+static void shift_up(struct emitter *e, const struct ir *ir, const struct vector_piece *p,
+	unsigned back, unsigned bytes)
+{
+	unsigned slot = p->number - back;
+
+	if (slot == 0)
+		vector_shift(e, 3, 7, XMM0, vector_in(e, vector_where(e, ir->a, 0), XMM0),
+			(uint8_t)bytes); /* vpslldq */
+	else if (bytes)
+		vector_3a(e, 0x0f, XMM0, vector_in(e, vector_where(e, ir->a, slot), XMM0),
+			vector_where(e, ir->a, slot - 1), (uint8_t)(PIECE_BYTES - bytes));
+	else
+		vector_move(e, XMM0, vector_where(e, ir->a, slot));
+}
+
+static void emit_slide_up_piece(
+	struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	unsigned bytes = (unsigned)ir->imm * ir->size, back = bytes / PIECE_BYTES;
+
+	if (p->number < back) {
+		vector_move(e, p->to, p->d);
+		return;
+	}
+	shift_up(e, ir, p, back, bytes % PIECE_BYTES);
+	if (p->number == back && bytes % PIECE_BYTES) { /* the lower ones are d's */
+		vector_move(e, XMM1, vector_first_bytes(e, bytes % PIECE_BYTES));
+		vector_0f(e, OP_AND, XMM1, XMM1, p->d);
+		vector_0f(e, OP_OR, XMM0, XMM0, x86_r(XMM1));
+	}
+	vector_move(e, p->to, x86_r(XMM0));
+}
+
+static void load_number(struct emitter *e, const struct ir *ir)
+{
+	if (ir->flags & IR_IMMEDIATE)
+		x86_constant(&e->code, RAX, (uint64_t)ir->imm);
+	else
+		x86_load(&e->code, 8, RAX, where(e, ir->b));
+}
+
+static void emit_push_piece(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	shift_up(e, ir, p, 0, ir->size);
+	if (p->number == 0) {
+		load_number(e, ir);
+		vector_insert(e, vector_width(ir), XMM0, 0);
+	}
+	vector_move(e, p->to, x86_r(XMM0));
+}
+
+static void emit_shift_in_piece(
+	struct emitter *e, const struct ir *ir, const struct vector_piece *p)
+{
+	unsigned last = ir->count - 1u, elements = PIECE_BYTES / ir->size;
+	struct x86_operand a = p->a;
+
+	if (p->number < last / elements) {
+		struct x86_operand next = vector_where(e, ir->a, p->number + 1);
+
+		vector_3a(e, 0x0f, p->to, vector_in(e, next, XMM0), a, ir->size);
+		return;
+	}
+	vector_shift(e, 3, 3, XMM0, vector_in(e, a, XMM0), ir->size); /* vpsrldq */
+	load_number(e, ir);
+	vector_insert(e, vector_width(ir), XMM0, last % elements);
+	vector_move(e, p->to, x86_r(XMM0));
+}
+
 static void emit_sign_piece(struct emitter *e, const struct ir *ir, const struct vector_piece *p)
 {
 	bool is_double = ir->size == 8;
@@ -430,6 +500,12 @@ struct vector_recipe vector_integer_recipe(const struct emitter *e, const struct
 		return (struct vector_recipe){ emit_slide_piece, .has_no_b = true };
 	case IR_VECTOR_MULTIPLY:
 		return multiply_recipe(ir);
+	case IR_VECTOR_SLIDE_UP:
+		return (struct vector_recipe){ emit_slide_up_piece, .has_no_b = true };
+	case IR_VECTOR_PUSH:
+		return (struct vector_recipe){ emit_push_piece, .has_no_b = true };
+	case IR_VECTOR_SHIFT_IN:
+		return (struct vector_recipe){ emit_shift_in_piece, .has_no_b = true };
 	case IR_VECTOR_SIGN:
 		return (struct vector_recipe){ emit_sign_piece, .spoils_number = true };
 	case IR_VECTOR_MULTIPLY_CARRYLESS:

@@ -24,14 +24,13 @@ static void load_number(struct emitter *e, const struct ir *ir, struct cold **sl
 	}
 }
 
-/* vpinsrb, vpinsrw, vpinsrd, vpinsrq */
-static void insert(struct emitter *e, unsigned width, uint8_t reg)
+void vector_insert(struct emitter *e, unsigned width, uint8_t reg, unsigned index)
 {
 	static const uint8_t maps[] = { X86_MAP_0F3A, X86_MAP_0F, X86_MAP_0F3A, X86_MAP_0F3A },
 			     opcodes[] = { 0x20, 0xc4, 0x22, 0x22 };
 
 	x86_vex(&e->code, width == 3, X86_PP_66, maps[width], opcodes[width], reg, reg, x86_r(RAX));
-	x86_byte(&e->code, 0);
+	x86_byte(&e->code, (uint8_t)index);
 }
 
 /* Any length will do but none. */
@@ -49,7 +48,7 @@ void emit_vector_insert(struct emitter *e, const struct ir *ir)
 	if (d.is_memory)
 		x86_store(&e->code, ir->size, d, RAX);
 	else
-		insert(e, vector_width(ir), d.reg);
+		vector_insert(e, vector_width(ir), d.reg, 0);
 	if (over)
 		x86_set_short_target(&e->code, over);
 	resume_here(e, slow);

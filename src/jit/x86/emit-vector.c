@@ -98,9 +98,7 @@ void vector_spread_mask(struct emitter *e, const struct ir *ir, unsigned n)
 		vector_0f(e, (uint8_t)(0x74 + width), XMM1, XMM1, bits);
 }
 
-/* All ones in the first `bytes` of a piece, in memory; those of piece n that are below the guest's
- * length: uses rcx. */
-static struct x86_operand first_bytes(struct emitter *e, unsigned bytes)
+struct x86_operand vector_first_bytes(const struct emitter *e, unsigned bytes)
 {
 	struct x86_operand tail = constant_memory(e, CONSTANT_TAIL);
 
@@ -108,6 +106,7 @@ static struct x86_operand first_bytes(struct emitter *e, unsigned bytes)
 	return tail;
 }
 
+/* All ones in those of piece n that are below the guest's length. Uses rcx. */
 static struct x86_operand below_length(struct emitter *e, const struct ir *ir, unsigned n)
 {
 	struct x86_operand tail = constant_memory(e, CONSTANT_TAIL);
@@ -146,9 +145,10 @@ void vector_counting(struct emitter *e, const struct ir *ir, unsigned n, bool is
 		if (is_partial)
 			vector_0f(e, OP_AND, XMM1, XMM1, below_length(e, ir, n));
 		else if (bytes < PIECE_BYTES)
-			vector_0f(e, OP_AND, XMM1, XMM1, first_bytes(e, bytes));
+			vector_0f(e, OP_AND, XMM1, XMM1, vector_first_bytes(e, bytes));
 	} else {
-		vector_move(e, XMM1, is_partial ? below_length(e, ir, n) : first_bytes(e, bytes));
+		vector_move(e, XMM1,
+			is_partial ? below_length(e, ir, n) : vector_first_bytes(e, bytes));
 	}
 }
 
@@ -354,6 +354,7 @@ void emit_vector_partial(struct emitter *e, const struct cold *cold)
 	case IR_VECTOR_REDUCE:
 		emit_vector_reduce_partial(e, cold);
 		break;
+	case IR_VECTOR_SHIFT_IN:
 	case IR_VECTOR_SET:
 	case IR_VECTOR_LOAD_FIELDS ... IR_VECTOR_STORE_INDEXED:
 	case IR_VECTOR_MASK ... IR_VECTOR_EXTRACT:

@@ -109,6 +109,10 @@ void vector_spread(struct emitter *e, const struct ir *ir);
 void vector_spread_mask(struct emitter *e, const struct ir *ir, unsigned n);
 /* All ones in those of piece n that count at all: in xmm1. Uses rcx. */
 void vector_counting(struct emitter *e, const struct ir *ir, unsigned n, bool is_partial);
+/* vpinsrb, vpinsrw, vpinsrd, vpinsrq: rax to an element of the register. */
+void vector_insert(struct emitter *e, unsigned width, uint8_t reg, unsigned index);
+/* All ones in the first `bytes` of a piece, in memory. */
+struct x86_operand vector_first_bytes(const struct emitter *e, unsigned bytes);
 /* A piece of elements of 1 << to bytes from the operand at slot, where they have 1 << from. */
 void vector_extend(struct emitter *e, unsigned slot, unsigned n, unsigned from, unsigned to,
 	bool is_signed, uint8_t reg);
