@@ -13,6 +13,7 @@ import pytest
 WAIT_S = 240  # on a busy machine
 EXT4 = ["virtio_mmio", "virtio_blk", "crc16", "crc32c_generic", "mbcache", "jbd2", "ext4"]
 MIB = 1024  # in KiB
+NONSENSE = Path(__file__).parent / "machine/nonsense.c"
 
 pytestmark = pytest.mark.slow
 
@@ -119,3 +120,24 @@ def test_file_system_of_four_harts(start, tmp_path):
         subprocess.run(["/sbin/debugfs", "-R", f"dump /{name} {back}", disk], check=True,
                        stderr=subprocess.PIPE)
         assert hashlib.md5(back.read_bytes()).hexdigest() == expected
+
+
+def test_nonsense(strata_binary, tmp_path):
+    """Four harts program all devices with nonsense at once: the machine ends as it was told to, and
+    nobody has written to what is read-only."""
+    program, part = tmp_path / "nonsense", tmp_path / "part"
+    subprocess.run(["riscv64-linux-gnu-gcc", "-O2", "-static", "-nostdlib", "-ffreestanding",
+                    "-fno-pic", "-no-pie", "-mcmodel=medany", "-Wall", "-Werror",
+                    "-Wl,-Ttext=0x80200000,--build-id=none,--no-relax,--no-warn-rwx-segments",
+                    NONSENSE, "-o", program], check=True)
+    (tmp_path / "shared").mkdir()
+    for name in ("disk", "limited", "part"):
+        (tmp_path / name).write_bytes(b"strata" * (1 << 18))
+    done = machines.Machine(strata_binary)(
+        "--cpus", 4, "--memory", "512m", "--kernel", program, "--part", f"part={part}",
+        "--disk", tmp_path / "disk", "--disk", f"{tmp_path}/limited,iops=100000",
+        "--share", f"x={tmp_path}/shared", "--hvc", "/dev/null", "--vsock", tmp_path / "vsock",
+        timeout=WAIT_S, input="")
+    assert done.returncode == 0, done.stderr
+    assert "nonsense: done" in done.stdout
+    assert part.read_bytes() == b"strata" * (1 << 18)
