@@ -241,6 +241,9 @@ void seccomp_after_fork(struct thread *t, bool is_child);
  */
 bool seccomp_permit(struct thread *t, uint64_t *number, uint64_t a[6], int64_t *ret);
 
+/* How many filters there are. */
+unsigned seccomp_count(const struct thread *t);
+
 /* Would this call be permitted, whatever its arguments are? False when that is not known. */
 bool seccomp_always_permits(const struct thread *t, uint64_t number);
 

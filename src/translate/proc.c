@@ -73,6 +73,7 @@ static const struct {
 	{ "exe", PROC_PROGRAM },
 	{ "maps", PROC_MAPS },
 	{ "smaps", PROC_SMAPS },
+	{ "status", PROC_STATUS },
 };
 
 /* Could the path end in a file of ours? So that nearly all are done with at once. */
@@ -88,15 +89,23 @@ static bool may_be_ours(const struct thread *t, const char *path)
 	return component_is_number_of_ours(t, last, strlen(last));
 }
 
+/* Only that of the first thread, when it looks itself: of the others, the host's will do. */
+static bool is_status_ours(const struct thread *t, int64_t thread)
+{
+	return t->tid == t->process->pid && (!thread || thread == t->tid);
+}
+
 /* What is below /proc/PID/, for this process. */
 static enum proc_file find_in_process(const struct thread *t, const char *path)
 {
+	int64_t thread = 0;
 	const char *name;
 	size_t length = next_component(&path, &name);
 
 	if (component_is(name, length, "task")) {
 		length = next_component(&path, &name);
-		if (component_number(name, length) < 0)
+		thread = component_number(name, length);
+		if (thread < 0)
 			return PROC_OTHER;
 		length = next_component(&path, &name);
 	}
@@ -106,7 +115,9 @@ static enum proc_file find_in_process(const struct thread *t, const char *path)
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(process_files); i++)
 		if (component_is(name, length, process_files[i].name) && *path == '\0')
-			return process_files[i].file;
+			return process_files[i].file == PROC_STATUS && !is_status_ours(t, thread)
+				? PROC_OTHER
+				: process_files[i].file;
 	return PROC_OTHER;
 }
 
@@ -114,7 +125,8 @@ static enum proc_file find_in_process(const struct thread *t, const char *path)
 static enum proc_file find_in_other(const char *path)
 {
 	for (size_t i = 0; path[0] == '/' && i < ARRAY_SIZE(process_files); i++)
-		if (strcmp(path + 1, process_files[i].name) == 0)
+		if (strcmp(path + 1, process_files[i].name) == 0 &&
+			process_files[i].file != PROC_STATUS)
 			return process_files[i].file;
 	return PROC_OTHER;
 }
@@ -274,6 +286,8 @@ static int64_t open_content(struct thread *t, enum proc_file file, int pid, uint
 		proc_write_cpuinfo(&text);
 	else if (file == PROC_ARCH)
 		proc_print(&text, "riscv64\n");
+	else if (file == PROC_STATUS)
+		proc_write_status(t, &text);
 	else
 		proc_write_maps(t, &text, pid, file == PROC_SMAPS);
 	flush(&text);

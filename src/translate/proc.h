@@ -14,6 +14,7 @@ enum proc_file {
 	PROC_PROGRAM, /* PID/exe, of any process */
 	PROC_MAPS, /* PID/maps */
 	PROC_SMAPS, /* PID/smaps */
+	PROC_STATUS, /* PID/status, of this process */
 	PROC_CPUINFO,
 	PROC_ARCH, /* sys/kernel/arch */
 	PROC_HIDDEN, /* PID/fd/N and its like of our own descriptor */
@@ -39,9 +40,10 @@ void proc_print(struct proc_text *text, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void proc_write(struct proc_text *text, const char *bytes, size_t size);
 
-/* proc-maps.c, proc-cpuinfo.c: the whole content; of another process, unless pid is 0: its error is
- * PROC_NOT_OURS when that is none like this one. */
+/* proc-maps.c, proc-status.c, proc-cpuinfo.c: the whole content; of another process, unless pid is
+ * 0: its error is PROC_NOT_OURS when that is none like this one. */
 void proc_write_maps(struct thread *t, struct proc_text *text, int pid, bool with_statistics);
+void proc_write_status(struct thread *t, struct proc_text *text);
 void proc_write_cpuinfo(struct proc_text *text);
 
 /* proc-maps.c: the name of the first file that a process has mapped where guests are. Its length,

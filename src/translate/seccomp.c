@@ -327,6 +327,15 @@ static bool permit(struct thread *t, uint64_t *number, uint64_t a[6], bool again
 	return obey(t, number, a, verdict(latest, &data), again, ret);
 }
 
+unsigned seccomp_count(const struct thread *t)
+{
+	unsigned count = 0;
+
+	for (const struct filter *f = t->filters; f; f = f->previous)
+		count++;
+	return count;
+}
+
 bool seccomp_always_permits(const struct thread *t, uint64_t number)
 {
 	if (t->seccomp_mode != SECCOMP_MODE_FILTER)

@@ -263,6 +263,31 @@ static void synchronize(void)
 	pthread_join(thread, NULL);
 }
 
+/* A number that /proc/self/status has; -1: none. */
+static long status_of(const char *name)
+{
+	FILE *file = fopen("/proc/self/status", "r");
+	char line[256];
+	long value = -1;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, strlen(name)) && line[strlen(name)] == ':')
+			value = atol(line + strlen(name) + 1);
+	fclose(file);
+	return value;
+}
+
+static void status(void)
+{
+	long before = status_of("Seccomp_filters");
+
+	SHOW(install(SECCOMP_RET_ERRNO | ECOMM));
+	SHOW(install(SECCOMP_RET_ERRNO | ECOMM));
+	VALUE(status_of("Seccomp_filters") - before);
+	VALUE(status_of("Seccomp"));
+	VALUE(status_of("Threads"));
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1) {
@@ -283,5 +308,6 @@ int main(int argc, char **argv)
 	in_child("strict, exit", strict_end);
 	in_child("inherited", inherited);
 	in_child("synchronize", synchronize);
+	in_child("status", status);
 	return 0;
 }
