@@ -226,6 +226,7 @@ struct container_machine *container_machine_free(struct container_machine *machi
 	free(machine->kernel);
 	strv_free(machine->layers);
 	free(machine->disk);
+	strv_free(machine->ports);
 	free(machine);
 	return NULL;
 }

@@ -358,13 +358,15 @@ static int derive_machine(struct instance *instance, struct error *err)
 	m->kernel = spec->kernel ? strdup(spec->kernel) : NULL;
 	m->disk_bytes = (uint64_t)spec->disk_bytes;
 	m->has_network = !instance->config.namespaces[CONTAINER_NS_NETWORK].wanted;
+	m->ports = strv_copy(spec->ports);
 	strv_for_each (layer, spec->layers) {
 		char *path = image_squash_path(instance->roots.root, *layer);
 
 		if (!path || strv_push_take(&m->layers, path) < 0)
 			return error_oom(err);
 	}
-	if (!m->root || !m->folder || !m->architecture || (spec->kernel && !m->kernel))
+	if (!m->root || !m->folder || !m->architecture || (spec->kernel && !m->kernel) ||
+		(spec->ports && !m->ports))
 		return error_oom(err);
 	instance->config.rootfs.ephemeral = spec->auto_remove;
 	return set_path(&m->disk, instance, "disk.ext4", err);

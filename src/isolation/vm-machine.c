@@ -285,6 +285,9 @@ static int make_arguments(const struct container_config *config, const struct ke
 		if (r == 0)
 			r = strv_pushf(ret, "layer%zu=%s", ++number, *layer);
 	}
+	strv_for_each (port, m->ports)
+		if (r == 0)
+			r = strv_pushf(ret, "--publish=%s", *port);
 	if (r == 0)
 		r = push_shares(ret, config);
 	if (r == 0)

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -315,6 +316,41 @@ def test_server_ends_with_its_machine(guest, shares):
     (server,) = until(lambda: children(running.pid))
     os.kill(running.pid, signal.SIGKILL)
     until(lambda: ends(server))
+
+
+# --- an image's ----------------------------------------------------------------------------------
+
+
+def fetch(port):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
+            return answer.read()
+    except OSError:
+        return None
+
+
+def test_ports_of_an_instance(strata, machine_image):
+    port = free_port()
+    strata.ok("run", "-d", "--name", "web", "--isolation", "vm", "--network", "host", "-p",
+              f"127.0.0.1:{port}:80", machine_image, "sh", "-c",
+              "mkdir -p /www; echo served > /www/index.html; exec httpd -f -p 80 -h /www",
+              timeout=BOOT_S)
+    assert until(lambda: fetch(port)) == b"served\n"
+    strata.ok("restart", "-t", "1", "web", timeout=BOOT_S)
+    assert until(lambda: fetch(port)) == b"served\n"
+    strata.ok("rm", "-f", "web", timeout=BOOT_S)
+
+
+@pytest.mark.parametrize("args, message", [
+    (["-p", "80:80"], "--publish needs --network host"),
+    (["--network", "none", "-p", "80:80"], "--publish needs --network host"),
+    (["--network", "host", "-p", "80"], "80 is no port forwarding"),
+    (["--network", "host", "-P"], "--publish"),
+])
+def test_wrong_ports_of_an_instance(strata, machine_image, args, message):
+    done = strata("run", "--rm", "--isolation", "vm", *args, machine_image, "true", timeout=BOOT_S)
+    assert done.returncode == 125 and message in done.stderr
+    assert not strata.instance_dirs()
 
 
 # --- what is wrong -------------------------------------------------------------------------------

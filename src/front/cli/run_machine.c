@@ -8,6 +8,7 @@
 #include <inttypes.h>
 
 #include "kernel/kernel.h"
+#include "net/net.h"
 
 #define DISK_DEFAULT (INT64_C(10) << 30) /* takes what is written to it */
 #define DISK_MIN     (INT64_C(16) << 20)
@@ -36,6 +37,7 @@ static int refuse(const struct run_options *o, struct error *err)
 		{ o->uts != NULL, "uts", "has a host name of its own" },
 		{ o->userns != NULL, "userns", "has users of its own" },
 		{ o->cgroupns != NULL, "cgroupns", "has control groups of its own" },
+		{ o->publish_all, "publish-all", "publishes ports that are named (--publish)" },
 		{ shares_network, "network", "has none (none) or the host's sockets (host)" },
 		{ o->time_offsets != NULL, "time-offset", "has clocks of its own" },
 		{ o->oom_kill_disable, "oom-kill-disable", "has memory of its own" },
@@ -69,6 +71,27 @@ int run_check_machine(const struct run_options *options, struct error *err)
 	return refuse(options, err);
 }
 
+/* They are checked before anything is made. */
+static int publish(const struct run_options *o, struct instance_spec *spec, struct error *err)
+{
+	struct net_forward forward;
+
+	if (o->publish && !(o->network && streq(o->network, "host")))
+		return error_set(err, EINVAL,
+			"--publish needs --network host: without it, a machine has no network");
+	if (strv_length(o->publish) > NET_FORWARDS_MAX)
+		return error_set(err, EINVAL, "--publish: at most %d of them", NET_FORWARDS_MAX);
+	strv_for_each (port, o->publish) {
+		int r = net_forward_parse(*port, &forward, err);
+
+		if (r < 0)
+			return error_prefix(err, "--publish");
+		if (strv_push(&spec->ports, *port) < 0)
+			return error_oom(err);
+	}
+	return 0;
+}
+
 /* Rights over the guest are not what we have over the host. */
 static void grant_all(struct container_process *process)
 {
@@ -87,6 +110,8 @@ int run_build_machine(const struct run_request *request, struct run_plan *plan, 
 	/* That there is none is better said before anything is made. */
 	r = kernel_find(request->cli->root, o->kernel, architecture, &kernel, err);
 	kernel_free(&kernel);
+	if (r == 0)
+		r = publish(o, &plan->spec, err);
 	if (r < 0)
 		return r;
 	plan->spec.disk_bytes = o->disk_size ? o->disk_size : DISK_DEFAULT;

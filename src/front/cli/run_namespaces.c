@@ -423,7 +423,8 @@ int run_build_namespaces(
 {
 	int r;
 
-	if (request->options->publish || request->options->publish_all)
+	if ((request->options->publish || request->options->publish_all) &&
+		!run_is_machine(request->options))
 		return error_set(err, ENOTSUP,
 			"--publish needs a network of its own, and strata has none yet: with --network host every port is the host's");
 	r = build_modes(request, plan, err);

@@ -97,7 +97,8 @@ const struct run_options run_option_defaults = {
 		COMPLETE_CHOICES, "host|private" }, \
 	{ OPTION_LIST, 0, "sysctl", AT(sysctls), "KEY=VALUE", "Set a kernel parameter of its namespaces" }, \
 	{ OPTION_LIST, 0, "time-offset", AT(time_offsets), "CLOCK=SECONDS", "Shift the monotonic or boottime clock" }, \
-	{ OPTION_LIST, 'p', "publish", AT(publish), "PORTS", "Needs networks of their own, which come later", .hidden = true }, \
+	{ OPTION_LIST, 'p', "publish", AT(publish), "[IP:]HOST:GUEST[/udp]", \
+		"A port of the host that leads into the machine (--isolation vm --network host)" }, \
 	{ OPTION_FLAG, 'P', "publish-all", AT(publish_all), NULL, "Needs networks of their own, which come later", .hidden = true }, \
 	{ OPTION_HEADING, .help = "Logs and health" }, \
 	{ OPTION_STRING, 0, "log-driver", AT(log_driver), "DRIVER", "Keep its output: json-file (default) or none", \
