@@ -267,7 +267,7 @@ static int push_shares(char ***argv, const struct container_config *config)
 }
 
 static int make_arguments(const struct container_config *config, const struct kernel *kernel,
-	int folder_fd, char ***ret)
+	int folder_fd, int console_fd, char ***ret)
 {
 	const struct container_machine *m = config->machine;
 	int64_t memory = config->limits.memory_bytes;
@@ -302,14 +302,15 @@ static int make_arguments(const struct container_config *config, const struct ke
 	if (r == 0)
 		r = strv_pushf(ret, "--vsock=/proc/self/fd/%d/" VM_SOCKET, folder_fd);
 	if (r == 0)
-		r = strv_pushf(ret, "--console=/proc/self/fd/%d/" VM_CONSOLE, folder_fd);
+		r = strv_pushf(ret, "--console=/proc/self/fd/%d", console_fd);
 	return r;
 }
 
-static void become_machine(const char *program, char **argv, int folder_fd, pid_t parent)
-	__attribute__((noreturn));
+static void become_machine(const char *program, char **argv, int folder_fd, int console_fd,
+	pid_t parent) __attribute__((noreturn));
 
-static void become_machine(const char *program, char **argv, int folder_fd, pid_t parent)
+static void become_machine(
+	const char *program, char **argv, int folder_fd, int console_fd, pid_t parent)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int log = openat(folder_fd, LOG_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -322,14 +323,14 @@ static void become_machine(const char *program, char **argv, int folder_fd, pid_
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (null < 0 || log < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 ||
-		fcntl(folder_fd, F_SETFD, 0) < 0)
+		fcntl(folder_fd, F_SETFD, 0) < 0 || fcntl(console_fd, F_SETFD, 0) < 0)
 		_exit(1);
 	execv(program, argv);
 	_exit(127);
 }
 
 int vm_machine_start(const struct container_config *config, const struct kernel *kernel,
-	int folder_fd, pid_t *ret_pid, struct error *err)
+	int folder_fd, int console_fd, pid_t *ret_pid, struct error *err)
 {
 	_cleanup_strv_ char **argv = NULL;
 	pid_t parent = getpid(), pid;
@@ -339,15 +340,15 @@ int vm_machine_start(const struct container_config *config, const struct kernel 
 	if (r < 0)
 		return r;
 	/* Number 0 to 2 are the machine's own. */
-	if (folder_fd < 3)
+	if (folder_fd < 3 || console_fd < 3)
 		return error_set(err, EINVAL, "standard input, output or error is closed");
-	if (make_arguments(config, kernel, folder_fd, &argv) < 0)
+	if (make_arguments(config, kernel, folder_fd, console_fd, &argv) < 0)
 		return error_oom(err);
 	pid = fork();
 	if (pid < 0)
 		return error_errno(err, errno, "cannot start the machine");
 	if (pid == 0)
-		become_machine(program, argv, folder_fd, parent);
+		become_machine(program, argv, folder_fd, console_fd, parent);
 	*ret_pid = pid;
 	return 0;
 }
@@ -384,12 +385,11 @@ static void copy_line(char *buf, size_t size, const char *from)
 	buf[n] = '\0';
 }
 
-void vm_machine_last_words(int folder_fd, char *buf, size_t size)
+void vm_machine_last_words(int folder_fd, const char *console, char *buf, size_t size)
 {
-	_cleanup_free_ char *console = read_tail(folder_fd, VM_CONSOLE);
 	_cleanup_free_ char *log = read_tail(folder_fd, LOG_FILE);
-	const char *panic = console ? strstr(console, PANIC) : NULL;
-	const char *told = console ? strstr(console, "strata: ") : NULL;
+	const char *panic = strstr(console, PANIC);
+	const char *told = strstr(console, "strata: ");
 	const char *ours = log ? strstr(log, "strata: ") : NULL;
 
 	buf[0] = '\0';

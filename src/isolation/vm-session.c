@@ -32,6 +32,9 @@ struct running {
 	struct vm_session *session;
 	struct vm_link link;
 	int folder_fd, signal_fd;
+	int console_fd; /* what the machine's kernel says; -1: not ours, or over */
+	char console[VM_CONSOLE_TAIL + 1]; /* the end of it, without NUL inside */
+	size_t console_len;
 	pid_t machine; /* 0: not ours */
 	uint32_t window; /* bytes of stdin that the guest takes */
 	bool stdin_open;
@@ -135,11 +138,41 @@ static int listen_for_guest(int folder_fd, struct error *err)
 	return steal_fd(&fd);
 }
 
+/* The older half goes when there is no room. */
+static void read_console(struct running *r)
+{
+	ssize_t n;
+
+	if (r->console_len > VM_CONSOLE_TAIL / 2) {
+		size_t cut = r->console_len - VM_CONSOLE_TAIL / 2;
+
+		memmove(r->console, r->console + cut, r->console_len - cut);
+		r->console_len -= cut;
+	}
+	n = read(r->console_fd, r->console + r->console_len, VM_CONSOLE_TAIL - r->console_len);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		close(steal_fd(&r->console_fd));
+		return;
+	}
+	for (ssize_t i = 0; i < n; i++)
+		if (!r->console[r->console_len + (size_t)i])
+			r->console[r->console_len + (size_t)i] = '?';
+	r->console_len += (size_t)n;
+	r->console[r->console_len] = '\0';
+}
+
 static int machine_ended(struct running *r, struct error *err)
 {
+	struct pollfd p = { .fd = r->console_fd, .events = POLLIN };
 	char words[256];
 
-	vm_machine_last_words(r->folder_fd, words, sizeof(words));
+	/* What it said last may not have been read yet; a guest that goes on saying something is
+	 * not waited for. */
+	for (int i = 0; i < 64 && r->console_fd >= 0 && poll(&p, 1, i ? 0 : 200) > 0; i++)
+		read_console(r);
+	vm_machine_last_words(r->folder_fd, r->console, words, sizeof(words));
 	return error_set(err, EIO, "the machine ended before its command did%s%s",
 		*words ? ": " : "", words);
 }
@@ -148,22 +181,26 @@ static int machine_ended(struct running *r, struct error *err)
 static int await_guest(struct running *r, int listener, struct error *err)
 {
 	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, r->machine, 0);
-	struct pollfd p[2] = { { .fd = listener, .events = POLLIN },
-		{ .fd = pidfd, .events = POLLIN } };
+	struct pollfd p[3] = { { .fd = listener, .events = POLLIN },
+		{ .fd = pidfd, .events = POLLIN }, { .fd = r->console_fd, .events = POLLIN } };
 	int64_t end = clock_monotonic_ns() + VM_BOOT_TIMEOUT_MS * INT64_C(1000000);
 	int fd;
 
 	for (;;) {
 		int64_t left = (end - clock_monotonic_ns()) / 1000000;
-		int n = left > 0 ? poll(p, 2, (int)left) : 0;
+		int n = left > 0 ? poll(p, 3, (int)left) : 0;
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return error_set(err, ETIMEDOUT, "the machine's kernel does not come up");
+		if (p[2].revents && r->console_fd >= 0)
+			read_console(r);
+		p[2].fd = r->console_fd;
 		if (p[0].revents & POLLIN)
 			break;
-		return machine_ended(r, err);
+		if (p[1].revents)
+			return machine_ended(r, err);
 	}
 	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	if (fd < 0)
@@ -174,8 +211,8 @@ static int await_guest(struct running *r, int listener, struct error *err)
 static int start_machine(struct running *r, struct error *err)
 {
 	const struct vm_session *s = r->session;
-	_cleanup_close_ int listener = -1;
-	int n;
+	_cleanup_close_ int listener = -1, console = -1;
+	int pair[2], n;
 
 	r->folder_fd = io_open_dir(AT_FDCWD, s->config->machine->folder);
 	if (r->folder_fd < 0)
@@ -183,7 +220,13 @@ static int start_machine(struct running *r, struct error *err)
 	listener = listen_for_guest(r->folder_fd, err);
 	if (listener < 0)
 		return listener;
-	n = vm_machine_start(s->config, s->kernel, r->folder_fd, &r->machine, err);
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return error_errno(err, errno, "cannot make a pipe");
+	r->console_fd = pair[0];
+	console = pair[1];
+	fcntl(r->console_fd, F_SETFL, O_NONBLOCK);
+	n = vm_machine_start(s->config, s->kernel, r->folder_fd, console, &r->machine, err);
+	close(steal_fd(&console));
 	if (n == 0)
 		n = await_guest(r, listener, err);
 	if (n == 0)
@@ -353,11 +396,12 @@ static int relay(struct running *r, struct error *err)
 	r->window = AGENT_STDIN_WINDOW;
 	r->stdin_open = in >= 0;
 	while (!r->ended || r->pending_len) {
-		struct pollfd p[4] = {
+		struct pollfd p[5] = {
 			{ .fd = r->signal_fd, .events = POLLIN },
 			{ .fd = r->pending_len ? -1 : r->link.fd, .events = POLLIN },
 			{ .fd = r->pending_len ? r->pending_fd : -1, .events = POLLOUT },
 			{ .fd = r->stdin_open && r->window ? in : -1, .events = POLLIN },
+			{ .fd = r->console_fd, .events = POLLIN },
 		};
 		int n = serve_frames(r, err);
 
@@ -367,7 +411,7 @@ static int relay(struct running *r, struct error *err)
 			break;
 		if (r->pending_len && p[2].fd < 0)
 			p[2].fd = r->pending_fd, p[1].fd = -1;
-		if (poll(p, 4, -1) < 0 && errno != EINTR)
+		if (poll(p, 5, -1) < 0 && errno != EINTR)
 			return error_errno(err, errno, "cannot wait for the machine");
 		if (p[0].revents)
 			pass_signal(r);
@@ -375,6 +419,8 @@ static int relay(struct running *r, struct error *err)
 			write_pending(r);
 		if (p[3].revents)
 			read_stdin(r);
+		if (p[4].revents)
+			read_console(r);
 	}
 	return 0;
 }
@@ -418,11 +464,15 @@ static void tell_loss(struct running *r, struct error *err)
 
 void vm_session_run(struct vm_session *session)
 {
-	struct running r = { .session = session, .link = VM_LINK_INIT, .folder_fd = -1 };
+	static struct running r; /* large */
 	struct error err = { 0 };
 	bool command_failed = false;
-	int n = become_session(&r, &err);
+	int n;
 
+	r = (struct running){
+		.session = session, .link = VM_LINK_INIT, .folder_fd = -1, .console_fd = -1
+	};
+	n = become_session(&r, &err);
 	if (n == 0)
 		n = session->kernel ? start_machine(&r, &err)
 				    : vm_link_connect(session->config->machine, &r.link, &err);

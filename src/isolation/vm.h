@@ -10,7 +10,8 @@
  * session, without a machine.
  *
  * machine.folder has what they meet at: the sockets "vsock" and "vsock_1024"
- * (device/virtio/vsock.h), and "console", what the guest's kernel says.
+ * (device/virtio/vsock.h). What the guest's kernel says goes to the session, which keeps the end of
+ * it: a guest may say as much as it likes.
  */
 #pragma once
 
@@ -20,7 +21,7 @@
 #include "lib/agent.h"
 
 #define VM_SOCKET	   "vsock"
-#define VM_CONSOLE	   "console"
+#define VM_CONSOLE_TAIL	   16384 /* bytes of it that are kept */
 #define VM_SHARES_TAG	   "strata" /* machine/machine.h */
 #define VM_SHARES	   "/shares" /* where the guest has them, beside its root filesystem */
 #define VM_BOOT_TIMEOUT_MS 600000 /* an emulated machine on a busy host is slow */
@@ -75,11 +76,13 @@ int vm_check(const struct container_config *config, struct error *err);
 bool vm_mount_is_share(const struct container_mount *mount);
 /* What it takes on disk: the kernel with its first filesystem, and the instance's own disk. */
 int vm_prepare(const struct container_config *config, struct kernel *ret_kernel, struct error *err);
-/* Start it as a child that dies with us; folder_fd is machine.folder. */
+/* Start it as a child that dies with us; folder_fd is machine.folder, console_fd the end of a pipe
+ * for what its kernel says. */
 int vm_machine_start(const struct container_config *config, const struct kernel *kernel,
-	int folder_fd, pid_t *ret_pid, struct error *err);
-/* What it says of its end on the console, if that is a panic; else an empty text. */
-void vm_machine_last_words(int folder_fd, char *buf, size_t size);
+	int folder_fd, int console_fd, pid_t *ret_pid, struct error *err);
+/* What it says of its end: of `console`, a panic or what our own init said; else what the program
+ * itself has to say, or nothing. */
+void vm_machine_last_words(int folder_fd, const char *console, char *buf, size_t size);
 
 /* --- vm-process.c: what the guest is told --------------------------------------------------------
  */
