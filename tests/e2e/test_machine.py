@@ -139,8 +139,9 @@ def test_terminal(strata_binary, boot, tmp_path):
         boot, "echo ready; exec setsid cttyhack sh"))
     terminal = Terminal([strata_binary, "vm", "run", "--kernel", boot["kernel"], "--initrd",
                          initrd, "--append", "console=ttyS0 quiet"])
+    untouched = Terminal(["/bin/true"])
     try:
-        before = terminal.attributes()
+        before = untouched.attributes()
         terminal.expect("ready", BOOT_S)
         terminal.expect("# ", 30)
         terminal.line("echo $((6 * 7)); sleep 99")
@@ -154,6 +155,7 @@ def test_terminal(strata_binary, boot, tmp_path):
         assert terminal.attributes() == before
     finally:
         terminal.close()
+        untouched.close()
 
 
 def test_firmware(vm, boot, tmp_path):
