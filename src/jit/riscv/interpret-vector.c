@@ -119,15 +119,14 @@ static bool execute_group(struct riscv_cpu *cpu, const struct riscv_insn *insn)
 	return true;
 }
 
-/* Those that compute with floating point, or have an f register. */
-static bool is_float(enum riscv_op op)
+bool riscv_vector_is_float(enum riscv_op op)
 {
 	return op >= RISCV_VFADD_VV && op <= RISCV_VFWREDOSUM_VS;
 }
 
 enum jit_stop riscv_execute_vector(struct riscv_cpu *cpu, const struct riscv_insn *insn)
 {
-	if (!riscv_use_vector(cpu) || (is_float(insn->op) && !riscv_use_float(cpu)) ||
+	if (!riscv_use_vector(cpu) || (riscv_vector_is_float(insn->op) && !riscv_use_float(cpu)) ||
 		!riscv_vector_is_legal(cpu, insn))
 		return JIT_STOP_ILLEGAL;
 	if (!execute_group(cpu, insn))

@@ -140,6 +140,9 @@ struct riscv_vector_operand {
 /* The formats of the widths; NULL where there is none. */
 extern const struct float_format *const riscv_vector_formats[4];
 
+/* Does it compute with floating point, or have an f register? */
+bool riscv_vector_is_float(enum riscv_op op);
+
 struct riscv_vector_operand riscv_vector_first_operand(
 	const struct riscv_cpu *cpu, const struct riscv_insn *insn, unsigned w);
 

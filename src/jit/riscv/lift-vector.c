@@ -10,6 +10,7 @@
  */
 #include "jit/riscv/interpret-vector.h"
 #include "jit/riscv/lift.h"
+#include "jit/riscv/system.h"
 
 enum { CSR_VSTART = 0x008, CSR_VL = 0xc20, CSR_VLENB = 0xc22 };
 
@@ -223,7 +224,13 @@ void riscv_lift_vector_begin(
 {
 	v->knows_type = v->knows_length = v->guesses_length = false;
 	v->keeps_length = keeps_length;
-	v->is_off = state && state->is_system;
+	v->is_off = v->is_float_off = false;
+	if (state && state->is_system) {
+		uint32_t mode = ((const struct riscv_system_cpu *)state)->mode;
+
+		v->is_off = !(mode & RISCV_MODE_VECTOR);
+		v->is_float_off = !(mode & RISCV_MODE_FLOAT);
+	}
 	v->model.fcsr = v->model.vstart = 0;
 	v->model.vl = 0;
 	v->model.vtype = state ? state->vtype : RISCV_VILL;
@@ -674,7 +681,8 @@ bool riscv_lift_vector(struct riscv_lift_vector *v, struct ir_block *block,
 
 	if (insn->op >= RISCV_CSRRW && insn->op <= RISCV_CSRRCI && insn->imm == CSR_VSTART)
 		riscv_lift_vector_forget(v);
-	if (!is_vector(insn->op) || v->is_off)
+	if (!is_vector(insn->op) || v->is_off ||
+		(v->is_float_off && riscv_vector_is_float(insn->op)))
 		return false;
 	if (insn->op >= RISCV_VSETVLI && insn->op <= RISCV_VSETVL)
 		return lift_configuration(v, block, insn, pc);

@@ -529,9 +529,7 @@ static void lift_one(struct lift *lift)
 		break;
 	default:
 		if (lift_sums(lift) ||
-			(!lift->options->is_machine &&
-				riscv_lift_vector(
-					&lift->vector, lift->block, &lift->insn, lift->pc)))
+			riscv_lift_vector(&lift->vector, lift->block, &lift->insn, lift->pc))
 			break;
 		if (row->shape == SHAPE_HELPER)
 			lift_helper(lift);

@@ -21,7 +21,9 @@ struct riscv_lift_vector {
 	bool guesses_type, guesses_length; /* the model's, but nobody has looked yet */
 	bool is_of_state; /* the guess */
 	bool keeps_length; /* the whole block does */
-	bool is_off; /* a machine's hart: its kernel may have turned vectors off */
+	/* A machine's hart: its kernel may have turned vectors off, or floating point, or wants to
+	 * know that they are used. */
+	bool is_off, is_float_off;
 };
 
 /* lift.c: an operation for the instruction; the instruction for the interpreter, by its number. */

@@ -103,7 +103,7 @@ static uint8_t reach_aligned(struct emitter *e, const struct ir *ir, struct cold
 	uint8_t base = is_machine(e) ? RAX : in(e, ir->a, RCX);
 
 	if (is_machine(e))
-		*ret_slow = look_up_page(e, ir, e->tlb.write);
+		*ret_slow = look_up_page(e, ir, e->tlb.write, ir->size);
 	x86_legacy(&e->code, 1, X86_PP_NONE, X86_MAP_ONE, 0xf6, 0, x86_r(base)); /* test */
 	x86_byte(&e->code, (uint8_t)(ir->size - 1));
 	if (!is_machine(e)) {

@@ -187,11 +187,11 @@ static void compare_page(struct emitter *e, uint8_t address, size_t table, int32
 		&e->code, 8, X86_CMP, x86_r(RAX), (int32_t)JIT_TLB_PAGE_BYTES - bytes);
 }
 
-struct cold *look_up_page(struct emitter *e, const struct ir *ir, size_t table)
+struct cold *look_up_page(struct emitter *e, const struct ir *ir, size_t table, unsigned bytes)
 {
 	struct cold *slow;
 
-	compare_page(e, address_in(e, ir), table, ir->size);
+	compare_page(e, address_in(e, ir), table, (int32_t)bytes);
 	slow = helper_if(e, ir, X86_A);
 	x86_load(&e->code, 8, RCX, host_memory(table));
 	return slow;
@@ -292,7 +292,7 @@ struct reached reach(struct emitter *e, const struct ir *ir, bool is_write)
 		reached.memory = guest_memory(e, ir, RAX);
 	} else if (!group) {
 		reached.slow = e->out->loop_bytes ? look_at_recent(e, ir, table)
-						  : look_up_page(e, ir, table);
+						  : look_up_page(e, ir, table, ir->size);
 		reached.memory = (struct x86_operand){ true, RCX, RAX, 0, 0 };
 		reached.scratch = X86_NO_REG;
 	} else if (e->in->ops + group->first_op == ir) {

@@ -53,12 +53,25 @@ static struct cold *check_page(struct emitter *e, const struct ir *ir, uint8_t b
 	return helper_if(e, ir, X86_A);
 }
 
+/* A register with the address of so many bytes: rax, or of a program perhaps the guest's own. A
+ * machine's that are not all on a page which the TLB has go to the helper (*slow). */
+static uint8_t vector_address(
+	struct emitter *e, const struct ir *ir, size_t table, unsigned bytes, struct cold **slow)
+{
+	*slow = NULL;
+	if (!is_machine(e))
+		return in(e, ir->a, RAX);
+	*slow = look_up_page(e, ir, table, bytes);
+	x86_arithmetic(&e->code, 8, X86_ADD, RAX, x86_r(RCX));
+	return RAX;
+}
+
 static emit_function emit_masked;
 
 void emit_vector_load(struct emitter *e, const struct ir *ir)
 {
 	unsigned bytes = vector_bytes(ir);
-	struct cold *cold;
+	struct cold *cold, *slow;
 	uint8_t base;
 
 	if (ir->c != IR_ZERO) {
@@ -70,7 +83,7 @@ void emit_vector_load(struct emitter *e, const struct ir *ir)
 		return;
 	}
 	cold = vector_check_length(e, ir);
-	base = in(e, ir->a, RAX);
+	base = vector_address(e, ir, e->tlb.read, bytes, &slow);
 	for (unsigned n = 0; n < vector_pieces(ir); n++) {
 		unsigned left = bytes - n * PIECE_BYTES;
 		struct x86_operand d = vector_where(e, ir->d, n);
@@ -80,12 +93,13 @@ void emit_vector_load(struct emitter *e, const struct ir *ir)
 		vector_put(e, ir, n, to, false);
 	}
 	resume_here(e, cold);
+	resume_here(e, slow);
 }
 
 void emit_vector_store(struct emitter *e, const struct ir *ir)
 {
 	unsigned bytes = vector_bytes(ir);
-	struct cold *cold;
+	struct cold *cold, *slow;
 	uint8_t base;
 
 	if (ir->c != IR_ZERO) {
@@ -97,11 +111,12 @@ void emit_vector_store(struct emitter *e, const struct ir *ir)
 		return;
 	}
 	cold = vector_check_length(e, ir);
-	base = in(e, ir->a, RAX);
+	base = vector_address(e, ir, e->tlb.write, bytes, &slow);
 	for (unsigned n = 0; n < vector_pieces(ir); n++)
 		store_bytes(e, bytes - n * PIECE_BYTES,
 			vector_in(e, vector_where(e, ir->d, n), XMM0), at(base, n));
 	resume_here(e, cold);
+	resume_here(e, slow);
 }
 
 /* --- fields ------------------------------------------------------------------------------------
@@ -175,7 +190,7 @@ void emit_vector_fields(struct emitter *e, const struct ir *ir)
 	bool is_load = ir->op == IR_VECTOR_LOAD_FIELDS;
 	struct cold *cold;
 
-	if (ir->count * ir->kind > ELEMENTS_MAX) {
+	if (is_machine(e) || ir->count * ir->kind > ELEMENTS_MAX) {
 		vector_to_helper(e, ir);
 		return;
 	}
@@ -223,7 +238,8 @@ void emit_vector_indexed(struct emitter *e, const struct ir *ir)
 	bool is_apart = is_over_indices(ir);
 	struct cold *cold;
 
-	if (ir->count > ELEMENTS_MAX || (is_apart && vector_bytes(ir) % PIECE_BYTES)) {
+	if (is_machine(e) || ir->count > ELEMENTS_MAX ||
+		(is_apart && vector_bytes(ir) % PIECE_BYTES)) {
 		vector_to_helper(e, ir);
 		return;
 	}
@@ -261,7 +277,7 @@ static void emit_masked(struct emitter *e, const struct ir *ir)
 	struct cold *cold;
 	uint8_t base, data;
 
-	if (ir->size < 4 || vector_bytes(ir) % PIECE_BYTES) {
+	if (is_machine(e) || ir->size < 4 || vector_bytes(ir) % PIECE_BYTES) {
 		vector_to_helper(e, ir);
 		return;
 	}

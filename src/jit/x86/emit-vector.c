@@ -342,7 +342,7 @@ void emit_vector_partial(struct emitter *e, const struct cold *cold)
 	switch (cold->ir->op) {
 	case IR_VECTOR_LOAD:
 	case IR_VECTOR_STORE:
-		if (cold->ir->c != IR_ZERO) {
+		if (cold->ir->c != IR_ZERO || is_machine(e)) {
 			vector_to_helper(e, cold->ir);
 			break;
 		}

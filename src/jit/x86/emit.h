@@ -217,8 +217,9 @@ struct reached {
 	uint8_t scratch;
 };
 struct reached reach(struct emitter *e, const struct ir *ir, bool is_write);
-/* Of a machine, in a table of the TLB: rcx = the page in our memory, rax = the place on it. */
-struct cold *look_up_page(struct emitter *e, const struct ir *ir, size_t table);
+/* Of a machine, in a table of the TLB: rcx = the page in our memory, rax = the place on it, which
+ * has so many bytes. */
+struct cold *look_up_page(struct emitter *e, const struct ir *ir, size_t table, unsigned bytes);
 void plan_pages(struct emitter *e);
 
 /* --- cold parts ------------------------------------------------------------------------------ */

@@ -301,6 +301,49 @@ static void groups_of_accesses_are_where_they_should(void **state)
 	}
 }
 
+/* Vectors that begin anywhere, are on two pages, and end with fewer elements. */
+static void vectors_are_where_they_should(void **state)
+{
+	static uint8_t before[PAGES * PAGE], expected[PAGES * PAGE];
+	struct riscv_cpu from, other;
+
+	AT(0, 0x0d1572d7 /* vsetvli t0, a0, e32, m2, ta, ma */, 0x0205e107 /* vle32.v v2, (a1) */,
+		0x0221b157 /* vadd.vi v2, v2, 3 */, 0x02211257 /* vfadd.vv v4, v2, v2 */,
+		0x02066127 /* vse32.v v2, (a2) */, 0x02076227 /* vse32.v v4, (a4) */,
+		0x40550533 /* sub a0, a0, t0 */, 0x00229313 /* slli t1, t0, 2 */, add(A1, A1, T1),
+		add(A2, A2, T1), add(A4, A4, T1), branch(1, A0, ZERO, -44), EBREAK);
+	m.map[0][4] = 9;
+	for (unsigned i = 64; i < sizeof(before); i++)
+		before[i] = (uint8_t)(i * 7 + (i >> 8));
+	memcpy(before, m.memory, 64);
+	for (unsigned at = 0; at < 40; at += 4) {
+		m.hart.mode = RISCV_REGIME_SUPERVISOR | RISCV_MODE_FLOAT | RISCV_MODE_VECTOR;
+		m.hart.cpu.pc = VIRTUAL;
+		m.hart.cpu.x[A0] = HOT + at / 4;
+		m.hart.cpu.x[A1] = VIRTUAL + 3 * PAGE + 8 + at;
+		m.hart.cpu.x[A2] = VIRTUAL + 8 * PAGE - at;
+		m.hart.cpu.x[A4] = VIRTUAL + 2 * PAGE + at;
+		from = m.hart.cpu;
+		for (unsigned i = 0; i < 2; i++) {
+			struct jit *jit = i ? m.jit : NULL;
+
+			m.hart.cpu = from;
+			memcpy(m.memory, before, sizeof(before));
+			while (run(jit, &m.hart.cpu) == JIT_STOP_MODE)
+				;
+			if (!i) {
+				memcpy(expected, m.memory, sizeof(before));
+			} else {
+				assert_same_state(&m.hart.cpu, &other);
+				assert_memory_equal(m.hart.cpu.v, other.v, sizeof(other.v));
+			}
+			other = m.hart.cpu;
+			from.frame = m.hart.cpu.frame;
+		}
+		assert_memory_equal(m.memory, expected, sizeof(before));
+	}
+}
+
 static void faults_come_before_anything_is_done(void **state)
 {
 	AT(0, addi(A0, A0, 1), sd(A0, A1, 0), ld(A1, A1, 8), EBREAK);
@@ -470,6 +513,7 @@ int main(void)
 		TEST(memory_is_reached_through_the_tlb),
 		TEST(pages_are_crossed),
 		TEST(groups_of_accesses_are_where_they_should),
+		TEST(vectors_are_where_they_should),
 		TEST(faults_come_before_anything_is_done),
 		TEST(devices_are_always_asked),
 		TEST(atomics_work_in_place),
