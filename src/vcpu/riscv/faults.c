@@ -16,10 +16,7 @@
 #define STACK_BYTES (64u << 10)
 
 static __thread struct riscv_cpu *running;
-static __thread struct {
-	bool is_used;
-	_Alignas(16) char bytes[STACK_BYTES];
-} stack;
+static __thread _Alignas(16) char stack[STACK_BYTES];
 
 static void on_fault(int signal_number, siginfo_t *info, void *context)
 {
@@ -35,17 +32,20 @@ static void install(void)
 	sigaction(SIGSEGV, &action, NULL);
 }
 
-int riscv_catch_faults(struct riscv_hart *hart)
+int riscv_catch_faults(struct riscv_hart *hart, stack_t *ret_before)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	const stack_t alternate = { .ss_sp = stack.bytes, .ss_size = sizeof(stack.bytes) };
+	const stack_t alternate = { .ss_sp = stack, .ss_size = sizeof(stack) };
 
-	running = &hart->cpu.cpu;
 	pthread_once(&once, install);
-	if (stack.is_used)
-		return 0;
-	if (sigaltstack(&alternate, NULL) < 0)
+	if (sigaltstack(&alternate, ret_before) < 0)
 		return -errno;
-	stack.is_used = true;
+	running = &hart->cpu.cpu;
 	return 0;
+}
+
+void riscv_leave_faults(const stack_t *before)
+{
+	running = NULL;
+	sigaltstack(before, NULL);
 }

@@ -218,5 +218,7 @@ extern const struct vm_vcpu_ops riscv_hart_ops;
 /* snapshot.c: without `data` and `instance`. */
 extern const struct vm_saved riscv_hart_saved;
 
-/* faults.c: on the hart's thread, before it executes. -errno of sigaltstack(2). */
-int riscv_catch_faults(struct riscv_hart *hart);
+/* faults.c: on the hart's thread, before it executes: the signal stack that the thread had, for
+ * riscv_leave_faults() behind that. -errno of sigaltstack(2). */
+int riscv_catch_faults(struct riscv_hart *hart, stack_t *ret_before);
+void riscv_leave_faults(const stack_t *before);

@@ -222,7 +222,8 @@ static enum vm_stop run(struct vm_vcpu *vcpu, struct error *err)
 {
 	struct riscv_hart *hart = riscv_hart_of(vcpu);
 	enum vm_stop stop;
-	int r = riscv_catch_faults(hart);
+	stack_t before;
+	int r = riscv_catch_faults(hart, &before);
 
 	if (r < 0) {
 		error_errno(err, r, "no signal stack for a hart");
@@ -233,6 +234,7 @@ static enum vm_stop run(struct vm_vcpu *vcpu, struct error *err)
 	riscv_timer_arm(hart);
 	stop = loop(hart);
 	__atomic_store_n(&hart->is_running, false, __ATOMIC_SEQ_CST);
+	riscv_leave_faults(&before);
 	return stop;
 }
 
