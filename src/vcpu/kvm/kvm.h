@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kvm.h - the host's CPU as the CPU of a machine, through /dev/kvm: the contract of the folder.
+ *
+ * What is the same on every host is in vm.c, vcpu.c and exits.c; what differs is behind internal.h,
+ * in files that begin with the architecture's name. A board calls what is here, and the part below
+ * for its architecture.
+ *
+ * Threads: a vcpu's state belongs to the thread that is in run(), and to anybody while it stands.
+ * Interrupt lines may be set, and vcpus kicked, from any thread; all else is done by one thread
+ * while no vcpu runs.
+ */
+#pragma once
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "vm/vm.h"
+
+#define KVM_IRQS_MAX 24 /* inputs of the controller of devices */
+
+/* --- the machine as the kernel knows it ------------------------------------------------------ */
+
+struct kvm_config {
+	struct vm_memory *memory;
+	struct vm_bus *bus; /* of memory addresses */
+	struct vm_bus *ports; /* of I/O ports; NULL: the architecture has none */
+	unsigned nr_vcpus;
+};
+
+struct kvm_arch; /* what the architecture keeps; in its files */
+
+struct kvm_vm {
+	struct kvm_config config;
+	int kvm_fd, fd;
+	unsigned run_bytes; /* of a struct kvm_run and what is behind it */
+	struct vm_irqchip chip; /* the one of devices */
+	bool levels[KVM_IRQS_MAX]; /* as they were set; each by its line's owner */
+	bool has_chip; /* the kernel's controllers were made */
+	bool is_logging; /* which pages the vcpus write */
+	struct kvm_arch *arch;
+	struct vm_saved saved; /* of the machine, beside vcpus */
+};
+
+/*
+ * Open /dev/kvm, and make a machine with this memory, to which nothing is added any more, without
+ * vcpus. When it fails, the sentence says what is missing: the device, the right to it, something
+ * that the kernel cannot do. What is half made is for kvm_vm_close(), too.
+ */
+int kvm_vm_open(struct kvm_vm *vm, const struct kvm_config *config, struct error *err);
+void kvm_vm_close(struct kvm_vm *vm);
+
+/* Let the kernel write to `fd`, an eventfd, instead of leaving run(), when a vcpu writes `value` in
+ * 4 bytes to this memory address. -ENOSPC: as many as it can are there. */
+int kvm_vm_add_doorbell(struct kvm_vm *vm, uint64_t address, uint32_t value, int fd);
+/* What was added with the same arguments. */
+void kvm_vm_remove_doorbell(struct kvm_vm *vm, uint64_t address, uint32_t value, int fd);
+
+/* Note from now on which pages vcpus write, or no longer. */
+int kvm_vm_log_dirty(struct kvm_vm *vm, bool is_wanted, struct error *err);
+/* What was noted since the last time becomes VM_PAGE_DIRTY. */
+int kvm_vm_collect_dirty(struct kvm_vm *vm, struct error *err);
+
+/* The vcpus have stood for so long: for the guest's kvmclock, no time has passed. */
+void kvm_vm_skip_time(struct kvm_vm *vm, int64_t ns);
+/* Controllers of interrupts as they were at the beginning. */
+int kvm_vm_reset(struct kvm_vm *vm, struct error *err);
+
+/* --- vcpus ----------------------------------------------------------------------------------- */
+
+struct kvm_vcpu_state; /* all a snapshot keeps of it; in the architecture's files */
+
+/* What run() has met since the vcpu was made. */
+struct kvm_vcpu_counts {
+	uint64_t runs; /* entries into KVM_RUN */
+	uint64_t ports, mmio; /* exits for devices */
+	uint64_t kicks;
+};
+
+struct kvm_vcpu {
+	struct vm_vcpu vcpu;
+	struct kvm_vm *vm;
+	int fd;
+	struct kvm_run *run;
+	pid_t thread; /* that is in run(); 0: none */
+	struct kvm_vcpu_counts counts;
+	struct kvm_vcpu_state *state; /* for `saved` */
+	struct kvm_vcpu_state *first; /* as it was made */
+	struct vm_saved saved;
+};
+
+/* One after the other, from index 0 on. Half made, it is for kvm_vcpu_destroy(), too. */
+int kvm_vcpu_init(struct kvm_vcpu *vcpu, struct kvm_vm *vm, unsigned index, struct error *err);
+void kvm_vcpu_destroy(struct kvm_vcpu *vcpu);
+/* As it was made: the first of a machine is about to run at its reset vector, the others wait to be
+ * started by it. */
+int kvm_vcpu_reset(struct kvm_vcpu *vcpu, struct error *err);
+
+/* --- x86-64 (x86-64-*.c) ---------------------------------------------------------------------
+ *
+ * Three pages below the end of the first 4 GiB are the kernel's own, and no memory or device may be
+ * there.
+ */
+
+#define KVM_X86_OWN_START  UINT64_C(0xfffbc000)
+#define KVM_X86_OWN_BYTES  UINT64_C(0x4000)
+#define KVM_X86_LAPIC	   UINT64_C(0xfee00000)
+#define KVM_X86_IOAPIC	   UINT64_C(0xfec00000)
+#define KVM_X86_GDT_WORDS  5
+#define KVM_X86_PAGES_ROOM UINT64_C(0x6000) /* for kvm_x86_start_long()'s tables */
+
+/* How a vcpu begins: what the boot protocols of Linux differ in. */
+struct kvm_x86_start {
+	uint64_t entry;
+	uint64_t rsi, rbx, rsp;
+	uint64_t gdt; /* where room for KVM_X86_GDT_WORDS doublewords is */
+	uint64_t pages; /* likewise KVM_X86_PAGES_ROOM; only of long mode */
+};
+
+/* In long mode, with the first 4 GiB mapped to themselves. -EFAULT: no memory at gdt or pages. */
+int kvm_x86_start_long(struct kvm_vcpu *vcpu, const struct kvm_x86_start *start, struct error *err);
+/* In protected mode without paging, with flat segments of 32 bits. */
+int kvm_x86_start_flat(struct kvm_vcpu *vcpu, const struct kvm_x86_start *start, struct error *err);
+/* In real mode, at entry, which is below 64 KiB. */
+int kvm_x86_start_real(struct kvm_vcpu *vcpu, const struct kvm_x86_start *start, struct error *err);

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vm.c - a machine as the kernel knows it: its memory, its interrupt lines, what it notes.
+ */
+#include "vcpu/kvm/internal.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define DEVICE "/dev/kvm"
+
+int kvm_ioctl(int fd, unsigned long request, void *argument)
+{
+	int r;
+
+	do
+		r = ioctl(fd, request, argument);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : r;
+}
+
+static int check_extension(const struct kvm_vm *vm, int extension)
+{
+	return ioctl(vm->fd, KVM_CHECK_EXTENSION, extension);
+}
+
+int kvm_require(const struct kvm_vm *vm, int extension, const char *what, struct error *err)
+{
+	if (check_extension(vm, extension) > 0)
+		return 0;
+	return error_set(
+		err, ENOTSUP, DEVICE " of this kernel is without %s, which machines need", what);
+}
+
+/* --- opening --------------------------------------------------------------------------------- */
+
+/* What is missing, and what works instead. */
+static int not_opened(int error, struct error *err)
+{
+	if (error == ENOENT || error == ENODEV || error == ENXIO)
+		return error_set(err, error,
+			DEVICE
+			" is not there: this host's processor has no virtualization, or the kernel's "
+			"module is not loaded; containers, and machines of another CPU, work "
+			"without");
+	if (error == EACCES || error == EPERM)
+		return error_set(err, error,
+			"no right to open " DEVICE
+			": the group that owns it has that right (kvm, mostly); containers, and "
+			"machines of another CPU, work without");
+	return error_errno(err, error, "cannot open " DEVICE);
+}
+
+static int open_device(struct kvm_vm *vm, struct error *err)
+{
+	int version;
+
+	vm->kvm_fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+	if (vm->kvm_fd < 0)
+		return not_opened(errno, err);
+	version = ioctl(vm->kvm_fd, KVM_GET_API_VERSION, 0);
+	if (version != KVM_API_VERSION)
+		return error_set(err, ENOTSUP, DEVICE " speaks version %d, and we version %d",
+			version, KVM_API_VERSION);
+	vm->fd = kvm_ioctl(vm->kvm_fd, KVM_CREATE_VM, NULL);
+	if (vm->fd < 0)
+		return error_errno(err, vm->fd, DEVICE " makes no machine");
+	version = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (version < (int)sizeof(struct kvm_run))
+		return error_set(err, ENOTSUP, DEVICE " has no room for a vcpu's exits");
+	vm->run_bytes = (unsigned)version;
+	return 0;
+}
+
+static int require_all(const struct kvm_vm *vm, struct error *err)
+{
+	static const struct {
+		int extension;
+		const char *what;
+	} needs[] = {
+		{ KVM_CAP_USER_MEMORY, "memory of a process" },
+		{ KVM_CAP_IMMEDIATE_EXIT, "immediate exits" },
+		{ KVM_CAP_IOEVENTFD, "ioeventfd" },
+		{ KVM_CAP_ADJUST_CLOCK, "a clock that can be set" },
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(needs); i++)
+		r = kvm_require(vm, needs[i].extension, needs[i].what, err);
+	if (r == 0 && check_extension(vm, KVM_CAP_MAX_VCPUS) < (int)vm->config.nr_vcpus)
+		r = error_set(err, ENOTSUP, DEVICE " has room for %d CPUs, not for %u",
+			check_extension(vm, KVM_CAP_MAX_VCPUS), vm->config.nr_vcpus);
+	return r;
+}
+
+static int set_slot(struct kvm_vm *vm, unsigned number, uint32_t flags, struct error *err)
+{
+	const struct vm_region *region = &vm->config.memory->regions[number];
+	struct kvm_userspace_memory_region slot = {
+		.slot = number,
+		.flags = flags,
+		.guest_phys_addr = region->start,
+		.memory_size = region->size,
+		.userspace_addr = (uintptr_t)region->host,
+	};
+	int r = kvm_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot);
+
+	return r < 0 ? error_errno(err, r, "KVM does not take %llu MiB of memory at %#llx",
+			       (unsigned long long)(region->size >> 20),
+			       (unsigned long long)region->start)
+		     : 0;
+}
+
+static int set_slots(struct kvm_vm *vm, uint32_t flags, struct error *err)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < vm->config.memory->nr_regions; i++)
+		r = set_slot(vm, i, flags, err);
+	return r;
+}
+
+/* --- interrupt lines -------------------------------------------------------------------------- */
+
+/* A device says again and again what is so already; the kernel is told of changes. */
+static void set_line(struct vm_irqchip *chip, unsigned number, bool level)
+{
+	struct kvm_vm *vm = container_of(chip, struct kvm_vm, chip);
+	struct kvm_irq_level line = { .irq = number, .level = level };
+
+	if (number >= KVM_IRQS_MAX || vm->levels[number] == level)
+		return;
+	vm->levels[number] = level;
+	kvm_ioctl(vm->fd, KVM_IRQ_LINE, &line);
+}
+
+static const struct vm_irqchip_ops chip_ops = {
+	.name = "kvm",
+	.set = set_line,
+};
+
+/* --- doorbells -------------------------------------------------------------------------------- */
+
+static int change_doorbell(
+	struct kvm_vm *vm, uint64_t address, uint32_t value, int fd, uint32_t flags)
+{
+	struct kvm_ioeventfd bell = {
+		.datamatch = value,
+		.addr = address,
+		.len = sizeof(value),
+		.fd = fd,
+		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH | flags,
+	};
+	int r = kvm_ioctl(vm->fd, KVM_IOEVENTFD, &bell);
+
+	return r < 0 ? r : 0;
+}
+
+int kvm_vm_add_doorbell(struct kvm_vm *vm, uint64_t address, uint32_t value, int fd)
+{
+	return change_doorbell(vm, address, value, fd, 0);
+}
+
+void kvm_vm_remove_doorbell(struct kvm_vm *vm, uint64_t address, uint32_t value, int fd)
+{
+	change_doorbell(vm, address, value, fd, KVM_IOEVENTFD_FLAG_DEASSIGN);
+}
+
+/* --- which pages are written ------------------------------------------------------------------ */
+
+int kvm_vm_log_dirty(struct kvm_vm *vm, bool is_wanted, struct error *err)
+{
+	int r = set_slots(vm, is_wanted ? KVM_MEM_LOG_DIRTY_PAGES : 0, err);
+
+	if (r == 0)
+		vm->is_logging = is_wanted;
+	return r;
+}
+
+static void note_pages(const struct vm_region *region, const uint64_t *bitmap, uint64_t nr_pages)
+{
+	for (uint64_t word = 0; word < (nr_pages + 63) / 64; word++)
+		for (uint64_t bits = bitmap[word]; bits; bits &= bits - 1) {
+			uint64_t page = word * 64 + (uint64_t)__builtin_ctzll(bits);
+
+			vm_page_mark(&region->pages[page], VM_PAGE_DIRTY);
+		}
+}
+
+static int collect_slot(struct kvm_vm *vm, unsigned number, struct error *err)
+{
+	const struct vm_region *region = &vm->config.memory->regions[number];
+	uint64_t nr_pages = region->size / VM_PAGE_BYTES;
+	_cleanup_free_ uint64_t *bitmap = calloc((nr_pages + 63) / 64, sizeof(*bitmap));
+	struct kvm_dirty_log log = { .slot = number, .dirty_bitmap = bitmap };
+	int r;
+
+	if (!bitmap)
+		return error_oom(err);
+	r = kvm_ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log);
+	if (r < 0)
+		return error_errno(err, r, "KVM does not say which pages were written");
+	note_pages(region, bitmap, nr_pages);
+	return 0;
+}
+
+int kvm_vm_collect_dirty(struct kvm_vm *vm, struct error *err)
+{
+	int r = 0;
+
+	if (!vm->is_logging)
+		return error_set(err, EINVAL, "nobody has asked KVM to note what is written");
+	for (unsigned i = 0; r == 0 && i < vm->config.memory->nr_regions; i++)
+		r = collect_slot(vm, i, err);
+	return r;
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+int kvm_vm_open(struct kvm_vm *vm, const struct kvm_config *config, struct error *err)
+{
+	int r;
+
+	*vm = (struct kvm_vm){
+		.config = *config, .kvm_fd = -1, .fd = -1, .chip = { .ops = &chip_ops }
+	};
+	r = kvm_handle_kicks(err);
+	if (r == 0)
+		r = open_device(vm, err);
+	if (r == 0)
+		r = require_all(vm, err);
+	if (r == 0)
+		r = kvm_arch_open(vm, err);
+	return r < 0 ? r : set_slots(vm, 0, err);
+}
+
+void kvm_vm_close(struct kvm_vm *vm)
+{
+	kvm_arch_close(vm);
+	cleanup_close(&vm->fd);
+	cleanup_close(&vm->kvm_fd);
+	vm->fd = vm->kvm_fd = -1;
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * x86-64-state.c - all of a vcpu as one plain struct, and back: for snapshots, and to begin anew.
+ *
+ * What comes back may be any bytes; the kernel checks them. The order is the kernel's
+ * (Documentation/virt/kvm/api.rst): special registers before the local APIC, whose address they
+ * hold; the local APIC before the MSRs, of which one is its timer's; what is pending last.
+ */
+#include "vcpu/kvm/x86-64.h"
+
+#include <string.h>
+
+enum {
+	MSR_TSC = 0x10,
+	MSR_MISC_ENABLE = 0x1a0,
+	MSR_MTRR_DEFAULT = 0x2ff,
+};
+
+#define FAST_STRINGS	1u
+#define MTRR_WRITE_BACK (1u << 11 | 6) /* in use, and all memory is cached */
+
+/* --- registers by number ---------------------------------------------------------------------- */
+
+/* The kernel's struct with room for one. */
+struct one_msr {
+	struct kvm_msrs head;
+	struct kvm_msr_entry entry;
+};
+
+int kvm_x86_read_msr(const struct kvm_vcpu *vcpu, uint32_t index, uint64_t *ret)
+{
+	struct one_msr one = { .head.nmsrs = 1, .entry.index = index };
+
+	if (kvm_ioctl(vcpu->fd, KVM_GET_MSRS, &one) != 1)
+		return -EINVAL;
+	*ret = one.entry.data;
+	return 0;
+}
+
+int kvm_x86_write_msr(const struct kvm_vcpu *vcpu, uint32_t index, uint64_t value)
+{
+	struct one_msr one = { .head.nmsrs = 1, .entry = { .index = index, .data = value } };
+
+	return kvm_ioctl(vcpu->fd, KVM_SET_MSRS, &one) == 1 ? 0 : -EINVAL;
+}
+
+static void get_msrs(const struct kvm_vcpu *vcpu, struct kvm_vcpu_state *state)
+{
+	const struct kvm_arch *arch = vcpu->vm->arch;
+
+	state->nr_msrs = 0;
+	for (unsigned i = 0; i < arch->nr_msrs; i++) {
+		struct kvm_x86_msr *msr = &state->msrs[state->nr_msrs];
+
+		msr->index = arch->msrs[i];
+		if (kvm_x86_read_msr(vcpu, msr->index, &msr->value) == 0)
+			state->nr_msrs++;
+	}
+}
+
+static bool has_msr(const struct kvm_arch *arch, uint32_t index)
+{
+	for (unsigned i = 0; i < arch->nr_msrs; i++)
+		if (arch->msrs[i] == index)
+			return true;
+	return false;
+}
+
+/* Some can only be read; those have to be as they are. */
+static int set_msr(const struct kvm_vcpu *vcpu, const struct kvm_x86_msr *msr, struct error *err)
+{
+	uint64_t now;
+
+	if (!has_msr(vcpu->vm->arch, msr->index))
+		return error_set(
+			err, EINVAL, "vcpu %u: KVM has no MSR %#x", vcpu->vcpu.index, msr->index);
+	if (kvm_x86_write_msr(vcpu, msr->index, msr->value) == 0)
+		return 0;
+	if (kvm_x86_read_msr(vcpu, msr->index, &now) == 0 && now == msr->value)
+		return 0;
+	return error_set(err, EINVAL, "vcpu %u: KVM does not take %#llx for MSR %#x",
+		vcpu->vcpu.index, (unsigned long long)msr->value, msr->index);
+}
+
+/* --- all -------------------------------------------------------------------------------------- */
+
+static int get_state(const struct kvm_vcpu *vcpu, struct kvm_vcpu_state *state)
+{
+	/* Taken first: it lets the kernel look at what has come for a vcpu that waits. */
+	int r = kvm_ioctl(vcpu->fd, KVM_GET_MP_STATE, &state->run_state);
+
+	if (r == 0)
+		r = kvm_ioctl(vcpu->fd, KVM_GET_REGS, &state->regs);
+	if (r == 0)
+		r = kvm_ioctl(vcpu->fd, KVM_GET_SREGS, &state->sregs);
+	if (r == 0)
+		r = kvm_ioctl(vcpu->fd, KVM_GET_XSAVE, state->xsave);
+	if (r == 0)
+		r = kvm_ioctl(vcpu->fd, KVM_GET_XCRS, &state->xcrs);
+	if (r == 0)
+		r = kvm_ioctl(vcpu->fd, KVM_GET_DEBUGREGS, &state->debug);
+	if (r == 0)
+		r = kvm_ioctl(vcpu->fd, KVM_GET_LAPIC, &state->lapic);
+	if (r == 0)
+		get_msrs(vcpu, state);
+	if (r == 0)
+		r = kvm_ioctl(vcpu->fd, KVM_GET_VCPU_EVENTS, &state->events);
+	return r;
+}
+
+static int set_registers(const struct kvm_vcpu *vcpu, struct kvm_vcpu_state *state)
+{
+	int r = kvm_ioctl(vcpu->fd, KVM_SET_REGS, &state->regs);
+
+	if (r == 0)
+		r = kvm_ioctl(vcpu->fd, KVM_SET_SREGS, &state->sregs);
+	if (r == 0)
+		r = kvm_ioctl(vcpu->fd, KVM_SET_XCRS, &state->xcrs);
+	if (r == 0)
+		r = kvm_ioctl(vcpu->fd, KVM_SET_XSAVE, state->xsave);
+	if (r == 0)
+		r = kvm_ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &state->debug);
+	if (r == 0)
+		r = kvm_ioctl(vcpu->fd, KVM_SET_LAPIC, &state->lapic);
+	return r;
+}
+
+/* A new beginning keeps counting the TSC: so it stays the same on all vcpus. */
+static int set_state(
+	const struct kvm_vcpu *vcpu, struct kvm_vcpu_state *state, bool with_tsc, struct error *err)
+{
+	int r = set_registers(vcpu, state);
+
+	for (unsigned i = 0; r == 0 && i < state->nr_msrs; i++)
+		if (with_tsc || state->msrs[i].index != MSR_TSC) {
+			r = set_msr(vcpu, &state->msrs[i], err);
+			if (r < 0)
+				return r;
+		}
+	if (r == 0)
+		r = kvm_ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &state->events);
+	if (r == 0)
+		r = kvm_ioctl(vcpu->fd, KVM_SET_MP_STATE, &state->run_state);
+	return r < 0
+		? error_errno(err, r, "KVM does not take the state of vcpu %u", vcpu->vcpu.index)
+		: 0;
+}
+
+static void save(struct vm_saved *saved)
+{
+	struct kvm_vcpu *vcpu = container_of(saved, struct kvm_vcpu, saved);
+
+	memset(vcpu->state, 0, sizeof(*vcpu->state));
+	get_state(vcpu, vcpu->state);
+}
+
+static int restore(struct vm_saved *saved, struct error *err)
+{
+	struct kvm_vcpu *vcpu = container_of(saved, struct kvm_vcpu, saved);
+
+	if (vcpu->state->nr_msrs > KVM_X86_MSRS_MAX)
+		return error_set(err, EBADMSG, "vcpu %u has more registers than there are",
+			vcpu->vcpu.index);
+	return set_state(vcpu, vcpu->state, true, err);
+}
+
+/* As firmware would leave them. */
+static int set_first_msrs(const struct kvm_vcpu *vcpu, struct error *err)
+{
+	uint64_t misc = 0;
+	int r = kvm_x86_read_msr(vcpu, MSR_MISC_ENABLE, &misc);
+
+	if (r == 0)
+		r = kvm_x86_write_msr(vcpu, MSR_MISC_ENABLE, misc | FAST_STRINGS);
+	if (r == 0)
+		r = kvm_x86_write_msr(vcpu, MSR_MTRR_DEFAULT, MTRR_WRITE_BACK);
+	return r < 0 ? error_set(err, ENOTSUP, "vcpu %u: KVM is without the MSRs that kernels need",
+			       vcpu->vcpu.index)
+		     : 0;
+}
+
+int kvm_x86_init_state(struct kvm_vcpu *vcpu, struct error *err)
+{
+	int r = set_first_msrs(vcpu, err);
+
+	if (r < 0)
+		return r;
+	vcpu->state = calloc(1, sizeof(*vcpu->state));
+	vcpu->first = calloc(1, sizeof(*vcpu->first));
+	if (!vcpu->state || !vcpu->first)
+		return error_oom(err);
+	r = get_state(vcpu, vcpu->first);
+	if (r < 0)
+		return error_errno(
+			err, r, "KVM does not show the state of vcpu %u", vcpu->vcpu.index);
+	vcpu->saved = (struct vm_saved){ .name = "vcpu",
+		.instance = vcpu->vcpu.index,
+		.data = vcpu->state,
+		.size = sizeof(*vcpu->state),
+		.save = save,
+		.restore = restore };
+	return 0;
+}
+
+int kvm_vcpu_reset(struct kvm_vcpu *vcpu, struct error *err)
+{
+	return set_state(vcpu, vcpu->first, false, err);
+}
