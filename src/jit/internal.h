@@ -26,6 +26,8 @@ enum jit_leave {
 	JIT_LEAVE_HOT, /* the loop at pc */
 	JIT_LEAVE_INTERPRET, /* what only the interpreter can do, from pc on */
 	JIT_LEAVE_NO_CODE, /* nothing that could be executed is at pc */
+	/* Only a helper says so, and code is not left for it: on at pc, in another mode. */
+	JIT_LEAVE_SWITCHED,
 };
 
 /* --- the guest: riscv/ ---------------------------------------------------------------------- */
@@ -65,6 +67,7 @@ struct jit_guest_machine {
 	uint32_t tlb; /* struct jit_tlb for each regime */
 	uint32_t nr_regimes, regime_mask; /* which bits of mode are the regime */
 	uint32_t shared_regimes; /* bit by regime: those that hold what is_global mostly */
+	uint32_t may_interrupt; /* 32 bits; 0: no interrupt waits for a bit of the status */
 	/* Where to read code at pc from. false: a fault, of which the state tells. */
 	bool (*find_code)(void *state, uint64_t pc, struct jit_source *ret);
 };
@@ -244,6 +247,8 @@ int jit_prepare(struct jit *jit, struct jit_frame *frame);
 void jit_refresh(struct jit *jit, struct jit_frame *frame);
 void jit_release(struct jit_frame *frame);
 void jit_empty_shadow(struct jit_frame *frame);
+/* No return goes beyond what is on the shadow stack's top now, a pair that is free. */
+void jit_end_shadow(struct jit_frame *frame);
 void jit_empty_lookup(struct jit_entry *entries);
 static inline uint64_t jit_lookup_index(uint64_t pc)
 {
@@ -273,6 +278,11 @@ void jit_close_marked(struct jit *jit, struct jit_frame *frame, void *state, uin
 void jit_enter_mode(struct jit *jit, struct jit_frame *frame, void *state);
 /* The latter only. */
 void jit_choose_table(struct jit *jit, struct jit_frame *frame, const void *state);
+/* In a helper, behind which the state is in another mode: may it go on in translated code, by way
+ * of the table that it now has? */
+bool jit_switch(struct jit_frame *frame, const void *state);
+/* The shadow stack is empty: other modes have nothing on it, either. */
+void jit_forget_shadows(struct jit_frame *frame);
 /* The current table has an entry for code of the source. */
 void jit_note_lookup(struct jit_frame *frame, const struct jit_source *source);
 /* Every write from before to a page that was marked has been told (fence.i). */

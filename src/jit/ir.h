@@ -81,6 +81,7 @@
 	/* memory: `size` bytes at a + imm; d or b may be floating point */                        \
 	X(LOAD, "load")                                                                            \
 	X(STORE, "store")                                                                          \
+	X(ZERO_BLOCK, "zero_block") /* the 64 bytes, aligned, that a is among */                   \
 	X(FENCE, "fence") /* stores before it are seen before loads behind it are done */          \
 	/* sequentially consistent, at a, size 4 (sign extended) or 8, aligned, else the helper */ \
 	X(ATOMIC_SWAP, "atomic_swap")                                                              \
@@ -110,6 +111,19 @@
 	/* the flags that floating point has raised since they were last written */                \
 	X(FLOAT_READ_FLAGS, "float_read_flags")                                                    \
 	X(FLOAT_WRITE_FLAGS, "float_write_flags") /* = a */                                        \
+	/* What the guest's state has beside slots, 64 bits each, `imm` bytes from its start: d =  \
+	 * that                                                                                    \
+	 */                                                                                        \
+	X(STATE_READ, "state_read")                                                                \
+	/* d = that, and then that = a; IR_EVEN: its lowest bit stays 0 */                         \
+	X(STATE_WRITE, "state_write")                                                              \
+	/* the status of a machine's CPU, whose lower 32 bits are at the lower half of imm: d =    \
+	 * the bits of imm's upper half, 1 << `kind`, and (IR_SIGNED) the highest bit */           \
+	X(STATUS_READ, "status_read")                                                              \
+	/* set or cleared: a, or with IR_IMMEDIATE all bits of imm's upper half; the helper does   \
+	 * it if a has another bit, or if an interrupt may be waiting for a bit that is set */     \
+	X(STATUS_SET, "status_set")                                                                \
+	X(STATUS_CLEAR, "status_clear")                                                            \
 	/* Vectors. Slots from IR_FIRST_VECTOR on have 16 bytes; an operand is as many of them as  \
 	 * hold `count` elements of `size` bytes, from its slot on, the lowest first. With a slot  \
 	 * in c only those elements count whose bit is set there, with IR_CHECK_LENGTH those below \
@@ -262,6 +276,7 @@ enum ir_flags {
 	/* FLOAT_SET: the flags are written back behind it to what they were; imm is that helper,
 	 * which wants them in c, where they still have to be read to if it is a slot. */
 	IR_KEEPS_FLAGS = 1 << 4,
+	IR_EVEN = 1 << 3, /* STATE_WRITE */
 	/* CONSTANT: an address in guest code or from there on; it moves with the code. */
 	IR_RELATIVE = 1 << 3,
 	/* Of vectors: see there. */

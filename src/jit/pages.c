@@ -8,6 +8,9 @@
  * and the address space that it is in. There are several, so that a guest that goes to and fro
  * finds what it has left; a fence makes them empty.
  *
+ * What is predicted of returns belongs to one table, too. A thread that changes to another begins
+ * above a pair that no return matches, and finds its own returns again when it comes back.
+ *
  * From a page that is `is_marked` something was translated: its writes are told (jit_invalidate),
  * because no thread's TLB lets one pass unseen. A thread that had the page open for writes when it
  * was marked closes it the next time it enters translated code, and counts it as written. RISC-V
@@ -22,6 +25,7 @@
 #define TABLES	   16
 #define BLOOM_BITS 4096
 #define FILLED_MAX 512
+#define NESTED_MAX 8
 #define NO_KEY	   UINT64_MAX
 
 struct jit_tables {
@@ -40,6 +44,12 @@ struct jit_tables {
 	struct table *current;
 	uint64_t time, marks_seen;
 	bool is_stale; /* the shadow stack and `current` are not to be used any more */
+	/* Whose returns lie below those of `current` on the shadow stack, and how far they go. */
+	struct {
+		struct table *table;
+		uint64_t *shadow;
+	} below[NESTED_MAX];
+	unsigned nr_below;
 	_Alignas(64) struct jit_entry entries[TABLES][JIT_LOOKUP_SIZE];
 };
 
@@ -300,7 +310,52 @@ static struct table *find_table(struct jit_tables *tables, uint64_t key)
 			oldest = table;
 	}
 	empty_table(tables, oldest, key);
+	tables->is_stale = true; /* it may have been among `below` */
 	return oldest;
+}
+
+void jit_forget_shadows(struct jit_frame *frame)
+{
+	if (frame->tables)
+		frame->tables->nr_below = 0;
+}
+
+/* Above the returns of the table that was the current one. */
+static void begin_shadow(struct jit_frame *frame)
+{
+	struct jit_tables *tables = frame->tables;
+	uint64_t *shadow = frame->shadow_stack;
+
+	if (tables->nr_below == NESTED_MAX || jit_is_shadow_guard(frame, (uintptr_t)(shadow - 2))) {
+		jit_empty_shadow(frame);
+		return;
+	}
+	tables->below[tables->nr_below].table = tables->current;
+	tables->below[tables->nr_below++].shadow = shadow;
+	frame->shadow_stack = shadow - 2;
+	jit_end_shadow(frame);
+}
+
+/* The table for the key is the current one, with what it has on the shadow stack. */
+static void choose(struct jit_frame *frame, uint64_t key)
+{
+	struct jit_tables *tables = frame->tables;
+	struct table *table;
+
+	for (unsigned i = tables->nr_below; i-- > 0 && !tables->is_stale;) {
+		if (tables->below[i].table->key != key)
+			continue;
+		frame->shadow_stack = tables->below[i].shadow;
+		tables->nr_below = i;
+		tables->current = tables->below[i].table;
+		return;
+	}
+	table = find_table(tables, key);
+	if (tables->is_stale)
+		jit_empty_shadow(frame);
+	else if (table != tables->current)
+		begin_shadow(frame);
+	tables->current = table;
 }
 
 void jit_choose_table(struct jit *jit, struct jit_frame *frame, const void *state)
@@ -316,15 +371,27 @@ void jit_choose_table(struct jit *jit, struct jit_frame *frame, const void *stat
 	if (!tables->is_stale && table->key == key &&
 		(!table->is_mixed || table->address_space == address_space))
 		return;
-	table = find_table(tables, key);
-	if (is_shared && table->is_mixed && table->address_space != address_space)
+	choose(frame, key);
+	table = tables->current;
+	if (is_shared && table->is_mixed && table->address_space != address_space) {
 		empty_table(tables, table, key);
+		jit_empty_shadow(frame);
+	}
 	table->address_space = address_space;
 	table->used = ++tables->time;
-	tables->current = table;
 	tables->is_stale = false;
 	frame->lookup = tables->entries[table - tables->tables];
-	jit_empty_shadow(frame);
+}
+
+bool jit_switch(struct jit_frame *frame, const void *state)
+{
+	struct jit *jit = frame->jit;
+
+	if (frame->epoch != __atomic_load_n(&jit->epoch, __ATOMIC_SEQ_CST) ||
+		__atomic_load_n(&jit->nr_marks, __ATOMIC_SEQ_CST) != frame->tables->marks_seen)
+		return false;
+	jit_choose_table(jit, frame, state);
+	return true;
 }
 
 void jit_enter_mode(struct jit *jit, struct jit_frame *frame, void *state)

@@ -23,14 +23,20 @@ bool jit_is_shadow_guard(const struct jit_frame *frame, uint64_t address)
 	return frame->memory && address - (uint64_t)(uintptr_t)frame->memory < GUARD_BYTES;
 }
 
-/* At the bottom a return finds what it looks for only when the guest wants to go to JIT_NO_PC. */
+/* There a return finds what it looks for only when the guest wants to go to JIT_NO_PC. */
+void jit_end_shadow(struct jit_frame *frame)
+{
+	uint64_t *end = frame->shadow_stack;
+
+	end[0] = (uint64_t)(uintptr_t)frame->jit->stubs.bottom;
+	end[1] = JIT_NO_PC;
+}
+
 void jit_empty_shadow(struct jit_frame *frame)
 {
-	uint64_t *bottom = jit_shadow_bottom(frame);
-
-	bottom[0] = (uint64_t)(uintptr_t)frame->jit->stubs.bottom;
-	bottom[1] = JIT_NO_PC;
-	frame->shadow_stack = bottom;
+	jit_forget_shadows(frame);
+	frame->shadow_stack = jit_shadow_bottom(frame);
+	jit_end_shadow(frame);
 }
 
 static void add(struct jit *jit, struct jit_frame *frame)

@@ -349,6 +349,13 @@ static void lift_stop(struct lift *lift, enum jit_stop stop, unsigned skip)
 	lift->is_over = true;
 }
 
+/* To another mode: never on behind it. */
+static void lift_switch(struct lift *lift)
+{
+	lift_helper(lift);
+	lift_stop(lift, (enum jit_stop)JIT_LEAVE_INTERPRET, lift->insn.length);
+}
+
 /* The registers that calls leave the way back in: Unprivileged ISA, 2.5.1, table 3. */
 static bool is_link(unsigned reg)
 {
@@ -480,6 +487,8 @@ static void lift_one(struct lift *lift)
 	const struct row *row = &rows[lift->insn.op];
 	struct ir *ir;
 
+	if (riscv_lift_system(lift->block, lift->options, &lift->insn, lift->pc))
+		return;
 	if (!may_compute(lift, row)) {
 		lift_helper(lift);
 		return;
@@ -508,7 +517,14 @@ static void lift_one(struct lift *lift)
 			add(lift, IR_FENCE);
 		break;
 	case RISCV_ECALL:
-		lift_stop(lift, JIT_STOP_SYSTEM_CALL, 0);
+		if (lift->options->is_machine)
+			lift_switch(lift);
+		else
+			lift_stop(lift, JIT_STOP_SYSTEM_CALL, 0);
+		break;
+	case RISCV_SRET:
+	case RISCV_MRET:
+		lift_switch(lift);
 		break;
 	case RISCV_EBREAK:
 		lift_stop(lift, JIT_STOP_BREAKPOINT, 0);

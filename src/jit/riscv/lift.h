@@ -45,5 +45,9 @@ bool riscv_lift_vector_csr(const struct riscv_lift_vector *v, struct ir_block *b
 bool riscv_lift_vector(struct riscv_lift_vector *v, struct ir_block *block,
 	const struct riscv_insn *insn, uint64_t pc);
 
+/* lift-system.c. What only a machine's hart has; false for what the interpreter is to do. */
+bool riscv_lift_system(struct ir_block *block, const struct jit_lift_options *options,
+	const struct riscv_insn *insn, uint64_t pc);
+
 /* See struct jit_guest. */
 void riscv_lift(struct ir_block *block, const struct jit_lift_options *options);

@@ -50,6 +50,28 @@ static uint32_t mode_of(const struct riscv_cpu *cpu)
 	return cpu->is_system ? ((const struct riscv_system_cpu *)cpu)->mode : 0;
 }
 
+static bool is_translated(const struct riscv_cpu *cpu)
+{
+	uint32_t mode = mode_of(cpu);
+
+	return riscv_rounds_as_host(cpu) && !(mode & RISCV_MODE_STEP) &&
+		(mode & RISCV_MODE_REGIME) != RISCV_REGIME_OTHER;
+}
+
+/* A machine's hart that an instruction has stopped: a trap that it takes by itself, or another
+ * mode, does not lead out of translated code. */
+static int go_on(struct riscv_system_cpu *cpu, enum jit_stop stop)
+{
+	if (cpu->ops->take)
+		stop = cpu->ops->take(cpu, stop);
+	else if (stop == JIT_STOP_MODE)
+		stop = JIT_STOP_LIMIT;
+	if (stop != JIT_STOP_LIMIT)
+		return (int)stop;
+	return is_translated(&cpu->cpu) && jit_switch(&cpu->cpu.frame, cpu) ? JIT_LEAVE_SWITCHED
+									    : JIT_STOP_MODE;
+}
+
 static int help(void *state, const void *data)
 {
 	struct riscv_cpu *cpu = state;
@@ -69,6 +91,8 @@ static int help(void *state, const void *data)
 		cpu->pc = next;
 		stop = JIT_STOP_MODE;
 	}
+	if (stop != JIT_STOP_LIMIT && cpu->is_system)
+		return go_on((struct riscv_system_cpu *)cpu, stop);
 	return (int)stop;
 }
 
@@ -98,6 +122,7 @@ static const struct jit_guest_machine machine = {
 	.regime_mask = RISCV_MODE_REGIME,
 	.shared_regimes = 1u << RISCV_REGIME_SUPERVISOR | 1u << RISCV_REGIME_SUPERVISOR_USER |
 		1u << RISCV_REGIME_MACHINE,
+	.may_interrupt = offsetof(struct riscv_system_cpu, may_interrupt),
 	.find_code = find_code,
 };
 
@@ -264,14 +289,6 @@ static enum jit_stop interpret_some(struct jit *jit, struct riscv_cpu *cpu)
 	return interpret(cpu, false);
 }
 
-static bool is_translated(const struct riscv_cpu *cpu)
-{
-	uint32_t mode = mode_of(cpu);
-
-	return riscv_rounds_as_host(cpu) && !(mode & RISCV_MODE_STEP) &&
-		(mode & RISCV_MODE_REGIME) != RISCV_REGIME_OTHER;
-}
-
 static bool is_interrupted(struct riscv_cpu *cpu)
 {
 	return __atomic_exchange_n(&cpu->interrupt, 0, __ATOMIC_SEQ_CST) & ~JIT_INTERRUPT_OWN;
@@ -326,6 +343,7 @@ static bool fault_in_code(struct riscv_cpu *cpu, uint64_t address, ucontext_t *c
 
 	if (!in_helper) {
 		if (jit_is_shadow_guard(&cpu->frame, address)) {
+			jit_forget_shadows(&cpu->frame);
 			host_reset_shadow(context, jit_shadow_bottom(&cpu->frame));
 			return true;
 		}

@@ -36,6 +36,7 @@ enum {
 	RISCV_MODE_FLOAT = 1 << 3, /* mstatus.FS is Dirty: nothing is left to note */
 	RISCV_MODE_VECTOR = 1 << 4, /* mstatus.VS is Dirty */
 	RISCV_MODE_STEP = 1 << 5, /* a debugger wants every instruction: only interpreted */
+	RISCV_MODE_ZERO = 1 << 6, /* cbo.zero may be executed */
 };
 
 enum riscv_access {
@@ -51,6 +52,12 @@ struct riscv_code_page {
 	const uint8_t *host; /* its first byte */
 	uint64_t physical; /* likewise, in the guest */
 	bool is_global; /* it is there in every address space */
+};
+
+/* A register that is no more than 64 bits in the state. */
+struct riscv_plain_csr {
+	uint32_t offset; /* from the start of the hart */
+	bool is_even; /* its lowest bit is 0 */
 };
 
 struct riscv_system_ops {
@@ -80,6 +87,20 @@ struct riscv_system_ops {
 	 * (_VECTOR) is not set: note it as used, or false: it is illegal. */
 	bool (*use_float)(struct riscv_system_cpu *cpu);
 	bool (*use_vector)(struct riscv_system_cpu *cpu);
+	/*
+	 * An instruction of translated code has stopped so. JIT_STOP_LIMIT: that has been dealt
+	 * with (a trap was taken), and nothing is in the way of going on at pc, in whatever mode
+	 * that is; else what is still to be done. NULL: JIT_STOP_MODE is nothing to stop for.
+	 */
+	enum jit_stop (*take)(struct riscv_system_cpu *cpu, enum jit_stop stop);
+	/*
+	 * What translated code may do itself, with the same result: read and write this register,
+	 * in a mode whose privilege its number allows (false: only execute() can); and where
+	 * mstatus is, the lower half of it, of which sstatus shows `status_shown` in supervisor
+	 * mode and above. NULL: nothing.
+	 */
+	bool (*plain)(unsigned number, struct riscv_plain_csr *ret);
+	uint32_t status, status_shown;
 };
 
 /* What user mode has (fcsr, V, counters), for execute(): false when there is no such register. Who
@@ -99,6 +120,10 @@ struct riscv_system_cpu {
 	uint32_t mode;
 	/* A number of what satp says: the same as before when that is the same. */
 	uint32_t address_space;
+	/* 0: no interrupt is pending and enabled by mie, so that setting a bit of mstatus does not
+	 * let one in. What changes that by the hart's own thread sets it; else `interrupt` is set.
+	 */
+	uint32_t may_interrupt;
 	struct jit_tlb tlb[RISCV_REGIMES];
 };
 

@@ -68,8 +68,8 @@ void host_leave(struct jit *jit, struct jit_frame *frame, void *state, ucontext_
 {
 	greg_t *regs = context->uc_mcontext.gregs;
 
-	if (in_helper) /* behind the address that it would have returned to */
-		regs[REG_RSP] = (greg_t)(uintptr_t)frame->shadow_stack + 8;
+	if (in_helper)
+		regs[REG_RSP] = (greg_t)(uintptr_t)frame->shadow_stack;
 	regs[REG_RBP] = (greg_t)(uintptr_t)state + STATE_BIAS;
 	regs[REG_RAX] = reason;
 	regs[REG_RIP] = (greg_t)(uintptr_t)(jit->executable +

@@ -77,6 +77,21 @@ void emit_store(struct emitter *e, const struct ir *ir)
 	resume_here(e, reached.slow);
 }
 
+void emit_zero_block(struct emitter *e, const struct ir *ir)
+{
+	struct reached reached = { .memory = { true, RCX, RAX, 0, 0 } };
+
+	reached.slow = look_up_page(e, ir, e->tlb.write, 1);
+	x86_arithmetic_immediate(&e->code, 8, X86_AND, x86_r(RAX), -64);
+	/* vpxor, vmovdqu */
+	x86_vex(&e->code, false, X86_PP_66, X86_MAP_0F, 0xef, XMM0, XMM0, x86_r(XMM0));
+	for (int i = 0; i < 4; i++) {
+		reached.memory.disp = 16 * i;
+		x86_vex(&e->code, false, X86_PP_F3, X86_MAP_0F, 0x7f, XMM0, 0, reached.memory);
+	}
+	resume_here(e, reached.slow);
+}
+
 /* A locked instruction orders as mfence does, and costs less. */
 void emit_fence(struct emitter *e, const struct ir *ir)
 {

@@ -263,6 +263,8 @@ emit_function emit_float_binary, emit_float_square_root, emit_float_fused, emit_
 	emit_float_sign, emit_float_set, emit_float_to_integer, emit_float_from_integer,
 	emit_float_convert, emit_float_to_bits, emit_float_from_bits, emit_float_read_flags,
 	emit_float_write_flags;
+emit_function emit_zero_block, emit_state_read, emit_state_write, emit_status_read,
+	emit_status_change;
 emit_function emit_vector_expect, emit_vector_configure, emit_vector_read_length, emit_vector_load,
 	emit_vector_fields, emit_vector_indexed, emit_vector_gather, emit_vector_store,
 	emit_vector_elements, emit_vector_set, emit_vector_mask, emit_vector_count,

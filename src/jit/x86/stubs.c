@@ -93,7 +93,8 @@ static void emit_helper_stub(struct emitter *e)
 	uint8_t *stops;
 
 	move_all(e, true);
-	x86_store(c, 8, shadow, RSP);
+	x86_lea(c, 8, RCX, x86_m(RSP, 8)); /* as before the call */
+	x86_store(c, 8, shadow, RCX);
 	x86_load(c, 8, RSP, frame_memory(e->jit, offsetof(struct jit_frame, host_stack)));
 	x86_lea(c, 8, RDI, x86_m(RBP, -STATE_BIAS));
 	x86_load(c, 8, RSI, x86_r(RAX));
@@ -103,10 +104,14 @@ static void emit_helper_stub(struct emitter *e)
 	x86_test(c, 4, RAX, RAX);
 	stops = x86_jump_if(c, X86_NE, NULL);
 	move_all(e, false);
+	x86_lea(c, 8, RSP, x86_m(RSP, -8));
 	x86_byte(c, 0xc3);
 	x86_set_target(stops, c->p);
-	x86_arithmetic_immediate(c, 8, X86_ADD, x86_r(RSP), 8); /* not back there */
-	x86_jump(c, e->jit->stubs.leave_spilled);
+	x86_arithmetic_immediate(c, 4, X86_CMP, x86_r(RAX), JIT_LEAVE_SWITCHED);
+	x86_jump_if(c, X86_NE, e->jit->stubs.leave_spilled);
+	move_all(e, false);
+	x86_load(c, 8, RAX, state_memory(e->jit->guest->pc));
+	x86_jump(c, e->jit->stubs.miss);
 }
 
 static void emit_miss(struct emitter *e)

@@ -24,9 +24,6 @@
 	(MSTATUS_SIE | MSTATUS_MIE | MSTATUS_SPIE | MSTATUS_MPIE | MSTATUS_SPP | MSTATUS_VS |      \
 		MSTATUS_MPP | MSTATUS_FS | MSTATUS_MPRV | MSTATUS_SUM | MSTATUS_MXR |              \
 		MSTATUS_TVM | MSTATUS_TW | MSTATUS_TSR)
-#define SSTATUS_WRITABLE                                                                           \
-	(MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_VS | MSTATUS_FS | MSTATUS_SUM |        \
-		MSTATUS_MXR)
 #define SENVCFG_WRITABLE (ENVCFG_FIOM | ENVCFG_CBIE | ENVCFG_CBCFE | ENVCFG_CBZE | ENVCFG_PMM)
 #define MENVCFG_WRITABLE (SENVCFG_WRITABLE | ENVCFG_ADUE | ENVCFG_PBMTE | ENVCFG_STCE)
 #define COUNTERS_BITS	 UINT64_C(0xffffffff)
@@ -229,6 +226,7 @@ static void write_menvcfg(struct riscv_hart *hart, unsigned number, uint64_t val
 		riscv_forget_accesses(hart);
 	if ((old ^ value) & (ENVCFG_ADUE | ENVCFG_PBMTE))
 		riscv_forget_all(hart);
+	riscv_update_mode(hart);
 	riscv_timer_arm(hart);
 }
 
@@ -244,6 +242,7 @@ static void write_senvcfg(struct riscv_hart *hart, unsigned number, uint64_t val
 	hart->csrs.senvcfg = legal_envcfg(old, value) & SENVCFG_WRITABLE;
 	if ((old ^ hart->csrs.senvcfg) & ENVCFG_PMM)
 		riscv_forget_accesses(hart);
+	riscv_update_mode(hart);
 }
 
 static uint64_t read_mstateen(struct riscv_hart *hart, unsigned number)
@@ -499,6 +498,19 @@ static void write_row(
 		row->write(hart, number, value);
 	else if (row->offset)
 		*plain(hart, row) = value & row->writable;
+}
+
+/* A plain one: nothing but its value hangs on it. */
+bool riscv_csr_plain(unsigned number, struct riscv_plain_csr *ret)
+{
+	const struct csr *row = find(number);
+
+	if (!row || !row->offset || row->read || row->write || row->allows ||
+		(row->writable != UINT64_MAX && row->writable != ~UINT64_C(1)))
+		return false;
+	ret->offset = (uint32_t)(offsetof(struct riscv_hart, csrs) + row->offset);
+	ret->is_even = row->writable != UINT64_MAX;
+	return true;
 }
 
 /* What csrrs and csrrc start from: of mip.SEIP what software has set, not the wire. */

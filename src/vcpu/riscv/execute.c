@@ -44,8 +44,8 @@ static enum jit_stop execute_csr(
 	if (!riscv_csr_access(hart, insn))
 		return JIT_STOP_ILLEGAL;
 	if (!riscv_csr_writes(insn) ||
-		(cpu->mode == mode && cpu->address_space == address_space && !hart->has_forgotten &&
-			riscv_pending_interrupt(hart) < 0))
+		(riscv_pending_interrupt(hart) < 0 && cpu->mode == mode &&
+			cpu->address_space == address_space && !hart->has_forgotten))
 		return JIT_STOP_LIMIT;
 	cpu->cpu.pc = *next;
 	return JIT_STOP_MODE;
@@ -74,8 +74,7 @@ static enum jit_stop execute_fence(
 /* --- cache blocks ------------------------------------------------------------------------------
  */
 
-/* May this mode execute an instruction that needs one of the bits in menvcfg and senvcfg? */
-static bool is_enabled(const struct riscv_hart *hart, uint64_t bits)
+bool riscv_may_use_blocks(const struct riscv_hart *hart, uint64_t bits)
 {
 	if (hart->privilege != RISCV_MACHINE && !(hart->csrs.menvcfg & bits))
 		return false;
@@ -100,7 +99,7 @@ static enum jit_stop execute_block(struct riscv_hart *hart, const struct riscv_i
 	bits = insn->op == RISCV_CBO_ZERO     ? ENVCFG_CBZE
 		: insn->op == RISCV_CBO_INVAL ? ENVCFG_CBIE
 					      : ENVCFG_CBCFE;
-	if (!is_enabled(hart, bits))
+	if (!riscv_may_use_blocks(hart, bits))
 		return JIT_STOP_ILLEGAL;
 	is_done = insn->op == RISCV_CBO_ZERO ? zero_block(hart, address)
 					     : riscv_mmu_probe_block(hart, address);

@@ -16,6 +16,10 @@ static const struct riscv_system_ops system_ops = {
 	.execute = riscv_execute_system,
 	.use_float = riscv_note_float,
 	.use_vector = riscv_note_vector,
+	.take = riscv_take_stop,
+	.plain = riscv_csr_plain,
+	.status = offsetof(struct riscv_hart, csrs.mstatus),
+	.status_shown = (uint32_t)SSTATUS_WRITABLE,
 };
 
 int riscv_hart_init(

@@ -32,6 +32,10 @@
 #define MSTATUS_UXL	  (UINT64_C(3) << 32)
 #define MSTATUS_SD	  (UINT64_C(1) << 63)
 
+#define SSTATUS_WRITABLE                                                                           \
+	(MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_VS | MSTATUS_FS | MSTATUS_SUM |        \
+		MSTATUS_MXR)
+
 /* Of menvcfg and senvcfg: 3.1.18. */
 #define ENVCFG_FIOM	  (UINT64_C(1) << 0)
 #define ENVCFG_CBIE_SHIFT 4
@@ -114,6 +118,8 @@ void riscv_hart_notify(struct riscv_hart *hart);
 /* csr.c: what CSRs there are. The rules of a CSR instruction, privilege included: false: illegal.
  */
 bool riscv_csr_access(struct riscv_hart *hart, const struct riscv_insn *insn);
+/* See struct riscv_system_ops. */
+bool riscv_csr_plain(unsigned number, struct riscv_plain_csr *ret);
 /* All of mip, as it is read. */
 uint64_t riscv_csr_mip(struct riscv_hart *hart);
 /* The same without a look at the clock while somebody else does that and will tell. */
@@ -126,13 +132,15 @@ enum jit_stop riscv_execute_system(
 	struct riscv_system_cpu *cpu, const struct riscv_insn *insn, uint64_t *next);
 bool riscv_note_float(struct riscv_system_cpu *cpu);
 bool riscv_note_vector(struct riscv_system_cpu *cpu);
+/* May this mode execute an instruction that needs one of the bits in menvcfg and senvcfg? */
+bool riscv_may_use_blocks(const struct riscv_hart *hart, uint64_t bits);
 
 /* trap.c */
 void riscv_update_mode(struct riscv_hart *hart);
 void riscv_set_privilege(struct riscv_hart *hart, enum riscv_privilege privilege);
 /* pc is where it happens. */
 void riscv_take_exception(struct riscv_hart *hart, unsigned cause, uint64_t value);
-/* The interrupt that is to be taken now, or -1. */
+/* The interrupt that is to be taken now, or -1; and cpu.may_interrupt. */
 int riscv_pending_interrupt(struct riscv_hart *hart);
 void riscv_take_interrupt(struct riscv_hart *hart, unsigned number);
 void riscv_return_from_machine(struct riscv_hart *hart);
@@ -213,6 +221,7 @@ void riscv_timer_remove_hart(struct riscv_hart *hart);
 void riscv_timer_sleep(struct riscv_hart *hart);
 
 /* run.c */
+enum jit_stop riscv_take_stop(struct riscv_system_cpu *cpu, enum jit_stop stop);
 extern const struct vm_vcpu_ops riscv_hart_ops;
 
 /* snapshot.c: without `data` and `instance`. */

@@ -86,13 +86,18 @@ static void take_illegal(struct riscv_hart *hart)
 	riscv_take_exception(hart, RISCV_ILLEGAL_INSTRUCTION, low | (uint32_t)high << 16);
 }
 
+static bool is_sbi_call(const struct riscv_hart *hart)
+{
+	return hart->privilege == RISCV_SUPERVISOR && hart->config.sbi;
+}
+
 static void take_call(struct riscv_hart *hart)
 {
 	struct riscv_cpu *cpu = &hart->cpu.cpu;
 	struct riscv_sbi_result result = { 0 };
 	uint64_t arguments[8];
 
-	if (hart->privilege != RISCV_SUPERVISOR || !hart->config.sbi) {
+	if (!is_sbi_call(hart)) {
 		riscv_take_exception(hart, RISCV_ECALL_USER + hart->privilege, 0);
 		return;
 	}
@@ -155,6 +160,25 @@ static void handle(struct riscv_hart *hart, enum jit_stop stop)
 	case JIT_STOP_INTERRUPT:
 		break;
 	}
+}
+
+enum jit_stop riscv_take_stop(struct riscv_system_cpu *cpu, enum jit_stop stop)
+{
+	struct riscv_hart *hart = riscv_hart_of_cpu(cpu);
+
+	switch (stop) {
+	case JIT_STOP_SYSTEM_CALL:
+		if (is_sbi_call(hart))
+			return stop;
+		break;
+	case JIT_STOP_FAULT:
+	case JIT_STOP_MODE:
+		break;
+	default:
+		return stop;
+	}
+	handle(hart, stop);
+	return riscv_pending_interrupt(hart) < 0 ? JIT_STOP_LIMIT : JIT_STOP_MODE;
 }
 
 /* --- the loop ----------------------------------------------------------------------------------

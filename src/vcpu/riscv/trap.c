@@ -40,6 +40,8 @@ void riscv_update_mode(struct riscv_hart *hart)
 		mode |= RISCV_MODE_FLOAT;
 	if ((mstatus & MSTATUS_VS) == MSTATUS_VS)
 		mode |= RISCV_MODE_VECTOR;
+	if (riscv_may_use_blocks(hart, ENVCFG_CBZE))
+		mode |= RISCV_MODE_ZERO;
 	if (hart->wants_step || hart->nr_breakpoints)
 		mode |= RISCV_MODE_STEP;
 	hart->cpu.mode = mode;
@@ -174,11 +176,10 @@ int riscv_pending_interrupt(struct riscv_hart *hart)
 		(hart->privilege == RISCV_SUPERVISOR && csrs->mstatus & MSTATUS_SIE);
 	uint64_t enabled = csrs->mie &
 		((machine ? ~csrs->mideleg : 0) | (supervisor ? csrs->mideleg : 0));
-	uint64_t pending;
+	uint64_t pending = riscv_csr_mip_soon(hart) & csrs->mie;
 
-	if (!enabled)
-		return -1;
-	pending = riscv_csr_mip_soon(hart) & enabled;
+	hart->cpu.may_interrupt = pending != 0;
+	pending &= enabled;
 	/* Those that are not delegated come before the others. */
 	if (pending & ~csrs->mideleg)
 		pending &= ~csrs->mideleg;

@@ -505,6 +505,39 @@ static void recursion_is_as_deep_as_it_likes(void **state)
 	assert_int_equal(m.hart.cpu.x[SP], VIRTUAL + 15 * PAGE);
 }
 
+/* A change of mode does not lead out of translated code, and each mode finds its own returns again,
+ * however many there are; a2 is the depth, and s0 has a mode for each. */
+static void modes_are_changed_at_any_depth(void **state)
+{
+	enum { DEPTH = 40 };
+	enum jit_stop stop;
+
+	AT(0, jal(RA, PAGE), EBREAK);
+	AT(PAGE, addi(SP, SP, -16), sd(RA, SP, 0), addi(A2, A2, -1), addi(S0, S0, 8), ld(A0, S0, 0),
+		csrrw(ZERO, CSR_REGIME, A0), addi(A1, A1, 1), branch(0, A2, ZERO, 8), jal(RA, -32),
+		ld(A0, S0, 0), csrrw(ZERO, CSR_REGIME, A0), addi(S0, S0, -8), add(A3, A3, A0),
+		ld(RA, SP, 0), addi(SP, SP, 16), RET);
+	for (unsigned i = 0; i <= DEPTH; i++)
+		*word(2 * PAGE + 8 * i) = i % RISCV_REGIMES | (i / 4 & 1 ? RISCV_MODE_VECTOR : 0) |
+			(i / 8 & 1 ? RISCV_MODE_ZERO : 0);
+	for (unsigned turn = 0; turn < 3; turn++) {
+		m.hart.cpu.pc = VIRTUAL;
+		m.hart.cpu.x[SP] = VIRTUAL + 15 * PAGE;
+		m.hart.cpu.x[S0] = VIRTUAL + 2 * PAGE;
+		m.hart.cpu.x[A1] = m.hart.cpu.x[A3] = 0;
+		m.hart.cpu.x[A2] = DEPTH;
+		stop = run(m.jit, &m.hart.cpu);
+		/* It may leave when another page has been translated from. */
+		assert_true(stop == JIT_STOP_BREAKPOINT || turn == 0);
+		if (stop != JIT_STOP_BREAKPOINT)
+			assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+		assert_int_equal(m.hart.cpu.x[A1], DEPTH);
+		assert_int_equal(m.hart.cpu.x[S0], VIRTUAL + 2 * PAGE);
+		assert_int_equal(m.hart.cpu.x[SP], VIRTUAL + 15 * PAGE);
+		assert_int_equal(m.hart.cpu.pc, VIRTUAL + 4);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_machine, close_machine)
 
 int main(void)
@@ -524,6 +557,7 @@ int main(void)
 		TEST(regimes_have_tables_of_their_own),
 		TEST(floating_point_is_noted),
 		TEST(recursion_is_as_deep_as_it_likes),
+		TEST(modes_are_changed_at_any_depth),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

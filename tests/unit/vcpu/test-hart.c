@@ -34,6 +34,7 @@ enum {
 	CSR_SSTATUS = 0x100,
 	CSR_SIE = 0x104,
 	CSR_STVEC = 0x105,
+	CSR_SEPC = 0x141,
 	CSR_SCAUSE = 0x142,
 	CSR_SATP = 0x180,
 	CSR_MSTATUS = 0x300,
@@ -219,6 +220,30 @@ static void a_timer_wakes_and_interrupts(void **state)
 	}
 }
 
+/* Code that turns interrupts on and off, and looks for none itself, is told of one that comes. */
+static void an_interrupt_comes_between_two_instructions(void **state)
+{
+	struct riscv_hart *hart = begin(INSN_NEXT, 1 << 9);
+	struct error err = { 0 };
+	struct jit *jit;
+	pthread_t thread;
+
+	assert_int_equal(riscv_code_open(&machine.memory, 0, NULL, &jit, &err), 0);
+	hart->config.jit = jit;
+	put(MEMORY_START + 4, 0x10016073); /* csrsi sstatus, SIE */
+	put(MEMORY_START + 8, 0x10017073); /* csrci sstatus, SIE */
+	put(MEMORY_START + 12, 0xff5ff06f); /* back to the start */
+	riscv_hart_write_csr(hart, CSR_SSTATUS, 0);
+	thread = start_thread(hart);
+	wait_for_code(hart);
+	hart->vcpu.ops->set_pin(&hart->vcpu, 9, true);
+	assert_int_equal(join(thread), VM_STOP_OFF);
+	assert_int_equal(csr(hart, CSR_SCAUSE), UINT64_C(1) << 63 | 9);
+	assert_int_equal(csr(hart, CSR_SEPC), MEMORY_START + 8);
+	riscv_hart_destroy(hart);
+	riscv_code_close(&machine.memory, jit);
+}
+
 static void fences_are_answered_whatever_a_hart_does(void **state)
 {
 	struct riscv_hart *hart = begin(INSN_LOOP, 0);
@@ -358,6 +383,7 @@ int main(void)
 		TEST(a_call_of_the_supervisor_is_the_machines),
 		TEST(a_pin_wakes_a_hart_that_sleeps),
 		TEST(a_timer_wakes_and_interrupts),
+		TEST(an_interrupt_comes_between_two_instructions),
 		TEST(fences_are_answered_whatever_a_hart_does),
 		TEST(breakpoints_and_steps),
 		TEST(a_debugger_sees_what_is_mapped_and_leaves_it_alone),
