@@ -85,7 +85,7 @@ struct machine_board {
 	unsigned nr_virtio; /* ...of so many */
 	unsigned (*virtio_irq)(unsigned index);
 	/* "interrupts" of a device's node. */
-	void (*describe_irq)(struct machine_tree *tree, unsigned irq);
+	void (*describe_irq)(struct machine *machine, struct machine_tree *tree, unsigned irq);
 	uint64_t memory_start;
 	int (*open_vcpus)(struct machine *machine, struct error *err);
 	void (*close_vcpus)(struct machine *machine);

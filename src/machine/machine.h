@@ -46,10 +46,17 @@ struct machine_console_config {
 	bool has_keys; /* Ctrl-A and a letter is for us */
 };
 
+/* What devices' interrupts arrive at: the Advanced Interrupt Architecture, and how much of it. */
+enum machine_aia {
+	MACHINE_AIA_NONE, /* a PLIC */
+	MACHINE_AIA_APLIC, /* an APLIC that interrupts harts directly */
+};
+
 /* All strings are the caller's, and stay until machine_free(). */
 struct machine_config {
 	uint64_t memory_bytes; /* whole pages, from MACHINE_MEMORY_MIN to _MAX */
 	unsigned nr_vcpus; /* 1 to VM_VCPUS_MAX */
+	enum machine_aia aia;
 
 	/* What is booted: a kernel, or firmware, which may find the kernel where it looks for it.
 	 */

@@ -54,7 +54,7 @@ static void describe_virtio(struct machine *m, void *device, const struct machin
 	tree_string(tree, "compatible", "virtio,mmio");
 	tree_reg(tree, place->start, place->size);
 	tree_flag(tree, "dma-coherent");
-	m->board->describe_irq(tree, place->irq);
+	m->board->describe_irq(m, tree, place->irq);
 	tree_end(tree);
 }
 

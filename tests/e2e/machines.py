@@ -9,12 +9,15 @@ import lzma
 import os
 import subprocess
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import debs
 from program import Program
 
 CPU, SUITE = "riscv64", "trixie"
+WAIT_S = 120  # for what one of them says next
 FILES = {  # what tests ask for: the package that has it, and where
     "kernel": ("linux-image-riscv64", "boot/vmlinux-*"),
     "busybox": ("busybox-static", "usr/bin/busybox"),
@@ -43,6 +46,43 @@ class Machine(Program):
 
     def env(self, extra=None):
         return {**os.environ, **(extra or {})}
+
+
+class Run:
+    """A machine in the background: what it prints, and what it is told."""
+
+    def __init__(self, *argv):
+        self.process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.said = b""
+        self._more = threading.Condition()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        while data := os.read(self.process.stdout.fileno(), 65536):
+            with self._more:
+                self.said += data
+                self._more.notify()
+
+    def wait_for(self, text):
+        with self._more:
+            assert self._more.wait_for(lambda: text in self.said, WAIT_S), self.said[-2000:]
+
+    def tell(self, line):
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def wait_for_folder(folder, run):
+    """Until the machine has saved itself."""
+    deadline = time.monotonic() + WAIT_S
+    while not folder.exists():
+        assert time.monotonic() < deadline, run.said[-2000:]
+        time.sleep(0.05)
 
 
 def _unpack(folder):

@@ -6,14 +6,12 @@ import os
 import shutil
 import signal
 import subprocess
-import threading
-import time
 
 import pytest
 
 import machines
+from machines import WAIT_S, Run, wait_for_folder
 
-WAIT_S = 120
 MODULES = ("virtio_mmio", "virtio_blk", "virtio-rng")
 SCRIPT = """
 echo word > /word
@@ -21,35 +19,6 @@ cat /proc/sys/kernel/random/boot_id
 (n=0; while sleep 0.1; do n=$((n + 1)); echo tick $n; done) &
 while read -r line; do eval "$line"; done
 """
-
-
-class Run:
-    """A machine in the background: what it prints, and what it is told."""
-
-    def __init__(self, *argv):
-        self.process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.said = b""
-        self._more = threading.Condition()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        while data := os.read(self.process.stdout.fileno(), 65536):
-            with self._more:
-                self.said += data
-                self._more.notify()
-
-    def wait_for(self, text):
-        with self._more:
-            assert self._more.wait_for(lambda: text in self.said, WAIT_S), self.said[-2000:]
-
-    def tell(self, line):
-        self.process.stdin.write(line.encode() + b"\n")
-        self.process.stdin.flush()
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
 
 
 @pytest.fixture
@@ -78,10 +47,7 @@ def saved(strata_binary, runs, tmp_path, request):
                "console=ttyS0 quiet panic=-1", "--snapshot", folder)
     run.wait_for(b"tick 3")
     run.process.send_signal(signal.SIGUSR1)
-    deadline = time.monotonic() + WAIT_S
-    while not folder.exists():
-        assert time.monotonic() < deadline, run.said[-2000:]
-        time.sleep(0.05)
+    wait_for_folder(folder, run)
     told = run.said.count(b"tick")
     run.wait_for(b"tick %d" % (told + 3))
     run.end()

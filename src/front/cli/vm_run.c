@@ -17,7 +17,7 @@ struct vm_run_options {
 	const char *kernel, *initrd, *append, *firmware, *console, *hvc;
 	int64_t memory_bytes, nr_vcpus;
 	const char *vsock, *gdb, *monitor, *snapshot, *restore;
-	const char *display, *flash_code, *flash_data;
+	const char *aia, *display, *flash_code, *flash_data;
 	char **parts, **cdroms, **disks, **nets, **ports, **shares;
 	bool no_reboot;
 };
@@ -25,6 +25,7 @@ struct vm_run_options {
 static const struct vm_run_options defaults = {
 	.memory_bytes = INT64_C(512) << 20,
 	.nr_vcpus = 1,
+	.aia = "none",
 };
 
 #define AT(member) offsetof(struct vm_run_options, member)
@@ -58,6 +59,9 @@ static const struct option vm_run_table[] = {
 	{ OPTION_SIZE, 'm', "memory", AT(memory_bytes), "BYTES",
 		"Memory, taken from the host as it is used [512m]" },
 	{ OPTION_INT, 'c', "cpus", AT(nr_vcpus), "N", "CPUs, 1 to 16 [1]" },
+	{ OPTION_STRING, 0, "aia", AT(aia), "none|aplic",
+		"Interrupt controller: a PLIC, or an APLIC that interrupts CPUs directly [none]",
+		COMPLETE_CHOICES, "none|aplic" },
 	{ OPTION_LIST, 'd', "disk", AT(disks), "FILE[,OPTION...]",
 		"A disk: a raw image or a block device; several in their order", COMPLETE_FILE },
 	{ OPTION_LIST, 0, "cdrom", AT(cdroms), "FILE",
@@ -202,6 +206,7 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 		.jit_debug = getenv("STRATA_JIT"),
 		.memory_bytes = (uint64_t)o->memory_bytes,
 		.nr_vcpus = (unsigned)o->nr_vcpus,
+		.aia = streq(o->aia, "none") ? MACHINE_AIA_NONE : MACHINE_AIA_APLIC,
 		.is_ended_by_reset = o->no_reboot,
 	};
 	struct machine_end end;

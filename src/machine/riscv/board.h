@@ -18,6 +18,7 @@
 enum {
 	PHANDLE_INTERRUPTS = 1, /* the controller of devices */
 	PHANDLE_SYSCON,
+	PHANDLE_INTERRUPTS_ROOT, /* the one that has delegated to it */
 	PHANDLE_HART0 = 16, /* the interrupt inputs of hart 0, and so on */
 };
 
@@ -63,7 +64,7 @@ void riscv_describe_harts(struct riscv_board *board, struct machine_tree *tree);
 /* describe.c: the tree of all there is, the caller's to free. */
 int riscv_describe(struct machine *machine, void **ret, size_t *ret_bytes, struct error *err);
 /* "interrupts" at the controller of devices. */
-void riscv_describe_irq(struct machine_tree *tree, unsigned irq);
+void riscv_describe_irq(struct machine *machine, struct machine_tree *tree, unsigned irq);
 
 /* boot.c */
 int riscv_payload_read(struct machine *machine, struct error *err);

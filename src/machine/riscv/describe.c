@@ -9,11 +9,15 @@
 #include "device/finisher.h"
 #include "machine/riscv/board.h"
 
-#define SEED_BYTES 32
+#define SEED_BYTES	    32
+#define IRQ_TYPE_LEVEL_HIGH 4 /* of Linux' bindings */
 
-void riscv_describe_irq(struct machine_tree *tree, unsigned irq)
+/* All lines are levels. The PLIC's are not told so. */
+void riscv_describe_irq(struct machine *m, struct machine_tree *tree, unsigned irq)
 {
-	tree_u32(tree, "interrupts", irq);
+	const uint32_t cells[] = { irq, IRQ_TYPE_LEVEL_HIGH };
+
+	tree_cells(tree, "interrupts", cells, m->config.aia == MACHINE_AIA_NONE ? 1 : 2);
 	tree_u32(tree, "interrupt-parent", PHANDLE_INTERRUPTS);
 }
 

@@ -19,6 +19,11 @@
 #define IRQ_MACHINE_SOFTWARE	3
 #define IRQ_MACHINE_TIMER	7
 
+static unsigned count_plic(const struct machine_config *config)
+{
+	return config->aia == MACHINE_AIA_NONE ? 1 : 0;
+}
+
 /* As QEMU numbers them: of each hart first machine mode, then supervisor mode. */
 static int open_plic(struct machine *m, unsigned index, const struct machine_place *place,
 	void **ret, struct error *err)
@@ -91,6 +96,7 @@ static struct vm_saved *saved_plic(void *device)
 const struct machine_slot riscv_slot_plic = {
 	.name = "plic",
 	.place = { LAYOUT_PLIC_START, PLIC_BYTES, 0 },
+	.count = count_plic,
 	.open = open_plic,
 	.reset = reset_plic,
 	.saved = saved_plic,
@@ -202,7 +208,7 @@ static void describe_uart(struct machine *m, void *device, const struct machine_
 	tree_string(tree, "compatible", "ns16550a");
 	tree_reg(tree, place->start, place->size);
 	tree_u32(tree, "clock-frequency", UART_CLOCK_HZ);
-	riscv_describe_irq(tree, place->irq);
+	riscv_describe_irq(m, tree, place->irq);
 	tree_end(tree);
 }
 
@@ -255,7 +261,7 @@ static void describe_rtc(struct machine *m, void *device, const struct machine_p
 	tree_node_at(tree, "rtc", place->start);
 	tree_string(tree, "compatible", "google,goldfish-rtc");
 	tree_reg(tree, place->start, place->size);
-	riscv_describe_irq(tree, place->irq);
+	riscv_describe_irq(m, tree, place->irq);
 	tree_end(tree);
 }
 

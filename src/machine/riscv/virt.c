@@ -8,9 +8,10 @@
 
 #define CODE_BYTES_MIN (UINT64_C(64) << 20)
 
-/* In the order in which they are opened: the controller of interrupts comes first. */
+/* In the order in which they are opened: the controller of interrupts, one of two, comes first. */
 static const struct machine_slot *const slots[] = {
 	&riscv_slot_plic,
+	&riscv_slot_aplic,
 	&riscv_slot_aclint,
 	&riscv_slot_finisher,
 	&riscv_slot_flash,
