@@ -297,16 +297,23 @@ struct jit *jit_free(struct jit *jit)
 /* --- blocks ------------------------------------------------------------------------------------
  */
 
+/* What a block is found by, beside its context, which has the page if that moves. */
+static uint64_t place_of(const struct jit *jit, uint64_t pc, uint64_t context)
+{
+	return jit_moves(jit, context) ? pc % JIT_PAGE_BYTES : pc;
+}
+
 /* Where it is, or would be. */
 static struct jit_slot *slot_of(struct jit *jit, uint64_t pc, uint64_t context)
 {
 	struct jit_slot *index = jit->index.items;
-	uint64_t hash = ((pc >> 1) ^ context) * UINT64_C(0x9e3779b97f4a7c15) >> 40;
+	uint64_t place = place_of(jit, pc, context);
+	uint64_t hash = ((place >> 1) ^ context) * UINT64_C(0x9e3779b97f4a7c15) >> 40;
 
 	for (;; hash++) {
 		struct jit_slot *slot = &index[hash % jit->index.nr];
 
-		if (!slot->block || (slot->pc == pc && slot->block->context == context))
+		if (!slot->block || (slot->pc == place && slot->block->context == context))
 			return slot;
 	}
 }
@@ -342,7 +349,7 @@ void jit_index(struct jit *jit, struct jit_block *block)
 		slot = slot_of(jit, block->pc, block->context);
 		jit->nr_indexed += !slot->block;
 	}
-	*slot = (struct jit_slot){ block->pc, block };
+	*slot = (struct jit_slot){ place_of(jit, block->pc, block->context), block };
 }
 
 const struct jit_block *jit_block_at(const struct jit *jit, uint64_t host_pc)
@@ -438,12 +445,12 @@ static bool overlaps(
 static int forget(struct jit *jit, struct jit_block *block)
 {
 	const struct jit_landing *landings = jit->landings.items;
-	int r = host_redirect(jit, block->code, block->pc, false);
+	int r = host_redirect(jit, block, block->code, block->pc, false);
 
 	for (unsigned i = 0; i < block->nr_landings && r >= 0; i++) {
 		const struct jit_landing *landing = &landings[block->first_landing + i];
 
-		r = host_redirect(jit, landing->code, landing->pc, true);
+		r = host_redirect(jit, block, landing->code, landing->pc, true);
 	}
 	block->is_dead = true;
 	jit->stats.invalidated++;

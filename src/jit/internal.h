@@ -101,7 +101,8 @@ struct jit_entry {
 	const uint8_t *code;
 };
 
-/* A way out of a block to code that may or may not be there. Places are offsets in the cache. */
+/* A way out of a block to code that may or may not be there. Places are offsets in the cache. Of
+ * code that moves the target is counted from the start of the block's page on. */
 struct jit_exit {
 	uint64_t target, context;
 	uint32_t place; /* of the distance of the jump that is to be set */
@@ -119,6 +120,7 @@ struct jit_place {
 	uint32_t code, pc;
 };
 
+/* Of code that moves (jit_moves()), pc is where it was when it was made. */
 struct jit_block {
 	uint64_t pc, context, lowest;
 	uint32_t next_on_page; /* of a machine: 1 + the number of another block, or 0 */
@@ -225,6 +227,15 @@ int jit_open_guest(const struct jit_options *options, const struct jit_guest *gu
 	struct jit **ret, struct error *err);
 void jit_lock(struct jit *jit, struct jit_frame *frame);
 void jit_unlock(struct jit *jit, struct jit_frame *frame);
+/* Is code of this context the same wherever its page is mapped? A machine's programs' is: libraries
+ * are at another address in each process. A kernel's is not, so that it costs nothing there. */
+static inline bool jit_moves(const struct jit *jit, uint64_t context)
+{
+	const struct jit_guest_machine *machine = jit->guest->machine;
+
+	return machine && !(machine->shared_regimes >> (context & machine->regime_mask) & 1);
+}
+
 /* The block that begins at pc, or NULL. */
 struct jit_block *jit_find(struct jit *jit, uint64_t pc, uint64_t context);
 /* From now on jit_find() gives this one for its pc and context. */
@@ -318,9 +329,10 @@ void host_global_map(const struct jit *jit, struct jit_map *map);
 int host_emit(struct jit *jit, struct jit_block *block);
 /* Let the jump at `place` (an offset in the cache) lead to the code at offset `target`. */
 void host_link(struct jit *jit, uint32_t place, uint32_t target);
-/* Code at the offset is not to be entered any more: go to pc by way of the lookup. `is_landing`: a
- * call returns there. Needs room in the cache; -ENOSPC. */
-int host_redirect(struct jit *jit, uint32_t code, uint64_t pc, bool is_landing);
+/* Code of the block at the offset is not to be entered any more: go to pc by way of the lookup.
+ * `is_landing`: a call returns there. Needs room in the cache; -ENOSPC. */
+int host_redirect(struct jit *jit, const struct jit_block *block, uint32_t code, uint64_t pc,
+	bool is_landing);
 /* Code at an offset is replaced by that at another. */
 void host_replace(struct jit *jit, uint32_t code, uint32_t by);
 void host_prepare(struct jit_frame *frame);

@@ -365,6 +365,7 @@ struct ir_segment {
 struct ir_block {
 	uint64_t pc;
 	unsigned nr, nr_helpers, nr_segments, nr_guest; /* operations, ..., guest instructions */
+	bool moves; /* the code will do at other addresses: what is IR_RELATIVE is no constant */
 	bool wants_state; /* it had been better with a state to look at (jit_lift_options) */
 	struct ir ops[IR_BLOCK_MAX];
 	/* What the guest's helper is told to do, in the guest's own form. */

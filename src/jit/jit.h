@@ -58,6 +58,9 @@ struct jit_frame {
 	uint32_t *counters; /* how often loops may still run before they are worth more */
 	uint32_t float_control, host_float_control;
 	uint8_t float_flags[64]; /* the host's, to the guest's */
+	/* Of a machine, if the code that runs moves (jit_moves()): where the page begins that it
+	 * was made from, in the guest's address space. */
+	uint64_t page;
 	/* From a guest's addresses to ours, of pages that a block of a machine's code uses. */
 	uint64_t pages[JIT_FRAME_PAGES];
 	_Alignas(16) uint64_t spare[16]; /* of one operation */

@@ -211,7 +211,7 @@ static void fold_address(const struct facts *f, struct ir *ir)
 	switch (ir->op) {
 	case IR_LOAD:
 	case IR_STORE:
-		if (!fits(sum) || sum < 0)
+		if (!fits(sum) || sum < 0 || f->moves)
 			return;
 		ir->imm = sum;
 		ir->a = IR_ZERO;
@@ -479,7 +479,7 @@ static bool gives_word(const struct facts *f, const struct ir *ir)
 {
 	switch (ir->op) {
 	case IR_CONSTANT:
-		return fits(ir->imm);
+		return fits(ir->imm) && !(f->moves && ir->flags & IR_RELATIVE);
 	case IR_MOVE:
 		return ir->a == IR_ZERO || f->is_word[ir->a];
 	case IR_LOAD:
@@ -516,7 +516,7 @@ static void note(struct facts *f, const struct ir *ir, int index)
 
 static void go_down(struct ir_block *block)
 {
-	struct facts f = { .moves = block->pc > UINT32_MAX };
+	struct facts f = { .moves = block->moves };
 
 	forget(&f);
 	for (unsigned i = 0; i < block->nr; i++) {

@@ -3,9 +3,9 @@
  * pages.c - code of a machine: where a virtual address is found in translated code, and what
  * happens when a page of code is written.
  *
- * Translated code belongs to a physical page, a virtual address and a mode (struct jit_source), and
- * jumps directly only within its page. Everything else goes through the thread's table of the mode
- * and the address space that it is in. There are several, so that a guest that goes to and fro
+ * Translated code belongs to a physical page, a virtual address (but see jit_moves()) and a mode,
+ * and jumps directly only within its page. Everything else goes through the thread's table of the
+ * mode and the address space that it is in. There are several, so that a guest that goes to and fro
  * finds what it has left; a fence makes them empty.
  *
  * What is predicted of returns belongs to one table, too. A thread that changes to another begins

@@ -120,6 +120,7 @@ int jit_make(
 	jit->ir.pc = pc;
 	jit->ir.nr = jit->ir.nr_helpers = jit->ir.nr_segments = jit->ir.nr_guest = 0;
 	jit->ir.wants_state = false;
+	jit->ir.moves = jit_moves(jit, source->context) || pc > UINT32_MAX;
 	jit->guest->lift(&jit->ir, &lift);
 	if (!jit->ir.nr)
 		return loop_end ? -E2BIG : -EFAULT;
@@ -239,7 +240,9 @@ static int link_exit(struct jit *jit, struct jit_frame *frame, void *state,
 	jit_lock(jit, frame);
 	marks = jit->nr_marks;
 	r = find_or_make(jit, frame, &source, &block);
-	if (r >= 0 && frame->epoch == jit->epoch && exit->context == source.context) {
+	/* Code that moves does not jump from page to page, even if both are the same one. */
+	if (r >= 0 && frame->epoch == jit->epoch && exit->context == source.context &&
+		(!jit_moves(jit, exit->context) || exit->target - frame->page < JIT_PAGE_BYTES)) {
 		host_link(jit, exit->place, block->code);
 		jit->stats.links++;
 		*ret = jit->executable + block->code;
@@ -252,9 +255,9 @@ static int link_exit(struct jit *jit, struct jit_frame *frame, void *state,
 }
 
 /* Several lines may have the jump that closes a loop, and each counts for itself. */
-static bool is_region_to(const struct jit_block *block, uint64_t end)
+static bool is_region_to(const struct jit_block *block, uint64_t bytes)
 {
-	return block && block->loop_bytes && end - block->pc <= block->loop_bytes;
+	return block && block->loop_bytes && bytes <= block->loop_bytes;
 }
 
 /* The loop from frame->hot to the jump at pc has turned often. */
@@ -272,8 +275,8 @@ static void promote(struct jit *jit, struct jit_frame *frame, void *state, uint6
 	if (frame->epoch == jit->epoch) {
 		*counter = INT32_MAX;
 		old = jit_find(jit, source.pc, source.context);
-		if (!is_region_to(old, pc + 1) && jit_make(jit, &source, pc + 1, &block) >= 0 &&
-			old)
+		if (!is_region_to(old, pc + 1 - source.pc) &&
+			jit_make(jit, &source, pc + 1, &block) >= 0 && old)
 			host_replace(jit, old->code, block->code);
 	}
 	if (jit->guest->machine)
@@ -295,11 +298,15 @@ static int enter(struct jit *jit, struct jit_frame *frame, void *state, const ui
 {
 	int reason = 0;
 
+	if (jit->guest->machine)
+		frame->page = *pc_of(jit, state) & -JIT_PAGE_BYTES;
 	__atomic_store_n(&frame->in_code, true, __ATOMIC_SEQ_CST);
 	if (frame->epoch == __atomic_load_n(&jit->epoch, __ATOMIC_SEQ_CST))
 		reason = ((enter_function *)(uintptr_t)jit->stubs.enter)(state, code);
 	if (reason == JIT_LEAVE_LINK) {
 		*exit = ((struct jit_exit *)jit->exits.items)[frame->exit];
+		if (jit_moves(jit, exit->context))
+			exit->target += frame->page;
 		*pc_of(jit, state) = exit->target;
 	}
 	__atomic_store_n(&frame->in_code, false, __ATOMIC_RELEASE);

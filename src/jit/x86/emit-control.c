@@ -30,9 +30,34 @@ void moves(struct emitter *e, unsigned bytes, enum jit_relocation_kind kind)
 		};
 }
 
-/* Guest code below 2 GiB stays where it is (modules.h): only what takes 64 bits moves. */
+/* Of code that moves: so far from where its page is mapped now. */
+static void page_constant(struct emitter *e, uint8_t reg, uint64_t address)
+{
+	struct x86_operand page = frame_memory(e->jit, offsetof(struct jit_frame, page));
+	int64_t distance = (int64_t)(address - (e->in->pc & -JIT_PAGE_BYTES));
+
+	if (distance == (int32_t)distance) {
+		x86_load(&e->code, 8, reg, page);
+		x86_lea(&e->code, 8, reg, x86_m(reg, (int32_t)distance));
+	} else {
+		x86_constant(&e->code, reg, (uint64_t)distance);
+		x86_arithmetic(&e->code, 8, X86_ADD, reg, page);
+	}
+}
+
+/* Does an address of the guest's take no more than 32 bits, and stay what it is? */
+static bool is_short(const struct emitter *e, uint64_t address)
+{
+	return !moves_by_page(e) && (int64_t)address == (int32_t)address;
+}
+
+/* A program's code below 2 GiB stays where it is (modules.h): only what takes 64 bits moves. */
 void guest_constant(struct emitter *e, uint8_t reg, uint64_t address)
 {
+	if (moves_by_page(e)) {
+		page_constant(e, reg, address);
+		return;
+	}
 	x86_constant(&e->code, reg, address);
 	if (address != (uint32_t)address)
 		moves(e, 8, JIT_MOVES_GUEST);
@@ -40,7 +65,7 @@ void guest_constant(struct emitter *e, uint8_t reg, uint64_t address)
 
 void store_guest_constant(struct emitter *e, struct x86_operand memory, uint64_t address)
 {
-	if ((int64_t)address == (int32_t)address) {
+	if (is_short(e, address)) {
 		x86_store_immediate(&e->code, 8, memory, (int32_t)address);
 		return;
 	}
@@ -173,6 +198,8 @@ static uint32_t add_exit(struct emitter *e, uint64_t pc, uint64_t context, const
 		no_room(e);
 		return 0;
 	}
+	if (moves_by_page(e))
+		pc -= e->in->pc & -JIT_PAGE_BYTES;
 	*exit = (struct jit_exit){ pc, context, (uint32_t)(place - e->jit->writable) };
 	return (uint32_t)(e->jit->exits.nr - 1);
 }
@@ -309,6 +336,7 @@ static void emit_far_jump(struct emitter *e, const struct ir *ir, uint64_t pc)
 	guest_constant(e, RAX, pc);
 	look_up(e);
 	x86_jump_if(&e->code, X86_NE, e->jit->stubs.unknown);
+	enter_page(e);
 	go(e, 4);
 }
 
@@ -355,7 +383,7 @@ static void push_way_back(struct emitter *e, const struct ir *ir)
 {
 	uint64_t pc = behind(ir);
 
-	if ((int64_t)pc == (int32_t)pc) {
+	if (is_short(e, pc)) {
 		x86_byte(&e->code, 0x68);
 		x86_dword(&e->code, (uint32_t)pc);
 	} else {
@@ -370,7 +398,7 @@ static void write_way_back(struct emitter *e, const struct ir *ir)
 		return;
 	if (e->map[ir->d] >= 0) {
 		guest_constant(e, (uint8_t)e->map[ir->d], behind(ir));
-	} else if ((int64_t)behind(ir) == (int32_t)behind(ir)) {
+	} else if (is_short(e, behind(ir))) {
 		x86_store_immediate(&e->code, 8, slot_memory(e, ir->d), (int32_t)behind(ir));
 	} else {
 		guest_constant(e, RCX, behind(ir));
@@ -398,6 +426,10 @@ static void emit_landing(struct emitter *e, const struct ir *ir)
 	landing->code = (uint32_t)(e->code.p - e->jit->writable);
 	e->out->nr_landings++;
 	x86_lea(&e->code, 8, RSP, x86_m(RSP, 8));
+	/* rax is where the return has gone: behind the call, if that be on the next page. */
+	if (moves_by_page(e) && is_far(e, landing->pc))
+		x86_lea(&e->code, 8, RAX, x86_m(RAX, -(int32_t)JIT_PAGE_BYTES));
+	enter_page(e);
 	map_from_global(e);
 	e->boxed = 0;
 }
@@ -410,6 +442,7 @@ static void call_by_table(struct emitter *e, const struct ir *ir)
 	look_up(e);
 	cold = cold_part(e, COLD_CALL_MISS, ir);
 	also_if(e, cold, X86_NE);
+	enter_page(e);
 	align_landing(e, 3);
 	go(e, 2);
 	cold->resume = e->code.p;
@@ -464,6 +497,7 @@ void emit_jump_register(struct emitter *e, const struct ir *ir)
 	map_to_global(e);
 	look_up(e);
 	also_if(e, cold_part(e, COLD_MISS, ir), X86_NE);
+	enter_page(e);
 	go(e, 4);
 }
 

@@ -426,14 +426,20 @@ void host_replace(struct jit *jit, uint32_t code, uint32_t by)
 	__atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
-int host_redirect(struct jit *jit, uint32_t code, uint64_t pc, bool is_landing)
+int host_redirect(
+	struct jit *jit, const struct jit_block *block, uint32_t code, uint64_t pc, bool is_landing)
 {
 	uint8_t *start = jit->writable + jit->used;
 	struct x86_code c = { start, start, jit->writable + jit->size };
 
 	if (is_landing)
 		x86_lea(&c, 8, RSP, x86_m(RSP, 8));
-	x86_constant(&c, RAX, pc);
+	if (!jit_moves(jit, block->context)) {
+		x86_constant(&c, RAX, pc);
+	} else if (!is_landing) { /* there rax is pc already */
+		x86_load(&c, 8, RAX, frame_memory(jit, offsetof(struct jit_frame, page)));
+		x86_lea(&c, 8, RAX, x86_m(RAX, (int32_t)(pc % JIT_PAGE_BYTES)));
+	}
 	/* The table may still lead to the code that is not to be entered. */
 	x86_jump(&c, is_landing ? jit->stubs.miss : jit->stubs.unknown);
 	if (x86_is_full(&c))

@@ -222,6 +222,23 @@ struct reached reach(struct emitter *e, const struct ir *ir, bool is_write);
 struct cold *look_up_page(struct emitter *e, const struct ir *ir, size_t table, unsigned bytes);
 void plan_pages(struct emitter *e);
 
+/* Is the block's code the same wherever its page is mapped? */
+static inline bool moves_by_page(const struct emitter *e)
+{
+	return jit_moves(e->jit, e->out->context);
+}
+/* That is where rax is, guest code that is about to run; rax is written. */
+static inline void x86_enter_page(struct x86_code *c, const struct jit *jit)
+{
+	x86_arithmetic_immediate(c, 8, X86_AND, x86_r(RAX), -(int32_t)JIT_PAGE_BYTES);
+	x86_store(c, 8, frame_memory(jit, offsetof(struct jit_frame, page)), RAX);
+}
+static inline void enter_page(struct emitter *e)
+{
+	if (moves_by_page(e))
+		x86_enter_page(&e->code, e->jit);
+}
+
 /* --- cold parts ------------------------------------------------------------------------------ */
 
 struct cold *cold_part(struct emitter *e, int kind, const struct ir *ir);

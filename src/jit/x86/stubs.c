@@ -127,6 +127,8 @@ static void emit_miss(struct emitter *e)
 		c, 8, X86_ADD, RCX, frame_memory(e->jit, offsetof(struct jit_frame, lookup)));
 	x86_arithmetic_store(c, 8, X86_CMP, x86_m(RCX, offsetof(struct jit_entry, pc)), RAX);
 	unknown = x86_jump_short_if(c, X86_NE);
+	if (e->jit->guest->machine)
+		x86_enter_page(c, e->jit);
 	x86_legacy(c, 4, X86_PP_NONE, X86_MAP_ONE, 0xff, 4,
 		x86_m(RCX, offsetof(struct jit_entry, code)));
 	x86_set_short_target(c, unknown);

@@ -6,6 +6,7 @@
  */
 #include "unit/jit/guest.h"
 
+#include "jit/internal.h"
 #include "jit/riscv/system.h"
 
 enum {
@@ -538,6 +539,52 @@ static void modes_are_changed_at_any_depth(void **state)
 	}
 }
 
+/* A program's code at another address is the same code: a loop, a call at the end of the page whose
+ * return is on the next one, and addresses that are counted from there. */
+static void run_at(uint64_t at, unsigned added)
+{
+	m.hart.cpu.pc = at;
+	m.hart.cpu.x[A1] = m.hart.cpu.x[A4] = 0;
+	m.hart.cpu.x[A3] = HOT;
+	assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+	assert_int_equal(m.hart.cpu.x[A0], at);
+	assert_int_equal(m.hart.cpu.x[A1], HOT);
+	assert_int_equal(m.hart.cpu.x[A2], at + PAGE - 4 + 2 * PAGE);
+	assert_int_equal(m.hart.cpu.x[A4], added);
+	assert_int_equal(m.hart.cpu.x[RA], at + PAGE);
+	assert_int_equal(m.hart.cpu.pc, at + PAGE + 8);
+}
+
+static void a_programs_code_runs_at_any_address(void **state)
+{
+	uint64_t blocks, regions;
+
+	m.hart.mode = RISCV_REGIME_USER | RISCV_MODE_FLOAT;
+	m.map[0][7] = m.map[1][9] = 1;
+	m.map[0][8] = m.map[1][10] = 2;
+	AT(PAGE, 0x00000517 /* auipc a0, 0 */, addi(A1, A1, 1), addi(A3, A3, -1),
+		branch(1, A3, ZERO, -8), jal(ZERO, PAGE - 8 - 16));
+	AT(2 * PAGE - 8, 0x00002617 /* auipc a2, 2 */, jal(RA, 64));
+	AT(2 * PAGE, addi(A2, A2, 4), jal(ZERO, 4), EBREAK);
+	AT(2 * PAGE + 60, addi(A4, A4, 1), RET);
+	run_at(VIRTUAL + PAGE, 1);
+	blocks = m.jit->stats.blocks;
+	regions = m.jit->stats.regions;
+	assert_true(regions);
+	run_at(VIRTUAL + 7 * PAGE, 1);
+	m.hart.address_space = 1;
+	run_at(VIRTUAL + 9 * PAGE, 1);
+	assert_int_equal(m.jit->stats.blocks, blocks);
+	assert_int_equal(m.jit->stats.regions, regions);
+	/* What changes, changes everywhere. */
+	AT(2 * PAGE + 60, addi(A4, A4, 2));
+	jit_invalidate(m.jit, 2 * PAGE + 60, 4);
+	run_at(VIRTUAL + 9 * PAGE, 2);
+	m.hart.address_space = 0;
+	run_at(VIRTUAL + 7 * PAGE, 2);
+	run_at(VIRTUAL + PAGE, 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_machine, close_machine)
 
 int main(void)
@@ -558,6 +605,7 @@ int main(void)
 		TEST(floating_point_is_noted),
 		TEST(recursion_is_as_deep_as_it_likes),
 		TEST(modes_are_changed_at_any_depth),
+		TEST(a_programs_code_runs_at_any_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

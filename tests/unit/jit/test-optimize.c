@@ -205,6 +205,22 @@ static void extensions_of_what_is_extended_are_moves(void **state)
 	assert_int_equal(block.ops[1].size, 4);
 }
 
+/* Where the code may move, nothing is concluded from where it is now. */
+static void what_moves_is_no_number(void **state)
+{
+	for (int moves = 0; moves < 2; moves++) {
+		begin();
+		block.moves = moves;
+		add_constant(D, 0x1000);
+		block.ops[0].flags = IR_RELATIVE;
+		add_immediate(IR_ADD, C, D, 0, IR_WORD);
+		add_op(IR_LOAD, E, D, IR_ZERO)->size = 8;
+		finish();
+		assert_int_equal(block.ops[1].op, moves ? IR_EXTEND : IR_MOVE);
+		assert_int_equal(block.ops[2].a, moves ? D : IR_ZERO);
+	}
+}
+
 /* Flags read into A, two numbers compared into B, and the flags written back. */
 static struct ir *add_quiet_comparison(void)
 {
@@ -299,6 +315,7 @@ int main(void)
 		cmocka_unit_test(shifts_become_rotations),
 		cmocka_unit_test(known_counts_are_within_the_width),
 		cmocka_unit_test(extensions_of_what_is_extended_are_moves),
+		cmocka_unit_test(what_moves_is_no_number),
 		cmocka_unit_test(flags_are_read_where_they_are_seen),
 		cmocka_unit_test(flags_are_read_at_once_where_it_could_be_told),
 	};
