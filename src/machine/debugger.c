@@ -472,9 +472,13 @@ static void debugger_connects(struct loop_source *source, uint32_t events)
 
 int machine_debugger_open(struct machine *m, const char *where, struct error *err)
 {
-	struct machine_debugger *d = calloc(1, sizeof(*d));
+	struct machine_debugger *d;
 	int fd, r;
 
+	if (!m->board->debug)
+		return error_set(err, ENOTSUP, "--gdb: gdb cannot look into a machine \"%s\" yet",
+			m->board->name);
+	d = calloc(1, sizeof(*d));
 	if (!d)
 		return error_oom(err);
 	d->target.ops = &ops;

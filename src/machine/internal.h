@@ -46,9 +46,9 @@ struct machine_slot {
 	void (*close)(void *device);
 	/* What a snapshot keeps of it. NULL: nothing. */
 	struct vm_saved *(*saved)(void *device);
-	/* Its node in the device tree; NULL: it has none. */
-	void (*describe)(struct machine *machine, void *device, const struct machine_place *place,
-		struct machine_tree *tree);
+	/* Its node in the device tree; NULL: it has none, or its board has no device tree. */
+	void (*describe_tree)(struct machine *machine, void *device,
+		const struct machine_place *place, struct machine_tree *tree);
 };
 
 /* One that was opened. */
@@ -84,19 +84,22 @@ struct machine_board {
 	struct machine_place virtio; /* the first place for virtio... */
 	unsigned nr_virtio; /* ...of so many */
 	unsigned (*virtio_irq)(unsigned index);
-	/* "interrupts" of a device's node. */
+	/* "interrupts" of a device's node; NULL: the board has no device tree. */
 	void (*describe_irq)(struct machine *machine, struct machine_tree *tree, unsigned irq);
-	uint64_t memory_start;
+	/* So much memory (whole pages), where the board has it; the first region is where it
+	 * begins. */
+	int (*open_memory)(struct machine *machine, uint64_t bytes, struct error *err);
 	int (*open_vcpus)(struct machine *machine, struct error *err);
 	void (*close_vcpus)(struct machine *machine);
-	const struct machine_debug_ops *debug;
-	/* Of a vcpu that stands, as JSON: the caller's. */
+	const struct machine_debug_ops *debug; /* NULL: gdb finds nothing here */
+	/* Of a vcpu that stands, as JSON: the caller's. NULL: the board cannot tell. */
 	json_t *(*show_registers)(struct machine *machine, unsigned index, struct error *err);
 	json_t *(*show_traps)(struct machine *machine, unsigned index, struct error *err);
 	json_t *(*show_walk)(
 		struct machine *machine, unsigned index, uint64_t address, struct error *err);
-	/* The device tree, the caller's to free. */
-	int (*describe)(struct machine *machine, void **ret, size_t *ret_bytes, struct error *err);
+	/* The device tree, the caller's to free. NULL: there is none. */
+	int (*describe_tree)(
+		struct machine *machine, void **ret, size_t *ret_bytes, struct error *err);
 	/* All vcpus stood for so long: for the guest, no time has passed. */
 	void (*skip_time)(struct machine *machine, int64_t ns);
 	/* What a snapshot keeps beside devices: number i, or NULL behind the last. */
@@ -106,6 +109,10 @@ struct machine_board {
 };
 
 extern const struct machine_board machine_board_riscv;
+
+/* boards.c: the one for the config's architecture, or for its kernel's. */
+int machine_find_board(
+	const struct machine_config *config, const struct machine_board **ret, struct error *err);
 
 struct machine_vcpu {
 	struct machine *machine;
@@ -138,7 +145,7 @@ struct machine {
 	void *board_data; /* its own */
 	struct vm_power power;
 	struct vm_memory memory;
-	struct vm_bus bus;
+	struct vm_bus bus, ports; /* of memory addresses; of I/O ports, where a CPU has these */
 	struct vm_irqchip *irqchip; /* of devices */
 	struct loop loop;
 	struct console console;

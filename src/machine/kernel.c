@@ -5,7 +5,9 @@
  */
 #include "machine/kernel.h"
 
+#include <assert.h>
 #include <elf.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/decompress.h"
@@ -16,6 +18,21 @@
 #define IMAGE_HEADER_BYTES 64
 #define ELF_SEGMENTS_MAX   64
 #define SMALLEST_GROWTH	   (UINT64_C(1) << 20)
+
+/* Of a bzImage: where fields of its header are, and what is in them. */
+enum {
+	BZIMAGE_SETUP_SECTORS = 0x1f1,
+	BZIMAGE_MAGIC = 0x202,
+	BZIMAGE_VERSION = 0x206,
+	BZIMAGE_XLOADFLAGS = 0x236,
+	BZIMAGE_START = 0x258,
+	BZIMAGE_ROOM = 0x260,
+	BZIMAGE_HEADER_END = 0x268,
+
+	BZIMAGE_VERSION_64 = 0x20c,
+	BZIMAGE_HAS_64 = 1,
+	BZIMAGE_ENTRY_64 = 0x200, /* behind the start of the program */
+};
 
 static uint32_t read_u32(const char *bytes)
 {
@@ -137,6 +154,8 @@ static const char *elf_machine(unsigned machine)
 	case EM_X86_64:
 	case EM_386:
 		return "x86";
+	case EM_RISCV:
+		return "riscv";
 	case EM_AARCH64:
 		return "arm64";
 	case EM_ARM:
@@ -149,17 +168,35 @@ static const char *elf_machine(unsigned machine)
 	return "another CPU";
 }
 
-static int check_elf(const struct kernel *k, struct error *err)
+/* Of each architecture. */
+static const struct {
+	unsigned elf;
+	const char *narrow; /* what an ELF file of 32 bits is for */
+	const char *formats;
+} kinds[] = {
+	[MACHINE_ARCH_OF_KERNEL] = { 0 },
+	[MACHINE_ARCH_RISCV64] = { EM_RISCV, "riscv32",
+		"an Image, a vmlinuz with EFI zboot, or an ELF file" },
+	[MACHINE_ARCH_X86_64] = { EM_X86_64, "x86 with 32 bits", "a bzImage, or an ELF file" },
+};
+static_assert(ARRAY_SIZE(kinds) == MACHINE_ARCH_COUNT, "one for each architecture");
+
+static int is_for(const char *what, enum machine_arch arch, struct error *err)
+{
+	return error_set(
+		err, ENOEXEC, "it is for %s, and the machine is %s", what, machine_arch_name(arch));
+}
+
+static int check_elf(const struct kernel *k, enum machine_arch arch, struct error *err)
 {
 	const Elf64_Ehdr *e = (const Elf64_Ehdr *)(const void *)k->bytes;
 
 	if (k->size < sizeof(*e))
 		return error_set(err, ENOEXEC, "its ELF header is cut off");
-	if (e->e_machine != EM_RISCV)
-		return error_set(err, ENOEXEC, "it is for %s, and the machine is riscv64",
-			elf_machine(e->e_machine));
+	if (e->e_machine != kinds[arch].elf)
+		return is_for(elf_machine(e->e_machine), arch, err);
 	if (e->e_ident[EI_CLASS] != ELFCLASS64 || e->e_ident[EI_DATA] != ELFDATA2LSB)
-		return error_set(err, ENOEXEC, "it is for riscv32, and the machine is riscv64");
+		return is_for(kinds[arch].narrow, arch, err);
 	if (e->e_type != ET_EXEC && e->e_type != ET_DYN)
 		return error_set(err, ENOEXEC, "it is not linked");
 	if (e->e_phentsize != sizeof(Elf64_Phdr) || e->e_phnum == 0 ||
@@ -169,29 +206,77 @@ static int check_elf(const struct kernel *k, struct error *err)
 	return 0;
 }
 
-static int identify(struct kernel *k, bool is_raw_allowed, struct error *err)
+/* By the magic numbers of Linux' own formats: what it is for, and the format. */
+static const char *find_linux(const struct kernel *k, enum kernel_format *ret)
 {
+	*ret = KERNEL_IMAGE;
+	if (k->size >= IMAGE_HEADER_BYTES && has(k, 0x38, "RSC\x05", 4))
+		return "riscv64";
+	if (has(k, 0x38, "ARM\x64", 4))
+		return "arm64";
+	*ret = KERNEL_BZIMAGE;
+	return has(k, BZIMAGE_MAGIC, "HdrS", 4) ? "x86" : NULL;
+}
+
+/* Documentation/arch/x86/boot.rst; what is from 2.12 on has the entry of 64 bits. */
+static int check_bzimage(const struct kernel *k, struct error *err)
+{
+	uint16_t version = 0, flags = 0;
+
+	if (k->size < BZIMAGE_HEADER_END)
+		return error_set(err, ENOEXEC, "its header is cut off");
+	memcpy(&version, k->bytes + BZIMAGE_VERSION, sizeof(version));
+	memcpy(&flags, k->bytes + BZIMAGE_XLOADFLAGS, sizeof(flags));
+	if (version < BZIMAGE_VERSION_64 || !(flags & BZIMAGE_HAS_64))
+		return is_for(kinds[MACHINE_ARCH_X86_64].narrow, MACHINE_ARCH_X86_64, err);
+	return 0;
+}
+
+static int identify(
+	struct kernel *k, enum machine_arch arch, bool is_raw_allowed, struct error *err)
+{
+	enum kernel_format format;
+	const char *what = find_linux(k, &format);
+
 	if (has(k, 0, ELFMAG, SELFMAG)) {
 		k->format = KERNEL_ELF;
-		return check_elf(k, err);
+		return check_elf(k, arch, err);
 	}
-	if (k->size >= IMAGE_HEADER_BYTES && has(k, 0x38, "RSC\x05", 4)) {
-		k->format = KERNEL_IMAGE;
-		return 0;
+	if (what) {
+		k->format = format;
+		if (streq(what, "x86") && arch == MACHINE_ARCH_X86_64)
+			return check_bzimage(k, err);
+		return streq(what, machine_arch_name(arch)) ? 0 : is_for(what, arch, err);
 	}
-	if (has(k, 0x38, "ARM\x64", 4))
-		return error_set(err, ENOEXEC, "it is for arm64, and the machine is riscv64");
-	if (has(k, 0x202, "HdrS", 4))
-		return error_set(err, ENOEXEC, "it is for x86, and the machine is riscv64");
 	if (!is_raw_allowed || k->size == 0)
-		return error_set(err, ENOEXEC,
-			"it is no kernel for riscv64 (an Image, a vmlinuz with EFI zboot, or an ELF file)");
+		return error_set(err, ENOEXEC, "it is no kernel for %s (%s)",
+			machine_arch_name(arch), kinds[arch].formats);
 	k->format = KERNEL_RAW;
 	return 0;
 }
 
-int kernel_parse(
-	char *bytes, size_t size, bool is_raw_allowed, struct kernel *ret, struct error *err)
+int kernel_peek(const char *path, enum machine_arch *ret, struct error *err)
+{
+	char bytes[BZIMAGE_HEADER_END] = "";
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : pread(fd, bytes, sizeof(bytes), 0);
+	const struct kernel k = { .bytes = bytes, .size = n > 0 ? (size_t)n : 0 };
+	enum kernel_format format;
+	const char *what;
+
+	if (n < 0)
+		return error_errno(err, errno, "cannot read %s", path);
+	what = find_linux(&k, &format);
+	*ret = MACHINE_ARCH_OF_KERNEL;
+	if (has(&k, 0, ELFMAG, SELFMAG) && k.size >= sizeof(Elf64_Ehdr))
+		what = elf_machine(((const Elf64_Ehdr *)(const void *)bytes)->e_machine);
+	if (what && streq(what, "x86"))
+		*ret = MACHINE_ARCH_X86_64;
+	return 0;
+}
+
+int kernel_parse(char *bytes, size_t size, enum machine_arch arch, bool is_raw_allowed,
+	struct kernel *ret, struct error *err)
 {
 	struct kernel k = { .bytes = bytes, .size = size };
 	int r = 1;
@@ -199,7 +284,7 @@ int kernel_parse(
 	for (unsigned i = 0; r == 1 && i < WRAPPERS_MAX; i++)
 		r = unwrap_once(&k, err);
 	if (r >= 0)
-		r = identify(&k, is_raw_allowed, err);
+		r = identify(&k, arch, is_raw_allowed, err);
 	if (r < 0)
 		kernel_free(&k);
 	else
@@ -207,7 +292,8 @@ int kernel_parse(
 	return r;
 }
 
-int kernel_read(const char *path, bool is_raw_allowed, struct kernel *ret, struct error *err)
+int kernel_read(const char *path, enum machine_arch arch, bool is_raw_allowed, struct kernel *ret,
+	struct error *err)
 {
 	size_t size;
 	char *bytes;
@@ -215,7 +301,7 @@ int kernel_read(const char *path, bool is_raw_allowed, struct kernel *ret, struc
 
 	if (r < 0)
 		return r;
-	r = kernel_parse(bytes, size, is_raw_allowed, ret, err);
+	r = kernel_parse(bytes, size, arch, is_raw_allowed, ret, err);
 	return r < 0 ? error_prefix(err, "%s", path) : 0;
 }
 
@@ -262,6 +348,25 @@ static int load_image(const struct kernel *k, struct vm_memory *memory, uint64_t
 	if (r == 0)
 		*ret = (struct kernel_place){ start + offset, start + offset + size,
 			start + offset };
+	return r;
+}
+
+static int load_bzimage(const struct kernel *k, struct vm_memory *memory, struct kernel_place *ret,
+	struct error *err)
+{
+	uint8_t sectors = (uint8_t)k->bytes[BZIMAGE_SETUP_SECTORS];
+	size_t offset = ((sectors ? sectors : 4) + 1u) * 512u;
+	uint64_t start = read_u64(k->bytes + BZIMAGE_START);
+	uint64_t room = read_u32(k->bytes + BZIMAGE_ROOM);
+	int r;
+
+	if (offset >= k->size)
+		return error_set(err, ENOEXEC, "it ends before its program begins");
+	if (room < k->size - offset)
+		room = k->size - offset;
+	r = put(memory, start, k->bytes + offset, k->size - offset, room, err);
+	if (r == 0)
+		*ret = (struct kernel_place){ start, start + room, start + BZIMAGE_ENTRY_64 };
 	return r;
 }
 
@@ -321,6 +426,8 @@ int kernel_load(const struct kernel *k, struct vm_memory *memory, uint64_t start
 		return load_elf(k, memory, ret, err);
 	case KERNEL_IMAGE:
 		return load_image(k, memory, start, ret, err);
+	case KERNEL_BZIMAGE:
+		return load_bzimage(k, memory, ret, err);
 	case KERNEL_RAW:
 		break;
 	}

@@ -7,10 +7,12 @@
  */
 #pragma once
 
+#include "machine/machine.h"
 #include "vm/vm.h"
 
 enum kernel_format {
 	KERNEL_IMAGE, /* Linux' own, uncompressed: Documentation/arch/riscv/boot-image-header.rst */
+	KERNEL_BZIMAGE, /* Linux' own for x86: Documentation/arch/x86/boot.rst */
 	KERNEL_ELF,
 	KERNEL_RAW, /* none that we know: bytes that are executed from the first on (firmware) */
 };
@@ -27,18 +29,24 @@ struct kernel_place {
 };
 
 /*
- * Read a file: Image, vmlinuz (EFI zboot) or ELF, the first also gzip'd or zstd'd. One that is for
- * another CPU, or none of these, is an error that says so (-ENOEXEC), unless `is_raw_allowed`.
+ * Read a file for a machine of this architecture: Image, vmlinuz (EFI zboot), bzImage or ELF, the
+ * first also gzip'd or zstd'd. One that is for another CPU, or none of these, is an error that says
+ * so (-ENOEXEC), unless `is_raw_allowed`.
  */
-int kernel_read(const char *path, bool is_raw_allowed, struct kernel *ret, struct error *err);
+int kernel_read(const char *path, enum machine_arch arch, bool is_raw_allowed, struct kernel *ret,
+	struct error *err);
 /* The same with bytes that are read already, which become the kernel's even when it fails. */
-int kernel_parse(
-	char *bytes, size_t size, bool is_raw_allowed, struct kernel *ret, struct error *err);
+int kernel_parse(char *bytes, size_t size, enum machine_arch arch, bool is_raw_allowed,
+	struct kernel *ret, struct error *err);
 void kernel_free(struct kernel *kernel);
+/* What the file's first bytes say it is for; MACHINE_ARCH_OF_KERNEL: they do not. */
+int kernel_peek(const char *path, enum machine_arch *ret, struct error *err);
 
 /*
- * Put it into memory: an ELF file where it says, an Image its own offset behind `start`, raw bytes
- * at `start`. The memory is all 0. -ENOSPC when there is no room.
+ * Put it into memory: an ELF file and a bzImage (without its real-mode part) where they say, an
+ * Image its own offset behind `start`, raw bytes at `start`. A bzImage's end is behind all that it
+ * needs before it looks for memory itself, its entry that of 64 bits. The memory is all 0. -ENOSPC
+ * when there is no room.
  */
 int kernel_load(const struct kernel *kernel, struct vm_memory *memory, uint64_t start,
 	struct kernel_place *ret, struct error *err);

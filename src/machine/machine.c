@@ -234,7 +234,7 @@ static int open_loop(struct machine *m, struct error *err)
 static int open_parts(struct machine *m, struct error *err)
 {
 	uint64_t bytes = m->config.memory_bytes & ~(uint64_t)(VM_PAGE_BYTES - 1);
-	int r = vm_memory_add(&m->memory, m->board->memory_start, bytes, err);
+	int r = m->board->open_memory(m, bytes, err);
 
 	compare_memory(bytes);
 
@@ -253,16 +253,19 @@ static int open_parts(struct machine *m, struct error *err)
 
 int machine_open(const struct machine_config *config, struct machine **ret, struct error *err)
 {
+	const struct machine_board *board = NULL;
 	struct machine *m;
 	int r = check(config, err);
 
+	if (r == 0)
+		r = machine_find_board(config, &board, err);
 	if (r < 0)
 		return r;
 	m = calloc(1, sizeof(*m));
 	if (!m)
 		return error_oom(err);
 	m->config = *config;
-	m->board = &machine_board_riscv;
+	m->board = board;
 	m->power.ops = &power_ops;
 	m->loop.epoll_fd = m->wake_fd = m->signals.fd = -1;
 	pthread_mutex_init(&m->lock, NULL);

@@ -41,6 +41,19 @@ struct machine_disk_config {
 	unsigned nr_parts; /* 0, or up to DISK_FILES_MAX */
 };
 
+/* Which board, and which CPU. */
+enum machine_arch {
+	MACHINE_ARCH_OF_KERNEL, /* what the kernel is for; riscv64 without one */
+	MACHINE_ARCH_RISCV64, /* emulated, on any host */
+	MACHINE_ARCH_X86_64, /* this host's CPU, by KVM */
+	MACHINE_ARCH_COUNT,
+};
+
+/* "riscv64"; of MACHINE_ARCH_OF_KERNEL there is none. */
+const char *machine_arch_name(enum machine_arch arch);
+/* By any name that is usual for it; false: there is no such machine. */
+bool machine_arch_parse(const char *name, enum machine_arch *ret);
+
 struct machine_console_config {
 	int in, out; /* descriptors, or MACHINE_CONSOLE_NONE; they stay the caller's */
 	bool has_keys; /* Ctrl-A and a letter is for us */
@@ -57,6 +70,7 @@ struct machine_config {
 	uint64_t memory_bytes; /* whole pages, from MACHINE_MEMORY_MIN to _MAX */
 	unsigned nr_vcpus; /* 1 to VM_VCPUS_MAX */
 	enum machine_aia aia;
+	enum machine_arch arch;
 
 	/* What is booted: a kernel, or firmware, which may find the kernel where it looks for it.
 	 */

@@ -37,6 +37,13 @@ static int parse_vcpu(
 	return 0;
 }
 
+static json_t *not_told(const struct machine_monitor *monitor, const char *word, struct error *err)
+{
+	error_set(err, ENOTSUP, "%s: a machine \"%s\" does not tell that", word,
+		monitor->machine->board->name);
+	return NULL;
+}
+
 static json_t *show_status(struct machine_monitor *monitor, char *const words[], struct error *err)
 {
 	struct machine *m = monitor->machine;
@@ -57,6 +64,8 @@ static json_t *show_registers(
 
 	if (parse_vcpu(monitor->machine, words, &index, err) < 0)
 		return NULL;
+	if (!monitor->machine->board->show_registers)
+		return not_told(monitor, "registers", err);
 	return monitor->machine->board->show_registers(monitor->machine, index, err);
 }
 
@@ -66,6 +75,8 @@ static json_t *show_traps(struct machine_monitor *monitor, char *const words[], 
 
 	if (parse_vcpu(monitor->machine, words, &index, err) < 0)
 		return NULL;
+	if (!monitor->machine->board->show_traps)
+		return not_told(monitor, "traps", err);
 	return monitor->machine->board->show_traps(monitor->machine, index, err);
 }
 
@@ -84,6 +95,8 @@ static json_t *show_walk(struct machine_monitor *monitor, char *const words[], s
 	}
 	if (parse_vcpu(monitor->machine, words + 1, &index, err) < 0)
 		return NULL;
+	if (!monitor->machine->board->show_walk)
+		return not_told(monitor, "walk", err);
 	return monitor->machine->board->show_walk(monitor->machine, index, address, err);
 }
 
@@ -96,7 +109,9 @@ static json_t *show_tree(struct machine_monitor *monitor, char *const words[], s
 	size_t size = 0;
 	json_t *result;
 
-	if (monitor->machine->board->describe(monitor->machine, &tree, &size, err) < 0)
+	if (!monitor->machine->board->describe_tree)
+		return not_told(monitor, "tree", err);
+	if (monitor->machine->board->describe_tree(monitor->machine, &tree, &size, err) < 0)
 		return NULL;
 	blob = tree;
 	for (size_t i = 0; i < size; i++)

@@ -22,7 +22,7 @@
 
 #include "base/io.h"
 
-#define MAGIC	   UINT64_C(0x31306e7361727473) /* "strasn01" */
+#define MAGIC	   UINT64_C(0x32306e7361727473) /* "strasn02" */
 #define PARTS_MAX  (MACHINE_SLOTS_MAX + VM_VCPUS_MAX + 1)
 #define NAME_BYTES 32
 #define RUN_BYTES  (UINT64_C(1) << 20) /* that are looked at for zeros before they are written */
@@ -30,6 +30,7 @@
 struct header {
 	uint64_t magic;
 	char version[32];
+	char board[32];
 	uint32_t nr_regions, nr_parts;
 };
 
@@ -81,6 +82,7 @@ static struct header header_of(const struct machine *m, const struct parts *part
 	};
 
 	snprintf(header.version, sizeof(header.version), "%s", STRATA_VERSION);
+	snprintf(header.board, sizeof(header.board), "%s", m->board->name);
 	return header;
 }
 
@@ -255,10 +257,13 @@ static int read_header(const struct machine *m, const struct parts *parts, int f
 		return damaged(err, folder);
 	if (header.magic != wanted.magic)
 		return error_set(err, EINVAL, "%s is no snapshot of a machine", folder);
-	header.version[sizeof(header.version) - 1] = '\0';
+	header.version[sizeof(header.version) - 1] = header.board[sizeof(header.board) - 1] = '\0';
 	if (strcmp(header.version, wanted.version) != 0)
 		return error_set(err, EINVAL, "%s was made by strata %s, and this is %s", folder,
 			header.version, wanted.version);
+	if (strcmp(header.board, wanted.board) != 0)
+		return error_set(err, EINVAL, "%s is a machine \"%s\", and this one is \"%s\"",
+			folder, header.board, wanted.board);
 	if (header.nr_regions != wanted.nr_regions || header.nr_parts != wanted.nr_parts)
 		return error_set(err, EINVAL,
 			"%s is a machine of %u parts, and this one has %u: its options differ",

@@ -63,7 +63,7 @@ static const struct machine_slot slot = {
 	.reset = reset_virtio,
 	.close = close_virtio,
 	.saved = saved_virtio,
-	.describe = describe_virtio,
+	.describe_tree = describe_virtio,
 };
 
 /* The next free place: one page after the other. */

@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!bytes)
 		return 0;
 	memcpy(bytes, data, size);
-	if (kernel_parse(bytes, size, size % 2, &kernel, NULL) < 0)
+	if (kernel_parse(bytes, size, size % 3 ? MACHINE_ARCH_RISCV64 : MACHINE_ARCH_X86_64,
+		    size % 2, &kernel, NULL) < 0)
 		return 0;
 	vm_memory_init(&memory);
 	if (vm_memory_add(&memory, START, SIZE, NULL) == 0 &&

@@ -106,5 +106,5 @@ const struct machine_slot riscv_slot_aplic = {
 	.reset = reset_aplic,
 	.saved = saved_aplic,
 	.close = close_aplic,
-	.describe = describe_aplic,
+	.describe_tree = describe_aplic,
 };

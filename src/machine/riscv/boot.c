@@ -36,12 +36,13 @@ int riscv_payload_read(struct machine *m, struct error *err)
 	int r = 0;
 
 	if (c->firmware)
-		r = kernel_read(c->firmware, true, &p->firmware, err);
+		r = kernel_read(c->firmware, MACHINE_ARCH_RISCV64, true, &p->firmware, err);
 	/* What firmware starts may be anything that it knows how to. */
 	if (r == 0 && c->kernel)
-		r = kernel_read(c->kernel, c->firmware != NULL, &p->kernel, err);
+		r = kernel_read(
+			c->kernel, MACHINE_ARCH_RISCV64, c->firmware != NULL, &p->kernel, err);
 	if (r == 0 && c->flash_code)
-		r = kernel_read(c->flash_code, true, &p->flash, err);
+		r = kernel_read(c->flash_code, MACHINE_ARCH_RISCV64, true, &p->flash, err);
 	if (r == 0 && c->initrd)
 		r = io_read_file(
 			AT_FDCWD, c->initrd, INITRD_BYTES_MAX, &p->initrd, &p->initrd_bytes, err);

@@ -66,8 +66,8 @@ static void describe_devices(struct machine *m, struct machine_tree *tree)
 	for (unsigned i = 0; i < m->nr_devices; i++) {
 		struct machine_device *d = &m->devices[i];
 
-		if (d->slot->describe)
-			d->slot->describe(m, d->device, &d->place, tree);
+		if (d->slot->describe_tree)
+			d->slot->describe_tree(m, d->device, &d->place, tree);
 	}
 	tree_end(tree);
 }

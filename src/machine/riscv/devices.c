@@ -101,7 +101,7 @@ const struct machine_slot riscv_slot_plic = {
 	.reset = reset_plic,
 	.saved = saved_plic,
 	.close = close_plic,
-	.describe = describe_plic,
+	.describe_tree = describe_plic,
 };
 
 /* --- timers and software interrupts of machine mode ------------------------------------------ */
@@ -171,7 +171,7 @@ const struct machine_slot riscv_slot_aclint = {
 	.reset = reset_aclint,
 	.saved = saved_aclint,
 	.close = close_aclint,
-	.describe = describe_aclint,
+	.describe_tree = describe_aclint,
 };
 
 /* --- serial port ----------------------------------------------------------------------------- */
@@ -224,7 +224,7 @@ const struct machine_slot riscv_slot_uart = {
 	.reset = reset_uart,
 	.saved = saved_uart,
 	.close = close_uart,
-	.describe = describe_uart,
+	.describe_tree = describe_uart,
 };
 
 /* --- wall clock ------------------------------------------------------------------------------ */
@@ -277,7 +277,7 @@ const struct machine_slot riscv_slot_rtc = {
 	.reset = reset_rtc,
 	.saved = saved_rtc,
 	.close = close_rtc,
-	.describe = describe_rtc,
+	.describe_tree = describe_rtc,
 };
 
 /* --- power off and reset --------------------------------------------------------------------- */
@@ -310,7 +310,7 @@ const struct machine_slot riscv_slot_finisher = {
 	.place = { LAYOUT_FINISHER_START, FINISHER_BYTES, 0 },
 	.open = open_finisher,
 	.close = free,
-	.describe = describe_finisher,
+	.describe_tree = describe_finisher,
 };
 
 /* --- flash ----------------------------------------------------------------------------------- */
@@ -368,5 +368,5 @@ const struct machine_slot riscv_slot_flash = {
 	.reset = reset_flash,
 	.saved = saved_flash,
 	.close = close_flash,
-	.describe = describe_flash,
+	.describe_tree = describe_flash,
 };

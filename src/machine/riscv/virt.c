@@ -25,6 +25,11 @@ static unsigned virtio_irq(unsigned index)
 	return index < 8 ? LAYOUT_VIRTIO_IRQ + index : LAYOUT_VIRTIO_IRQ2 + index - 8;
 }
 
+static int open_memory(struct machine *m, uint64_t bytes, struct error *err)
+{
+	return vm_memory_add(&m->memory, LAYOUT_MEMORY_START, bytes, err);
+}
+
 /* Room for code grows with need, up to what a guest of this size can make use of. */
 static int open_code(struct machine *m, struct riscv_board *board, struct error *err)
 {
@@ -151,14 +156,14 @@ const struct machine_board machine_board_riscv = {
 	.nr_virtio = LAYOUT_VIRTIO_PLACES,
 	.virtio_irq = virtio_irq,
 	.describe_irq = riscv_describe_irq,
-	.memory_start = LAYOUT_MEMORY_START,
+	.open_memory = open_memory,
 	.open_vcpus = open_vcpus,
 	.close_vcpus = close_vcpus,
 	.debug = &riscv_debug_ops,
 	.show_registers = riscv_show_registers,
 	.show_traps = riscv_show_traps,
 	.show_walk = riscv_show_walk,
-	.describe = riscv_describe,
+	.describe_tree = riscv_describe,
 	.skip_time = skip_time,
 	.saved = saved,
 	.load = riscv_boot,

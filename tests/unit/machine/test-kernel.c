@@ -41,7 +41,7 @@ static int parse(const void *bytes, size_t size)
 
 	memcpy(copy, bytes, size);
 	error_clear(&err);
-	return kernel_parse(copy, size, false, &kernel, &err);
+	return kernel_parse(copy, size, MACHINE_ARCH_RISCV64, false, &kernel, &err);
 }
 
 static void make_image(uint8_t image[128], uint64_t offset, uint64_t size)
@@ -234,14 +234,17 @@ static void test_raw(void **state)
 	struct kernel_place place;
 
 	assert_int_equal(parse("some bytes", 10), -ENOEXEC);
-	assert_int_equal(kernel_parse(strdup("some bytes"), 10, true, &kernel, &err), 0);
+	assert_int_equal(
+		kernel_parse(strdup("some bytes"), 10, MACHINE_ARCH_RISCV64, true, &kernel, &err),
+		0);
 	assert_int_equal(kernel.format, KERNEL_RAW);
 	assert_int_equal(kernel_load(&kernel, &memory, START + 0x1000, &place, &err), 0);
 	assert_int_equal(place.entry, START + 0x1000);
 	assert_int_equal(place.end, START + 0x100a);
 	assert_int_equal(kernel_load(&kernel, &memory, START + SIZE - 4, &place, &err), -ENOSPC);
 	kernel_free(&kernel);
-	assert_int_equal(kernel_parse(strdup(""), 0, true, &kernel, &err), -ENOEXEC);
+	assert_int_equal(
+		kernel_parse(strdup(""), 0, MACHINE_ARCH_RISCV64, true, &kernel, &err), -ENOEXEC);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
