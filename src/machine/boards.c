@@ -10,7 +10,7 @@
 /* NULL: not on this host. */
 static const struct machine_board *const boards[] = {
 	[MACHINE_ARCH_RISCV64] = &machine_board_riscv,
-	[MACHINE_ARCH_X86_64] = NULL,
+	[MACHINE_ARCH_X86_64] = &machine_board_x86,
 };
 static_assert(ARRAY_SIZE(boards) == MACHINE_ARCH_COUNT, "one for each architecture");
 

@@ -18,6 +18,7 @@
 
 #define MACHINE_SLOTS_MAX 64
 
+struct aml; /* aml.h */
 struct machine_tree; /* tree.h */
 struct disk_engine;
 struct machine_debugger; /* debugger.h */
@@ -49,6 +50,9 @@ struct machine_slot {
 	/* Its node in the device tree; NULL: it has none, or its board has no device tree. */
 	void (*describe_tree)(struct machine *machine, void *device,
 		const struct machine_place *place, struct machine_tree *tree);
+	/* Its object in ACPI's tables, in the scope of the system's bus; NULL likewise. */
+	void (*describe_acpi)(struct machine *machine, void *device,
+		const struct machine_place *place, struct aml *aml);
 };
 
 /* One that was opened. */
@@ -108,7 +112,7 @@ struct machine_board {
 	int (*load)(struct machine *machine, struct error *err);
 };
 
-extern const struct machine_board machine_board_riscv;
+extern const struct machine_board machine_board_riscv, machine_board_x86;
 
 /* boards.c: the one for the config's architecture, or for its kernel's. */
 int machine_find_board(

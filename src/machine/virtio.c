@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * virtio.c - which virtio devices there are, and what is the same for all of them: a place on the
- * bus, a line, a node of the device tree.
+ * bus, a line, a node of the device tree or an object of ACPI.
  */
 #include "machine/virtio.h"
 
+#include <stdio.h>
+
+#include "machine/aml.h"
 #include "machine/tree.h"
 
 const struct machine_virtio *const machine_virtio[] = {
@@ -58,12 +61,35 @@ static void describe_virtio(struct machine *m, void *device, const struct machin
 	tree_end(tree);
 }
 
+/* The name that Linux knows it by (drivers/virtio/virtio_mmio.c), as on other machines. */
+static void describe_virtio_acpi(
+	struct machine *m, void *device, const struct machine_place *place, struct aml *aml)
+{
+	unsigned index = (unsigned)((place->start - m->board->virtio.start) / place->size);
+	struct aml_resources resources = { 0 };
+	char name[8];
+
+	snprintf(name, sizeof(name), "VR%02X", index & 0xff);
+	aml_device(aml, name);
+	aml_name(aml, "_HID");
+	aml_string(aml, "LNRO0005");
+	aml_name(aml, "_UID");
+	aml_integer(aml, index);
+	aml_name(aml, "_CCA");
+	aml_integer(aml, 1);
+	aml_resource_memory(&resources, (uint32_t)place->start, (uint32_t)place->size);
+	aml_resource_irq(&resources, place->irq, false);
+	aml_crs(aml, &resources);
+	aml_end(aml);
+}
+
 static const struct machine_slot slot = {
 	.name = "virtio",
 	.reset = reset_virtio,
 	.close = close_virtio,
 	.saved = saved_virtio,
 	.describe_tree = describe_virtio,
+	.describe_acpi = describe_virtio_acpi,
 };
 
 /* The next free place: one page after the other. */

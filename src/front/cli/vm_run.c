@@ -17,7 +17,7 @@ struct vm_run_options {
 	const char *kernel, *initrd, *append, *firmware, *console, *hvc;
 	int64_t memory_bytes, nr_vcpus;
 	const char *vsock, *gdb, *monitor, *snapshot, *restore;
-	const char *aia, *display, *flash_code, *flash_data;
+	const char *aia, *arch, *display, *flash_code, *flash_data;
 	char **parts, **cdroms, **disks, **nets, **ports, **shares;
 	bool no_reboot;
 };
@@ -33,7 +33,7 @@ static const struct vm_run_options defaults = {
 static const struct option vm_run_table[] = {
 	{ OPTION_HEADING, .help = "What is booted" },
 	{ OPTION_STRING, 'k', "kernel", AT(kernel), "FILE",
-		"Kernel: Image, vmlinuz (EFI zboot) or an ELF file", COMPLETE_FILE },
+		"Kernel: Image, vmlinuz (EFI zboot), bzImage or an ELF file", COMPLETE_FILE },
 	{ OPTION_STRING, 'i', "initrd", AT(initrd), "FILE", "Initial RAM disk", COMPLETE_FILE },
 	{ OPTION_STRING, 'a', "append", AT(append), "TEXT", "Command line of the kernel" },
 	{ OPTION_STRING, 'f', "firmware", AT(firmware), "FILE",
@@ -56,6 +56,9 @@ static const struct option vm_run_table[] = {
 		"Go on from a machine that was saved; the other options are those it had",
 		COMPLETE_FILE },
 	{ OPTION_HEADING, .help = "The machine" },
+	{ OPTION_STRING, 0, "arch", AT(arch), "riscv64|x86_64",
+		"Its CPU: riscv64 is emulated, x86_64 needs KVM [what the kernel is for]",
+		COMPLETE_CHOICES, "riscv64|x86_64" },
 	{ OPTION_SIZE, 'm', "memory", AT(memory_bytes), "BYTES",
 		"Memory, taken from the host as it is used [512m]" },
 	{ OPTION_INT, 'c', "cpus", AT(nr_vcpus), "N", "CPUs, 1 to 16 [1]" },
@@ -212,6 +215,9 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 	struct machine_end end;
 	int r = devices ? check(o, err) : error_oom(err);
 
+	if (r == 0 && o->arch && !machine_arch_parse(o->arch, &config.arch))
+		r = error_set(err, EINVAL,
+			"--arch: there is no machine for %s, but for riscv64 and x86_64", o->arch);
 	if (r == 0 && add_cdroms(o) < 0)
 		r = error_oom(err);
 	if (r == 0)
@@ -235,7 +241,7 @@ const struct verb verb_vm_run = {
 	.name = "vm run",
 	.group = "Machines",
 	.usage = "[OPTIONS] --kernel FILE | --firmware FILE | --restore FOLDER",
-	.summary = "Boot a riscv64 machine from a kernel or firmware, with no image",
+	.summary = "Boot a machine from a kernel or firmware, with no image",
 	.help = "The serial port is this terminal: Ctrl-A x leaves, Ctrl-A h helps. The exit status is 0 when the\n"
 		"guest powers off, or the status it powers off with.\n"
 		"\n"

@@ -67,6 +67,18 @@ static void hide(struct kvm_cpuid_entry2 *e)
 		}
 }
 
+/* What older kernels can do, but leave to us to say: the local APIC's other mode, that this is a
+ * machine, and the timer that counts the TSC, without which a guest would have to measure the
+ * other one, for which there is no clock. */
+static void show(const struct kvm_vcpu *vcpu, struct kvm_cpuid_entry2 *e)
+{
+	if (e->function != 0x1)
+		return;
+	e->ecx |= BIT(21) | BIT(31);
+	if (kvm_require(vcpu->vm, KVM_CAP_TSC_DEADLINE_TIMER, "", NULL) == 0)
+		e->ecx |= BIT(24);
+}
+
 /* --- topology --------------------------------------------------------------------------------- */
 
 /* As many bits as number this many. */
@@ -152,6 +164,7 @@ int kvm_x86_set_cpuid(struct kvm_vcpu *vcpu, struct error *err)
 		if (is_level(&c->entries[i]))
 			continue;
 		hide(&c->entries[i]);
+		show(vcpu, &c->entries[i]);
 		set_topology(&c->entries[i], id, count);
 		c->entries[n++] = c->entries[i];
 	}

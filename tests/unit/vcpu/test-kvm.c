@@ -677,6 +677,7 @@ static void the_topology_is_ours(void **state)
 		assert_int_equal(r[1] >> 24, i);
 		assert_int_equal(r[1] >> 16 & 0xff, 2);
 		assert_true(r[2] >> 31); /* a machine */
+		assert_true(r[2] >> 24 & 1); /* a timer that needs no other clock */
 		assert_int_equal(r[2] & 1u << 5, 0); /* no VMX */
 		assert_true(r[3] >> 28 & 1);
 		ask_cpuid(i, 0xb, 1, r);
