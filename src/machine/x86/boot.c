@@ -12,6 +12,7 @@
  * A bzImage is entered in long mode, as is an ELF file that does not know PVH; one that does in
  * protected mode, as Xen would. The other vcpus wait until the first starts them.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "base/io.h"
@@ -128,6 +129,26 @@ static int put_command(struct machine *m, struct error *err)
 	return vm_memory_write(&m->memory, LAYOUT_COMMAND, text, size);
 }
 
+/*
+ * Linux takes hardware-reduced ACPI for a sign of EFI, and when that does not restart the machine
+ * (drivers/firmware/efi/reboot.c), it does what a PC's BIOS understands: it jumps to its beginning
+ * in real mode. What is there does what ACPI would have done.
+ */
+static int put_bios(struct machine *m, struct error *err)
+{
+	static const uint8_t code[] = {
+		0xba, (LAYOUT_ACPI_PORT + ACPI_RESET) & 0xff, (LAYOUT_ACPI_PORT + ACPI_RESET) >> 8,
+		0xb0, ACPI_RESET_VALUE, /* mov dx, port; mov al, value; */
+		0xee, /* out dx, al */
+		0xfa, 0xf4, 0xeb, 0xfc, /* cli; hlt; and again */
+	};
+
+	static_assert(LAYOUT_BIOS_RESET + sizeof(code) <= LAYOUT_HIGH_START, "the last 16 bytes");
+	return vm_memory_write(&m->memory, LAYOUT_BIOS_RESET, code, sizeof(code)) < 0
+		? error_set(err, ENOSPC, "the machine has no room for a BIOS")
+		: 0;
+}
+
 /* --- starting ----------------------------------------------------------------------------------
  */
 
@@ -155,6 +176,8 @@ int x86_boot(struct machine *m, struct error *err)
 		r = put_command(m, err);
 	if (r == 0)
 		r = x86_put_acpi(m, err);
+	if (r == 0)
+		r = put_bios(m, err);
 	if (r == 0)
 		r = x86_board(m)->payload.pvh_entry ? x86_pvh_start(m, err)
 						    : x86_linux_start(m, err);

@@ -122,5 +122,12 @@ struct kvm_x86_start {
 int kvm_x86_start_long(struct kvm_vcpu *vcpu, const struct kvm_x86_start *start, struct error *err);
 /* In protected mode without paging, with flat segments of 32 bits. */
 int kvm_x86_start_flat(struct kvm_vcpu *vcpu, const struct kvm_x86_start *start, struct error *err);
+/* Of a vcpu that stands. */
+int kvm_x86_read_registers(struct kvm_vcpu *vcpu, struct kvm_regs *ret_regs,
+	struct kvm_sregs *ret_sregs, struct error *err);
+/* Where a virtual address is for it; *ret_is_mapped false: nowhere. */
+int kvm_x86_translate(struct kvm_vcpu *vcpu, uint64_t address, uint64_t *ret_physical,
+	bool *ret_is_mapped, struct error *err);
+
 /* In real mode, at entry, which is below 64 KiB. */
 int kvm_x86_start_real(struct kvm_vcpu *vcpu, const struct kvm_x86_start *start, struct error *err);
