@@ -11,7 +11,7 @@
 
 #define NOTE_PHYS32_ENTRY 18
 #define START_MAGIC	  0x336ec578
-#define ALIGN_4(n)	  (((n) + 3) & ~(uint64_t)3)
+#define ALIGN_4(n)	  (((uint64_t)(n) + 3) & ~(uint64_t)3)
 
 struct start_info {
 	uint32_t magic, version, flags, nr_modules;

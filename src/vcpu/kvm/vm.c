@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define DEVICE "/dev/kvm"
+#define WORKS  "containers, and machines of another CPU, work without"
 
 int kvm_ioctl(int fd, unsigned long request, void *argument)
 {
@@ -43,13 +44,11 @@ static int not_opened(int error, struct error *err)
 		return error_set(err, error,
 			DEVICE
 			" is not there: this host's processor has no virtualization, or the kernel's "
-			"module is not loaded; containers, and machines of another CPU, work "
-			"without");
+			"module is not loaded; " WORKS);
 	if (error == EACCES || error == EPERM)
 		return error_set(err, error,
 			"no right to open " DEVICE
-			": the group that owns it has that right (kvm, mostly); containers, and "
-			"machines of another CPU, work without");
+			": the group that owns it has that right (kvm, mostly); " WORKS);
 	return error_errno(err, error, "cannot open " DEVICE);
 }
 
@@ -61,6 +60,8 @@ static int open_device(struct kvm_vm *vm, struct error *err)
 	if (vm->kvm_fd < 0)
 		return not_opened(errno, err);
 	version = ioctl(vm->kvm_fd, KVM_GET_API_VERSION, 0);
+	if (version < 0)
+		return error_set(err, ENODEV, "what is at " DEVICE " is no KVM; " WORKS);
 	if (version != KVM_API_VERSION)
 		return error_set(err, ENOTSUP, DEVICE " speaks version %d, and we version %d",
 			version, KVM_API_VERSION);

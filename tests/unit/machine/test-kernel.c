@@ -228,6 +228,92 @@ static void test_other_cpus(void **state)
 	assert_non_null(strstr(err.message, "riscv32"));
 }
 
+/* --- for x86-64 ------------------------------------------------------------------------------- */
+
+#define BZ_SETUP_BYTES	 1024 /* a boot sector, and one sector of setup */
+#define BZ_PAYLOAD_BYTES 100
+
+static void make_bzimage(uint8_t image[BZ_SETUP_BYTES + BZ_PAYLOAD_BYTES], uint64_t start)
+{
+	const uint32_t room = 0x4000;
+
+	memset(image, 0, BZ_SETUP_BYTES + BZ_PAYLOAD_BYTES);
+	image[0x1f1] = 1;
+	memcpy(image + 0x202, "HdrS", 4);
+	image[0x206] = 0x0f; /* version 2.15 */
+	image[0x207] = 0x02;
+	image[0x236] = 1; /* it has an entry of 64 bits */
+	memcpy(image + 0x258, &start, 8);
+	memcpy(image + 0x260, &room, 4);
+	image[BZ_SETUP_BYTES] = 0x77;
+}
+
+static int parse_x86(const void *bytes, size_t size)
+{
+	char *copy = malloc(size ? size : 1);
+
+	memcpy(copy, bytes, size);
+	error_clear(&err);
+	kernel_free(&kernel);
+	return kernel_parse(copy, size, MACHINE_ARCH_X86_64, false, &kernel, &err);
+}
+
+static void test_bzimage(void **state)
+{
+	uint8_t image[BZ_SETUP_BYTES + BZ_PAYLOAD_BYTES];
+	struct kernel_place place;
+
+	make_bzimage(image, START + 0x1000);
+	assert_int_equal(parse_x86(image, sizeof(image)), 0);
+	assert_int_equal(kernel.format, KERNEL_BZIMAGE);
+	assert_int_equal(kernel_load(&kernel, &memory, 0, &place, &err), 0);
+	assert_int_equal(place.start, START + 0x1000);
+	assert_int_equal(place.end, START + 0x5000);
+	assert_int_equal(place.entry, START + 0x1200);
+	assert_int_equal(*(uint8_t *)vm_memory_at(&memory, START + 0x1000, 1), 0x77);
+	make_bzimage(image, START + SIZE - 0x1000);
+	assert_int_equal(parse_x86(image, sizeof(image)), 0);
+	assert_int_equal(kernel_load(&kernel, &memory, 0, &place, &err), -ENOSPC);
+	make_bzimage(image, UINT64_MAX - 10);
+	assert_int_equal(parse_x86(image, sizeof(image)), 0);
+	assert_int_equal(kernel_load(&kernel, &memory, 0, &place, &err), -ENOSPC);
+	image[0x1f1] = 200; /* more setup than there is */
+	assert_int_equal(parse_x86(image, sizeof(image)), 0);
+	assert_int_equal(kernel_load(&kernel, &memory, 0, &place, &err), -ENOEXEC);
+}
+
+static void test_bad_bzimage(void **state)
+{
+	uint8_t image[BZ_SETUP_BYTES + BZ_PAYLOAD_BYTES];
+
+	make_bzimage(image, START);
+	assert_int_equal(parse(image, sizeof(image)), -ENOEXEC);
+	assert_non_null(strstr(err.message, "riscv64"));
+	assert_int_equal(parse_x86(image, 0x210), -ENOEXEC);
+	image[0x236] = 0;
+	assert_int_equal(parse_x86(image, sizeof(image)), -ENOEXEC);
+	assert_non_null(strstr(err.message, "32 bits"));
+	make_bzimage(image, START);
+	image[0x206] = 0x0b; /* 2.11 */
+	assert_int_equal(parse_x86(image, sizeof(image)), -ENOEXEC);
+}
+
+static void test_for_x86(void **state)
+{
+	struct elf elf = make_elf();
+	uint8_t image[128];
+
+	assert_int_equal(parse_x86(&elf, sizeof(elf)), -ENOEXEC);
+	assert_non_null(strstr(err.message, "x86_64"));
+	elf.head.e_machine = EM_X86_64;
+	assert_int_equal(parse_x86(&elf, sizeof(elf)), 0);
+	make_image(image, 0, 0);
+	assert_int_equal(parse_x86(image, sizeof(image)), -ENOEXEC);
+	assert_non_null(strstr(err.message, "riscv64"));
+	assert_int_equal(parse_x86("some bytes", 10), -ENOEXEC);
+	assert_non_null(strstr(err.message, "bzImage"));
+}
+
 /* Firmware may be anything. */
 static void test_raw(void **state)
 {
@@ -258,6 +344,9 @@ int main(void)
 		TEST(test_elf),
 		TEST(test_damaged_elf),
 		TEST(test_other_cpus),
+		TEST(test_bzimage),
+		TEST(test_bad_bzimage),
+		TEST(test_for_x86),
 		TEST(test_raw),
 	};
 
