@@ -235,9 +235,9 @@ def test_wrong_kernels(vm, tmp_path):
             (b"\x1f\x8b\x08" + bytes(50), "gzip data is damaged"),
     ]:
         kernel.write_bytes(content)
-        refused(vm, "--kernel", kernel, because=because)
-    refused(vm, "--kernel", tmp_path / "none", because="none: No such file")
-    refused(vm, "--kernel", tmp_path, because="Is a directory")
+        refused(vm, "--arch", "riscv64", "--kernel", kernel, because=because)
+    refused(vm, "--arch", "riscv64", "--kernel", tmp_path / "none", because="none: No such file")
+    refused(vm, "--arch", "riscv64", "--kernel", tmp_path, because="Is a directory")
 
 
 def test_wrong_machines(vm, boot, tmp_path):

@@ -243,7 +243,8 @@ const struct verb verb_vm_run = {
 	.usage = "[OPTIONS] --kernel FILE | --firmware FILE | --restore FOLDER",
 	.summary = "Boot a machine from a kernel or firmware, with no image",
 	.help = "The serial port is this terminal: Ctrl-A x leaves, Ctrl-A h helps. The exit status is 0 when the\n"
-		"guest powers off, or the status it powers off with.\n"
+		"guest powers off, or the status it powers off with. A kernel for x86-64 runs on this host's CPU,\n"
+		"by KVM; one for riscv64 is emulated, on any host.\n"
 		"\n"
 		"A disk's options: readonly; direct, past the host's page cache; iops=N and bps=BYTES, what it\n"
 		"does in a second at most.\n"
