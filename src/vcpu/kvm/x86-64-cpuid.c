@@ -16,11 +16,6 @@
 #define ENTRIES_MAX 256
 #define BIT(n)	    (UINT32_C(1) << (n))
 
-struct cpuid {
-	struct kvm_cpuid2 head;
-	struct kvm_cpuid_entry2 entries[ENTRIES_MAX];
-};
-
 /* --- what is left out ------------------------------------------------------------------------- */
 
 /* Bits of one leaf that the guest does not see. */
@@ -121,7 +116,7 @@ static void set_topology(struct kvm_cpuid_entry2 *e, unsigned id, unsigned count
 }
 
 /* Leaf 0xb is made of levels: threads of a core (one), cores of the package. */
-static int add_levels(struct cpuid *c, unsigned id, unsigned count)
+static int add_levels(struct kvm_cpuid2 *c, unsigned id, unsigned count)
 {
 	const struct kvm_cpuid_entry2 levels[] = {
 		{ .function = 0xb, .index = 0, .eax = 0, .ebx = 1, .ecx = 0x100, .edx = id },
@@ -135,10 +130,10 @@ static int add_levels(struct cpuid *c, unsigned id, unsigned count)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
-		if (c->head.nent == ENTRIES_MAX)
+		if (c->nent == ENTRIES_MAX)
 			return -E2BIG;
-		c->entries[c->head.nent] = levels[i];
-		c->entries[c->head.nent++].flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
+		c->entries[c->nent] = levels[i];
+		c->entries[c->nent++].flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
 	}
 	return 0;
 }
@@ -151,16 +146,17 @@ static bool is_level(const struct kvm_cpuid_entry2 *e)
 int kvm_x86_set_cpuid(struct kvm_vcpu *vcpu, struct error *err)
 {
 	unsigned id = vcpu->vcpu.index, count = vcpu->vm->config.nr_vcpus, n = 0;
-	_cleanup_free_ struct cpuid *c = calloc(1, sizeof(*c));
+	_cleanup_free_ struct kvm_cpuid2 *c = calloc(
+		1, sizeof(*c) + ENTRIES_MAX * sizeof(c->entries[0]));
 	int r;
 
 	if (!c)
 		return error_oom(err);
-	c->head.nent = ENTRIES_MAX;
+	c->nent = ENTRIES_MAX;
 	r = kvm_ioctl(vcpu->vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, c);
 	if (r < 0)
 		return error_errno(err, r, "KVM does not say what its vcpus can do");
-	for (unsigned i = 0; i < c->head.nent; i++) {
+	for (unsigned i = 0; i < c->nent; i++) {
 		if (is_level(&c->entries[i]))
 			continue;
 		hide(&c->entries[i]);
@@ -168,7 +164,7 @@ int kvm_x86_set_cpuid(struct kvm_vcpu *vcpu, struct error *err)
 		set_topology(&c->entries[i], id, count);
 		c->entries[n++] = c->entries[i];
 	}
-	c->head.nent = n;
+	c->nent = n;
 	r = add_levels(c, id, count);
 	if (r == 0)
 		r = kvm_ioctl(vcpu->fd, KVM_SET_CPUID2, c);

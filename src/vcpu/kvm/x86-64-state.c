@@ -22,24 +22,35 @@ enum {
 /* --- registers by number ---------------------------------------------------------------------- */
 
 /* The kernel's struct with room for one. */
-struct one_msr {
+union one_msr {
 	struct kvm_msrs head;
-	struct kvm_msr_entry entry;
+	uint8_t room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
 };
+
+static union one_msr one_msr(uint32_t index, uint64_t value)
+{
+	union one_msr one = { .head.nmsrs = 1 };
+	const struct kvm_msr_entry entry = { .index = index, .data = value };
+
+	memcpy(one.room + sizeof(one.head), &entry, sizeof(entry));
+	return one;
+}
 
 int kvm_x86_read_msr(const struct kvm_vcpu *vcpu, uint32_t index, uint64_t *ret)
 {
-	struct one_msr one = { .head.nmsrs = 1, .entry.index = index };
+	union one_msr one = one_msr(index, 0);
+	struct kvm_msr_entry entry;
 
 	if (kvm_ioctl(vcpu->fd, KVM_GET_MSRS, &one) != 1)
 		return -EINVAL;
-	*ret = one.entry.data;
+	memcpy(&entry, one.room + sizeof(one.head), sizeof(entry));
+	*ret = entry.data;
 	return 0;
 }
 
 int kvm_x86_write_msr(const struct kvm_vcpu *vcpu, uint32_t index, uint64_t value)
 {
-	struct one_msr one = { .head.nmsrs = 1, .entry = { .index = index, .data = value } };
+	union one_msr one = one_msr(index, value);
 
 	return kvm_ioctl(vcpu->fd, KVM_SET_MSRS, &one) == 1 ? 0 : -EINVAL;
 }

@@ -94,16 +94,18 @@ static int make_chips(struct kvm_vm *vm, struct error *err)
 
 static int read_msrs(struct kvm_vm *vm, struct error *err)
 {
-	struct {
-		struct kvm_msr_list list;
-		uint32_t indices[KVM_X86_MSRS_MAX];
-	} all = { .list.nmsrs = KVM_X86_MSRS_MAX };
-	int r = kvm_ioctl(vm->kvm_fd, KVM_GET_MSR_INDEX_LIST, &all);
+	_cleanup_free_ struct kvm_msr_list *list = calloc(
+		1, sizeof(*list) + KVM_X86_MSRS_MAX * sizeof(list->indices[0]));
+	int r;
 
+	if (!list)
+		return error_oom(err);
+	list->nmsrs = KVM_X86_MSRS_MAX;
+	r = kvm_ioctl(vm->kvm_fd, KVM_GET_MSR_INDEX_LIST, list);
 	if (r < 0)
 		return error_errno(err, r, "KVM does not say which registers a vcpu has");
-	vm->arch->nr_msrs = all.list.nmsrs;
-	memcpy(vm->arch->msrs, all.indices, all.list.nmsrs * sizeof(all.indices[0]));
+	vm->arch->nr_msrs = list->nmsrs;
+	memcpy(vm->arch->msrs, list->indices, list->nmsrs * sizeof(list->indices[0]));
 	return 0;
 }
 
