@@ -418,6 +418,7 @@ static void serve_frame(struct session *s, const struct agent_frame *frame)
 	case AGENT_LOOK:
 	case AGENT_GET:
 	case AGENT_PUT:
+	case AGENT_LIST:
 		start_transfer(s, frame);
 		break;
 	case AGENT_STDIN_EOF:

@@ -196,15 +196,20 @@ static void pack_folder(struct packing *p, int fd)
 	must(folder_each(fd, ".", pack_child, &below), p->name);
 }
 
+/* What is removed while its folder is read is left out. */
 static void pack(struct packing *p, const char *leaf)
 {
 	struct stat st;
-	long fd, n;
+	long fd, n = sys(SYS_newfstatat, p->folder, leaf, &st, AT_SYMLINK_NOFOLLOW);
 
-	must(sys(SYS_newfstatat, p->folder, leaf, &st, AT_SYMLINK_NOFOLLOW), p->name);
+	if (n == -ENOENT && p->depth > 0)
+		return;
+	must(n, p->name);
 	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) {
 		fd = sys(SYS_openat, p->folder, leaf,
 			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		if (fd == -ENOENT && p->depth > 0)
+			return;
 		must(fd, p->name);
 		must(sys(SYS_fstat, fd, &st), p->name);
 		put_entry(p->name, &st, S_ISDIR(st.st_mode) ? '5' : '0', "");
@@ -217,6 +222,8 @@ static void pack(struct packing *p, const char *leaf)
 		sys(SYS_close, fd);
 	} else if (S_ISLNK(st.st_mode)) {
 		n = sys(SYS_readlinkat, p->folder, leaf, copy_buffer, PATH_SIZE - 1);
+		if (n == -ENOENT && p->depth > 0)
+			return;
 		must(n, p->name);
 		copy_buffer[n] = '\0';
 		put_entry(p->name, &st, '2', copy_buffer);

@@ -36,6 +36,11 @@ struct user {
  * part. */
 long user_find(const char *spec, const char *more, uint32_t nr_more, struct user *ret,
 	const char **ret_why);
+/* The image's /etc/passwd; NULL when it cannot be read. */
+const char *user_read_passwd(void);
+/* What it calls the user, or the number where it does not, without NUL in at most `size` bytes; how
+ * many they are. `passwd` may be NULL. */
+size_t user_name(const char *passwd, uint32_t uid, char *buffer, size_t size);
 
 /* --- process.c -------------------------------------------------------------------------------- */
 
@@ -56,8 +61,8 @@ struct report {
 
 /* Fork a process for `parts`; on failure nothing is left and *ret_why is a sentence's part. */
 long process_start(const struct agent_exec_parts *parts, struct process *ret, const char **ret_why);
-/* Fork one that does what a LOOK, GET or PUT asks for (files.c), through its standard output or
- * input. */
+/* Fork one that does what a LOOK, GET, PUT or LIST asks for (files.c, list.c), through its standard
+ * output or input. */
 long process_start_transfer(enum agent_type what, const char *path, struct process *ret);
 void process_close(struct process *process);
 /* The main process has executed its command: others can join its namespaces from now on... */
@@ -75,6 +80,12 @@ void files_report(int report_fd, long code, const char *text) __attribute__((nor
 void files_look(const char *path, int report_fd) __attribute__((noreturn));
 void files_pack(const char *path, int to, int report_fd) __attribute__((noreturn));
 void files_unpack(const char *path, int from, int report_fd) __attribute__((noreturn));
+
+/* --- list.c: in such a child -------------------------------------------------------------------
+ */
+
+/* An agent_process for each there is to `to`. */
+void list_processes(int to, int report_fd) __attribute__((noreturn));
 
 /* --- requests.c ------------------------------------------------------------------------------- */
 

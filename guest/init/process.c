@@ -651,6 +651,8 @@ long process_start_transfer(enum agent_type what, const char *path, struct proce
 			files_unpack(path, stream, report);
 		if (what == AGENT_GET)
 			files_pack(path, stream, report);
+		if (what == AGENT_LIST)
+			list_processes(stream, report);
 		files_look(path, report);
 	}
 	close_fd(&report);

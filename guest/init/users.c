@@ -193,3 +193,24 @@ long user_find(const char *spec, const char *more, uint32_t nr_more, struct user
 	}
 	return find_groups(colon ? colon + 1 : "", &entry, more, nr_more, ret, ret_why);
 }
+
+const char *user_read_passwd(void)
+{
+	return read_accounts("/etc/passwd");
+}
+
+size_t user_name(const char *passwd, uint32_t uid, char *buffer, size_t size)
+{
+	struct text text = { .at = buffer, .size = size };
+	struct fields f;
+	uint32_t id;
+
+	while (passwd && next_line(&passwd, &f)) {
+		if (!field_id(&f, 2, &id) || id != uid || !f.len[0] || f.len[0] > size)
+			continue;
+		memcpy(buffer, f.at[0], f.len[0]);
+		return f.len[0];
+	}
+	text_add(&text, "%u", uid);
+	return text.len;
+}

@@ -21,6 +21,16 @@ enum isolation_file {
 	ISOLATION_FILE_OTHER,
 };
 
+/* A process as a guest's kernel sees it; nothing of it is to be trusted. */
+struct isolation_seen {
+	pid_t pid;
+	const char *user;
+	const char *stat; /* proc(5), /proc/PID/stat */
+	const char *command; /* arguments that end with NUL each, command_len bytes of them */
+	size_t command_len;
+	int64_t boot_ns; /* when its kernel booted, by our wall clock */
+};
+
 struct isolation_ops {
 	const char *name; /* "container" */
 	/* The command has a kernel of its own: config->machine describes what it runs on, and
@@ -47,6 +57,10 @@ struct isolation_ops {
 	uint64_t (*oom_kills)(const struct container_config *config);
 	int (*pids)(const struct container_config *config, pid_t **ret, size_t *ret_count,
 		struct error *err);
+	/* The same of a guest with a kernel of its own: what `each` returns, if not 0, ends it. */
+	int (*list)(const struct container_config *config,
+		int (*each)(void *context, const struct isolation_seen *seen, struct error *err),
+		void *context, struct error *err);
 	/*
 	 * Files of a guest with a kernel of its own; others have theirs in /proc/PID/root. `look`:
 	 * is the path a folder, a file, or missing? `get` writes a tar archive of it, `put` unpacks

@@ -237,6 +237,7 @@ const struct isolation_ops isolation_vm = {
 	.pause = vm_pause,
 	.update = vm_update,
 	.stats = vm_stats,
+	.list = vm_list,
 	.look = vm_look,
 	.get = vm_get,
 	.put = vm_put,

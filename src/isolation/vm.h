@@ -102,6 +102,13 @@ int vm_look(const struct container_config *config, const char *path, enum isolat
 int vm_get(const struct container_config *config, const char *path, int out_fd, struct error *err);
 int vm_put(const struct container_config *config, const char *path, int in_fd, struct error *err);
 
+/* --- vm-list.c -----------------------------------------------------------------------------------
+ */
+
+int vm_list(const struct container_config *config,
+	int (*each)(void *context, const struct isolation_seen *seen, struct error *err),
+	void *context, struct error *err);
+
 /* --- vm-session.c
  * --------------------------------------------------------------------------------- */
 

@@ -90,3 +90,26 @@ bool agent_exec_parse(const void *payload, size_t len, struct agent_exec_parts *
 	*ret = parts;
 	return true;
 }
+
+long agent_process_next(const void *buffer, size_t len, struct agent_process_parts *ret)
+{
+	const char *at = buffer;
+	struct agent_process_parts parts;
+	size_t size;
+
+	if (len < sizeof(parts.head))
+		return 0;
+	copy(&parts.head, buffer, sizeof(parts.head));
+	if (parts.head.pid == 0 || parts.head.pid > INT32_MAX ||
+		parts.head.user_len > AGENT_USER_MAX || parts.head.stat_len > AGENT_STAT_MAX)
+		return -1;
+	size = sizeof(parts.head) + parts.head.user_len + parts.head.stat_len +
+		parts.head.command_len;
+	if (len < size)
+		return 0;
+	parts.user = at + sizeof(parts.head);
+	parts.stat = parts.user + parts.head.user_len;
+	parts.command = parts.stat + parts.head.stat_len;
+	*ret = parts;
+	return (long)size;
+}

@@ -36,6 +36,8 @@
  *   GET         path NUL: DATA, which are a tar archive with the last part of the path at its top,
  *               then RESULT
  *   PUT         path NUL: then DATA, a tar archive, is unpacked in that folder; RESULT
+ *   LIST        NUL: DATA, which are an agent_process for each process that the main one can see,
+ *               then RESULT
  *
  * Guest to host
  *   HELLO, RESULT (agent_result, then a sentence), STATS (agent_stats), DATA (bytes)
@@ -66,6 +68,9 @@
 #define AGENT_LIMITS_MAX   16u /* resource limits of a process */
 #define AGENT_GROUPS_MAX   1024u
 #define AGENT_STRINGS_MAX  65536u /* of an EXEC */
+#define AGENT_USER_MAX	   64u
+#define AGENT_STAT_MAX	   1024u /* bytes of /proc/PID/stat */
+#define AGENT_LIST_MAX	   (64u << 20) /* bytes of all that a LIST answers */
 
 enum agent_type {
 	AGENT_HELLO = 1,
@@ -95,6 +100,7 @@ enum agent_type {
 	AGENT_OUTPUT,
 	AGENT_STDIN_TAKEN,
 	AGENT_EXITED,
+	AGENT_LIST, /* the last: the others keep the numbers that they had without it */
 	AGENT_TYPE_COUNT,
 };
 
@@ -200,12 +206,22 @@ struct agent_stats {
 	uint64_t received_bytes, sent_bytes; /* of the network */
 };
 
+/* One process, in a stream of them. Followed by the name of its user and by what /proc/PID/stat and
+ * /proc/PID/cmdline say, of which the latter two may be cut short. None of them ends with NUL. */
+struct agent_process {
+	uint64_t uptime_ms; /* of the machine, as the list was begun */
+	uint32_t pid;
+	uint16_t user_len, stat_len, command_len, zero;
+	uint32_t zeros;
+};
+
 _Static_assert(sizeof(struct agent_header) == 8, "as it goes over the wire");
 _Static_assert(sizeof(struct agent_exec) == 88, "as it goes over the wire");
 _Static_assert(sizeof(struct agent_limit) == 24, "as it goes over the wire");
 _Static_assert(sizeof(struct agent_network) == 32, "as it goes over the wire");
 _Static_assert(sizeof(struct agent_mount) == 16, "as it goes over the wire");
 _Static_assert(sizeof(struct agent_stats) == 96, "as it goes over the wire");
+_Static_assert(sizeof(struct agent_process) == 24, "as it goes over the wire");
 
 /* One frame inside a buffer. */
 struct agent_frame {
@@ -235,5 +251,17 @@ struct agent_exec_parts {
 	const char *strings;
 	uint32_t nr_strings;
 };
+
+/* One process inside a buffer; no text ends with NUL. */
+struct agent_process_parts {
+	struct agent_process head;
+	const char *user, *stat, *command;
+};
+
+/*
+ * The first process of the `len` bytes at `buffer`: how long it is; 0 when it is not all there; -1
+ * when it is none.
+ */
+long agent_process_next(const void *buffer, size_t len, struct agent_process_parts *ret);
 
 bool agent_exec_parse(const void *payload, size_t len, struct agent_exec_parts *ret);

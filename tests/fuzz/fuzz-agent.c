@@ -44,6 +44,24 @@ static unsigned look_at(const struct agent_frame *frame)
 	return sum;
 }
 
+static unsigned look_at_processes(const uint8_t *bytes, size_t size)
+{
+	struct agent_process_parts parts;
+	size_t at = 0;
+	unsigned sum = 0;
+	long n;
+
+	while ((n = agent_process_next(bytes + at, size - at, &parts)) > 0) {
+		if (parts.head.user_len > AGENT_USER_MAX || parts.head.stat_len > AGENT_STAT_MAX)
+			abort();
+		sum += sum_of(parts.user, parts.head.user_len);
+		sum += sum_of(parts.stat, parts.head.stat_len);
+		sum += sum_of(parts.command, parts.head.command_len);
+		at += (size_t)n;
+	}
+	return sum;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t *copy = malloc(size ? size : 1); /* of this size: reads beyond it are seen */
@@ -59,6 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		sum += look_at(&frame);
 		at += (size_t)n;
 	}
+	sum += look_at_processes(copy, size);
 	free(copy);
 	if (sum == 0xffffffffu)
 		abort(); /* keeps the reads */

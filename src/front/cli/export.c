@@ -4,7 +4,7 @@
  *
  * This program finds and opens the root; the helper strata-image gets it as descriptor 3 and packs
  * it (`__tar-create`). An ordinary user's helper runs as root of their user namespace, where the
- * instance's files have the owners that the instance sees.
+ * instance's files have the owners that the instance sees. In a machine, its agent packs.
  */
 #include <spawn.h>
 #include <stdio.h>
@@ -15,6 +15,7 @@
 #include "base/process.h"
 #include "base/userns.h"
 #include "front/cli/cli.h"
+#include "front/cli/cp_machine.h"
 #include "front/cli/place.h"
 #include "front/cli/verbs.h"
 
@@ -34,6 +35,7 @@ static const struct option option_table[] = {
 struct export
 {
 	int root_fd, userns_fd, out_fd;
+	struct cp_machine *machine; /* NULL: what root_fd is */
 };
 
 static int spawn_helper(const struct export *export, const char *path, pid_t *ret)
@@ -71,6 +73,12 @@ static int export_now(void *context, struct error *err)
 	return process_exit_code(status) == 0 ? 0 : CLI_ALREADY_SAID;
 }
 
+static int export_to_fd(struct export *export, struct error *err)
+{
+	return export->machine ? cp_machine_stream_out(export->machine, export->out_fd, err)
+			       : userns_call_in(export->userns_fd, export_now, export, err);
+}
+
 /* The file appears under its name when it is whole; a device or a pipe is written to. */
 static int export_to_file(struct export *export, const char *path, struct error *err)
 {
@@ -92,7 +100,7 @@ static int export_to_file(struct export *export, const char *path, struct error 
 	if (fd < 0)
 		return error_errno(err, errno, "cannot create %s", path);
 	export->out_fd = fd;
-	r = userns_call_in(export->userns_fd, export_now, export, err);
+	r = export_to_fd(export, err);
 	if (r == 0 && temporary && rename(temporary, path) < 0)
 		r = error_errno(err, errno, "cannot create %s", path);
 	if (r < 0 && temporary)
@@ -105,6 +113,7 @@ static int export_main(struct cli *cli, void *options, int argc, char **argv, st
 	const struct export_options *o = options;
 	_cleanup_place_ struct place place = { .root_fd = -1, .userns_fd = -1 };
 	_cleanup_free_ char *root = strf("%s:/", argv[0]);
+	_cleanup_cp_machine_ struct cp_machine machine = CP_MACHINE_INIT;
 	struct export export = { .out_fd = STDOUT_FILENO };
 	int r;
 
@@ -113,13 +122,16 @@ static int export_main(struct cli *cli, void *options, int argc, char **argv, st
 	if (!o->output && isatty(STDOUT_FILENO))
 		return error_set(err, EINVAL,
 			"a tar archive is not for a terminal: give -o FILE or redirect standard output");
-	r = place_open(cli, root, &place, err);
+	r = cp_machine_open(cli, root, &machine, err);
+	if (r > 0)
+		export.machine = &machine;
+	else if (r == 0)
+		r = place_open(cli, root, &place, err);
 	if (r < 0)
 		return r;
 	export.root_fd = place.root_fd;
 	export.userns_fd = place.userns_fd;
-	return o->output ? export_to_file(&export, o->output, err)
-			 : userns_call_in(export.userns_fd, export_now, &export, err);
+	return o->output ? export_to_file(&export, o->output, err) : export_to_fd(&export, err);
 }
 
 const struct verb verb_export = {
@@ -127,8 +139,9 @@ const struct verb verb_export = {
 	.group = "Instances",
 	.usage = "[OPTIONS] INSTANCE",
 	.summary = "Write an instance's root filesystem as a tar archive",
-	.help = "The instance may run or not. Volumes, /proc and everything else that is mounted in it\n"
-		"appear as empty folders and files. `import` makes an image of the archive again.",
+	.help = "The instance may run or not; one in a machine has to run. Volumes, /proc and everything\n"
+		"else that is mounted in it appear as empty folders and files. `import` makes an image of\n"
+		"the archive again.",
 	.options = option_table,
 	.options_size = sizeof(struct export_options),
 	.min_operands = 1,

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verbs that look into a machine with an image from outside: `top` and `export`."""
+
+import io
+import json
+import tarfile
+
+import pytest
+from conftest import wait_until
+from test_run_machine import BOOT_S, LOOP, machines
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def started(strata, machine_image):
+    """A machine called mach, whose command has a child with an odd argument."""
+    script = ("echo worker:x:77:77::/:/bin/sh >> /etc/passwd; "
+              f"sh -c 'while :; do sleep 1; done' 'odd{chr(27)}[2Jname' & echo ready; {LOOP}")
+    strata.ok("run", "-d", "--name", "mach", "--isolation", "vm", "--memory", "192m", "--tmpfs",
+              "/scratch", machine_image, "sh", "-c", script, timeout=BOOT_S)
+    wait_until(lambda: "ready" in strata.ok("logs", "mach"), BOOT_S)
+    yield "mach"
+    strata("rm", "-f", "mach")
+    wait_until(lambda: not machines(strata))
+
+
+def rows(strata, name):
+    lines = strata.ok("top", "--format", "json", name).splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_top_shows_the_processes_of_a_machine(strata, started):
+    found = rows(strata, started)
+    assert all(row["PID"].isdigit() and row["PPID"].isdigit() for row in found)
+    first = found[0]
+    assert (first["PID"], first["PPID"], first["UID"]) == ("1", "0", "root")
+    assert first["CMD"].startswith("sh -c")
+    # What a process is called cannot speak to a terminal.
+    odd = [row for row in found if row["CMD"] == "sh -c while :; do sleep 1; done odd?[2Jname"]
+    assert [row["PPID"] for row in odd] == ["1"]
+    # Neither the agent nor the kernel's own threads are the instance's.
+    assert not any("kthreadd" in row["CMD"] or "init" in row["CMD"] for row in found)
+    assert strata.ok("top", started).split()[:8] == ["UID", "PID", "PPID", "C", "STIME", "TTY",
+                                                    "TIME", "CMD"]
+
+    # Of another user, by the image's own name for them; and while all of them stand.
+    strata.ok("exec", "-d", "--user", "worker", started, "sleep", "45678")
+    wait_until(lambda: any(row["CMD"] == "sleep 45678" for row in rows(strata, started)))
+    strata.ok("pause", started)
+    assert [r["UID"] for r in rows(strata, started) if r["CMD"] == "sleep 45678"] == ["worker"]
+    strata.ok("unpause", started)
+
+
+def test_top_of_many_processes(strata, started):
+    strata.ok("exec", started, "sh", "-c",
+              "i=0; while [ $i -lt 300 ]; do sleep 54321 >/dev/null 2>&1 </dev/null & i=$((i+1)); done")
+    assert sum(row["CMD"] == "sleep 54321" for row in rows(strata, started)) == 300
+
+
+def test_export_of_a_machine_that_runs(strata, started, tmp_path):
+    strata.ok("exec", started, "sh", "-c",
+              "mkdir /made; echo said > /made/file; chown 77:78 /made/file; chmod 640 /made/file; "
+              "ln -s file /made/link; mkfifo /made/fifo; echo hidden > /scratch/hidden")
+    strata.ok("export", "-o", tmp_path / "root.tar", started)
+    with tarfile.open(tmp_path / "root.tar") as tar:
+        members = {member.name.removeprefix("./"): member for member in tar}
+        file = members["made/file"]
+        assert tar.extractfile(file).read() == b"said\n"
+        assert (file.uid, file.gid, file.mode) == (77, 78, 0o640)
+    assert members["made/link"].linkname == "file" and members["made/fifo"].isfifo()
+    assert "bin/busybox" in members
+    # What is mounted there is an empty folder.
+    assert members["scratch"].isdir() and members["proc"].isdir()
+    assert not any(name.startswith(("scratch/", "proc/", "sys/", "dev/")) for name in members)
+    piped = strata("export", started, text=False)
+    assert piped.returncode == 0
+    assert "./made/file" in tarfile.open(fileobj=io.BytesIO(piped.stdout)).getnames()
+
+    strata.ok("import", "--platform", "linux/riscv64", tmp_path / "root.tar", "again:here")
+    done = strata("run", "--rm", "--isolation", "vm", "again:here", "sh", "-c",
+                  "cat /made/link; stat -c %u:%g:%a /made/file", timeout=BOOT_S)
+    assert done.stdout == "said\n77:78:640\n", done
+
+    strata.ok("stop", "-t", "0", started)
+    strata.fails("export", "-o", tmp_path / "stopped.tar", started, saying="while it runs")
+    strata.fails("top", started, saying="is not running")
+    assert not (tmp_path / "stopped.tar").exists()
