@@ -29,6 +29,22 @@ static struct jit_frame *frame_of(const struct jit *jit, void *state)
 /* --- making blocks -----------------------------------------------------------------------------
  */
 
+/* In pieces: a call for each byte would take minutes of a kernel's code. */
+static void print_code(const struct jit *jit, const struct jit_block *block)
+{
+	char line[3 * 64 + 1];
+
+	dprintf(STDERR_FILENO, "code %#llx at %#x:", (unsigned long long)block->pc, block->code);
+	for (uint32_t i = block->code; i < block->code_end;) {
+		int used = 0;
+
+		for (; i < block->code_end && used < 3 * 64; i++)
+			used += snprintf(line + used, 4, " %02x", jit->writable[i]);
+		dprintf(STDERR_FILENO, "%s", line);
+	}
+	dprintf(STDERR_FILENO, "\n");
+}
+
 static void print(struct jit *jit, const struct jit_block *block)
 {
 	if (jit->print_ir) {
@@ -37,13 +53,8 @@ static void print(struct jit *jit, const struct jit_block *block)
 			jit->ir.nr_guest);
 		ir_print(&jit->ir, jit->guest->slot_names, STDERR_FILENO);
 	}
-	if (jit->print_asm) {
-		dprintf(STDERR_FILENO, "code %#llx at %#x:", (unsigned long long)block->pc,
-			block->code);
-		for (uint32_t i = block->code; i < block->code_end; i++)
-			dprintf(STDERR_FILENO, " %02x", jit->writable[i]);
-		dprintf(STDERR_FILENO, "\n");
-	}
+	if (jit->print_asm)
+		print_code(jit, block);
 	if (jit->perf_fd >= 0)
 		dprintf(jit->perf_fd, "%llx %x %s_%llx\n",
 			(unsigned long long)(uintptr_t)(jit->executable + block->code),
