@@ -156,9 +156,9 @@ static bool close_in_table(struct jit_tlb_table *table, const uint8_t *host)
 	for (unsigned i = 0; i < JIT_TLB_RECENT; i++) {
 		struct jit_tlb_recent *recent = &table->recent[i];
 
-		if (recent->entry.host != host || !recent->limit)
+		if (recent->host != host || !recent->limit)
 			continue;
-		recent->limit = 0;
+		jit_tlb_forget_recent(recent);
 		was_open = true;
 	}
 	return was_open;

@@ -29,13 +29,16 @@ struct jit_tlb_entry {
 
 /* What one place in translated code has looked up last, and most likely will again. */
 struct jit_tlb_recent {
-	struct jit_tlb_entry entry;
-	/* Offsets below this are on the page, all that is accessed at once included; 0: there is no
-	 * entry. */
-	uint64_t limit;
-	uint64_t unused;
+	uint64_t negated; /* the page's address, so that adding it to another gives the offset */
+	uint8_t *host;
+	uint64_t distance; /* from an address of the guest's to ours */
+	/* Offsets below this are on the page, all of an access included, or of a group of accesses
+	 * (JIT_TLB_SPREAD bytes); 0: there is no page, whatever the other members say. */
+	uint64_t limit, group_limit;
 };
-#define JIT_TLB_LIMIT (JIT_TLB_PAGE_BYTES - 7)
+#define JIT_TLB_LIMIT	    (JIT_TLB_PAGE_BYTES - 7)
+#define JIT_TLB_SPREAD	    256
+#define JIT_TLB_GROUP_LIMIT (JIT_TLB_PAGE_BYTES - JIT_TLB_SPREAD + 1)
 
 /* As large as it is used: emptying it must not cost a guest that needs few pages, nor the lack of
  * room one that needs many. */
@@ -77,10 +80,15 @@ static inline void *jit_tlb_find(const struct jit_tlb_table *table, uint64_t add
 	return entry->host + (address ^ entry->page);
 }
 
+static inline void jit_tlb_forget_recent(struct jit_tlb_recent *recent)
+{
+	recent->limit = recent->group_limit = 0;
+}
+
 static inline void jit_tlb_clear_recent(struct jit_tlb_table *table)
 {
 	for (unsigned i = 0; i < JIT_TLB_RECENT; i++)
-		table->recent[i].limit = 0;
+		jit_tlb_forget_recent(&table->recent[i]);
 }
 
 static inline void jit_tlb_resize(struct jit_tlb_table *table, unsigned size)

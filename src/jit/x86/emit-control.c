@@ -153,8 +153,10 @@ void map_to_global(struct emitter *e)
 
 void map_from_global(struct emitter *e)
 {
-	if (!map_is_global(e))
-		change_map(e, x86_global_map(e->jit->guest), e->map);
+	if (map_is_global(e))
+		return;
+	change_map(e, x86_global_map(e->jit->guest), e->map);
+	load_pins(e);
 }
 
 /* --- going elsewhere ------------------------------------------------------------------------- */

@@ -12,8 +12,15 @@
  *
  * Groups end where code may come in or other code may run.
  *
- * A place in a loop looks first at what it has found the last time (jit_tlb_recent), which takes
- * two instructions less, and far less time until the address is known.
+ * In a region a group or a lone access looks first at what it has found the last time, in an entry
+ * of jit_tlb.recent of its own: that the address is on this page is one addition and one comparison
+ * with a limit in memory. How far the page is from ours is known before the address is, so nothing
+ * is added to the time that the access takes. What is looked at most has two registers for this
+ * (pins), taken from slots that the region uses less; then the check is two instructions.
+ *
+ * Pins are copies of an entry, which only the region itself changes while they are in registers:
+ * they are loaded again whenever other code has run (map_from_global). Who empties the TLB sets the
+ * limits to 0, and those are never in a register.
  */
 #include "jit/x86/emit.h"
 
@@ -25,10 +32,10 @@
 
 struct plan {
 	struct emitter *e;
-	unsigned nr;
 	/* For each slot that an address is in, of loads and of stores: 1 + the open one; 0: none.
 	 */
 	uint8_t open[JIT_SLOTS_MAX][2];
+	unsigned behind_branch; /* the first operation behind the last way out */
 };
 
 static bool ends_groups(const struct ir *ir)
@@ -36,10 +43,10 @@ static bool ends_groups(const struct ir *ir)
 	return ir->op == IR_LABEL || ir->op >= IR_JUMP;
 }
 
-static bool is_groupable(const struct emitter *e, const struct ir *ir)
+static bool is_access(const struct ir *ir)
 {
 	return (ir->op == IR_LOAD || ir->op == IR_STORE) && ir->a != IR_ZERO &&
-		e->map[ir->a] >= 0 && ir->imm > -SPREAD_MAX && ir->imm < SPREAD_MAX;
+		ir->imm > -SPREAD_MAX && ir->imm < SPREAD_MAX;
 }
 
 static bool extend(struct page_group *group, const struct ir *ir, unsigned at)
@@ -57,6 +64,13 @@ static bool extend(struct page_group *group, const struct ir *ir, unsigned at)
 	return true;
 }
 
+/* A store may join a group that only reads if nothing leads out between: then that looks for a page
+ * that may be written from its start. */
+static bool may_become_write(const struct plan *plan, unsigned open)
+{
+	return open && plan->e->groups[open - 1].first_op >= plan->behind_branch;
+}
+
 static bool join_open(struct plan *plan, const struct ir *ir, unsigned at, bool is_write)
 {
 	unsigned open = plan->open[ir->a][is_write];
@@ -67,35 +81,48 @@ static bool join_open(struct plan *plan, const struct ir *ir, unsigned at, bool 
 	return true;
 }
 
-/* To a group that there is (what may be written may be read), or to a new one. */
+/* To a group that there is (what may be written may be read), or to a new one, which is open for
+ * others if its address is in a register. */
 static void join(struct plan *plan, const struct ir *ir, unsigned at)
 {
+	struct emitter *e = plan->e;
 	bool is_store = ir->op == IR_STORE;
 
 	if (join_open(plan, ir, at, true) || (!is_store && join_open(plan, ir, at, false)))
 		return;
-	if (plan->nr == PAGE_GROUPS_MAX)
+	if (is_store && may_become_write(plan, plan->open[ir->a][false]) &&
+		join_open(plan, ir, at, false)) {
+		e->groups[plan->open[ir->a][false] - 1].is_write = true;
+		plan->open[ir->a][true] = plan->open[ir->a][false];
 		return;
-	plan->e->groups[plan->nr++] = (struct page_group){ .first = (int32_t)ir->imm,
+	}
+	if (e->nr_groups == PAGE_GROUPS_MAX)
+		return;
+	e->groups[e->nr_groups++] = (struct page_group){ .first = (int32_t)ir->imm,
 		.end = (int32_t)ir->imm + ir->size,
 		.first_op = (uint16_t)at,
 		.last_op = (uint16_t)at,
 		.nr = 1,
-		.is_write = is_store };
-	plan->open[ir->a][is_store] = (uint8_t)plan->nr;
-	plan->e->group_of[at] = (uint8_t)plan->nr;
+		.is_write = is_store,
+		.place = NO_PLACE,
+		.recent = NO_PLACE,
+		.negated = X86_NO_REG,
+		.distance = X86_NO_REG };
+	if (e->map[ir->a] >= 0)
+		plan->open[ir->a][is_store] = (uint8_t)e->nr_groups;
+	e->group_of[at] = (uint8_t)e->nr_groups;
 }
 
-/* Places in the frame: none for groups of one, nor when all are taken. */
-static void give_places(struct plan *plan)
+/* Places in the frame: none for groups of one, for those that have another, nor when all are taken.
+ */
+static void give_places(struct emitter *e)
 {
 	uint16_t taken_to[JIT_FRAME_PAGES] = { 0 };
 
-	for (unsigned i = 0; i < plan->nr; i++) {
-		struct page_group *group = &plan->e->groups[i];
+	for (unsigned i = 0; i < e->nr_groups; i++) {
+		struct page_group *group = &e->groups[i];
 
-		group->place = NO_PLACE;
-		if (group->nr < 2)
+		if (group->nr < 2 || group->recent != NO_PLACE)
 			continue;
 		for (unsigned n = 0; n < JIT_FRAME_PAGES; n++) {
 			if (taken_to[n] > group->first_op)
@@ -107,11 +134,103 @@ static void give_places(struct plan *plan)
 	}
 }
 
+/* --- what regions keep ------------------------------------------------------------------------ */
+
+/* Each a recent entry of the TLB of its own, those in the innermost loops first. Which ones the
+ * region begins with depends on where it is: neighbours shall not take each other's. */
+static void give_recent(struct emitter *e)
+{
+	unsigned first = (unsigned)(e->in->pc >> 1) * 5, nr = 0;
+
+	for (int depth = 3; depth >= 0; depth--)
+		for (unsigned i = 0; i < e->nr_groups && nr < JIT_TLB_RECENT; i++) {
+			struct page_group *group = &e->groups[i];
+
+			if (e->depth[group->first_op] == depth &&
+				(group->nr == 1 || group->end - group->first <= JIT_TLB_SPREAD))
+				group->recent = (uint8_t)((first + nr++) % JIT_TLB_RECENT);
+		}
+}
+
+/* Slots that must stay in registers: addresses of groups, and what has no code without one. */
+static uint64_t slots_to_keep(const struct emitter *e)
+{
+	uint64_t kept = 0;
+
+	static_assert(IR_FIRST_VECTOR <= 64, "a bit for each");
+	for (unsigned i = 0; i < e->nr_groups; i++)
+		kept |= UINT64_C(1) << e->in->ops[e->groups[i].first_op].a;
+	for (unsigned i = 0; i < e->in->nr; i++)
+		if (e->in->ops[i].op == IR_STORE_CONDITIONAL && e->in->ops[i].b != IR_ZERO)
+			kept |= UINT64_C(1) << e->in->ops[i].b;
+	return kept;
+}
+
+/* The slot in an integer register that is used least and may leave it, but for `other`; -1: none.
+ */
+static int least_used(const struct emitter *e, uint64_t kept, int other)
+{
+	int found = -1;
+
+	for (int slot = 0; slot < (int)e->jit->guest->first_float; slot++)
+		if (e->map[slot] >= 0 && slot != other && !(kept >> slot & 1) &&
+			(found < 0 || e->weights[slot] < e->weights[found]))
+			found = slot;
+	return found;
+}
+
+static uint32_t group_weight(const struct emitter *e, const struct page_group *group)
+{
+	return weight_of(e->depth[group->first_op]) * group->nr;
+}
+
+/* The one in a loop that is worth most and has none. */
+static int best_unpinned(const struct emitter *e)
+{
+	int found = -1;
+
+	for (unsigned i = 0; i < e->nr_groups; i++) {
+		const struct page_group *group = &e->groups[i];
+
+		if (group->recent == NO_PLACE || group->negated != X86_NO_REG ||
+			!e->depth[group->first_op] || e->map[e->in->ops[group->first_op].a] < 0)
+			continue;
+		if (found < 0 || group_weight(e, group) > group_weight(e, &e->groups[found]))
+			found = (int)i;
+	}
+	return found;
+}
+
+/* Registers for what is looked at most, if the slots that have them are used less. */
+static void pin_groups(struct emitter *e)
+{
+	uint64_t kept = slots_to_keep(e);
+
+	while (e->nr_pins < PINS_MAX) {
+		int best = best_unpinned(e), first = least_used(e, kept, -1),
+		    second = least_used(e, kept, first);
+		struct page_group *group = best < 0 ? NULL : &e->groups[best];
+		int8_t *map;
+
+		if (!group || first < 0 || second < 0 ||
+			e->weights[first] + e->weights[second] > group_weight(e, group))
+			return;
+		map = own_map(e);
+		if (!map)
+			return;
+		group->negated = (uint8_t)map[first];
+		group->distance = (uint8_t)map[second];
+		map[first] = map[second] = -1;
+		e->pins[e->nr_pins++] = (uint8_t)best;
+	}
+}
+
 void plan_pages(struct emitter *e)
 {
 	struct plan plan = { .e = e };
 
 	memset(e->group_of, 0, e->in->nr);
+	e->nr_groups = e->nr_pins = 0;
 	if (!is_machine(e) || e->out->context & JIT_CONTEXT_CAREFUL)
 		return;
 	for (unsigned i = 0; i < e->in->nr; i++) {
@@ -119,19 +238,25 @@ void plan_pages(struct emitter *e)
 
 		if (ends_groups(ir))
 			memset(plan.open, 0, sizeof(plan.open));
-		if (is_groupable(e, ir))
+		if (ir->op == IR_BRANCH)
+			plan.behind_branch = i + 1;
+		if (is_access(ir))
 			join(&plan, ir, i);
 		if (ir->d < JIT_SLOTS_MAX)
 			plan.open[ir->d][0] = plan.open[ir->d][1] = 0;
 	}
-	give_places(&plan);
+	if (e->out->loop_bytes) {
+		give_recent(e);
+		pin_groups(e);
+	}
+	give_places(e);
 }
 
 static const struct page_group *group_of(const struct emitter *e, const struct ir *ir)
 {
 	unsigned group = e->group_of[ir - e->in->ops];
 
-	return group && e->groups[group - 1].place != NO_PLACE ? &e->groups[group - 1] : NULL;
+	return group ? &e->groups[group - 1] : NULL;
 }
 
 /* --- looking up --------------------------------------------------------------------------------
@@ -200,56 +325,151 @@ struct cold *look_up_page(struct emitter *e, const struct ir *ir, size_t table, 
 /* --- what a place has found last ---------------------------------------------------------------
  */
 
-static struct x86_operand recent_memory(size_t table, unsigned n, size_t member)
+static size_t table_of(const struct emitter *e, const struct page_group *group)
 {
-	return state_memory(table + offsetof(struct jit_tlb_table, recent) +
-		n * sizeof(struct jit_tlb_recent) + member);
+	return group->is_write ? e->tlb.write : e->tlb.read;
 }
 
-/* rcx = the page in our memory, rax = the place on it. */
-static struct cold *look_at_recent(struct emitter *e, const struct ir *ir, size_t table)
+static struct x86_operand recent_memory(
+	const struct emitter *e, const struct page_group *group, size_t member)
 {
-	unsigned n = e->nr_recent++ % JIT_TLB_RECENT;
-	struct cold *slow;
-	uint8_t address = address_in(e, ir);
+	return state_memory(table_of(e, group) + offsetof(struct jit_tlb_table, recent) +
+		group->recent * sizeof(struct jit_tlb_recent) + member);
+}
 
-	if (address != RAX)
-		x86_load(&e->code, 8, RAX, x86_r(address));
-	x86_arithmetic(&e->code, 8, X86_XOR, RAX,
-		recent_memory(table, n, offsetof(struct jit_tlb_recent, entry.page)));
+#define RECENT(e, group, member) recent_memory(e, group, offsetof(struct jit_tlb_recent, member))
+
+void load_pins(struct emitter *e)
+{
+	for (unsigned i = 0; i < e->nr_pins; i++) {
+		const struct page_group *group = &e->groups[e->pins[i]];
+
+		x86_load(&e->code, 8, group->negated, RECENT(e, group, negated));
+		x86_load(&e->code, 8, group->distance, RECENT(e, group, distance));
+	}
+}
+
+static void compare_group(struct emitter *e, const struct ir *ir, const struct page_group *group)
+{
+	struct ir first = *ir;
+
+	first.imm = group->first;
+	compare_page(e, address_in(e, &first), table_of(e, group), group->end - group->first);
+}
+
+static bool has_register(const struct emitter *e, const struct ir *ir)
+{
+	return e->map[ir->a] >= 0;
+}
+
+/* Where an access of the group is, `distance` being in a register. */
+static struct x86_operand at_distance(
+	const struct emitter *e, const struct ir *ir, uint8_t distance)
+{
+	return (struct x86_operand){ true, distance, (uint8_t)e->map[ir->a], 0, (int32_t)ir->imm };
+}
+
+/* rax = the place on the page of the group's first byte, if it is there. */
+static void subtract_page(struct emitter *e, const struct ir *ir, const struct page_group *group)
+{
+	if (group->negated != X86_NO_REG) {
+		x86_lea(&e->code, 8, RAX, at_distance(e, ir, group->negated));
+		return;
+	}
+	x86_load(&e->code, 8, RAX, RECENT(e, group, negated));
+	if (has_register(e, ir) && ir->imm) {
+		x86_lea(&e->code, 8, RAX, at_distance(e, ir, RAX));
+		return;
+	}
+	x86_arithmetic(&e->code, 8, X86_ADD, RAX, where(e, ir->a));
+	if (ir->imm)
+		x86_arithmetic_immediate(&e->code, 8, X86_ADD, x86_r(RAX), (int32_t)ir->imm);
+}
+
+/* The first access of a group: `memory` is where. */
+static struct cold *look_at_recent(struct emitter *e, const struct ir *ir,
+	const struct page_group *group, struct reached *reached)
+{
+	struct ir first = *ir;
+	struct cold *slow;
+
+	first.imm = group->first;
+	subtract_page(e, &first, group);
 	x86_arithmetic(&e->code, 8, X86_CMP, RAX,
-		recent_memory(table, n, offsetof(struct jit_tlb_recent, limit)));
+		group->nr == 1 ? RECENT(e, group, limit) : RECENT(e, group, group_limit));
 	slow = cold_part(e, COLD_RECENT, ir);
-	slow->counter = (int)n;
-	slow->target = table;
 	also_if(e, slow, X86_AE);
-	x86_load(&e->code, 8, RCX,
-		recent_memory(table, n, offsetof(struct jit_tlb_recent, entry.host)));
+	reached->scratch = RAX;
+	if (!has_register(e, ir)) {
+		x86_load(&e->code, 8, RCX, RECENT(e, group, host));
+		reached->memory = (struct x86_operand){ true, RCX, RAX, 0, 0 };
+		reached->scratch = X86_NO_REG;
+	} else if (group->distance != X86_NO_REG) {
+		reached->memory = at_distance(e, ir, group->distance);
+	} else {
+		x86_load(&e->code, 8, RCX, RECENT(e, group, distance));
+		reached->memory = at_distance(e, ir, RCX);
+	}
 	slow->found = e->code.p;
 	return slow;
 }
 
-/* It is another page: from the table, to be found here the next time. */
-void emit_recent_part(struct emitter *e, const struct cold *cold)
+/* One of the others. */
+static void reach_by_recent(struct emitter *e, const struct ir *ir, const struct page_group *group,
+	struct reached *reached)
 {
-	unsigned n = (unsigned)cold->counter;
-	size_t table = cold->target;
+	uint8_t distance = group->distance;
+
+	if (distance == X86_NO_REG) {
+		x86_load(&e->code, 8, RCX, RECENT(e, group, distance));
+		distance = RCX;
+	}
+	reached->memory = at_distance(e, ir, distance);
+	reached->scratch = RAX;
+}
+
+/* From the entry at rcx, to be found the next time; rax and rcx become what look_at_recent() has
+ * found. */
+static void fill_recent(struct emitter *e, const struct ir *ir, const struct page_group *group)
+{
+	size_t table = table_of(e, group);
+	struct x86_operand kept = frame_memory(e->jit, offsetof(struct jit_frame, spare));
+
+	if (!has_register(e, ir))
+		x86_store(&e->code, 8, kept, RAX);
+	x86_load(&e->code, 8, RAX, page_memory(table));
+	x86_load(&e->code, 8, RCX, host_memory(table));
+	x86_store(&e->code, 8, RECENT(e, group, host), RCX);
+	x86_arithmetic(&e->code, 8, X86_SUB, RCX, x86_r(RAX));
+	x86_store(&e->code, 8, RECENT(e, group, distance), RCX);
+	x86_legacy(&e->code, 8, X86_PP_NONE, X86_MAP_ONE, 0xf7, 3, x86_r(RAX)); /* neg */
+	x86_store(&e->code, 8, RECENT(e, group, negated), RAX);
+	x86_store_immediate(&e->code, 8, RECENT(e, group, limit), JIT_TLB_LIMIT);
+	x86_store_immediate(&e->code, 8, RECENT(e, group, group_limit), JIT_TLB_GROUP_LIMIT);
+	if (group->distance != X86_NO_REG) {
+		x86_load(&e->code, 8, group->negated, x86_r(RAX));
+		x86_load(&e->code, 8, group->distance, x86_r(RCX));
+	}
+	if (!has_register(e, ir)) {
+		x86_load(&e->code, 8, RAX, kept);
+		x86_load(&e->code, 8, RCX, RECENT(e, group, host));
+	}
+}
+
+static void emit_lone_recent_part(
+	struct emitter *e, const struct cold *cold, const struct page_group *group)
+{
+	const struct ir *ir = cold->ir;
 	uint8_t *fails;
 
-	compare_page(e, address_in(e, cold->ir), table, cold->ir->size);
+	compare_group(e, ir, group);
 	fails = x86_jump_if(&e->code, X86_A, NULL);
-	/* vmovdqu: both members */
-	x86_vex(&e->code, false, X86_PP_F3, X86_MAP_0F, 0x6f, XMM0, 0, page_memory(table));
-	x86_vex(&e->code, false, X86_PP_F3, X86_MAP_0F, 0x7f, XMM0, 0,
-		recent_memory(table, n, offsetof(struct jit_tlb_recent, entry)));
-	x86_store_immediate(&e->code, 8,
-		recent_memory(table, n, offsetof(struct jit_tlb_recent, limit)), JIT_TLB_LIMIT);
-	x86_load(&e->code, 8, RCX, host_memory(table));
+	fill_recent(e, ir, group);
 	x86_jump(&e->code, cold->found);
 	if (x86_is_full(&e->code))
 		return;
 	x86_set_target(fails, e->code.p);
-	call_helper(e, cold->ir->pc, cold->ir->helper);
+	call_helper(e, ir->pc, ir->helper);
 	x86_jump(&e->code, cold->resume);
 }
 
@@ -259,19 +479,6 @@ static struct x86_operand place_memory(const struct emitter *e, const struct pag
 {
 	return frame_memory(
 		e->jit, offsetof(struct jit_frame, pages) + sizeof(uint64_t) * group->place);
-}
-
-static size_t table_of(const struct emitter *e, const struct page_group *group)
-{
-	return group->is_write ? e->tlb.write : e->tlb.read;
-}
-
-static void compare_group(struct emitter *e, const struct ir *ir, const struct page_group *group)
-{
-	struct ir first = *ir;
-
-	first.imm = group->first;
-	compare_page(e, address_in(e, &first), table_of(e, group), group->end - group->first);
 }
 
 /* rax = how far the guest's addresses are from ours. */
@@ -284,37 +491,39 @@ static void note_distance(struct emitter *e, const struct page_group *group)
 
 struct reached reach(struct emitter *e, const struct ir *ir, bool is_write)
 {
-	const struct page_group *group = group_of(e, ir);
-	size_t table = is_write ? e->tlb.write : e->tlb.read;
+	const struct page_group *group = is_machine(e) ? group_of(e, ir) : NULL;
+	bool is_first = group && e->in->ops + group->first_op == ir;
 	struct reached reached = { .scratch = RCX };
 
 	if (!is_machine(e)) {
 		reached.memory = guest_memory(e, ir, RAX);
-	} else if (!group) {
-		reached.slow = e->out->loop_bytes ? look_at_recent(e, ir, table)
-						  : look_up_page(e, ir, table, ir->size);
+	} else if (group && group->recent != NO_PLACE) {
+		if (is_first)
+			reached.slow = look_at_recent(e, ir, group, &reached);
+		else
+			reach_by_recent(e, ir, group, &reached);
+	} else if (!group || group->place == NO_PLACE) {
+		reached.slow = look_up_page(e, ir, is_write ? e->tlb.write : e->tlb.read, ir->size);
 		reached.memory = (struct x86_operand){ true, RCX, RAX, 0, 0 };
 		reached.scratch = X86_NO_REG;
-	} else if (e->in->ops + group->first_op == ir) {
+	} else if (is_first) {
 		compare_group(e, ir, group);
 		reached.slow = cold_part(e, COLD_GROUP, ir);
 		also_if(e, reached.slow, X86_A);
 		note_distance(e, group);
-		reached.memory = (struct x86_operand){ true, RAX, (uint8_t)e->map[ir->a], 0,
-			(int32_t)ir->imm };
+		reached.memory = at_distance(e, ir, RAX);
 	} else {
 		x86_load(&e->code, 8, RCX, place_memory(e, group));
-		reached.memory = (struct x86_operand){ true, RCX, (uint8_t)e->map[ir->a], 0,
-			(int32_t)ir->imm };
+		reached.memory = at_distance(e, ir, RCX);
 		reached.scratch = RAX;
 	}
 	return reached;
 }
 
-void emit_group_part(struct emitter *e, const struct cold *cold)
+/* The helper has done the first access: on with the second, or without the group. */
+static void resume_group(struct emitter *e, const struct cold *cold, const struct page_group *group)
 {
 	const struct ir *ir = cold->ir;
-	const struct page_group *group = group_of(e, ir);
 	uint8_t *crosses, *fails;
 
 	x86_arithmetic_immediate(&e->code, 8, X86_CMP, x86_r(RAX), (int32_t)JIT_TLB_PAGE_BYTES - 1);
@@ -322,7 +531,10 @@ void emit_group_part(struct emitter *e, const struct cold *cold)
 	call_helper(e, ir->pc, ir->helper);
 	compare_group(e, ir, group);
 	fails = x86_jump_if(&e->code, X86_A, NULL);
-	note_distance(e, group);
+	if (group->recent != NO_PLACE)
+		fill_recent(e, ir, group);
+	else
+		note_distance(e, group);
 	x86_jump(&e->code, cold->resume);
 	if (x86_is_full(&e->code))
 		return;
@@ -332,4 +544,29 @@ void emit_group_part(struct emitter *e, const struct cold *cold)
 		return;
 	x86_set_target(fails, e->code.p);
 	go_carefully(e, ir->pc + ir->length);
+}
+
+void emit_group_part(struct emitter *e, const struct cold *cold)
+{
+	resume_group(e, cold, group_of(e, cold->ir));
+}
+
+/* It is another page, or near its end. */
+void emit_recent_part(struct emitter *e, const struct cold *cold)
+{
+	const struct page_group *group = group_of(e, cold->ir);
+	uint8_t *fails;
+
+	if (group->nr == 1) {
+		emit_lone_recent_part(e, cold, group);
+		return;
+	}
+	compare_group(e, cold->ir, group);
+	fails = x86_jump_if(&e->code, X86_A, NULL);
+	fill_recent(e, cold->ir, group);
+	x86_jump(&e->code, cold->found);
+	if (x86_is_full(&e->code))
+		return;
+	x86_set_target(fails, e->code.p);
+	resume_group(e, cold, group);
 }

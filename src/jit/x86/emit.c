@@ -245,12 +245,17 @@ static void leave_in_memory(const struct ir *ir, uint32_t *weights)
 		forget_weights(ir->d, ir->kind * (unsigned)ir->imm, weights);
 }
 
-/* How often each slot is used, a turn of a loop counted eight times. */
-static void weigh(const struct ir_block *block, uint32_t *weights)
+/* A turn of a loop counts eight times. */
+uint32_t weight_of(unsigned depth)
 {
 	static const uint32_t of_depth[] = { 1, 8, 64, 512 };
-	uint8_t depth[IR_BLOCK_MAX] = { 0 };
 
+	return of_depth[depth];
+}
+
+static void find_depths(const struct ir_block *block, uint8_t *depth)
+{
+	memset(depth, 0, block->nr);
 	for (unsigned i = 0; i < block->nr; i++) {
 		const struct ir *ir = &block->ops[i];
 
@@ -263,6 +268,11 @@ static void weigh(const struct ir_block *block, uint32_t *weights)
 				depth[n]++;
 		}
 	}
+}
+
+/* How often each slot is used. */
+static void weigh(const struct ir_block *block, const uint8_t *depth, uint32_t *weights)
+{
 	for (unsigned i = 0; i < block->nr; i++) {
 		const struct ir *ir = &block->ops[i];
 		const uint8_t used[] = { ir->d, ir->a, ir->b, ir->c };
@@ -271,28 +281,41 @@ static void weigh(const struct ir_block *block, uint32_t *weights)
 			continue;
 		for (unsigned n = 0; n < sizeof(used); n++)
 			if (used[n] < IR_FIRST_VECTOR)
-				weights[used[n]] += of_depth[depth[i]];
-		weigh_vectors(ir, of_depth[depth[i]], weights);
+				weights[used[n]] += weight_of(depth[i]);
+		weigh_vectors(ir, weight_of(depth[i]), weights);
 	}
+}
+
+int8_t *own_map(struct emitter *e)
+{
+	struct jit_map *maps = e->jit->maps.items, *map;
+
+	if (!map_is_global(e))
+		return maps[e->out->map].host;
+	map = jit_append(&e->jit->maps, 1);
+	if (!map) {
+		e->failed = true;
+		return NULL;
+	}
+	memcpy(map->host, e->map, JIT_SLOTS_MAX);
+	e->out->map = (uint32_t)(map - maps);
+	e->map = map->host;
+	return map->host;
 }
 
 static void choose_map(struct emitter *e)
 {
 	const struct jit_guest *guest = e->jit->guest;
-	uint32_t weights[JIT_SLOTS_MAX] = { 0 };
+	uint32_t *weights = e->weights;
 	uint8_t order[JIT_SLOTS_MAX];
-
-	struct jit_map *map = NULL;
+	int8_t map[JIT_SLOTS_MAX], *own;
 
 	e->map = x86_global_map(guest);
 	if (!e->out->loop_bytes)
 		return;
-	map = jit_append(&e->jit->maps, 1);
-	if (!map) {
-		e->failed = true;
-		return;
-	}
-	weigh(e->in, weights);
+	memset(weights, 0, sizeof(e->weights));
+	find_depths(e->in, e->depth);
+	weigh(e->in, e->depth, weights);
 	for (unsigned i = 0; i < e->in->nr; i++)
 		leave_in_memory(&e->in->ops[i], weights);
 	/* Equal ones stay where they are. */
@@ -305,13 +328,12 @@ static void choose_map(struct emitter *e)
 			order[n] = order[n - 1];
 		order[n] = slot;
 	}
-	assign(guest, order, x86_global_map(guest), map->host);
-	if (memcmp(map->host, e->map, JIT_SLOTS_MAX) == 0) {
-		e->jit->maps.nr--;
+	assign(guest, order, x86_global_map(guest), map);
+	if (memcmp(map, e->map, JIT_SLOTS_MAX) == 0)
 		return;
-	}
-	e->out->map = (uint32_t)(map - (struct jit_map *)e->jit->maps.items);
-	e->map = map->host;
+	own = own_map(e);
+	if (own)
+		memcpy(own, map, JIT_SLOTS_MAX);
 }
 
 /* --- a block --------------------------------------------------------------------------------- */

@@ -94,10 +94,14 @@ struct page_group {
 	uint16_t nr; /* accesses */
 	bool is_write;
 	uint8_t place; /* in jit_frame.pages, or NO_PLACE */
+	uint8_t recent; /* number of its jit_tlb_recent, or NO_PLACE */
+	/* Registers that hold that one's members, or X86_NO_REG. */
+	uint8_t negated, distance;
 };
 
 #define PAGE_GROUPS_MAX 255
 #define NO_PLACE	0xff
+#define PINS_MAX	(NR_INTEGER_REGISTERS / 2)
 
 #define COLD_MAX   1024
 #define LABELS_MAX 512
@@ -116,7 +120,6 @@ struct emitter {
 	uint64_t boxed; /* floating-point slots that are known to hold a boxed single */
 	bool failed; /* too much of something */
 	unsigned nr_cold, nr_labels, nr_jumps;
-	unsigned nr_recent; /* places that have one of the TLB's recent entries */
 	struct cold cold[COLD_MAX];
 	struct {
 		uint64_t pc;
@@ -128,6 +131,11 @@ struct emitter {
 	} jumps[JUMPS_MAX]; /* to labels that are still to come */
 	uint8_t group_of[IR_BLOCK_MAX]; /* for each operation 1 + its group's number, or 0 */
 	struct page_group groups[PAGE_GROUPS_MAX];
+	unsigned nr_groups, nr_pins;
+	uint8_t pins[PINS_MAX]; /* groups that have registers */
+	/* Of a region: how much slots are used, and how deep in loops operations are. */
+	uint32_t weights[JIT_SLOTS_MAX];
+	uint8_t depth[IR_BLOCK_MAX];
 };
 
 typedef void emit_function(struct emitter *e, const struct ir *ir);
@@ -221,6 +229,8 @@ struct reached reach(struct emitter *e, const struct ir *ir, bool is_write);
  * has so many bytes. */
 struct cold *look_up_page(struct emitter *e, const struct ir *ir, size_t table, unsigned bytes);
 void plan_pages(struct emitter *e);
+/* The registers of groups have what is in memory. Flags and scratch registers stay. */
+void load_pins(struct emitter *e);
 
 /* Is the block's code the same wherever its page is mapped? */
 static inline bool moves_by_page(const struct emitter *e)
@@ -263,6 +273,10 @@ void emit_helper_data(struct emitter *e);
 /* All of them, at the end of the block. */
 void emit_cold_parts(struct emitter *e);
 
+/* A region's map from now on, its own, to be changed; NULL: too many of them (e->failed). */
+int8_t *own_map(struct emitter *e);
+/* An operation's weight, by its depth in loops. */
+uint32_t weight_of(unsigned depth);
 /* From the block's map to the global one, and back. Flags and scratch registers stay. */
 void map_to_global(struct emitter *e);
 void map_from_global(struct emitter *e);

@@ -33,6 +33,7 @@ static struct machine {
 	bool has_code[PAGES];
 	unsigned slow, told;
 	uint64_t device;
+	void (*on_device)(uint64_t value); /* it has been written */
 	struct jit *jit;
 } m;
 
@@ -82,10 +83,12 @@ static bool slow_access(struct riscv_system_cpu *cpu, uint64_t address, unsigned
 
 	m.slow++;
 	if (page == DEVICE) {
-		if (is_write)
-			m.device = *value;
-		else
+		if (!is_write)
 			*value = m.device;
+		else
+			m.device = *value;
+		if (is_write && m.on_device)
+			m.on_device(*value);
 		return true;
 	}
 	if (page_of(address + size - 1) == UNMAPPED && page != UNMAPPED)
@@ -200,15 +203,70 @@ static int close_machine(void **state)
 	memcpy(m.memory + (offset), (const uint32_t[]){ __VA_ARGS__ },                             \
 		sizeof((const uint32_t[]){ __VA_ARGS__ }))
 
-/* To something else than a change of mode. */
-static enum jit_stop go_on(void)
+/* To something else than a change of mode; interpreted without a jit. */
+static enum jit_stop go_on_with(struct jit *jit)
 {
 	enum jit_stop stop;
 
 	do {
-		stop = run(m.jit, &m.hart.cpu);
+		stop = run(jit, &m.hart.cpu);
 	} while (stop == JIT_STOP_MODE || stop == JIT_STOP_NEW_CODE);
 	return stop;
+}
+
+static enum jit_stop go_on(void)
+{
+	return go_on_with(m.jit);
+}
+
+static void forget_pages(void)
+{
+	for (unsigned i = 0; i < RISCV_REGIMES; i++)
+		jit_tlb_clear(&m.hart.tlb[i]);
+}
+
+/* From the same state and memory, interpreted and translated; that twice, since the second time
+ * there are regions from the start. */
+static void assert_same_as_interpreted(enum jit_stop wanted)
+{
+	static uint8_t before[PAGES * PAGE], expected[PAGES * PAGE];
+	struct riscv_cpu from = m.hart.cpu, other;
+	int8_t map[2][VIRTUAL_PAGES], map_after[2][VIRTUAL_PAGES];
+
+	memcpy(before, m.memory, sizeof(before));
+	memcpy(map, m.map, sizeof(map));
+	for (unsigned turn = 0; turn < 3; turn++) {
+		struct jit_frame frame = m.hart.cpu.frame;
+
+		m.hart.cpu = from;
+		m.hart.cpu.frame = frame;
+		m.hart.cpu.interrupt = 0; /* code has been forgotten, perhaps */
+		m.hart.address_space = 0;
+		memcpy(m.map, map, sizeof(map));
+		memcpy(m.memory, before, sizeof(before));
+		forget_pages();
+		assert_int_equal(go_on_with(turn ? m.jit : NULL), wanted);
+		if (turn) {
+			assert_same_state(&m.hart.cpu, &other);
+			assert_memory_equal(m.memory, expected, sizeof(expected));
+			assert_memory_equal(m.map, map_after, sizeof(map_after));
+			if (wanted == JIT_STOP_FAULT)
+				assert_int_equal(m.hart.cpu.fault_address, other.fault_address);
+			continue;
+		}
+		other = m.hart.cpu;
+		memcpy(expected, m.memory, sizeof(expected));
+		memcpy(map_after, m.map, sizeof(map));
+	}
+	memcpy(m.map, map, sizeof(map));
+	memcpy(m.memory, before, sizeof(before));
+	m.hart.cpu.pc = from.pc;
+}
+
+static void fill_memory(void)
+{
+	for (unsigned i = PAGE; i < PAGES * PAGE; i++)
+		m.memory[i] = (uint8_t)(i * 7 + (i >> 8));
 }
 
 static uint64_t *word(unsigned offset)
@@ -343,6 +401,141 @@ static void vectors_are_where_they_should(void **state)
 		}
 		assert_memory_equal(m.memory, expected, sizeof(before));
 	}
+}
+
+/* Up one stream and down another, over pages that lie anywhere, each step misaligned in another
+ * way, until one of them comes to a page that is not there. */
+static void streams_cross_pages_at_either_end(void **state)
+{
+	static const int8_t places[] = { 9, 3, 12, 5, 14, 4, 7, 11 };
+
+	fill_memory();
+	for (unsigned i = 0; i < sizeof(places); i++) {
+		m.map[0][16 + i] = places[i];
+		m.map[0][1 + i] = places[(i + 3) % sizeof(places)];
+	}
+	m.map[0][9] = UNMAPPED;
+	m.map[0][15] = UNMAPPED;
+	for (int step = 1; step <= 13; step += 3) {
+		AT(0, ld(A0, A1, 0), 0x0025c703 /* lbu a4, 2(a1) */, add(A0, A0, A4), ld(T0, A5, 0),
+			add(A0, A0, T0), addi(A5, A5, 1), addi(A0, A0, 1),
+			s_type(0x23, 1, A2, A0, 0) /* sh a0, (a2) */,
+			s_type(0x23, 3, A2, A0, 4) /* sd a0, 4(a2) */, addi(A1, A1, step),
+			addi(A2, A2, 2 - 2 * step), addi(A3, A3, 1), jal(ZERO, -48));
+		m.hart.cpu.x[A1] = VIRTUAL + 2 * PAGE - 100 + (unsigned)step;
+		m.hart.cpu.x[A5] = VIRTUAL + 17 * PAGE - 50;
+		m.hart.cpu.x[A2] = VIRTUAL + 23 * PAGE + 100;
+		riscv_forget_code(&m.hart, RISCV_ALL_ADDRESSES);
+		jit_invalidate(m.jit, 0, PAGE);
+		assert_same_as_interpreted(JIT_STOP_FAULT);
+	}
+}
+
+/* Every fourth time, so that what has been looked up is used meanwhile. */
+static void move_page(uint64_t value)
+{
+	struct jit_tlb *tlb = &m.hart.tlb[m.hart.mode & RISCV_MODE_REGIME];
+
+	if (value & 3)
+		return;
+	m.map[0][4] = value & 4 ? 9 : 4;
+	m.map[0][5] = value == HOT - 48 ? UNMAPPED : 5;
+	jit_tlb_clear_page(tlb, VIRTUAL + 4 * PAGE);
+	jit_tlb_clear_page(tlb, VIRTUAL + 5 * PAGE);
+}
+
+/* A device in the middle of the stream, whose writes move one page about and at last take another
+ * away: the loop goes on in translated code behind each of them, and must not know the old place.
+ * Groups, and lone accesses. */
+static void a_page_that_has_moved_is_found_where_it_is(void **state)
+{
+	fill_memory();
+	m.map[0][6] = DEVICE;
+	m.on_device = move_page;
+	AT(0, ld(A0, A1, 8), add(S0, S0, A0), sd(S0, A1, 16), sd(GP, A3, 0), ld(A4, T1, 24),
+		add(S0, S0, A4), sd(S0, T2, 40), ld(A4, A2, 8), addi(GP, GP, 1),
+		branch(1, GP, TP, -36), EBREAK);
+	m.hart.cpu.x[A1] = m.hart.cpu.x[T1] = m.hart.cpu.x[T2] = VIRTUAL + 4 * PAGE;
+	m.hart.cpu.x[A2] = VIRTUAL + 5 * PAGE;
+	m.hart.cpu.x[A3] = VIRTUAL + 6 * PAGE;
+	m.hart.cpu.x[TP] = HOT;
+	assert_same_as_interpreted(JIT_STOP_FAULT);
+	assert_int_equal(m.hart.cpu.x[GP], HOT - 48);
+	m.hart.cpu.x[GP] = 0;
+	m.hart.cpu.x[TP] = HOT - 60;
+	assert_same_as_interpreted(JIT_STOP_BREAKPOINT);
+}
+
+/* The device's function writes to what registers of the host are used for in translated code. */
+static void a_group_outlasts_a_device(void **state)
+{
+	fill_memory();
+	m.map[0][6] = DEVICE;
+	AT(0, ld(A0, A1, 8), sd(A0, A3, 0), ld(A4, A1, 16), sd(GP, A1, 24), addi(GP, GP, 1),
+		branch(1, GP, TP, -20), EBREAK);
+	m.hart.cpu.x[A1] = VIRTUAL + 4 * PAGE;
+	m.hart.cpu.x[A3] = VIRTUAL + 6 * PAGE;
+	m.hart.cpu.x[TP] = HOT;
+	assert_same_as_interpreted(JIT_STOP_BREAKPOINT);
+}
+
+/* Another address space in every eighth turn, in the midst of the loop. */
+static void a_loop_remembers_nothing_of_another_address_space(void **state)
+{
+	fill_memory();
+	m.map[1][4] = 9;
+	AT(0, ld(A0, A1, 8), add(S0, S0, A0), sd(S0, A2, 16), addi(GP, GP, 1),
+		0x0071f293 /* andi t0, gp, 7 */, branch(1, T0, ZERO, 16),
+		0x0031d313 /* srli t1, gp, 3 */, 0x00137313 /* andi t1, t1, 1 */,
+		csrrw(ZERO, CSR_SPACE, T1), branch(1, GP, TP, -36), EBREAK);
+	m.hart.cpu.x[A1] = m.hart.cpu.x[A2] = VIRTUAL + 4 * PAGE;
+	m.hart.cpu.x[TP] = HOT;
+	assert_same_as_interpreted(JIT_STOP_BREAKPOINT);
+}
+
+/* What is read and then written by the same register looks for a page that may be written. One of
+ * these pages has code, whose writes are told. */
+static void what_is_read_before_it_is_written_is_told(void **state)
+{
+	fill_memory();
+	AT(0, ld(A0, A1, 0), addi(A0, A0, 1), sd(A0, A1, 8), ld(A4, A2, 0), sd(A4, A2, 16),
+		addi(A1, A1, 8), addi(GP, GP, 1), branch(1, GP, TP, -28), EBREAK);
+	AT(3 * PAGE, NOP, EBREAK);
+	m.hart.cpu.pc = VIRTUAL + 3 * PAGE;
+	assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+	m.hart.cpu.pc = VIRTUAL;
+	m.hart.cpu.x[A1] = VIRTUAL + 4 * PAGE;
+	m.hart.cpu.x[A2] = VIRTUAL + 3 * PAGE + 512;
+	m.hart.cpu.x[TP] = HOT;
+	assert_true(m.has_code[3]);
+	m.told = 0;
+	assert_same_as_interpreted(JIT_STOP_BREAKPOINT);
+	assert_int_equal(m.told, 3 * 8 * HOT); /* bytes */
+}
+
+/* More accesses, by registers that change each time, than there are entries to remember; most
+ * addresses have no register of the host. */
+static void a_loop_may_have_more_accesses_than_are_remembered(void **state)
+{
+	enum { FIRST = 8, REGISTERS = 20, EACH = 3 };
+	uint32_t *at = (uint32_t *)(void *)m.memory, *start = at;
+
+	fill_memory();
+	for (unsigned n = 0; n < EACH; n++)
+		for (unsigned i = FIRST; i < FIRST + REGISTERS; i++) {
+			*at++ = i % 3 ? ld(A0 - 3, i, 8) : sd(A0 - 3, i, -8);
+			*at++ = add(A0 - 4, A0 - 4, A0 - 3);
+			*at++ = addi(i, i, i % 2 ? 8 : -16);
+		}
+	*at++ = addi(GP, GP, 1);
+	*at = branch(1, GP, TP, (int)((start - at) * 4));
+	at++;
+	*at = EBREAK;
+	for (unsigned i = FIRST; i < FIRST + REGISTERS; i++)
+		m.hart.cpu.x[i] = VIRTUAL + (i % 2 ? 2 : 14) * PAGE + 16 * i;
+	m.hart.cpu.x[TP] = 1100;
+	m.hart.cpu.x[GP] = 1000;
+	assert_same_as_interpreted(JIT_STOP_BREAKPOINT);
 }
 
 static void faults_come_before_anything_is_done(void **state)
@@ -594,6 +787,12 @@ int main(void)
 		TEST(pages_are_crossed),
 		TEST(groups_of_accesses_are_where_they_should),
 		TEST(vectors_are_where_they_should),
+		TEST(streams_cross_pages_at_either_end),
+		TEST(a_page_that_has_moved_is_found_where_it_is),
+		TEST(a_group_outlasts_a_device),
+		TEST(a_loop_remembers_nothing_of_another_address_space),
+		TEST(what_is_read_before_it_is_written_is_told),
+		TEST(a_loop_may_have_more_accesses_than_are_remembered),
 		TEST(faults_come_before_anything_is_done),
 		TEST(devices_are_always_asked),
 		TEST(atomics_work_in_place),
