@@ -13,7 +13,9 @@
 #include <sys/un.h>
 
 #include "base/str.h"
+#include "device/virtio/balloon.h"
 #include "machine/snapshot.h"
+#include "machine/virtio.h"
 
 #define SEND_TIMEOUT_S 5 /* who reads nothing is gone */
 #define WORDS_MAX      3
@@ -156,6 +158,31 @@ static json_t *save_machine(struct machine_monitor *monitor, char *const words[]
 								 : show_status(monitor, words, err);
 }
 
+/* "balloon [BYTES]": what the guest is to give up, and what it has. */
+static json_t *size_balloon(struct machine_monitor *monitor, char *const words[], struct error *err)
+{
+	struct virtio_balloon *balloon = machine_virtio_find(
+		monitor->machine, &machine_virtio_balloon);
+	const uint64_t memory = monitor->machine->config.memory_bytes;
+	uint64_t bytes;
+	json_t *result;
+
+	if (!balloon) {
+		error_set(err, ENODEV, "the machine has no balloon");
+		return NULL;
+	}
+	if (words[0] && (parse_size_bytes(words[0], &bytes) < 0 || bytes > memory)) {
+		error_set(err, EINVAL, "balloon wants a size up to the %llu bytes of the machine",
+			(unsigned long long)memory);
+		return NULL;
+	}
+	if (words[0])
+		virtio_balloon_set_target(balloon, bytes);
+	result = json_pack("{s:I, s:I}", "balloon_bytes", (json_int_t)virtio_balloon_bytes(balloon),
+		"memory_bytes", (json_int_t)memory);
+	return result ? result : oom(err);
+}
+
 static json_t *quit_machine(struct machine_monitor *monitor, char *const words[], struct error *err)
 {
 	machine_stop(monitor->machine);
@@ -175,6 +202,7 @@ static const struct question {
 	{ "resume", resume_machine },
 	{ "reset", reset_machine },
 	{ "save", save_machine },
+	{ "balloon", size_balloon },
 	{ "quit", quit_machine },
 };
 

@@ -92,6 +92,17 @@ static const struct machine_slot slot = {
 	.describe_acpi = describe_virtio_acpi,
 };
 
+void *machine_virtio_find(const struct machine *m, const struct machine_virtio *row)
+{
+	for (unsigned i = 0; i < m->nr_devices; i++) {
+		const struct placed *placed = m->devices[i].device;
+
+		if (m->devices[i].slot == &slot && placed->row == row)
+			return placed->self;
+	}
+	return NULL;
+}
+
 /* The next free place: one page after the other. */
 static int find_place(struct machine *m, struct machine_place *ret, struct error *err)
 {

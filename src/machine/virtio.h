@@ -25,6 +25,9 @@ extern const struct machine_virtio machine_virtio_balloon, machine_virtio_blk,
 	machine_virtio_console, machine_virtio_fs, machine_virtio_net, machine_virtio_rng,
 	machine_virtio_vsock;
 
+/* The machine's first device of that row, as its open() made it; NULL: it has none. */
+void *machine_virtio_find(const struct machine *machine, const struct machine_virtio *row);
+
 /* One device at the next free place; devices.c keeps it. */
 int machine_virtio_open(struct machine *machine, const struct machine_virtio *row, unsigned index,
 	struct machine_device *ret, struct error *err);

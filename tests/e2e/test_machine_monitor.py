@@ -107,6 +107,8 @@ def test_wrong_words(monitor):
     assert "there is no hart -1" in monitor("registers", "--", -1, status=1)
     assert "hexadecimal" in monitor("walk", "here", status=1)
     assert "hexadecimal" in monitor("walk", status=1)
+    for size in ("17m", "much", "99999999999999999999"):
+        assert "balloon wants a size up to the 16777216 bytes" in monitor("balloon", size, status=1)
 
 
 def test_nonsense_on_the_socket(monitor, machine):

@@ -2,6 +2,7 @@
 """test_machine_virtio.py - a machine's console, balloon and disks, as Linux uses them."""
 
 import hashlib
+import json
 import re
 import subprocess
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import machines
 import pytest
+from program import wait_until
 
 WAIT_S = 240  # on a busy machine
 EXT4 = ["virtio_mmio", "virtio_blk", "crc16", "crc32c_generic", "mbcache", "jbd2", "ext4"]
@@ -59,6 +61,13 @@ def wait_for(process, line):
     raise AssertionError(seen)
 
 
+def wait_for_number(process):
+    for text in process.stdout:
+        if text.strip().isdigit():
+            return int(text)
+    raise AssertionError("it ended without a number")
+
+
 def test_virtio_console(start, tmp_path):
     """Both ways, and much at once, while the serial port goes elsewhere."""
     process = start("exec </dev/hvc0 >/dev/hvc0 2>&1; stty -echo raw; echo ready; "
@@ -95,6 +104,32 @@ def test_free_memory_goes_back(start):
     while memory_kib(process.pid) > full - 150 * MIB and time.monotonic() < end:
         time.sleep(0.2)
     assert memory_kib(process.pid) <= full - 150 * MIB
+    say(process, "off\n")
+    assert process.wait(timeout=WAIT_S) == 0
+
+
+def test_balloon_from_outside(start, strata_binary, tmp_path):
+    """The guest gives up as much memory as it is asked for, and gets it back."""
+    def balloon(*size):
+        return json.loads(subprocess.run(
+            [strata_binary, "vm", "monitor", "--format", "json", tmp_path / "monitor", "balloon",
+             *size], check=True, stdout=subprocess.PIPE, timeout=WAIT_S).stdout)["balloon_bytes"]
+
+    free = "awk '/MemFree/ { print $2 }' /proc/meminfo"
+    process = start(f"echo ready; read w; {free}; read w; {free}; read w; poweroff -f",
+                    ["virtio_mmio", "virtio_balloon"], "--memory", "512m", "--monitor",
+                    tmp_path / "monitor", append="console=ttyS0")
+    wait_for(process, "ready")
+    assert balloon() == 0
+    balloon("200m")
+    wait_until(lambda: balloon() == 200 << 20, WAIT_S)
+    say(process, "on\n")
+    small = wait_for_number(process)
+    balloon("0")
+    wait_until(lambda: balloon() == 0, WAIT_S)
+    say(process, "on\n")
+    # Up to 64 MiB of free memory do not count as that while Linux reports them.
+    assert wait_for_number(process) > small + 100 * MIB
     say(process, "off\n")
     assert process.wait(timeout=WAIT_S) == 0
 
