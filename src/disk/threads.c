@@ -7,6 +7,9 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
+#include "base/rights.h"
+
 #define NR_THREADS 4
 
 struct threads {
@@ -28,6 +31,8 @@ static void *run(void *argument)
 {
 	struct threads *t = argument;
 
+	if (rights_drop(0) < 0)
+		log_warning("a thread of the disks cannot give up rights");
 	pthread_mutex_lock(&t->lock);
 	while (true) {
 		struct disk_request *request = request_list_take(&t->list);

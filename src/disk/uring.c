@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
+#include "base/log.h"
+#include "base/rights.h"
+
 #define NR_ENTRIES 256
 /* What is in the ring at once, besides the read of the eventfd: so there is always a free entry,
  * and the other ring, which has twice as many, never overflows. */
@@ -148,6 +151,8 @@ static void *run(void *argument)
 {
 	struct uring *u = argument;
 
+	if (rights_drop(0) < 0)
+		log_warning("the disks' thread cannot give up rights");
 	listen_for_wake(u);
 	while (take_requests(u)) {
 		io_uring_submit_and_wait(&u->ring, 1);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "disk/disk.h"
 #include "machine/debugger.h"
+#include "machine/jail.h"
 #include "machine/monitor.h"
 #include "machine/snapshot.h"
 
@@ -158,6 +159,8 @@ int machine_run(struct machine *m, struct machine_end *ret, struct error *err)
 	int r = m->config.restore ? machine_restore(m, m->config.restore, err)
 				  : m->board->load(m, err);
 
+	if (r == 0)
+		r = machine_jail(&m->config, err);
 	if (r == 0)
 		r = machine_start_vcpus(m, err);
 	if (r == 0) {

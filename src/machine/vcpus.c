@@ -9,6 +9,7 @@
 #include "machine/internal.h"
 
 #include "base/clock.h"
+#include "base/rights.h"
 
 static void wake_loop(struct machine *m)
 {
@@ -94,8 +95,13 @@ static void *run_vcpu(void *argument)
 	struct machine_vcpu *v = argument;
 	struct machine *m = v->machine;
 	struct error err = { 0 };
+	int r = rights_drop(0);
 
 	pthread_mutex_lock(&m->lock);
+	if (r < 0) {
+		error_errno(&err, r, "a vcpu's thread cannot give up rights");
+		stopped(v, VM_STOP_ERROR, &err);
+	}
 	while (m->wish != MACHINE_ENDS) {
 		enum vm_stop stop;
 

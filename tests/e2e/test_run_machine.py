@@ -14,6 +14,7 @@ from conftest import wait_until
 pytestmark = pytest.mark.slow
 LOOP = "while :; do sleep 0.2; done"
 BOOT_S = 300  # an interpreter boots in minutes
+CAP_NET_RAW = 1 << 13
 
 
 def run(strata, image, *args, **kw):
@@ -53,6 +54,15 @@ def test_output_status_environment_and_user(strata, machine_image):
     assert (done.returncode, done.stderr) == (7, "e\n")
     assert done.stdout == "b c /x /tmp/new guest 7:8 1\nriscv64\n"
     wait_until(lambda: not machines(strata) and not strata.instance_dirs())
+
+
+def test_rights_of_the_machine(strata, started):
+    (machine,) = machines(strata)
+    for task in Path(f"/proc/{machine}/task").iterdir():
+        status = dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines())
+        kept = CAP_NET_RAW if int(task.name) == machine else 0  # where ping needs it
+        assert int(status["CapEff"], 16) | int(status["CapPrm"], 16) in (0, kept)
+        assert (status["Seccomp"], status["NoNewPrivs"]) == ("2", "1")
 
 
 def test_input_and_much_of_it(strata, machine_image):

@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "base/rights.h"
 
 #define NEVER	  UINT64_MAX
 #define SECOND_NS 1000000000
@@ -106,6 +108,8 @@ static void *run(void *argument)
 	struct riscv_clock *clock = argument;
 	struct riscv_clock_thread *thread = clock->thread;
 
+	if (rights_drop(0) < 0)
+		log_warning("the thread of the guest's timers cannot give up rights");
 	while (!__atomic_load_n(&thread->ends, __ATOMIC_SEQ_CST)) {
 		uint32_t word = __atomic_load_n(&thread->word, __ATOMIC_SEQ_CST);
 		uint64_t next;

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * jail.h - what the process of a machine gives up before the guest's first instruction.
+ */
+#pragma once
+
+#include "machine/machine.h"
+
+/*
+ * When everything has been opened, on the thread that runs the event loop, before a vcpu's thread
+ * is started. It cannot be undone: the process is for this machine only. Threads that are there
+ * already (disks, timers) give up capabilities themselves (base/rights.h).
+ */
+int machine_jail(const struct machine_config *config, struct error *err);
