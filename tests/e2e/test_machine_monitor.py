@@ -48,6 +48,9 @@ def monitor(strata_binary, machine):
 
 def test_registers(monitor):
     for hart in range(2):
+        # The socket is there before the harts' first instruction.
+        wait_until(lambda: int(monitor.ask("registers", hart)["pc"], 16) >= 0x80000000 and
+                   monitor.ask("registers", hart)["csr"]["mscratch"] == hex(hart), 30)
         said = monitor.ask("registers", hart)
         assert said["hart"] == hart and said["mode"] == "machine" and not said["off"]
         assert said["csr"]["mhartid"] == said["csr"]["mscratch"] == hex(hart)
@@ -64,11 +67,16 @@ def test_traps(monitor, strata_binary, tmp_path):
                            "none", "--monitor", path], stdin=subprocess.DEVNULL) as process:
         try:
             wait_until(path.exists, 30)
-            done = subprocess.run([strata_binary, "vm", "monitor", path, "--format", "json", "traps"],
-                                  check=True, stdout=subprocess.PIPE, timeout=60)
+            words = [strata_binary, "vm", "monitor", path, "--format", "json", "traps"]
+
+            def all_traps():
+                done = subprocess.run(words, check=True, stdout=subprocess.PIPE, timeout=60)
+                traps = json.loads(done.stdout)["traps"]
+                return len(traps) == 64 and traps
+
+            traps = wait_until(all_traps, 30)
         finally:
             process.kill()
-    traps = json.loads(done.stdout)["traps"]
     assert len(traps) == 64
     assert [t["number"] - traps[0]["number"] for t in traps] == list(range(64))
     assert {(t["cause"], t["pc"], t["from"], t["to"]) for t in traps} == {
