@@ -4,7 +4,8 @@
  * "Sscofpmf").
  *
  * A counter that runs is its value plus what has happened `since`; nothing is done while it does.
- * One cycle is one instruction. Translated code does not count them: there both are nanoseconds.
+ * One cycle is one instruction. Translated code does not count them: there both are nanoseconds, of
+ * the machine's clock, which stands while the machine does.
  */
 #include "vcpu/riscv/internal.h"
 
@@ -41,11 +42,16 @@ static bool counts_instructions(const struct riscv_hart *hart, unsigned i)
 	return !is_event_counter(i) || event == EVENT_CYCLES || event == EVENT_INSTRUCTIONS;
 }
 
+static uint64_t nanoseconds(const struct riscv_hart *hart)
+{
+	return (uint64_t)(clock_monotonic_ns() - hart->config.clock->start_ns);
+}
+
 /* What it counts, since ever. */
 static uint64_t source(const struct riscv_hart *hart, unsigned i)
 {
 	if (counts_instructions(hart, i))
-		return hart->config.jit ? (uint64_t)clock_monotonic_ns() : hart->cpu.cpu.retired;
+		return hart->config.jit ? nanoseconds(hart) : hart->cpu.cpu.retired;
 	switch (hart->counters.events[i] & EVENT_OF) {
 	case EVENT_READ_MISSES:
 		return hart->counters.happened[RISCV_MISS_READ];

@@ -244,6 +244,29 @@ static void an_interrupt_comes_between_two_instructions(void **state)
 	riscv_code_close(&machine.memory, jit);
 }
 
+/* As the board makes up for a pause: what the counters have counted of it has not been. */
+static void counters_stand_while_the_machine_does(void **state)
+{
+	const int64_t pause_ns = INT64_C(1000000000000000);
+	struct riscv_hart *hart = machine.harts[0];
+	struct error err = { 0 };
+	struct jit *jit;
+
+	assert_int_equal(riscv_code_open(&machine.memory, 0, NULL, &jit, &err), 0);
+	hart->config.jit = jit;
+	riscv_hart_start(hart, MEMORY_START, 0);
+	for (unsigned number = 0xb00; number <= 0xb02; number += 2) {
+		uint64_t before = csr(hart, number);
+
+		machine.clock.start_ns -= pause_ns;
+		assert_true(csr(hart, number) >= before + (uint64_t)pause_ns);
+		machine.clock.start_ns += pause_ns;
+		assert_true(csr(hart, number) < before + (uint64_t)pause_ns);
+	}
+	riscv_hart_destroy(hart);
+	riscv_code_close(&machine.memory, jit);
+}
+
 static void fences_are_answered_whatever_a_hart_does(void **state)
 {
 	struct riscv_hart *hart = begin(INSN_LOOP, 0);
@@ -384,6 +407,7 @@ int main(void)
 		TEST(a_pin_wakes_a_hart_that_sleeps),
 		TEST(a_timer_wakes_and_interrupts),
 		TEST(an_interrupt_comes_between_two_instructions),
+		TEST(counters_stand_while_the_machine_does),
 		TEST(fences_are_answered_whatever_a_hart_does),
 		TEST(breakpoints_and_steps),
 		TEST(a_debugger_sees_what_is_mapped_and_leaves_it_alone),
