@@ -104,6 +104,10 @@ struct machine_board {
 	/* The device tree, the caller's to free. NULL: there is none. */
 	int (*describe_tree)(
 		struct machine *machine, void **ret, size_t *ret_bytes, struct error *err);
+	/* From now on, `fd`, an eventfd, is written to when a vcpu writes `value` in 4 bytes to
+	 * this memory address, instead of a device being called; and no longer. NULL: not here. */
+	int (*add_bell)(struct machine *machine, uint64_t address, uint32_t value, int fd);
+	void (*remove_bell)(struct machine *machine, uint64_t address, uint32_t value, int fd);
 	/* All vcpus stood for so long: for the guest, no time has passed. */
 	void (*skip_time)(struct machine *machine, int64_t ns);
 	/* What a snapshot keeps beside devices: number i, or NULL behind the last. */

@@ -9,6 +9,7 @@
 
 #include "machine/aml.h"
 #include "machine/tree.h"
+#include "machine/virtio-bells.h"
 
 const struct machine_virtio *const machine_virtio[] = {
 	&machine_virtio_blk,
@@ -25,6 +26,7 @@ struct placed {
 	const struct machine_virtio *row;
 	void *self;
 	struct virtio_mmio mmio;
+	struct machine_bells *bells; /* or NULL */
 };
 
 static void reset_virtio(void *device)
@@ -38,6 +40,7 @@ static void close_virtio(void *device)
 {
 	struct placed *placed = device;
 
+	machine_bells_close(placed->bells);
 	virtio_mmio_destroy(&placed->mmio);
 	placed->row->close(placed->self);
 	free(placed);
@@ -143,6 +146,9 @@ int machine_virtio_open(struct machine *m, const struct machine_virtio *row, uns
 	placed->mmio.io.size = device.place.size;
 	device.device = placed;
 	r = vm_bus_add(&m->bus, &placed->mmio.io, err);
+	if (r == 0)
+		r = machine_bells_open(
+			m, placed->mmio.device, device.place.start, &placed->bells, err);
 	if (r < 0)
 		close_virtio(placed);
 	else

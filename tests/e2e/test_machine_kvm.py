@@ -2,6 +2,7 @@
 """test_machine_kvm.py - `strata vm run` for x86-64, by KVM, with kernels of a few bytes of ours: that
 much runs wherever /dev/kvm opens. Linux is booted by tests/vm."""
 
+import json
 import os
 import signal
 import struct
@@ -248,6 +249,25 @@ def test_snapshot(vm, tmp_path, strata_binary):
     assert "A" not in restored and restored[0] in (first[-1], chr(ord(first[-1]) + 1))
     done = vm("--restore", tmp_path / "saved", timeout=60)
     assert done.returncode == 125 and "x86-64 micro" in done.stderr
+
+
+def test_notifications_are_no_exits(vm, tmp_path, strata_binary):
+    """The first device's queue 0 is told three times, a queue that is not there once."""
+    needs_kvm()
+    kernel, said, monitor = tmp_path / "kernel", tmp_path / "said", tmp_path / "monitor"
+    notify = b"\xc7\x05\x50\0\0\xd0" + bytes(4)  # mov dword [0xd0000050], 0
+    kernel.write_bytes(pvh(3 * notify + notify[:-4] + struct.pack("<I", 99) + out(0x3f8, ord("k")) + SPIN))
+    with open(said, "wb") as file, subprocess.Popen(
+            vm.argv("--net", "none", "--monitor", monitor, "--kernel", kernel), stdout=file,
+            stdin=subprocess.DEVNULL) as machine:
+        try:
+            wait_until(lambda: said.read_bytes() == b"k" or machine.poll() is not None, 60)
+            told = subprocess.run([strata_binary, "vm", "monitor", "--format", "json", monitor,
+                                   "registers"], stdout=subprocess.PIPE, text=True, check=True)
+            exits = json.loads(told.stdout)["exits"]
+            assert (exits["mmio"], exits["ports"]) == (1, 1)
+        finally:
+            machine.kill()
 
 
 # --- what cannot be ----------------------------------------------------------------------------

@@ -12,9 +12,10 @@
  * whatever the rings say.
  *
  * Threads and locks:
- * - All operations of a device are called with its `lock` held, from a vcpu's thread or from where
- * a snapshot is made. A device that is content with these has no thread of its own and needs no
- *   other lock; what else calls it (an event loop) takes `lock` first.
+ * - All operations of a device are called with its `lock` held, from a vcpu's thread, an event
+ *   loop's (notify()), or from where a snapshot is made. A device that is content with these has no
+ *   thread of its own and needs no other lock; what else calls it (an event loop) takes `lock`
+ *   first.
  * - Queues have no lock: a device sees to it that one thread at a time is in each. A device's own
  *   thread may use them between start() and the end of stop(), without `lock`.
  * - stop() waits for a device's own threads, so these must not wait for `lock`.

@@ -83,6 +83,16 @@ static void close_vcpus(struct machine *m)
 	m->board_data = NULL;
 }
 
+static int add_bell(struct machine *m, uint64_t address, uint32_t value, int fd)
+{
+	return kvm_vm_add_doorbell(&x86_board(m)->vm, address, value, fd);
+}
+
+static void remove_bell(struct machine *m, uint64_t address, uint32_t value, int fd)
+{
+	kvm_vm_remove_doorbell(&x86_board(m)->vm, address, value, fd);
+}
+
 static void skip_time(struct machine *m, int64_t ns)
 {
 	kvm_vm_skip_time(&x86_board(m)->vm, ns);
@@ -109,6 +119,8 @@ const struct machine_board machine_board_x86 = {
 	.close_vcpus = close_vcpus,
 	.show_registers = x86_show_registers,
 	.show_walk = x86_show_walk,
+	.add_bell = add_bell,
+	.remove_bell = remove_bell,
 	.skip_time = skip_time,
 	.saved = saved,
 	.load = x86_boot,
