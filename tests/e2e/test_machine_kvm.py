@@ -4,6 +4,7 @@ much runs wherever /dev/kvm opens. Linux is booted by tests/vm."""
 
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -205,6 +206,24 @@ def test_a_guest_that_spins_can_be_ended(vm, tmp_path):
             wait_until(lambda: b"by string" in said.read_bytes(), 60)
             machine.send_signal(signal.SIGTERM)
             assert machine.wait(60) == 128 + signal.SIGTERM
+        finally:
+            machine.kill()
+
+
+def test_files_are_not_kept_without_need(vm, tmp_path):
+    """A machine that is never reset has no use for what it was booted from."""
+    needs_kvm()
+    kernel, said, initrd = tmp_path / "kernel", tmp_path / "said", tmp_path / "initrd"
+    kernel.write_bytes(pvh(pvh_code(SPIN)))
+    initrd.write_bytes(os.urandom(32 << 20))
+    with open(said, "wb") as file, subprocess.Popen(
+            vm.argv("--kernel", kernel, "--net", "none", "--initrd", initrd, "--no-reboot"),
+            stdout=file, stdin=subprocess.DEVNULL) as machine:
+        try:
+            wait_until(lambda: b"by string" in said.read_bytes(), 60)
+            with open(f"/proc/{machine.pid}/status") as status_file:
+                anonymous = re.search(r"RssAnon:\s+(\d+) kB", status_file.read())
+            assert int(anonymous.group(1)) < 16 << 10
         finally:
             machine.kill()
 

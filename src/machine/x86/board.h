@@ -26,7 +26,7 @@ struct x86_range {
 
 #define X86_RANGES_MAX 5
 
-/* What is in memory when the machine starts; the same after each reset. */
+/* What is in memory when the machine starts; the same after each reset, if there can be one. */
 struct x86_payload {
 	struct kernel kernel;
 	char *initrd;

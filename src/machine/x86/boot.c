@@ -181,5 +181,8 @@ int x86_boot(struct machine *m, struct error *err)
 	if (r == 0)
 		r = x86_board(m)->payload.pvh_entry ? x86_pvh_start(m, err)
 						    : x86_linux_start(m, err);
+	/* A machine that never begins anew needs its files no more. */
+	if (r == 0 && m->config.is_ended_by_reset)
+		x86_payload_free(&x86_board(m)->payload);
 	return r;
 }
