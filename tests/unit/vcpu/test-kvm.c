@@ -592,7 +592,9 @@ static void a_triple_fault_is_told(void **state)
 	assert_int_equal(run(0), VM_STOP_ERROR);
 	assert_non_null(strstr(machine.err.message, "vcpu 0"));
 	assert_non_null(strstr(machine.err.message, "triple fault"));
-	assert_non_null(strstr(machine.err.message, ":0x1000"));
+	/* On AMD's processors KVM has reset the vcpu by then. */
+	assert_true(
+		strstr(machine.err.message, ":0x1000") || strstr(machine.err.message, ":0xfff0"));
 }
 
 /* Code where no memory is. */

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""guests.py - what KVM machines boot in the nested tier: run-kvm's kernels and a busybox initramfs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(TOP / "tests/e2e"))
+from machines import INIT, Machine, entry  # noqa: E402,F401 (the tests import Machine here)
+
+SHARE = Path("/run/share")  # run-kvm puts the kernels there
+APPEND = "console=ttyS0 quiet panic=-1"
+BOOT_S = 150  # two emulators deep, on a busy host
+
+
+def initramfs(script, modules=()):
+    """An archive whose /init runs `script`; modules of the cloud kernel are loaded before."""
+    parts = [entry(name, 0o40755) for name in ("bin", "dev", "proc", "sys", "mnt")]
+    parts.append(entry("bin/busybox", 0o100755, Path("/bin/busybox").read_bytes()))
+    loads = ""
+    if modules:
+        folder = Path(os.environ["STRATA_CLOUD_MODULES"])
+        lines = subprocess.run(
+            ["modprobe", "-d", folder.parents[2], "-S", folder.name, "--show-depends", "-a",
+             *modules], check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+        for path in dict.fromkeys(line.split()[1] for line in lines if line.startswith("insmod ")):
+            name = Path(path).name
+            parts.append(entry(name, 0o100644, Path(path).read_bytes()))
+            loads += f"insmod /{name}\n"
+    parts.append(entry("init", 0o100755, (INIT + loads + script + "\n").encode()))
+    return b"".join(parts) + entry("TRAILER!!!", 0)
