@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * boot.c - from the kernel's start of /init to a mounted image, and back down.
+ * boot.c - from the kernel's start of /init to where the host is waited for, from there to a
+ * mounted image, and back down.
+ *
+ * A snapshot may be between the two: then the disks are others than those that the kernel has
+ * looked at, and are looked at again.
  *
  * The first filesystem (src/kernel/initramfs.c) has /init, /modules and what MODULES lists, in the
  * order they are to be loaded. The first disk holds the image: each of its partitions whose
@@ -10,6 +14,7 @@
  */
 #include "internal.h"
 
+#include <linux/fs.h>
 #include <linux/reboot.h>
 #include <sys/mount.h>
 
@@ -159,15 +164,36 @@ static bool exists(const char *path)
 	return sys(SYS_faccessat, AT_FDCWD, path, 0) == 0;
 }
 
-static bool wait_for_path(const char *path)
+/* Until the driver has found it, and has seen how large it is now. */
+static bool wait_for_disk(const char *disk, uint64_t sectors)
 {
+	char path[64], text[32];
+	uint64_t has;
+
+	text_write(path, sizeof(path), "/sys/class/block/%s/size", disk);
 	for (unsigned i = 0; i < WAIT_STEPS_MAX; i++) {
-		if (exists(path))
+		long n = file_read(AT_FDCWD, path, text, sizeof(text));
+
+		if (n > 1 && number_parse(text, (size_t)n - 1, UINT64_MAX, &has) && has == sectors)
 			return true;
 		nap();
 	}
-	tell("%s does not appear", path);
+	tell("the disk %s does not appear as it should be", disk);
 	return false;
+}
+
+/* Its partition table, which may be another one than that of the disk which was there first. */
+static void read_again(const char *disk)
+{
+	char path[32];
+	long fd;
+
+	text_write(path, sizeof(path), "/dev/%s", disk);
+	fd = sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	sys(SYS_ioctl, fd, BLKRRPART, NULL);
+	sys(SYS_close, fd);
 }
 
 static bool is_layer(const char *disk, unsigned number)
@@ -216,8 +242,7 @@ static long mount_layers(struct text *lower)
 	long r = 0;
 
 	sys(SYS_mkdirat, AT_FDCWD, "/layers", 0755);
-	if (!wait_for_path("/sys/class/block/vda"))
-		return -ENODEV;
+	read_again("vda");
 	while (count < LAYERS_MAX && is_layer("vda", count + 1))
 		count++;
 	if (count == 0)
@@ -314,6 +339,15 @@ long boot_machine(void)
 	load_modules();
 	request_start_loopback();
 	make_cgroup();
+	return 0;
+}
+
+long boot_mount_image(const uint64_t disk_sectors[2])
+{
+	long r;
+
+	if (!wait_for_disk("vda", disk_sectors[0]) || !wait_for_disk("vdb", disk_sectors[1]))
+		return -ENODEV;
 	r = mount_root();
 	return r < 0 ? r : show_machine();
 }

@@ -16,9 +16,11 @@
 
 /* --- boot.c ----------------------------------------------------------------------------------- */
 
-/* From the kernel's first instruction of user space to a mounted image; -errno and a word in the
- * kernel's log when there is none. */
+/* From the kernel's first instruction of user space to where the host is waited for; -errno and a
+ * word in the kernel's log when that cannot be. */
 long boot_machine(void);
+/* The disks are there, perhaps others than the kernel has seen: to a mounted image. */
+long boot_mount_image(const uint64_t disk_sectors[2]);
 /* Everything written; never returns where the kernel obeys. */
 void boot_shut_down(uint32_t how);
 

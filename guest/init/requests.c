@@ -25,6 +25,24 @@ static long because(long r, const char *why)
 	return r < 0 ? r : 0;
 }
 
+/* --- the image ---------------------------------------------------------------------------------
+ */
+
+static long begin_instance(const void *payload, size_t len)
+{
+	static bool has_begun;
+	struct agent_begin begin;
+	long r = 0;
+
+	memcpy(&begin, payload, sizeof(begin));
+	/* A test has no machine. */
+	if (!has_begun && sys(SYS_getpid) == 1)
+		r = boot_mount_image(begin.disk_sectors);
+
+	has_begun = r == 0;
+	return because(r, "cannot mount the image");
+}
+
 /* --- clock, entropy, names -------------------------------------------------------------------- */
 
 static long set_clock(const void *payload, size_t len)
@@ -485,6 +503,7 @@ static const struct {
 	bool exact; /* there is no rest */
 	long (*serve)(const void *payload, size_t len);
 } requests[] = {
+	{ AGENT_BEGIN, sizeof(struct agent_begin), 0, true, begin_instance },
 	{ AGENT_CLOCK, sizeof(struct agent_clock), 0, true, set_clock },
 	{ AGENT_ENTROPY, 1, 0, false, add_entropy },
 	{ AGENT_HOSTNAME, 0, 2, false, set_hostname },

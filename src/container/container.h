@@ -191,6 +191,7 @@ struct container_machine {
 	char *disk; /* its own; made of disk_bytes when it is missing */
 	uint64_t disk_bytes;
 	bool has_network; /* of the host's sockets */
+	bool boots; /* rather than to go on from a snapshot */
 	char **ports; /* of the host that lead into it, as net/net.h reads them */
 };
 

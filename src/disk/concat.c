@@ -3,9 +3,9 @@
  * concat.c - read-only files as the partitions of one disk, whose table is in our memory: the
  * layers of an image are one device of the machine, however many they are.
  *
- * The disk is a row of extents: the table, the files, each at a multiple of 1 MiB, the table's
- * copy. What is between them reads as 0. A request is done extent by extent; few cross one, since a
- * file system reads its own partition only.
+ * The disk is a row of extents: the table, the files, each at a multiple of 1 MiB (see measure.c,
+ * too), the table's copy. What is between them reads as 0. A request is done extent by extent; few
+ * cross one, since a file system reads its own partition only.
  */
 #include "disk/internal.h"
 
@@ -14,8 +14,7 @@
 
 #include "base/parts.h"
 
-#define ALIGN_BYTES (UINT64_C(1) << 20)
-#define NR_EXTENTS  (DISK_FILES_MAX + 2)
+#define NR_EXTENTS (DISK_FILES_MAX + 2)
 
 struct extent {
 	uint64_t start, bytes; /* whole sectors */
@@ -174,11 +173,6 @@ static const struct disk_ops concat_ops = {
 	.close = concat_close,
 };
 
-static uint64_t align(uint64_t bytes, uint64_t to)
-{
-	return (bytes + to - 1) & ~(to - 1);
-}
-
 static void add_extent(struct concat *c, struct extent extent)
 {
 	c->extents[c->nr_extents++] = extent;
@@ -187,7 +181,7 @@ static void add_extent(struct concat *c, struct extent extent)
 
 static int add_file(struct concat *c, const struct disk_file *file, struct error *err)
 {
-	struct extent e = { .start = align(c->disk.bytes, ALIGN_BYTES) };
+	struct extent e = { .start = disk_align(c->disk.bytes, CONCAT_ALIGN_BYTES) };
 
 	if (strlen(file->name) > DISK_NAME_MAX)
 		return error_set(err, EINVAL,
@@ -196,7 +190,7 @@ static int add_file(struct concat *c, const struct disk_file *file, struct error
 	e.fd = disk_file_open(file->path, true, &e.file_bytes, err);
 	if (e.fd < 0)
 		return e.fd;
-	e.bytes = align(e.file_bytes, DISK_SECTOR_BYTES);
+	e.bytes = disk_align(e.file_bytes, DISK_SECTOR_BYTES);
 	if (e.bytes > INT64_MAX / 2 - e.start) {
 		close(e.fd);
 		return error_set(err, EFBIG, "%s is too large for a partition", file->path);
@@ -220,7 +214,7 @@ static void add_table(struct concat *c, const struct disk_file *files, unsigned 
 	}
 	add_extent(c,
 		(struct extent){
-			.start = align(c->disk.bytes, ALIGN_BYTES),
+			.start = disk_align(c->disk.bytes, CONCAT_ALIGN_BYTES),
 			.bytes = sizeof(c->gpt.tail),
 			.memory = c->gpt.tail,
 		});

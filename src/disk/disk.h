@@ -123,6 +123,9 @@ struct disk_file {
 int disk_concat_open(struct disk_engine *engine, const struct disk_file *files, unsigned nr_files,
 	struct disk **ret, struct error *err);
 
+/* How large that disk is of the files at these paths, NULL-ended. */
+int disk_concat_measure(const char *const *paths, uint64_t *ret_bytes, struct error *err);
+
 struct disk_limits {
 	uint64_t requests_per_second, bytes_per_second; /* 0: as many as there may be */
 };

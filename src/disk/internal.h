@@ -58,6 +58,16 @@ int disk_file_measure(int fd, const char *path, uint64_t *ret_bytes, struct erro
 /* A descriptor, locked; -errno. */
 int disk_file_open(const char *path, bool is_read_only, uint64_t *ret_bytes, struct error *err);
 
+/* --- concat.c ----------------------------------------------------------------------------------
+ */
+
+#define CONCAT_ALIGN_BYTES (UINT64_C(1) << 20) /* where its files begin */
+
+static inline uint64_t disk_align(uint64_t bytes, uint64_t to)
+{
+	return (bytes + to - 1) & ~(to - 1);
+}
+
 /* --- gpt.c: a partition table (UEFI 2.10 §5) ------------------------------------------------- */
 
 #define GPT_HEAD_SECTORS 34u /* protective MBR, header, entries */

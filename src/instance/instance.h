@@ -96,6 +96,7 @@ struct instance_spec {
 	enum instance_restart restart;
 	int64_t restart_max; /* on-failure:N; 0 = any number */
 	bool auto_remove; /* --rm */
+	bool no_snapshot; /* a machine always boots */
 	bool open_stdin; /* -i */
 	bool terminal; /* -t */
 	int stop_signal;

@@ -358,6 +358,7 @@ static int derive_machine(struct instance *instance, struct error *err)
 	m->kernel = spec->kernel ? strdup(spec->kernel) : NULL;
 	m->disk_bytes = (uint64_t)spec->disk_bytes;
 	m->has_network = !instance->config.namespaces[CONTAINER_NS_NETWORK].wanted;
+	m->boots = spec->no_snapshot;
 	m->ports = strv_copy(spec->ports);
 	strv_for_each (layer, spec->layers) {
 		char *path = image_squash_path(instance->roots.root, *layer);

@@ -79,6 +79,7 @@ char *instance_spec_write(const struct instance_spec *spec)
 	json_write_string(&w, "restart", restart_names[spec->restart]);
 	json_write_int(&w, "restart_max", spec->restart_max);
 	json_write_bool(&w, "auto_remove", spec->auto_remove);
+	json_write_bool(&w, "no_snapshot", spec->no_snapshot);
 	json_write_bool(&w, "open_stdin", spec->open_stdin);
 	json_write_bool(&w, "terminal", spec->terminal);
 	json_write_int(&w, "stop_signal", spec->stop_signal);
@@ -123,6 +124,7 @@ static const struct member members[] = {
 	MEMBER(entrypoint_count, MEMBER_INT),
 	MEMBER(restart_max, MEMBER_INT),
 	MEMBER(auto_remove, MEMBER_BOOL),
+	MEMBER(no_snapshot, MEMBER_BOOL),
 	MEMBER(open_stdin, MEMBER_BOOL),
 	MEMBER(terminal, MEMBER_BOOL),
 	MEMBER(stop_timeout_s, MEMBER_INT),

@@ -14,13 +14,24 @@
 #include "base/clock.h"
 #include "base/io.h"
 
-#define IN_SIZE (AGENT_REPLY_MAX + sizeof(struct agent_header))
+#define HANG_UP_TIMEOUT_MS 5000
+#define IN_SIZE		   (AGENT_REPLY_MAX + sizeof(struct agent_header))
 
 void vm_link_close(struct vm_link *link)
 {
 	cleanup_close(&link->fd);
 	free(link->in);
 	*link = (struct vm_link)VM_LINK_INIT;
+}
+
+void vm_link_hang_up(struct vm_link *link)
+{
+	struct pollfd p = { .fd = link->fd, .events = POLLIN };
+
+	shutdown(link->fd, SHUT_WR);
+	while (poll(&p, 1, HANG_UP_TIMEOUT_MS) > 0 && recv(link->fd, link->in, IN_SIZE, 0) > 0)
+		;
+	vm_link_close(link);
 }
 
 int vm_link_send(const struct vm_link *link, enum agent_type type, const void *payload, size_t len)

@@ -15,13 +15,12 @@
 #include "container/seccomp.h"
 #include "image/image.h"
 
-#define MACHINE_PROGRAM "strata-machine"
-#define MAKER_PROGRAM	"strata-image"
-#define LOG_FILE	"machine.log" /* what the program itself has to say */
-#define LOG_TAIL	65536
-#define PANIC		"Kernel panic - not syncing: "
-#define BOOT_OPTIONS	"console=ttyS0 quiet panic=-1 audit=0"
-#define COPY_STEP	(64u << 20)
+#define MAKER_PROGRAM "strata-image"
+#define LOG_FILE      "machine.log" /* what the program itself has to say */
+#define LOG_TAIL      65536
+#define PANIC	      "Kernel panic - not syncing: "
+#define BOOT_OPTIONS  "console=ttyS0 quiet panic=-1 audit=0"
+#define COPY_STEP     (64u << 20)
 
 /* --- what cannot be expressed
  * --------------------------------------------------------------------- */
@@ -223,14 +222,19 @@ int vm_prepare(const struct container_config *config, struct kernel *ret_kernel,
 /* --- its process
  * ---------------------------------------------------------------------------------- */
 
-static int64_t count_cpus(const struct cgroup_limits *limits)
+unsigned vm_nr_cpus(const struct cgroup_limits *limits)
 {
 	int64_t period = limits->cpu_period_us > 0 ? limits->cpu_period_us : 100000;
 	int64_t cpus = 1;
 
 	if (limits->cpu_quota_us > 0)
 		cpus = (limits->cpu_quota_us + period - 1) / period;
-	return cpus > VM_CPUS_MAX ? VM_CPUS_MAX : cpus;
+	return cpus > VM_CPUS_MAX ? VM_CPUS_MAX : (unsigned)cpus;
+}
+
+int64_t vm_memory_bytes(const struct cgroup_limits *limits)
+{
+	return limits->memory_bytes > 0 ? limits->memory_bytes : VM_MEMORY_DEFAULT;
 }
 
 /* A comma in the name of a disk is written twice. */
@@ -266,19 +270,33 @@ static int push_shares(char ***argv, const struct container_config *config)
 	return r;
 }
 
+/* What it begins with: a kernel, or what a machine like it has left. */
+static int push_beginning(char ***argv, const struct kernel *kernel, const char *golden)
+{
+	const char *const boot[] = { "--kernel", kernel->vmlinux, "--initrd", kernel->initramfs,
+		"--append", BOOT_OPTIONS };
+	int r = golden ? strv_push(argv, "--restore") : 0;
+
+	if (golden)
+		return r < 0 ? r : strv_push(argv, golden);
+	for (size_t i = 0; i < ARRAY_SIZE(boot) && r == 0; i++)
+		r = strv_push(argv, boot[i]);
+	return r;
+}
+
 static int make_arguments(const struct container_config *config, const struct kernel *kernel,
-	int folder_fd, int console_fd, char ***ret)
+	const char *golden, int folder_fd, int console_fd, char ***ret)
 {
 	const struct container_machine *m = config->machine;
-	int64_t memory = config->limits.memory_bytes;
-	const char *const fixed[] = { MACHINE_PROGRAM, "vm", "run", "--no-reboot", "--kernel",
-		kernel->vmlinux, "--initrd", kernel->initramfs, "--append", BOOT_OPTIONS, "--net",
+	const char *const fixed[] = { VM_MACHINE_PROGRAM, "vm", "run", "--no-reboot", "--net",
 		m->has_network ? "user" : "none" };
 	size_t number = 0;
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(fixed) && r == 0; i++)
 		r = strv_push(ret, fixed[i]);
+	if (r == 0)
+		r = push_beginning(ret, kernel, golden);
 	strv_for_each (layer, m->layers) {
 		if (r == 0)
 			r = strv_push(ret, "--part");
@@ -295,12 +313,13 @@ static int make_arguments(const struct container_config *config, const struct ke
 	if (r == 0)
 		r = push_disk(ret, m->disk);
 	if (r == 0)
-		r = strv_pushf(
-			ret, "--memory=%lld", (long long)(memory > 0 ? memory : VM_MEMORY_DEFAULT));
+		r = strv_pushf(ret, "--memory=%lld", (long long)vm_memory_bytes(&config->limits));
 	if (r == 0)
-		r = strv_pushf(ret, "--cpus=%lld", (long long)count_cpus(&config->limits));
+		r = strv_pushf(ret, "--cpus=%u", vm_nr_cpus(&config->limits));
 	if (r == 0)
 		r = strv_pushf(ret, "--vsock=/proc/self/fd/%d/" VM_SOCKET, folder_fd);
+	if (r == 0)
+		r = strv_pushf(ret, "--monitor=/proc/self/fd/%d/" VM_MONITOR, folder_fd);
 	if (r == 0)
 		r = strv_pushf(ret, "--console=/proc/self/fd/%d", console_fd);
 	return r;
@@ -330,19 +349,19 @@ static void become_machine(
 }
 
 int vm_machine_start(const struct container_config *config, const struct kernel *kernel,
-	int folder_fd, int console_fd, pid_t *ret_pid, struct error *err)
+	const char *golden, int folder_fd, int console_fd, pid_t *ret_pid, struct error *err)
 {
 	_cleanup_strv_ char **argv = NULL;
 	pid_t parent = getpid(), pid;
 	char program[PATH_MAX];
-	int r = process_helper_path(MACHINE_PROGRAM, program, sizeof(program), err);
+	int r = process_helper_path(VM_MACHINE_PROGRAM, program, sizeof(program), err);
 
 	if (r < 0)
 		return r;
 	/* Number 0 to 2 are the machine's own. */
 	if (folder_fd < 3 || console_fd < 3)
 		return error_set(err, EINVAL, "standard input, output or error is closed");
-	if (make_arguments(config, kernel, folder_fd, console_fd, &argv) < 0)
+	if (make_arguments(config, kernel, golden, folder_fd, console_fd, &argv) < 0)
 		return error_oom(err);
 	pid = fork();
 	if (pid < 0)

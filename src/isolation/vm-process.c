@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "base/io.h"
+#include "disk/disk.h"
 
 #define ENTROPY_BYTES	  64
 #define PROVIDED_FILE_MAX (64u << 10)
@@ -249,11 +250,33 @@ static int tell_mounts(struct vm_link *link, const struct container_config *conf
 	return r;
 }
 
+/* How large the disks are, for a guest that has seen others: device/virtio/blk.h. */
+static int tell_disks(
+	struct vm_link *link, const struct container_config *config, struct error *err)
+{
+	const struct container_machine *m = config->machine;
+	struct agent_begin begin = { 0 };
+	uint64_t bytes[2];
+	struct stat st;
+	int r = disk_concat_measure((const char *const *)m->layers, &bytes[0], err);
+
+	if (r < 0)
+		return r;
+	if (stat(m->disk, &st) < 0)
+		return error_errno(err, errno, "cannot find %s", m->disk);
+	bytes[1] = (uint64_t)st.st_size;
+	for (size_t i = 0; i < 2; i++)
+		begin.disk_sectors[i] = bytes[i] / DISK_SECTOR_BYTES;
+	return vm_link_request(link, AGENT_BEGIN, &begin, sizeof(begin), err);
+}
+
 int vm_set_up_guest(struct vm_link *link, const struct container_config *config, struct error *err)
 {
 	_cleanup_str_ struct str s = { 0 };
 	int r = tell_time_and_names(link, config, &s, err);
 
+	if (r == 0)
+		r = tell_disks(link, config, err);
 	if (r == 0)
 		r = tell_network(link, config, err);
 	if (r == 0)

@@ -22,10 +22,12 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "base/process.h"
 
 #define EXIT_LOST	    125 /* the machine ended before its command did */
 #define SHUTDOWN_TIMEOUT_MS 20000
+#define RESUME_TIMEOUT_MS   20000
 #define WRITE_MAX	    4096 /* PIPE_BUF: what poll(2) promises room for */
 
 struct running {
@@ -163,6 +165,16 @@ static void read_console(struct running *r)
 	r->console[r->console_len] = '\0';
 }
 
+static void end_machine(struct running *r)
+{
+	if (!r->machine)
+		return;
+	kill(r->machine, SIGKILL);
+	while (waitpid(r->machine, NULL, 0) < 0 && errno == EINTR)
+		;
+	r->machine = 0;
+}
+
 static int machine_ended(struct running *r, struct error *err)
 {
 	struct pollfd p = { .fd = r->console_fd, .events = POLLIN };
@@ -208,27 +220,102 @@ static int await_guest(struct running *r, int listener, struct error *err)
 	return vm_link_open(fd, &r->link, err);
 }
 
-static int start_machine(struct running *r, struct error *err)
+/* Its process; `golden` as vm_machine_start() has it. */
+static int start_process(struct running *r, const char *golden, struct error *err)
 {
 	const struct vm_session *s = r->session;
-	_cleanup_close_ int listener = -1, console = -1;
-	int pair[2], n;
+	_cleanup_close_ int console = -1;
+	int pair[2];
 
-	r->folder_fd = io_open_dir(AT_FDCWD, s->config->machine->folder);
-	if (r->folder_fd < 0)
-		return error_errno(err, r->folder_fd, "cannot open %s", s->config->machine->folder);
-	listener = listen_for_guest(r->folder_fd, err);
-	if (listener < 0)
-		return listener;
 	if (pipe2(pair, O_CLOEXEC) < 0)
 		return error_errno(err, errno, "cannot make a pipe");
 	r->console_fd = pair[0];
 	console = pair[1];
 	fcntl(r->console_fd, F_SETFL, O_NONBLOCK);
-	n = vm_machine_start(s->config, s->kernel, r->folder_fd, console, &r->machine, err);
-	close(steal_fd(&console));
+	return vm_machine_start(
+		s->config, s->kernel, golden, r->folder_fd, console, &r->machine, err);
+}
+
+/* From the kernel's first instruction on. What it is then is kept at `golden`, if that is wanted
+ * and not there. */
+static int boot(struct running *r, const char *golden, struct error *err)
+{
+	const struct container_machine *m = r->session->config->machine;
+	_cleanup_close_ int listener = listen_for_guest(r->folder_fd, err);
+	int n = listener < 0 ? listener : start_process(r, NULL, err);
+
 	if (n == 0)
 		n = await_guest(r, listener, err);
+	if (n < 0 || !golden)
+		return n;
+	vm_link_hang_up(&r->link);
+	vm_golden_save(r->folder_fd, m, golden);
+	return vm_link_connect(m, &r->link, err);
+}
+
+/* Nobody says when its process listens. */
+static int connect_resumed(struct running *r, struct error *err)
+{
+	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, r->machine, 0);
+	struct pollfd p[2] = { { .fd = pidfd, .events = POLLIN },
+		{ .fd = r->console_fd, .events = POLLIN } };
+	int64_t end = clock_monotonic_ns() + RESUME_TIMEOUT_MS * INT64_C(1000000);
+	int n;
+
+	while ((n = vm_link_connect(r->session->config->machine, &r->link, err)) < 0) {
+		if (poll(p, 2, 1) < 0 || p[0].revents || clock_monotonic_ns() > end)
+			return n;
+		if (p[1].revents && r->console_fd >= 0)
+			read_console(r);
+		p[1].fd = r->console_fd;
+	}
+	return 0;
+}
+
+/* What a machine that has ended leaves behind, so that another one can be started. */
+static void clear(struct running *r)
+{
+	end_machine(r);
+	vm_link_close(&r->link);
+	cleanup_close(&r->console_fd);
+	r->console_fd = -1;
+	unlinkat(r->folder_fd, VM_SOCKET, 0);
+	unlinkat(r->folder_fd, VM_MONITOR, 0);
+}
+
+/* From what is kept at `golden`. One that does not work is removed, and no failure. */
+static bool resume(struct running *r, const char *golden)
+{
+	struct error err = { 0 };
+	int n;
+
+	if (!vm_golden_use(golden))
+		return false;
+	n = start_process(r, golden, &err);
+	if (n == 0)
+		n = connect_resumed(r, &err);
+	if (n == 0)
+		return true;
+	log_debug("the machine that was kept does not go on: %s", err.message);
+	vm_golden_remove(golden);
+	clear(r);
+	return false;
+}
+
+static int start_machine(struct running *r, struct error *err)
+{
+	const struct vm_session *s = r->session;
+	const struct container_machine *m = s->config->machine;
+	_cleanup_free_ char *golden = NULL;
+	int n = m->boots ? 0 : vm_golden_path(s->config, s->kernel, &golden, err);
+
+	if (n < 0)
+		return n;
+	r->folder_fd = io_open_dir(AT_FDCWD, m->folder);
+	if (r->folder_fd < 0)
+		return error_errno(err, r->folder_fd, "cannot open %s", m->folder);
+	if (!golden || !resume(r, golden))
+		n = boot(r, golden, err);
 	if (n == 0)
 		n = vm_set_up_guest(&r->link, s->config, err);
 	/* What a guest that is gone could not say itself. */
@@ -439,15 +526,6 @@ static void shut_down(struct running *r)
 		return;
 	if (vm_link_request(&r->link, AGENT_SHUTDOWN, &wanted, sizeof(wanted), NULL) == 0)
 		poll(&p, 1, SHUTDOWN_TIMEOUT_MS);
-}
-
-static void end_machine(struct running *r)
-{
-	if (!r->machine)
-		return;
-	kill(r->machine, SIGKILL);
-	while (waitpid(r->machine, NULL, 0) < 0 && errno == EINTR)
-		;
 }
 
 /* The guest has ended on its own: its command cannot say anything any more, so we do. */

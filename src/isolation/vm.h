@@ -10,8 +10,8 @@
  * session, without a machine.
  *
  * machine.folder has what they meet at: the sockets "vsock" and "vsock_1024"
- * (device/virtio/vsock.h). What the guest's kernel says goes to the session, which keeps the end of
- * it: a guest may say as much as it likes.
+ * (device/virtio/vsock.h), and "monitor" (machine/monitor.h). What the guest's kernel says goes to
+ * the session, which keeps the end of it: a guest may say as much as it likes.
  */
 #pragma once
 
@@ -21,6 +21,8 @@
 #include "lib/agent.h"
 
 #define VM_SOCKET	   "vsock"
+#define VM_MONITOR	   "monitor"
+#define VM_MACHINE_PROGRAM "strata-machine"
 #define VM_CONSOLE_TAIL	   16384 /* bytes of it that are kept */
 #define VM_SHARES_TAG	   "strata" /* machine/machine.h */
 #define VM_SHARES	   "/shares" /* where the guest has them, beside its root filesystem */
@@ -49,6 +51,8 @@ struct vm_link {
 /* `fd` is the link's from now on; exchanges HELLO. */
 int vm_link_open(int fd, struct vm_link *ret, struct error *err);
 void vm_link_close(struct vm_link *link);
+/* The same, and the guest has heard of it. */
+void vm_link_hang_up(struct vm_link *link);
 #define _cleanup_vm_link_ _cleanup_(vm_link_close)
 
 /* Connect with the agent of a machine that runs. */
@@ -76,13 +80,31 @@ int vm_check(const struct container_config *config, struct error *err);
 bool vm_mount_is_share(const struct container_mount *mount);
 /* What it takes on disk: the kernel with its first filesystem, and the instance's own disk. */
 int vm_prepare(const struct container_config *config, struct kernel *ret_kernel, struct error *err);
-/* Start it as a child that dies with us; folder_fd is machine.folder, console_fd the end of a pipe
- * for what its kernel says. */
+/* How large it is. */
+int64_t vm_memory_bytes(const struct cgroup_limits *limits);
+unsigned vm_nr_cpus(const struct cgroup_limits *limits);
+/* Start it as a child that dies with us; `golden` is what it goes on from instead of booting
+ * (NULL: nothing), folder_fd is machine.folder, console_fd the end of a pipe for what its kernel
+ * says. */
 int vm_machine_start(const struct container_config *config, const struct kernel *kernel,
-	int folder_fd, int console_fd, pid_t *ret_pid, struct error *err);
+	const char *golden, int folder_fd, int console_fd, pid_t *ret_pid, struct error *err);
 /* What it says of its end: of `console`, a panic or what our own init said; else what the program
  * itself has to say, or nothing. */
 void vm_machine_last_words(int folder_fd, const char *console, char *buf, size_t size);
+
+/* --- vm-golden.c: machines that have booted, to go on from
+ * ----------------------------------------
+ */
+
+/* Where one is, or would be, that does for this configuration: *ret is the caller's. */
+int vm_golden_path(const struct container_config *config, const struct kernel *kernel, char **ret,
+	struct error *err);
+/* Is it there? It counts as used now. */
+bool vm_golden_use(const char *path);
+/* Make it of the machine at machine_fd (machine.folder), whose agent waits and nobody is connected
+ * with. Nothing depends on it: what goes wrong is for --debug. */
+void vm_golden_save(int machine_fd, const struct container_machine *machine, const char *path);
+void vm_golden_remove(const char *path);
 
 /* --- vm-process.c: what the guest is told --------------------------------------------------------
  */

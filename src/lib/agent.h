@@ -19,7 +19,8 @@
  *   RESIZE      agent_resize
  *   SIGNAL      i32; to the session's process. Nothing is answered
  *  and, each answered with RESULT,
- *   CLOCK       agent_clock: the time it is
+ *   BEGIN       agent_begin: the disks are those of the instance: mount the image. Before all that
+ * has to do with the root filesystem; later ones do nothing CLOCK       agent_clock: the time it is
  *   ENTROPY     bytes, taken as random ones
  *   HOSTNAME    name NUL domain NUL
  *   NETWORK     agent_network
@@ -58,7 +59,7 @@
 #include <stdint.h>
 
 #define AGENT_MAGIC	   0x61727473u /* "stra" */
-#define AGENT_VERSION	   1u
+#define AGENT_VERSION	   2u
 #define AGENT_PORT	   1024u
 #define AGENT_REQUEST_MAX  (1u << 20) /* bytes of a frame's payload to the guest */
 #define AGENT_REPLY_MAX	   (64u << 10) /* and from it */
@@ -80,6 +81,7 @@ enum agent_type {
 	AGENT_RESIZE,
 	AGENT_SIGNAL,
 	AGENT_DATA,
+	AGENT_BEGIN,
 	AGENT_CLOCK,
 	AGENT_ENTROPY,
 	AGENT_HOSTNAME,
@@ -149,6 +151,10 @@ struct agent_limit {
 
 struct agent_resize {
 	uint16_t rows, columns;
+};
+
+struct agent_begin {
+	uint64_t disk_sectors[2]; /* that the first and the second have, in units of 512 bytes */
 };
 
 struct agent_clock {

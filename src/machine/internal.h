@@ -47,6 +47,8 @@ struct machine_slot {
 	void (*close)(void *device);
 	/* What a snapshot keeps of it. NULL: nothing. */
 	struct vm_saved *(*saved)(void *device);
+	/* And behind that. NULL, or it returns NULL: nothing. */
+	struct vm_saved *(*saved_too)(void *device);
 	/* Its node in the device tree; NULL: it has none, or its board has no device tree. */
 	void (*describe_tree)(struct machine *machine, void *device,
 		const struct machine_place *place, struct machine_tree *tree);

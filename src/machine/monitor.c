@@ -192,6 +192,7 @@ static json_t *quit_machine(struct machine_monitor *monitor, char *const words[]
 static const struct question {
 	const char *name;
 	json_t *(*answer)(struct machine_monitor *monitor, char *const words[], struct error *err);
+	bool takes_rest; /* of the line, as one word */
 } questions[] = {
 	{ "status", show_status },
 	{ "registers", show_registers },
@@ -201,24 +202,28 @@ static const struct question {
 	{ "pause", pause_machine },
 	{ "resume", resume_machine },
 	{ "reset", reset_machine },
-	{ "save", save_machine },
+	{ "save", save_machine, true },
 	{ "balloon", size_balloon },
 	{ "quit", quit_machine },
 };
 
 static json_t *answer(struct machine_monitor *monitor, struct error *err)
 {
-	char *words[WORDS_MAX + 1] = { 0 }, *rest = NULL;
-	unsigned count = 0;
+	char *words[WORDS_MAX] = { 0 }, *rest = NULL;
+	const char *name = strtok_r(monitor->line, " ", &rest);
+	const struct question *q = questions;
 
-	for (char *word = strtok_r(monitor->line, " ", &rest); word && count < WORDS_MAX;
-		word = strtok_r(NULL, " ", &rest))
-		words[count++] = word;
-	for (size_t i = 0; count && i < ARRAY_SIZE(questions); i++)
-		if (streq(words[0], questions[i].name))
-			return questions[i].answer(monitor, words + 1, err);
-	error_set(err, EINVAL, "no such command: %s", count ? words[0] : "");
-	return NULL;
+	while (name && q < questions + ARRAY_SIZE(questions) && !streq(name, q->name))
+		q++;
+	if (!name || q == questions + ARRAY_SIZE(questions)) {
+		error_set(err, EINVAL, "no such command: %s", name ? name : "");
+		return NULL;
+	}
+	if (q->takes_rest)
+		words[0] = rest && *rest ? rest : NULL;
+	for (unsigned i = 0; !q->takes_rest && i < WORDS_MAX - 1; i++)
+		words[i] = strtok_r(NULL, " ", &rest);
+	return q->answer(monitor, words, err);
 }
 
 /* --- connections ----------------------------------------------------------------------------- */

@@ -11,7 +11,8 @@
  * written it is trusted no more than the guest: each part checks what it is given.
  *
  * Memory is mapped from the file, privately, so a machine is there at once, and pages come as they
- * are touched; the file must stay while it runs, and is not written to.
+ * are touched; the file must stay while it runs, and is not written to. Where a second process
+ * shares the memory, all of it is copied instead.
  */
 #include "machine/snapshot.h"
 
@@ -23,7 +24,7 @@
 #include "base/io.h"
 
 #define MAGIC	   UINT64_C(0x32306e7361727473) /* "strasn02" */
-#define PARTS_MAX  (MACHINE_SLOTS_MAX + VM_VCPUS_MAX + 1)
+#define PARTS_MAX  (2 * MACHINE_SLOTS_MAX + VM_VCPUS_MAX + 1)
 #define NAME_BYTES 32
 #define RUN_BYTES  (UINT64_C(1) << 20) /* that are looked at for zeros before they are written */
 
@@ -63,9 +64,14 @@ static void collect(struct machine *m, struct parts *parts)
 	parts->nr = 0;
 	for (unsigned i = 0; (saved = m->board->saved(m, i)); i++)
 		add(parts, saved);
-	for (unsigned i = 0; i < m->nr_devices; i++)
-		if (m->devices[i].slot->saved)
-			add(parts, m->devices[i].slot->saved(m->devices[i].device));
+	for (unsigned i = 0; i < m->nr_devices; i++) {
+		const struct machine_device *d = &m->devices[i];
+
+		if (d->slot->saved)
+			add(parts, d->slot->saved(d->device));
+		if (d->slot->saved_too)
+			add(parts, d->slot->saved_too(d->device));
+	}
 }
 
 static void resume(const struct parts *parts)
@@ -290,7 +296,10 @@ static int restore_memory(
 				(unsigned long long)(region->size >> 20));
 		memory_name(name, i);
 		fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-		r = fd < 0 ? -errno : vm_memory_restore(&m->memory, i, fd);
+		/* The server of shares has mapped what is there. */
+		r = fd < 0		      ? -errno
+			: m->config.nr_shares ? vm_memory_load(&m->memory, i, fd)
+					      : vm_memory_restore(&m->memory, i, fd);
 		if (r < 0)
 			return error_errno(err, r, "cannot map %s/%s", folder, name);
 	}

@@ -25,9 +25,15 @@ static void close_balloon(void *self)
 	virtio_balloon_close(self);
 }
 
+static struct vm_saved *saved(void *self)
+{
+	return virtio_balloon_saved(self);
+}
+
 const struct machine_virtio machine_virtio_balloon = {
 	.name = "virtio-balloon",
 	.open = open_balloon,
 	.device = device,
 	.close = close_balloon,
+	.saved = saved,
 };

@@ -88,10 +88,16 @@ static struct virtio_device *device(void *self)
 	return virtio_blk_device(((struct blk *)self)->blk);
 }
 
+static struct vm_saved *saved(void *self)
+{
+	return virtio_blk_saved(((struct blk *)self)->blk);
+}
+
 const struct machine_virtio machine_virtio_blk = {
 	.name = "virtio-blk",
 	.count = count,
 	.open = open_blk,
 	.device = device,
 	.close = close_blk,
+	.saved = saved,
 };

@@ -67,10 +67,16 @@ static struct virtio_device *device(void *self)
 	return virtio_console_device(((struct hvc *)self)->vc);
 }
 
+static struct vm_saved *saved(void *self)
+{
+	return virtio_console_saved(((struct hvc *)self)->vc);
+}
+
 const struct machine_virtio machine_virtio_console = {
 	.name = "virtio-console",
 	.count = count,
 	.open = open_hvc,
 	.device = device,
 	.close = close_hvc,
+	.saved = saved,
 };

@@ -31,10 +31,16 @@ static void close_fs(void *self)
 	virtio_fs_free(self);
 }
 
+static struct vm_saved *saved(void *self)
+{
+	return virtio_fs_saved(self);
+}
+
 const struct machine_virtio machine_virtio_fs = {
 	.name = "virtio-fs",
 	.count = count,
 	.open = open_fs,
 	.device = device,
 	.close = close_fs,
+	.saved = saved,
 };

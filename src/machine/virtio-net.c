@@ -75,10 +75,16 @@ static struct virtio_device *device(void *self)
 	return virtio_net_device(((struct net *)self)->net);
 }
 
+static struct vm_saved *saved(void *self)
+{
+	return virtio_net_saved(((struct net *)self)->net);
+}
+
 const struct machine_virtio machine_virtio_net = {
 	.name = "virtio-net",
 	.count = count,
 	.open = open_net,
 	.device = device,
 	.close = close_net,
+	.saved = saved,
 };

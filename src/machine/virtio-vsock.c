@@ -32,10 +32,16 @@ static void close_vsock(void *self)
 	virtio_vsock_free(self);
 }
 
+static struct vm_saved *saved(void *self)
+{
+	return virtio_vsock_saved(self);
+}
+
 const struct machine_virtio machine_virtio_vsock = {
 	.name = "virtio-vsock",
 	.count = count,
 	.open = open_vsock,
 	.device = device,
 	.close = close_vsock,
+	.saved = saved,
 };

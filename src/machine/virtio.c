@@ -53,6 +53,13 @@ static struct vm_saved *saved_virtio(void *device)
 	return &placed->row->device(placed->self)->saved;
 }
 
+static struct vm_saved *saved_of_row(void *device)
+{
+	const struct placed *placed = device;
+
+	return placed->row->saved ? placed->row->saved(placed->self) : NULL;
+}
+
 static void describe_virtio(struct machine *m, void *device, const struct machine_place *place,
 	struct machine_tree *tree)
 {
@@ -91,6 +98,7 @@ static const struct machine_slot slot = {
 	.reset = reset_virtio,
 	.close = close_virtio,
 	.saved = saved_virtio,
+	.saved_too = saved_of_row,
 	.describe_tree = describe_virtio,
 	.describe_acpi = describe_virtio_acpi,
 };

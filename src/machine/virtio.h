@@ -16,6 +16,8 @@ struct machine_virtio {
 	int (*open)(struct machine *machine, unsigned index, void **ret, struct error *err);
 	struct virtio_device *(*device)(void *self);
 	void (*close)(void *self);
+	/* What a snapshot keeps besides what is the same of all of them. NULL: nothing. */
+	struct vm_saved *(*saved)(void *self);
 };
 
 /* In the order in which the guest finds them. NULL-ended. */

@@ -150,16 +150,47 @@ void vm_memory_written(struct vm_memory *memory, uint64_t start, uint64_t size)
 	}
 }
 
-int vm_memory_restore(struct vm_memory *memory, unsigned number, int fd)
+/* Behind the end of a file is no memory, but a signal. */
+static int check_size(const struct vm_region *region, int fd)
 {
-	struct vm_region *region = &memory->regions[number];
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	/* Behind the end of a file is no memory, but a signal. */
-	if (st.st_size < 0 || (uint64_t)st.st_size != region->size)
-		return -EINVAL;
+	return st.st_size >= 0 && (uint64_t)st.st_size == region->size ? 0 : -EINVAL;
+}
+
+/* What is not a hole of [0, size). */
+int vm_memory_load(struct vm_memory *memory, unsigned number, int fd)
+{
+	const struct vm_region *region = &memory->regions[number];
+	int r = check_size(region, fd);
+	off_t at = 0, end;
+
+	while (r == 0 && (at = lseek(fd, at, SEEK_DATA)) >= 0) {
+		end = lseek(fd, at, SEEK_HOLE);
+		if (end < 0 || (uint64_t)end > region->size)
+			return end < 0 ? -errno : -EINVAL;
+		while (at < end) {
+			ssize_t n = pread(fd, region->host + at, (size_t)(end - at), at);
+
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n <= 0)
+				return n < 0 ? -errno : -EIO;
+			at += n;
+		}
+	}
+	return r < 0 ? r : errno == ENXIO ? 0 : -errno;
+}
+
+int vm_memory_restore(struct vm_memory *memory, unsigned number, int fd)
+{
+	struct vm_region *region = &memory->regions[number];
+	int r = check_size(region, fd);
+
+	if (r < 0)
+		return r;
 	if (mmap(region->host, region->size, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, 0) == MAP_FAILED)
 		return -errno;

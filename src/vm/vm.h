@@ -81,6 +81,8 @@ void vm_memory_written(struct vm_memory *memory, uint64_t start, uint64_t size);
 /* Region `number` is what is in this file, which has just its size and is not changed by anybody,
  * lazily and privately. Before anything runs. -EINVAL: another size; or what mmap(2) says. */
 int vm_memory_restore(struct vm_memory *memory, unsigned number, int fd);
+/* The same by copying, for memory that other processes have mapped, and have to see. */
+int vm_memory_load(struct vm_memory *memory, unsigned number, int fd);
 /* The whole pages of [start, start + size) back to the host: they read as 0 from now on. -EFAULT
  * when not all of it is memory, -EINVAL: no whole pages; or what fallocate(2) says. */
 int vm_memory_discard(struct vm_memory *memory, uint64_t start, uint64_t size);

@@ -75,8 +75,8 @@ struct virtio_vsock {
 	struct virtio_doorbell doorbell;
 	struct virtio_vsock_config config;
 	struct vm_saved saved;
-	uint8_t saved_nothing;
-	bool is_restored; /* the guest is to be told that connections are gone */
+	uint32_t saved_connections; /* that a snapshot has seen */
+	bool is_restored; /* the guest is to be told that they are gone */
 	struct loop *loop;
 	struct loop_source listener; /* PATH; fd -1 without one */
 	char *path;

@@ -435,11 +435,30 @@ static const struct virtio_device_ops vsock_ops = {
 	.notify = vsock_notify,
 };
 
+/* For the guest, too? One that it was told the end of is none. */
+static bool is_known(const struct vsock_connection *c)
+{
+	return c->state == VSOCK_REQUESTED || c->state == VSOCK_OPEN ||
+		(c->state == VSOCK_ENDING && c->pending);
+}
+
+static void vsock_save(struct vm_saved *saved)
+{
+	struct virtio_vsock *v = container_of(saved, struct virtio_vsock, saved);
+
+	pthread_mutex_lock(&v->device.lock);
+	v->saved_connections = 0;
+	for (unsigned i = 0; i < VSOCK_CONNECTIONS_MAX; i++)
+		v->saved_connections += is_known(&v->connections[i]);
+	pthread_mutex_unlock(&v->device.lock);
+}
+
+/* One who had none hears nothing: it might take the connections that it gets now for those. */
 static int vsock_restore(struct vm_saved *saved, struct error *err)
 {
 	struct virtio_vsock *v = container_of(saved, struct virtio_vsock, saved);
 
-	v->is_restored = true;
+	v->is_restored = v->saved_connections > 0;
 	return 0;
 }
 
@@ -470,8 +489,9 @@ int virtio_vsock_new(struct loop *loop, struct vm_memory *memory,
 	virtio_device_init(&v->device, memory);
 	v->saved = (struct vm_saved){
 		.name = "vsock",
-		.data = &v->saved_nothing,
-		.size = sizeof(v->saved_nothing),
+		.data = &v->saved_connections,
+		.size = sizeof(v->saved_connections),
+		.save = vsock_save,
 		.restore = vsock_restore,
 	};
 	r = virtio_doorbell_init(&v->doorbell, loop, &v->device, rung, err);

@@ -36,7 +36,7 @@ int virtio_vsock_new(struct loop *loop, struct vm_memory *memory,
 struct virtio_vsock *virtio_vsock_free(struct virtio_vsock *vsock);
 /* For a transport. */
 struct virtio_device *virtio_vsock_device(struct virtio_vsock *vsock);
-/* What a snapshot keeps besides virtio_vsock_device()->saved: nothing, but it is told. */
+/* What a snapshot keeps besides virtio_vsock_device()->saved: whether there were connections. */
 struct vm_saved *virtio_vsock_saved(struct virtio_vsock *vsock);
 
 /* This process as the host's end of a port; embedded in its owner. */

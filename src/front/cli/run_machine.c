@@ -61,9 +61,11 @@ static int refuse(const struct run_options *o, struct error *err)
 int run_check_machine(const struct run_options *options, struct error *err)
 {
 	if (!run_is_machine(options)) {
-		if (options->kernel || options->disk_size)
+		if (options->kernel || options->disk_size || options->no_snapshot)
 			return error_set(err, EINVAL, "--%s needs --isolation vm",
-				options->kernel ? "kernel" : "disk-size");
+				options->kernel		     ? "kernel"
+					: options->disk_size ? "disk-size"
+							     : "no-snapshot");
 		return 0;
 	}
 	if (options->disk_size && (options->disk_size < DISK_MIN || options->disk_size > DISK_MAX))
@@ -115,6 +117,7 @@ int run_build_machine(const struct run_request *request, struct run_plan *plan, 
 	if (r < 0)
 		return r;
 	plan->spec.disk_bytes = o->disk_size ? o->disk_size : DISK_DEFAULT;
+	plan->spec.no_snapshot = o->no_snapshot;
 	plan->spec.kernel = o->kernel ? strdup(o->kernel) : NULL;
 	/* A bundle has one; this is not a folder. */
 	plan->config.rootfs.path = strdup("rootfs");

@@ -36,6 +36,7 @@ const struct run_options run_option_defaults = {
 		COMPLETE_CHOICES, "container|vm" }, \
 	{ OPTION_STRING, 0, "kernel", AT(kernel), "NAME", "Which kernel of `strata kernel ls` a machine has [kernel:ARCH]" }, \
 	{ OPTION_SIZE, 0, "disk-size", AT(disk_size), "BYTES", "Size of the disk that a machine writes to [10g]" }, \
+	{ OPTION_FLAG, 0, "no-snapshot", AT(no_snapshot), NULL, "Let a machine's kernel boot, even where one that has booted was kept" }, \
 	{ OPTION_STRING, 0, "restart", AT(restart), "POLICY", \
 		"When it ends: no, on-failure[:N], always or unless-stopped", \
 		COMPLETE_SUGGESTIONS, "no|on-failure|unless-stopped|always" }, \

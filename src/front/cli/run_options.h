@@ -18,7 +18,7 @@ struct run_options {
 	struct resource_options resources;
 	bool detach, interactive, terminal, remove;
 	bool read_only, privileged, init, oom_kill_disable, no_healthcheck, signal_proxy;
-	bool publish_all;
+	bool publish_all, no_snapshot;
 	const char *name, *workdir, *user, *entrypoint, *hostname, *domainname;
 	const char *pull, *platform, *isolation, *kernel, *detach_keys, *cidfile;
 	const char *stop_signal, *restart;

@@ -9,6 +9,7 @@
 #include "device/plic.h"
 #include "device/rtc.h"
 #include "device/uart.h"
+#include "device/vmgenid.h"
 #include "machine/riscv/board.h"
 #include "machine/riscv/slots.h"
 
@@ -369,4 +370,44 @@ const struct machine_slot riscv_slot_flash = {
 	.saved = saved_flash,
 	.close = close_flash,
 	.describe_tree = describe_flash,
+};
+
+/* --- generation ------------------------------------------------------------------------------ */
+
+static int open_vmgenid(struct machine *m, unsigned index, const struct machine_place *place,
+	void **ret, struct error *err)
+{
+	const struct vm_irq irq = { m->irqchip, place->irq };
+	struct vmgenid *vmgenid = malloc(sizeof(*vmgenid));
+
+	if (!vmgenid)
+		return error_oom(err);
+	vmgenid_init(vmgenid, &irq);
+	vmgenid->io.start = place->start;
+	*ret = vmgenid;
+	return vm_bus_add(&m->bus, &vmgenid->io, err);
+}
+
+static void describe_vmgenid(struct machine *m, void *device, const struct machine_place *place,
+	struct machine_tree *tree)
+{
+	tree_node_at(tree, "rng", place->start);
+	tree_string(tree, "compatible", "microsoft,vmgenid");
+	tree_reg(tree, place->start, place->size);
+	riscv_describe_irq(m, tree, place->irq);
+	tree_end(tree);
+}
+
+static struct vm_saved *saved_vmgenid(void *device)
+{
+	return &((struct vmgenid *)device)->saved;
+}
+
+const struct machine_slot riscv_slot_vmgenid = {
+	.name = "vmgenid",
+	.place = { LAYOUT_VMGENID_START, VMGENID_BYTES, LAYOUT_VMGENID_IRQ },
+	.open = open_vmgenid,
+	.saved = saved_vmgenid,
+	.close = free,
+	.describe_tree = describe_vmgenid,
 };

@@ -11,6 +11,7 @@
 #define LAYOUT_ROM_BYTES      UINT64_C(0xf000)
 #define LAYOUT_FINISHER_START UINT64_C(0x100000)
 #define LAYOUT_RTC_START      UINT64_C(0x101000)
+#define LAYOUT_VMGENID_START  UINT64_C(0x102000) /* ours */
 #define LAYOUT_CLINT_START    UINT64_C(0x2000000)
 #define LAYOUT_SSWI_START     UINT64_C(0x2f00000)
 #define LAYOUT_PLIC_START     UINT64_C(0xc000000)
@@ -26,6 +27,7 @@
 #define LAYOUT_VIRTIO_PLACES 28
 
 /* Inputs of the interrupt controller. */
+#define LAYOUT_VMGENID_IRQ 9
 #define LAYOUT_UART_IRQ	   10
 #define LAYOUT_RTC_IRQ	   11
 #define LAYOUT_VIRTIO_IRQ  1 /* of the first eight... */

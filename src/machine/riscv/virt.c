@@ -17,6 +17,7 @@ static const struct machine_slot *const slots[] = {
 	&riscv_slot_flash,
 	&riscv_slot_rtc,
 	&riscv_slot_uart,
+	&riscv_slot_vmgenid,
 	NULL,
 };
 

@@ -667,12 +667,22 @@ static void test_restored(void **state)
 	uint32_t *event = driver_at(&driver, part.address, 4);
 	uint16_t head;
 	uint32_t bytes;
+	int fd;
 
 	*event = 99;
 	driver_add(&driver, 2, &part, 1);
 	driver_notify(&driver, 2);
 	settle();
 	assert_false(driver_take(&driver, 2, &head, &bytes));
+	/* Without connections there is nothing to tell. */
+	saved->save(saved);
+	assert_int_equal(saved->restore(saved, NULL), 0);
+	driver_notify(&driver, 2);
+	settle();
+	assert_false(driver_take(&driver, 2, &head, &bytes));
+	fd = connect_guest();
+	saved->save(saved);
+	close(fd);
 	assert_int_equal(saved->restore(saved, NULL), 0);
 	driver_notify(&driver, 2);
 	settle();

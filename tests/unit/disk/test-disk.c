@@ -372,6 +372,23 @@ static void check_header(uint64_t sector, uint64_t other, uint8_t entries[16384]
 	assert_int_equal(read32(h + 88), disk_crc32(entries, 16384));
 }
 
+/* Who only measures comes to the same. */
+static void expect_measured(const char *const *names, unsigned nr)
+{
+	char text[DISK_FILES_MAX][sizeof(folder) + 32];
+	const char *paths[DISK_FILES_MAX + 1] = { NULL };
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < nr; i++) {
+		snprintf(text[i], sizeof(text[i]), "%s/%.20s", folder, names[i]);
+		paths[i] = text[i];
+	}
+	assert_int_equal(disk_concat_measure(paths, &bytes, NULL), 0);
+	assert_int_equal(bytes, disk->bytes);
+	paths[nr] = "/nowhere/at/all";
+	assert_int_equal(disk_concat_measure(paths, &bytes, NULL), -ENOENT);
+}
+
 static void test_crc(void **state)
 {
 	assert_int_equal(disk_crc32("123456789", 9), 0xcbf43926);
@@ -389,6 +406,7 @@ static void test_concat(void **state)
 	make_file("three", FILE_BYTES, 30);
 	assert_int_equal(open_concat(names, 3, NULL), 0);
 	assert_true(disk->is_read_only);
+	expect_measured(names, 3);
 	nr_sectors = disk->bytes / 512;
 	assert_int_equal(transfer(DISK_READ, 0, 512, mbr), 0);
 	assert_int_equal(mbr[450], 0xee);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "vm/vm.h"
@@ -152,6 +153,32 @@ static void test_written(void **state)
 	assert_int_equal(nr_changed, 3);
 }
 
+/* From a file with holes: mapped for us alone, or copied to where others see it, too. */
+static void test_restored(void **state)
+{
+	const struct vm_region *region = &memory.regions[0];
+	int fd = memfd_create("saved", 0);
+	uint8_t *other;
+	char word[6] = "";
+
+	assert_int_equal(ftruncate(fd, (off_t)region->size - 4096), 0);
+	assert_int_equal(vm_memory_load(&memory, 0, fd), -EINVAL);
+	assert_int_equal(vm_memory_restore(&memory, 0, fd), -EINVAL);
+	assert_int_equal(ftruncate(fd, (off_t)region->size), 0);
+	assert_int_equal(pwrite(fd, "saved", 5, 3 * 4096 + 7), 5);
+	other = mmap(NULL, region->size, PROT_READ, MAP_SHARED, region->fd, 0);
+	assert_true(other != MAP_FAILED);
+	assert_int_equal(vm_memory_load(&memory, 0, fd), 0);
+	assert_memory_equal(other + 3 * 4096 + 7, "saved", 5);
+	assert_int_equal(other[2 * 4096], 0);
+	assert_int_equal(vm_memory_restore(&memory, 0, fd), 0);
+	assert_int_equal(vm_memory_write(&memory, START + 3 * 4096 + 7, "other", 5), 0);
+	assert_int_equal(pread(fd, word, 5, 3 * 4096 + 7), 5);
+	assert_string_equal(word, "saved");
+	munmap(other, region->size);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +188,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_lazy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_discard, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_restored, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("vm/memory", tests, NULL, NULL);

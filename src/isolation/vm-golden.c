@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vm-golden.c - machines that have booted, kept for those that come after: ROOT/machines/golden-*,
+ * a snapshot each (machine/snapshot.c).
+ *
+ * It is taken of a machine whose kernel has booted and whose agent waits for its host: nothing of
+ * the instance is in it, and its disks were not read but for their partition tables. So it does for
+ * every instance with the same kernel, initial filesystem, memory, number of CPUs and kinds of
+ * devices, and the name says all that must be the same. The program that has made it is part of it,
+ * since a snapshot is for that one only.
+ *
+ * The first machine of a kind makes it in passing, while it waits for us anyway. A second boot in
+ * the background would take ten times as much of the host's CPUs, and leave a process behind when
+ * the command is over. Only the last GOLDEN_MAX that were used are kept, and none where the disk is
+ * nearly full.
+ */
+#include "isolation/vm.h"
+
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/un.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/process.h"
+
+#define GOLDEN_MAX	 4
+#define GOLDEN_ROOM	 (UINT64_C(1) << 30) /* bytes that the disk has left behind it, at least */
+#define GOLDEN_PREFIX	 "golden-"
+#define SAVE_TIMEOUT_S	 60
+#define ANSWER_BYTES_MAX 4096
+
+/* --- which one ----------------------------------------------------------------------------------
+ */
+
+static bool has_shares(const struct container_config *config)
+{
+	for (size_t i = 0; i < config->nr_mounts; i++)
+		if (vm_mount_is_share(&config->mounts[i]))
+			return true;
+	return false;
+}
+
+/* Initramfs's names say what is in them: kernel/kernel.h. */
+int vm_golden_path(const struct container_config *config, const struct kernel *kernel, char **ret,
+	struct error *err)
+{
+	const struct container_machine *m = config->machine;
+	const char *initramfs = strrchr(kernel->initramfs, '/');
+	char program[PATH_MAX];
+	struct stat st;
+	int r = process_helper_path(VM_MACHINE_PROGRAM, program, sizeof(program), err);
+
+	if (r < 0)
+		return r;
+	if (stat(program, &st) < 0)
+		return error_errno(err, errno, "cannot find %s", program);
+	initramfs = initramfs ? initramfs + 1 : kernel->initramfs;
+	*ret = strf("%s/machines/" GOLDEN_PREFIX "%.*s-%lldm-%u%s%s-%lx-%llx.%lx", m->root,
+		(int)strcspn(initramfs, "."), initramfs,
+		(long long)(vm_memory_bytes(&config->limits) >> 20), vm_nr_cpus(&config->limits),
+		m->has_network ? "-net" : "", has_shares(config) ? "-fs" : "",
+		(unsigned long)st.st_size, (unsigned long long)st.st_mtim.tv_sec,
+		(unsigned long)st.st_mtim.tv_nsec);
+	return *ret ? 0 : error_oom(err);
+}
+
+bool vm_golden_use(const char *path)
+{
+	return utimensat(AT_FDCWD, path, NULL, 0) == 0;
+}
+
+void vm_golden_remove(const char *path)
+{
+	io_remove_tree(AT_FDCWD, path, NULL);
+}
+
+/* --- making it ----------------------------------------------------------------------------------
+ */
+
+static bool has_room(const char *folder)
+{
+	struct statvfs st;
+
+	return statvfs(folder, &st) == 0 && (uint64_t)st.f_bavail * st.f_frsize >= GOLDEN_ROOM;
+}
+
+/* The one that was not used for the longest time; "" when there are no more than GOLDEN_MAX. */
+static void find_oldest(int folder_fd, char ret[NAME_MAX + 1])
+{
+	_cleanup_closedir_ DIR *dir = fdopendir(dup(folder_fd));
+	struct timespec oldest = { 0 };
+	unsigned count = 0;
+
+	ret[0] = '\0';
+	if (dir)
+		rewinddir(dir);
+	for (struct dirent *entry; dir && (entry = readdir(dir));) {
+		struct stat st;
+
+		if (!str_after_prefix(entry->d_name, GOLDEN_PREFIX) ||
+			fstatat(folder_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (count++ == 0 || st.st_mtim.tv_sec < oldest.tv_sec) {
+			oldest = st.st_mtim;
+			snprintf(ret, NAME_MAX + 1, "%s", entry->d_name);
+		}
+	}
+	if (count <= GOLDEN_MAX)
+		ret[0] = '\0';
+}
+
+static void remove_oldest(int folder_fd)
+{
+	char name[NAME_MAX + 1];
+
+	for (find_oldest(folder_fd, name); *name; find_oldest(folder_fd, name))
+		if (io_remove_tree(folder_fd, name, NULL) < 0)
+			return;
+}
+
+/* The machine's monitor, as machine/monitor.h has it. */
+static int connect_monitor(int folder_fd, struct error *err)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const struct timeval timeout = { .tv_sec = SAVE_TIMEOUT_S };
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/" VM_MONITOR,
+		folder_fd);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
+		connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return error_errno(err, errno, "cannot reach the machine's monitor");
+	return steal_fd(&fd);
+}
+
+/* What it answers is of a process that a guest may have taken over. */
+static int read_answer(int fd, struct error *err)
+{
+	char text[ANSWER_BYTES_MAX];
+	size_t len = 0;
+	ssize_t n;
+	json_t *answer;
+	const char *why;
+	int r = 0;
+
+	while (len < sizeof(text) && (n = recv(fd, text + len, sizeof(text) - len, 0)) != 0) {
+		if (n < 0 && errno != EINTR)
+			return error_errno(err, errno, "cannot hear the machine's monitor");
+		len += n > 0 ? (size_t)n : 0;
+	}
+	answer = json_loadb(text, len, 0, NULL);
+	why = json_string_value(json_object_get(answer, "error"));
+	if (!answer || why)
+		r = error_set(err, EIO, "%s", why ? why : "the machine's monitor speaks nonsense");
+	json_decref(answer);
+	return r;
+}
+
+static int save(int machine_fd, const char *path, struct error *err)
+{
+	_cleanup_free_ char *line = strf("save %s\n", path);
+	_cleanup_close_ int fd = line ? connect_monitor(machine_fd, err) : error_oom(err);
+
+	if (fd < 0)
+		return fd;
+	if (send(fd, line, strlen(line), MSG_NOSIGNAL) != (ssize_t)strlen(line))
+		return error_errno(err, errno, "cannot talk to the machine's monitor");
+	return read_answer(fd, err);
+}
+
+void vm_golden_save(int machine_fd, const struct container_machine *m, const char *path)
+{
+	_cleanup_free_ char *folder = strf("%s/machines", m->root);
+	_cleanup_close_ int fd = folder ? io_open_dir(AT_FDCWD, folder) : -1;
+	struct error err = { 0 };
+
+	/* Whoever else is at it does as well. */
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || access(path, F_OK) == 0)
+		return;
+	if (!has_room(folder))
+		log_debug("%s is nearly full: the machine is not kept for others", folder);
+	else if (save(machine_fd, path, &err) < 0)
+		log_debug("the machine is not kept for others: %s", err.message);
+	else
+		remove_oldest(fd);
+}

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Machines that have booted are kept for those that come after, which go on from there and are
+machines of their own all the same."""
+
+import os
+import time
+
+import pytest
+from conftest import wait_until
+
+pytestmark = pytest.mark.slow
+BOOT_S = 300
+FORKED = "crng reseeded due to virtual machine fork"  # what Linux says to another VMGenID
+
+
+def run(box, *args, **kw):
+    return box.ok("run", "--rm", "--isolation", "vm", "--memory", "256m", "--privileged", *args[:-1],
+                  "busybox", *args[-1], timeout=BOOT_S, **kw)
+
+
+def kept(box):
+    return sorted((box.root / "machines").glob("golden-*"))
+
+
+def test_another_machine_goes_on(strata, machine_image, tmp_path):
+    box = strata
+    script = ["sh", "-c", "cat /proc/sys/kernel/random/boot_id /proc/sys/kernel/random/uuid; hostname; "
+              f"date +%s; touch /new; dmesg | grep -c '{FORKED}'; true"]
+    first = run(box, "--hostname", "first", script).split()
+    assert len(kept(box)) == 1 and first[4] == "0"
+    others = [run(box, "--hostname", name, script).split() for name in ("second", "third")]
+    assert len(kept(box)) == 1
+    for name, other in zip(("second", "third"), others):
+        assert other[2] == name and other[4] == "1"
+        assert abs(int(other[3]) - time.time()) < 60
+    assert len({boot for boot, *_ in (first, *others)}) == 3
+    assert len({uuid for _, uuid, *_ in (first, *others)}) == 3
+    # What belongs to one instance only: folders, disks of another size, CPUs.
+    (tmp_path / "file").write_text("of the host\n")
+    look = ["sh", "-c", f"cat /mnt/file; df -m / | tail -1; nproc; dmesg | grep -c '{FORKED}'; true"]
+    for forked in ("0", "1"):
+        words = run(box, "-v", f"{tmp_path}:/mnt", "--disk-size", "3g", "--cpus", "2", look).split()
+        assert words[:3] == ["of", "the", "host"] and 2000 < int(words[4]) < 3072
+        assert words[-2:] == ["2", forked]
+        # Another size of the disk is another disk of the same machine.
+        assert run(box, "-v", f"{tmp_path}:/mnt", "--disk-size", "20g", "--cpus", "2",
+                   look).split()[-1] == "1"
+    assert len(kept(box)) == 2
+
+
+def test_restarted_and_many_at_once(strata, machine_image):
+    box = strata
+    run(box, ["true"])
+    for name in ("one", "two", "three"):
+        box.ok("run", "-d", "--name", name, "--isolation", "vm", "--memory", "256m", "busybox", "sh", "-c",
+               f"cat /said 2>/dev/null; echo {name} > /said; sleep 1000", timeout=BOOT_S)
+    for name in ("one", "two", "three"):
+        box.ok("exec", name, "sh", "-c", "until [ -s /said ]; do sleep 0.1; done")
+        assert box.ok("exec", name, "cat", "/said") == name
+    box.ok("exec", "two", "sync")
+    box.ok("restart", "-t", "0", "two", timeout=BOOT_S)
+    wait_until(lambda: box.ok("logs", "two") == "two")
+    box.ok("rm", "-f", "one", "two", "three")
+    assert len(kept(box)) == 1
+
+
+def test_what_is_damaged_is_made_again(strata, machine_image):
+    box = strata
+    run(box, ["true"])
+    folder, = kept(box)
+    state = (folder / "state").read_bytes()
+    (folder / "state").write_bytes(state[:1000])
+    assert run(box, ["echo", "said"]) == "said"
+    assert kept(box) == [folder] and len((folder / "state").read_bytes()) == len(state)
+    assert run(box, ["sh", "-c", f"dmesg | grep -c '{FORKED}'"]) == "1"
+
+
+def test_the_user_wants_none(strata, machine_image):
+    box = strata
+    run(box, "--no-snapshot", ["true"])
+    assert not kept(box)
+    box.fails("run", "--rm", "--no-snapshot", "busybox", "true", saying="needs --isolation vm")
+
+
+def test_only_the_last_ones_stay(strata, machine_image):
+    box = strata
+    old = [box.root / f"machines/golden-{i}" for i in range(4)]
+    for age, folder in enumerate(old):
+        folder.mkdir(parents=True)
+        (folder / "memory-0").write_text("x")
+        os.utime(folder, (1000 - age, 1000 - age))
+    run(box, ["true"])
+    assert [folder for folder in old if folder.exists()] == old[:3] and len(kept(box)) == 4
