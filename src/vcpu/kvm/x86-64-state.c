@@ -55,18 +55,39 @@ int kvm_x86_write_msr(const struct kvm_vcpu *vcpu, uint32_t index, uint64_t valu
 	return kvm_ioctl(vcpu->fd, KVM_SET_MSRS, &one) == 1 ? 0 : -EINVAL;
 }
 
-static void get_msrs(const struct kvm_vcpu *vcpu, struct kvm_vcpu_state *state)
+static struct kvm_msrs *make_msrs(unsigned count)
+{
+	struct kvm_msrs *msrs = calloc(1, sizeof(*msrs) + count * sizeof(msrs->entries[0]));
+
+	if (msrs)
+		msrs->nmsrs = count;
+	return msrs;
+}
+
+/* All that can be read: the kernel stops at one that cannot, and goes on behind it. */
+static int get_msrs(const struct kvm_vcpu *vcpu, struct kvm_vcpu_state *state)
 {
 	const struct kvm_arch *arch = vcpu->vm->arch;
 
 	state->nr_msrs = 0;
 	for (unsigned i = 0; i < arch->nr_msrs; i++) {
-		struct kvm_x86_msr *msr = &state->msrs[state->nr_msrs];
+		_cleanup_free_ struct kvm_msrs *msrs = make_msrs(arch->nr_msrs - i);
+		int done;
 
-		msr->index = arch->msrs[i];
-		if (kvm_x86_read_msr(vcpu, msr->index, &msr->value) == 0)
-			state->nr_msrs++;
+		if (!msrs)
+			return -ENOMEM;
+		for (unsigned k = 0; k < msrs->nmsrs; k++)
+			msrs->entries[k].index = arch->msrs[i + k];
+		done = kvm_ioctl(vcpu->fd, KVM_GET_MSRS, msrs);
+		if (done < 0)
+			return done;
+		for (int k = 0; k < done; k++)
+			state->msrs[state->nr_msrs++] = (struct kvm_x86_msr){
+				.index = msrs->entries[k].index, .value = msrs->entries[k].data
+			};
+		i += (unsigned)done;
 	}
+	return 0;
 }
 
 static bool has_msr(const struct kvm_arch *arch, uint32_t index)
@@ -77,20 +98,53 @@ static bool has_msr(const struct kvm_arch *arch, uint32_t index)
 	return false;
 }
 
-/* Some can only be read; those have to be as they are. */
-static int set_msr(const struct kvm_vcpu *vcpu, const struct kvm_x86_msr *msr, struct error *err)
+/* One that cannot be written has to be as it is. */
+static int check_msr(const struct kvm_vcpu *vcpu, const struct kvm_x86_msr *msr, struct error *err)
 {
 	uint64_t now;
 
-	if (!has_msr(vcpu->vm->arch, msr->index))
-		return error_set(
-			err, EINVAL, "vcpu %u: KVM has no MSR %#x", vcpu->vcpu.index, msr->index);
-	if (kvm_x86_write_msr(vcpu, msr->index, msr->value) == 0)
-		return 0;
 	if (kvm_x86_read_msr(vcpu, msr->index, &now) == 0 && now == msr->value)
 		return 0;
 	return error_set(err, EINVAL, "vcpu %u: KVM does not take %#llx for MSR %#x",
 		vcpu->vcpu.index, (unsigned long long)msr->value, msr->index);
+}
+
+/* All; one that the kernel stops at is looked at by itself. */
+static int set_msrs(const struct kvm_vcpu *vcpu, const struct kvm_vcpu_state *state, bool with_tsc,
+	struct error *err)
+{
+	_cleanup_free_ struct kvm_msrs *msrs = make_msrs(state->nr_msrs);
+	struct kvm_x86_msr failed;
+	unsigned nr = 0;
+	int done, r;
+
+	if (!msrs)
+		return error_oom(err);
+	for (unsigned i = 0; i < state->nr_msrs; i++) {
+		if (!has_msr(vcpu->vm->arch, state->msrs[i].index))
+			return error_set(err, EINVAL, "vcpu %u: KVM has no MSR %#x",
+				vcpu->vcpu.index, state->msrs[i].index);
+		if (with_tsc || state->msrs[i].index != MSR_TSC)
+			msrs->entries[nr++] = (struct kvm_msr_entry){ .index = state->msrs[i].index,
+				.data = state->msrs[i].value };
+	}
+	while (nr > 0) {
+		msrs->nmsrs = nr;
+		done = kvm_ioctl(vcpu->fd, KVM_SET_MSRS, msrs);
+		if (done < 0)
+			return error_errno(
+				err, done, "KVM takes no MSRs of vcpu %u", vcpu->vcpu.index);
+		if ((unsigned)done >= nr)
+			break;
+		failed = (struct kvm_x86_msr){ .index = msrs->entries[done].index,
+			.value = msrs->entries[done].data };
+		r = check_msr(vcpu, &failed, err);
+		if (r < 0)
+			return r;
+		nr -= (unsigned)done + 1;
+		memmove(msrs->entries, msrs->entries + done + 1, nr * sizeof(msrs->entries[0]));
+	}
+	return 0;
 }
 
 /* --- all -------------------------------------------------------------------------------------- */
@@ -113,7 +167,7 @@ static int get_state(const struct kvm_vcpu *vcpu, struct kvm_vcpu_state *state)
 	if (r == 0)
 		r = kvm_ioctl(vcpu->fd, KVM_GET_LAPIC, &state->lapic);
 	if (r == 0)
-		get_msrs(vcpu, state);
+		r = get_msrs(vcpu, state);
 	if (r == 0)
 		r = kvm_ioctl(vcpu->fd, KVM_GET_VCPU_EVENTS, &state->events);
 	return r;
@@ -142,12 +196,11 @@ static int set_state(
 {
 	int r = set_registers(vcpu, state);
 
-	for (unsigned i = 0; r == 0 && i < state->nr_msrs; i++)
-		if (with_tsc || state->msrs[i].index != MSR_TSC) {
-			r = set_msr(vcpu, &state->msrs[i], err);
-			if (r < 0)
-				return r;
-		}
+	if (r == 0) {
+		r = set_msrs(vcpu, state, with_tsc, err);
+		if (r < 0)
+			return r;
+	}
 	if (r == 0)
 		r = kvm_ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &state->events);
 	if (r == 0)
