@@ -35,8 +35,12 @@
 #define SEGMENTS_MAX	(1u << 19)
 #define RELOCATIONS_MAX (1u << 22)
 #define MAPS_MAX	(1u << 14)
-#define PAGES_SIZE	(1u << 18) /* a power of two; a quarter of them are used at most */
-#define MACHINE_SCALE	2 /* a kernel and all its programs are in one cache */
+#define PAGES_MAX	(1u << 19) /* slots of all tables together: a power of two */
+#define PAGES_FIRST	(1u << 8)
+/* Of a machine, whose kernel and all programs are in one cache: all of the above so many times, for
+ * each piece of cache that has begun. A block takes some 900 bytes of it. */
+#define MACHINE_SCALE	    2
+#define MACHINE_PIECE_BYTES ((size_t)256 << 20)
 
 /* --- lock and arrays ---------------------------------------------------------------------------
  */
@@ -137,6 +141,8 @@ static void begin(struct jit *jit)
 	host_global_map(jit, jit_append(&jit->maps, 1));
 	jit->index.nr = INDEX_FIRST;
 	jit->nr_indexed = 0;
+	jit->nr_pages = 0;
+	jit->pages.nr = jit->guest->machine ? PAGES_FIRST : 0;
 	jit_append(&jit->counters, JIT_COUNTERS_FIRST);
 }
 
@@ -213,12 +219,24 @@ static void perf_open(struct jit *jit)
 	jit->perf_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 }
 
+/* How many times the arrays of a program of ours it takes; a power of two. */
+static size_t scale_of(const struct jit *jit)
+{
+	size_t scale = MACHINE_SCALE;
+
+	if (!jit->guest->machine)
+		return 1;
+	while (scale / MACHINE_SCALE * MACHINE_PIECE_BYTES < jit->size)
+		scale *= 2;
+	return scale;
+}
+
 int jit_open_guest(const struct jit_options *options, const struct jit_guest *guest,
 	struct jit **ret, struct error *err)
 {
 	struct jit *jit = mmap(
 		NULL, sizeof(*jit), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	size_t scale = guest->machine ? MACHINE_SCALE : 1;
+	size_t scale;
 	int r;
 
 	if (jit == MAP_FAILED)
@@ -236,6 +254,7 @@ int jit_open_guest(const struct jit_options *options, const struct jit_guest *gu
 		jit_free(jit);
 		return r;
 	}
+	scale = scale_of(jit);
 	jit->host_has_aes = host_has_aes();
 	jit->host_has_sha = host_has_sha();
 	jit->host_has_products = host_has_products();
@@ -253,7 +272,8 @@ int jit_open_guest(const struct jit_options *options, const struct jit_guest *gu
 		(r = reserve(&jit->counters, sizeof(uint32_t), scale * COUNTERS_MAX)) < 0 ||
 		(r = reserve(&jit->index, sizeof(struct jit_slot), scale * INDEX_SIZE)) < 0 ||
 		(guest->machine &&
-			(r = reserve(&jit->pages, sizeof(struct jit_page), PAGES_SIZE)) < 0) ||
+			(r = reserve(&jit->pages, sizeof(struct jit_page), scale * PAGES_MAX)) <
+				0) ||
 		(options->is_saving &&
 			(r = reserve(&jit->relocations, sizeof(struct jit_relocation),
 				 RELOCATIONS_MAX)) < 0) ||
@@ -404,18 +424,25 @@ void jit_send_out(struct jit *jit, struct jit_frame *frame)
 	__atomic_or_fetch(interrupt, JIT_INTERRUPT_OWN, __ATOMIC_SEQ_CST);
 }
 
-void jit_flush(struct jit *jit, struct jit_frame *frame)
+/* Is anybody in translated code, or in a helper that it has called? They are sent out. */
+static bool send_others_out(struct jit *jit, const struct jit_frame *frame)
 {
-	__atomic_add_fetch(&jit->epoch, 1, __ATOMIC_SEQ_CST);
+	bool found = false;
+
 	for (struct jit_frame *other = jit->frames; other; other = other->next) {
-		if (other == frame)
+		if (other == frame || !__atomic_load_n(&other->in_code, __ATOMIC_SEQ_CST))
 			continue;
-		while (__atomic_load_n(&other->in_code, __ATOMIC_SEQ_CST)) {
-			jit_send_out(jit, other);
-			sched_yield();
-		}
+		jit_send_out(jit, other);
+		found = true;
 	}
-	jit_forget_pages(jit);
+	return found;
+}
+
+/* Nobody is in translated code, nor comes in again with what it knows of it. */
+static void empty_all(struct jit *jit)
+{
+	if (jit->guest->machine)
+		jit_unmark_pages(jit);
 	empty(&jit->blocks);
 	empty(&jit->exits);
 	empty(&jit->landings);
@@ -424,9 +451,55 @@ void jit_flush(struct jit *jit, struct jit_frame *frame)
 	empty(&jit->places);
 	empty(&jit->counters);
 	empty(&jit->index);
+	if (jit->guest->machine)
+		empty(&jit->pages);
 	begin(jit);
 	jit->lowest = jit->highest = 0;
+	jit->wants_flush = false;
 	jit->stats.flushes++;
+}
+
+/* The lock is let go while others are waited for: one of them may be in a helper that has written
+ * to code, and wants it. Whoever has made something in the meantime has to look again, too. */
+void jit_flush(struct jit *jit, struct jit_frame *frame)
+{
+	__atomic_add_fetch(&jit->epoch, 1, __ATOMIC_SEQ_CST);
+	while (send_others_out(jit, frame)) {
+		jit_unlock(jit, frame);
+		sched_yield();
+		jit_lock(jit, frame);
+		__atomic_add_fetch(&jit->epoch, 1, __ATOMIC_SEQ_CST);
+	}
+	empty_all(jit);
+}
+
+/* The code from here to `end`, of which there is none any more, in both views: they are one file's.
+ */
+static void give_back_code(struct jit *jit, size_t end)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), start = (jit->used + page - 1) & ~(page - 1);
+
+	if (start < end)
+		madvise(jit->writable + start, end - start, MADV_REMOVE);
+}
+
+bool jit_shrink(struct jit *jit, size_t keep_bytes)
+{
+	size_t end;
+	bool is_done = true;
+
+	jit_lock(jit, NULL);
+	end = jit->used;
+	if (end > keep_bytes && !jit->interpret) {
+		__atomic_add_fetch(&jit->epoch, 1, __ATOMIC_SEQ_CST);
+		is_done = !send_others_out(jit, NULL);
+		if (is_done) {
+			empty_all(jit);
+			give_back_code(jit, end);
+		}
+	}
+	jit_unlock(jit, NULL);
+	return is_done;
 }
 
 static bool overlaps(

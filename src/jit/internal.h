@@ -213,7 +213,8 @@ struct jit {
 	uint32_t epoch;
 	bool wants_flush;
 	uint64_t lowest, highest; /* guest code that was translated; not of a machine */
-	struct jit_array pages; /* of a machine: struct jit_page, open addressing */
+	struct jit_array pages; /* of a machine: struct jit_page, a table of nr slots (pages.c) */
+	size_t nr_pages; /* in it */
 	struct jit_mark marks[JIT_MARKS];
 	uint64_t nr_marks;
 	struct jit_stats stats;
@@ -245,7 +246,8 @@ void jit_index(struct jit *jit, struct jit_block *block);
 const struct jit_block *jit_block_at(const struct jit *jit, uint64_t host_pc);
 /* The guest's pc for an address in a block's code. */
 uint64_t jit_guest_pc(const struct jit *jit, const struct jit_block *block, uint64_t host_pc);
-/* Forget everything. The owner of frame is in no translated code; the others are waited for. */
+/* Forget everything. The owner of frame is in no translated code; the others are waited for, with
+ * the lock let go. */
 void jit_flush(struct jit *jit, struct jit_frame *frame);
 /* Out of translated code at its next jump, and in again. */
 void jit_send_out(struct jit *jit, struct jit_frame *frame);
@@ -279,8 +281,8 @@ struct jit_page *jit_find_page(struct jit *jit, uint64_t physical);
 bool jit_mark_page(struct jit *jit, const struct jit_source *source);
 /* The block, which is about to be counted, was made from its page. */
 void jit_add_to_page(struct jit *jit, struct jit_block *block);
-/* Nothing was translated from any page. */
-void jit_forget_pages(struct jit *jit);
+/* Writes to no page are told any more: all that was translated is about to be forgotten. */
+void jit_unmark_pages(struct jit *jit);
 /* The thread itself has marked pages, from number `first` on: it writes to them no more, unseen.
  * Under the lock. */
 void jit_close_marked(struct jit *jit, struct jit_frame *frame, void *state, uint64_t first);

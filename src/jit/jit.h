@@ -128,6 +128,14 @@ size_t jit_list(struct jit *jit, uint64_t start, uint64_t size,
  * that are in it go on with the new code at their next jump. Of a machine: guest-physical. */
 void jit_invalidate(struct jit *jit, uint64_t start, uint64_t size);
 
+/*
+ * A guest that does nothing needs no code: if there is more than keep_bytes of it, all is forgotten,
+ * and its memory goes back to the host, of what is known about it as well. What the guest still runs
+ * is translated again. From a thread that runs no guest; nobody is waited for: false when a thread
+ * was in translated code, and nothing was forgotten.
+ */
+bool jit_shrink(struct jit *jit, size_t keep_bytes);
+
 /* The calling thread's number among those of its address space, below 1 << 30: who holds a lock. */
 void jit_set_thread(uint32_t number);
 /* The thread with this number and frame, a process of its own that shared our memory, does not run

@@ -73,17 +73,39 @@ int jit_locate(const struct jit *jit, void *state, uint64_t pc, struct jit_sourc
 /* --- pages of code -----------------------------------------------------------------------------
  */
 
+/* The table of n slots lies behind those of n/2, n/4, … slots: it grows without moving anything that
+ * is looked at, and needs memory as there are pages, however far apart they are. */
+static struct jit_page *page_table(const struct jit *jit)
+{
+	return (struct jit_page *)jit->pages.items + jit->pages.nr;
+}
+
 static struct jit_page *page_slot(struct jit *jit, uint64_t physical)
 {
-	struct jit_page *pages = jit->pages.items;
+	struct jit_page *pages = page_table(jit);
 	uint64_t hash = (physical / JIT_PAGE_BYTES) * UINT64_C(0x9e3779b97f4a7c15) >> 40;
 
 	for (;; hash++) {
-		struct jit_page *page = &pages[hash % jit->pages.limit];
+		struct jit_page *page = &pages[hash % jit->pages.nr];
 
 		if (!page->host || page->physical == physical)
 			return page;
 	}
+}
+
+/* Twice the slots; false: there are no more. */
+static bool grow_pages(struct jit *jit)
+{
+	const struct jit_page *old = page_table(jit);
+	size_t nr = jit->pages.nr;
+
+	if (4 * nr > jit->pages.limit)
+		return false;
+	jit->pages.nr = 2 * nr;
+	for (size_t i = 0; i < nr; i++)
+		if (old[i].host)
+			*page_slot(jit, old[i].physical) = old[i];
+	return true;
 }
 
 struct jit_page *jit_find_page(struct jit *jit, uint64_t physical)
@@ -99,9 +121,12 @@ bool jit_mark_page(struct jit *jit, const struct jit_source *source)
 	struct jit_page *page = page_slot(jit, physical);
 
 	if (!page->host) {
-		if (jit->pages.nr == jit->pages.limit / 4)
-			return false;
-		jit->pages.nr++;
+		if (jit->nr_pages == jit->pages.nr / 2) {
+			if (!grow_pages(jit))
+				return false;
+			page = page_slot(jit, physical);
+		}
+		jit->nr_pages++;
 		page->physical = physical;
 		page->host = (const uint8_t *)(uintptr_t)((source->pc & -JIT_PAGE_BYTES) +
 			(uint64_t)source->offset);
@@ -124,18 +149,13 @@ void jit_add_to_page(struct jit *jit, struct jit_block *block)
 	page->first_block = (uint32_t)(block - (struct jit_block *)jit->blocks.items) + 1;
 }
 
-void jit_forget_pages(struct jit *jit)
+void jit_unmark_pages(struct jit *jit)
 {
-	struct jit_page *pages = jit->pages.items;
+	const struct jit_page *pages = page_table(jit);
 
-	for (size_t i = 0; jit->pages.nr && i < jit->pages.limit; i++) {
-		if (!pages[i].host)
-			continue;
-		jit->pages.nr--;
+	for (size_t i = 0; i < jit->pages.nr; i++)
 		if (pages[i].is_marked)
 			jit->options.has_code(jit->options.context, pages[i].physical, false);
-		pages[i] = (struct jit_page){ 0 };
-	}
 }
 
 /* --- writes that were not told -----------------------------------------------------------------

@@ -169,10 +169,8 @@ static int find_or_make(struct jit *jit, struct jit_frame *frame, const struct j
 {
 	int r;
 
-	if (jit->wants_flush) {
-		jit->wants_flush = false;
+	if (jit->wants_flush)
 		jit_flush(jit, frame);
-	}
 	*ret = jit_find(jit, source->pc, source->context);
 	if (*ret)
 		return 0;

@@ -12,6 +12,8 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "jit/internal.h"
+
 #define NR_THREADS 4
 
 static struct riscv_cpu cpu;
@@ -154,11 +156,52 @@ static void sizes_that_cannot_be_are_refused(void **state)
 	}
 }
 
+/* --- a cache that is given back ----------------------------------------------------------------
+ */
+
+static unsigned resident(const void *start, size_t bytes)
+{
+	static unsigned char pages[4096];
+	unsigned nr = 0;
+
+	assert_true(bytes / PAGE <= sizeof(pages));
+	assert_int_equal(mincore((void *)(uintptr_t)start, bytes, pages), 0);
+	for (size_t i = 0; i < bytes / PAGE; i++)
+		nr += pages[i] & 1;
+	return nr;
+}
+
+static void memory_of_code_is_given_back(void **state)
+{
+	struct jit *jit = open_jit(1 << 20, NULL);
+	size_t used;
+
+	put_long_loop();
+	for (unsigned i = 0; i < 3; i++) {
+		begin(&cpu);
+		cpu.x[A4] = 2;
+		assert_int_equal(run(jit, &cpu), JIT_STOP_BREAKPOINT);
+		assert_int_equal(cpu.x[A0], 2 * 600);
+		used = jit->used & -(size_t)PAGE;
+		assert_int_equal(resident(jit->executable, used), used / PAGE);
+		assert_true(resident(jit->blocks.items, 4 * PAGE) == 4);
+		assert_true(jit_shrink(jit, used + PAGE));
+		assert_int_equal(resident(jit->executable, used), used / PAGE);
+		assert_true(jit_shrink(jit, used / 2));
+		assert_true(jit->used < used / 4);
+		assert_true(resident(jit->executable, used) < used / PAGE / 2);
+		assert_true(resident(jit->blocks.items, 4 * PAGE) < 2);
+		riscv_cpu_release(&cpu);
+	}
+	jit_free(jit);
+}
+
 /* --- threads -----------------------------------------------------------------------------------
  */
 
 static struct jit *shared;
 static uint32_t is_over;
+static bool gives_back;
 static unsigned nr_runs, nr_turns; /* each turn of a small cache takes several flushes */
 
 static void *work(void *argument)
@@ -198,6 +241,8 @@ static void *disturb(void *argument)
 		if (i % 16 == 0)
 			__atomic_or_fetch(
 				&cpus[i / 16 % NR_THREADS].interrupt, 1, __ATOMIC_SEQ_CST);
+		if (gives_back)
+			jit_shrink(shared, i % 2 ? 0 : 256 << 10);
 		usleep(50);
 	}
 	return NULL;
@@ -238,6 +283,14 @@ static void threads_share_a_cache(void **state)
 static void threads_share_a_cache_that_is_flushed(void **state)
 {
 	run_threads(64 << 10, 4, 5);
+}
+
+/* Only between two runs of theirs is it given back: nobody is waited for. */
+static void threads_share_a_cache_that_is_given_back(void **state)
+{
+	gives_back = true;
+	run_threads(0, 30, 20);
+	gives_back = false;
 }
 
 /* --- fork --------------------------------------------------------------------------------------
@@ -351,6 +404,8 @@ int main(void)
 		cmocka_unit_test(sizes_that_cannot_be_are_refused),
 		cmocka_unit_test(threads_share_a_cache),
 		cmocka_unit_test(threads_share_a_cache_that_is_flushed),
+		cmocka_unit_test(threads_share_a_cache_that_is_given_back),
+		cmocka_unit_test(memory_of_code_is_given_back),
 		cmocka_unit_test(a_child_has_a_cache_of_its_own),
 #ifndef __SANITIZE_ADDRESS__
 		cmocka_unit_test(without_memory_there_is_an_error),

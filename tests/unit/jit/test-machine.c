@@ -6,6 +6,8 @@
  */
 #include "unit/jit/guest.h"
 
+#include <pthread.h>
+
 #include "jit/internal.h"
 #include "jit/riscv/system.h"
 
@@ -778,6 +780,127 @@ static void a_programs_code_runs_at_any_address(void **state)
 	run_at(VIRTUAL + PAGE, 2);
 }
 
+/* --- memory of what was translated -------------------------------------------------------------
+ */
+
+static bool is_over;
+
+static void *empty_the_cache(void *argument)
+{
+	while (!__atomic_load_n(&is_over, __ATOMIC_SEQ_CST)) {
+		jit_lock(m.jit, NULL);
+		jit_flush(m.jit, NULL);
+		jit_unlock(m.jit, NULL);
+		sched_yield();
+	}
+	return NULL;
+}
+
+/* A hart that writes beside code all the time tells of that while another thread empties the cache,
+ * and waits for the hart to leave it. */
+static void writes_to_code_are_told_while_the_cache_is_emptied(void **state)
+{
+	pthread_t thread;
+
+	alarm(60);
+	AT(0, sd(A2, A1, 0), jal(RA, PAGE - 4), addi(A2, A2, 1), branch(1, A2, A3, -12), EBREAK);
+	AT(PAGE, addi(A4, A4, 7), RET);
+	m.hart.cpu.x[A1] = VIRTUAL + PAGE + 64;
+	m.hart.cpu.x[A3] = 20 * HOT;
+	is_over = false;
+	assert_int_equal(pthread_create(&thread, NULL, empty_the_cache, NULL), 0);
+	assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+	__atomic_store_n(&is_over, true, __ATOMIC_SEQ_CST);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(m.hart.cpu.x[A4], 7 * 20 * HOT);
+	assert_true(m.told > 0);
+	alarm(0);
+}
+
+static unsigned nr_with_code;
+
+static void count_code(void *context, uint64_t page, bool has_code)
+{
+	nr_with_code += has_code ? 1 : -1u;
+}
+
+static struct jit_source source_of(uint64_t i)
+{
+	uint64_t page = i * 0x35000; /* far apart */
+
+	return (struct jit_source){
+		.pc = VIRTUAL, .context = page | 1, .offset = (int64_t)page + 0x1000
+	};
+}
+
+static void any_number_of_pages_has_code(void **state)
+{
+	const struct jit_options options = { .is_machine = true, .has_code = count_code };
+	struct error err = { 0 };
+	struct jit *jit;
+
+	assert_int_equal(jit_open(&options, &jit, &err), 0);
+	nr_with_code = 0;
+	for (unsigned i = 0; i < HOT; i++) {
+		const struct jit_source source = source_of(i);
+
+		assert_true(jit_mark_page(jit, &source));
+		assert_true(jit_mark_page(jit, &source));
+	}
+	assert_int_equal(nr_with_code, HOT);
+	for (unsigned i = 0; i < HOT; i++) {
+		struct jit_page *page = jit_find_page(jit, source_of(i).context + 8);
+
+		assert_non_null(page);
+		assert_int_equal(page->physical, source_of(i).context & -PAGE);
+	}
+	assert_null(jit_find_page(jit, source_of(HOT).context));
+	assert_true(jit_shrink(jit, 0));
+	assert_int_equal(nr_with_code, 0);
+	assert_null(jit_find_page(jit, source_of(0).context));
+	jit_free(jit);
+}
+
+static void the_table_of_pages_has_an_end(void **state)
+{
+	const struct jit_options options = { .is_machine = true, .has_code = count_code };
+	struct error err = { 0 };
+	struct jit *jit;
+	uint64_t i = 0;
+
+	assert_int_equal(jit_open(&options, &jit, &err), 0);
+	nr_with_code = 0;
+	for (bool has_room = true; has_room; i++) {
+		const struct jit_source source = source_of(i);
+
+		has_room = jit_mark_page(jit, &source);
+	}
+	assert_int_equal(nr_with_code, i - 1);
+	assert_true(i > 100000);
+	assert_non_null(jit_find_page(jit, source_of(i / 2).context));
+	jit_free(jit);
+}
+
+/* It goes on where it is, with code that is made again. */
+static void a_cache_that_was_given_back_fills_again(void **state)
+{
+	AT(0, addi(A0, A0, 1), jal(RA, PAGE - 4), addi(A2, A2, 1), branch(1, A2, A3, -12), EBREAK);
+	AT(PAGE, addi(A4, A4, 7), RET);
+	m.hart.cpu.x[A3] = HOT;
+	for (unsigned i = 1; i <= 3; i++) {
+		m.hart.cpu.pc = VIRTUAL;
+		m.hart.cpu.x[A2] = 0;
+		assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+		assert_int_equal(m.hart.cpu.x[A4], 7 * HOT * i);
+		assert_true(m.has_code[0] && m.has_code[1]);
+		/* Not for what there is. */
+		assert_true(jit_shrink(m.jit, JIT_CACHE_BYTES_MAX));
+		assert_true(m.has_code[0] && m.has_code[1]);
+		assert_true(jit_shrink(m.jit, 0));
+		assert_false(m.has_code[0] || m.has_code[1]);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_machine, close_machine)
 
 int main(void)
@@ -805,6 +928,10 @@ int main(void)
 		TEST(recursion_is_as_deep_as_it_likes),
 		TEST(modes_are_changed_at_any_depth),
 		TEST(a_programs_code_runs_at_any_address),
+		TEST(writes_to_code_are_told_while_the_cache_is_emptied),
+		TEST(a_cache_that_was_given_back_fills_again),
+		cmocka_unit_test(any_number_of_pages_has_code),
+		cmocka_unit_test(the_table_of_pages_has_an_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
