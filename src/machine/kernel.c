@@ -13,7 +13,6 @@
 #include "base/decompress.h"
 #include "base/io.h"
 
-#define FILE_BYTES_MAX	   (UINT64_C(1) << 30) /* read, and decompressed */
 #define WRAPPERS_MAX	   2
 #define IMAGE_HEADER_BYTES 64
 #define ELF_SEGMENTS_MAX   64
@@ -79,7 +78,7 @@ static int grow(char **bytes, size_t *size, struct error *err)
 	size_t more = *size ? 2 * *size : SMALLEST_GROWTH;
 	char *larger;
 
-	if (more > FILE_BYTES_MAX)
+	if (more > KERNEL_BYTES_MAX)
 		return error_set(err, EFBIG, "it is more than 1 GiB when it is decompressed");
 	larger = realloc(*bytes, more);
 	if (!larger)
@@ -297,7 +296,7 @@ int kernel_read(const char *path, enum machine_arch arch, bool is_raw_allowed, s
 {
 	size_t size;
 	char *bytes;
-	int r = io_read_file(AT_FDCWD, path, FILE_BYTES_MAX, &bytes, &size, err);
+	int r = io_read_file(AT_FDCWD, path, KERNEL_BYTES_MAX, &bytes, &size, err);
 
 	if (r < 0)
 		return r;

@@ -10,6 +10,8 @@
 #include "machine/machine.h"
 #include "vm/vm.h"
 
+#define KERNEL_BYTES_MAX (UINT64_C(1) << 30) /* of a file, and of what is in it */
+
 enum kernel_format {
 	KERNEL_IMAGE, /* Linux' own, uncompressed: Documentation/arch/riscv/boot-image-header.rst */
 	KERNEL_BZIMAGE, /* Linux' own for x86: Documentation/arch/x86/boot.rst */

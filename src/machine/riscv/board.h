@@ -22,11 +22,13 @@ enum {
 	PHANDLE_HART0 = 16, /* the interrupt inputs of hart 0, and so on */
 };
 
+enum riscv_file { RISCV_FIRMWARE, RISCV_KERNEL, RISCV_FLASH, RISCV_INITRD, RISCV_FILES };
+
 /* What is in memory when the machine starts; the same after each reset. */
 struct riscv_payload {
-	struct kernel kernel, firmware, flash; /* without bytes: there is none */
-	char *initrd;
-	size_t initrd_bytes;
+	int fds[RISCV_FILES]; /* -1: there is none */
+	struct kernel files[RISCV_FILES]; /* without bytes when it is not read, or no more */
+	uint64_t initrd_bytes;
 	uint64_t initrd_start; /* guest-physical, where... */
 	uint64_t tree_start; /* ...they were put */
 };
@@ -66,9 +68,15 @@ int riscv_describe(struct machine *machine, void **ret, size_t *ret_bytes, struc
 /* "interrupts" at the controller of devices. */
 void riscv_describe_irq(struct machine *machine, struct machine_tree *tree, unsigned irq);
 
-/* boot.c */
+/* payload.c: the files are opened, and read, unless a snapshot has what they have become. */
+int riscv_payload_open(struct machine *machine, struct error *err);
+/* Those that are not in memory are read (again). */
 int riscv_payload_read(struct machine *machine, struct error *err);
-void riscv_payload_free(struct riscv_payload *payload);
+/* What can be read again goes out of memory. */
+void riscv_payload_drop(struct riscv_payload *payload);
+void riscv_payload_close(struct riscv_payload *payload);
+
+/* boot.c */
 int riscv_boot(struct machine *machine, struct error *err);
 
 /* firmware.c: all harts begin in the ROM, then in `firmware`, which is told of `next` and the tree.

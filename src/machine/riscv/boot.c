@@ -16,49 +16,15 @@
  */
 #include <string.h>
 
-#include "base/io.h"
+#include "base/cleanup.h"
 #include "machine/riscv/board.h"
 
 #define CSR_MENVCFG  0x30a
 #define MENVCFG_ADUE (UINT64_C(1) << 61)
 
-#define INITRD_BYTES_MAX (UINT64_C(8) << 30)
 #define TOP_MAX		 UINT64_C(0xc0000000)
 #define TREE_ALIGN	 (UINT64_C(2) << 20)
 #define FIRMWARE_ROOM	 (UINT64_C(2) << 20) /* the kernel's place is behind it */
-
-/* --- reading files --------------------------------------------------------------------------- */
-
-int riscv_payload_read(struct machine *m, struct error *err)
-{
-	struct riscv_payload *p = &riscv_board(m)->payload;
-	const struct machine_config *c = &m->config;
-	int r = 0;
-
-	if (c->firmware)
-		r = kernel_read(c->firmware, MACHINE_ARCH_RISCV64, true, &p->firmware, err);
-	/* What firmware starts may be anything that it knows how to. */
-	if (r == 0 && c->kernel)
-		r = kernel_read(
-			c->kernel, MACHINE_ARCH_RISCV64, c->firmware != NULL, &p->kernel, err);
-	if (r == 0 && c->flash_code)
-		r = kernel_read(c->flash_code, MACHINE_ARCH_RISCV64, true, &p->flash, err);
-	if (r == 0 && c->initrd)
-		r = io_read_file(
-			AT_FDCWD, c->initrd, INITRD_BYTES_MAX, &p->initrd, &p->initrd_bytes, err);
-	return r;
-}
-
-void riscv_payload_free(struct riscv_payload *p)
-{
-	kernel_free(&p->kernel);
-	kernel_free(&p->firmware);
-	kernel_free(&p->flash);
-	free(p->initrd);
-	p->initrd = NULL;
-}
-
-/* --- into memory ----------------------------------------------------------------------------- */
 
 static uint64_t memory_end(const struct machine *m)
 {
@@ -82,7 +48,8 @@ static int put_initrd(struct machine *m, uint64_t low, uint64_t top, struct erro
 			"%s: there is no room for %llu MiB beside the kernel: give the machine more memory (--memory)",
 			m->config.initrd, (unsigned long long)(size >> 20));
 	p->initrd_start = (top - size) & mask;
-	return vm_memory_write(&m->memory, p->initrd_start, p->initrd, size);
+	return vm_memory_write(
+		&m->memory, p->initrd_start, p->files[RISCV_INITRD].bytes, size);
 }
 
 static int put_tree(struct machine *m, struct error *err)
@@ -117,7 +84,7 @@ static int clear_memory(struct machine *m, struct error *err)
 /* What firmware goes on with, unless there is a kernel. */
 static int put_flash(struct machine *m, struct kernel_place *next, struct error *err)
 {
-	const struct kernel *flash = &riscv_board(m)->payload.flash;
+	const struct kernel *flash = &riscv_board(m)->payload.files[RISCV_FLASH];
 
 	next->entry = LAYOUT_FLASH_START;
 	if (vm_memory_write(&m->memory, LAYOUT_FLASH_START, flash->bytes, flash->size) < 0)
@@ -130,21 +97,21 @@ static int put_flash(struct machine *m, struct kernel_place *next, struct error 
 static int put_programs(struct machine *m, struct kernel_place *firmware,
 	struct kernel_place *kernel, struct error *err)
 {
-	struct riscv_payload *p = &riscv_board(m)->payload;
+	const struct kernel *files = riscv_board(m)->payload.files;
 	uint64_t start = LAYOUT_MEMORY_START;
 	int r = 0;
 
-	if (p->firmware.bytes) {
-		r = put_kernel(m, &p->firmware, m->config.firmware, start, firmware, err);
-		if (p->kernel.format != KERNEL_IMAGE)
+	if (m->config.firmware) {
+		r = put_kernel(m, &files[RISCV_FIRMWARE], m->config.firmware, start, firmware, err);
+		if (files[RISCV_KERNEL].format != KERNEL_IMAGE)
 			start += FIRMWARE_ROOM;
 		while (r == 0 && start < firmware->end)
 			start += FIRMWARE_ROOM;
 	}
-	if (r == 0 && p->flash.bytes)
+	if (r == 0 && m->config.flash_code)
 		r = put_flash(m, kernel, err);
-	if (r == 0 && p->kernel.bytes)
-		r = put_kernel(m, &p->kernel, m->config.kernel, start, kernel, err);
+	if (r == 0 && m->config.kernel)
+		r = put_kernel(m, &files[RISCV_KERNEL], m->config.kernel, start, kernel, err);
 	if (r == 0 && kernel->end && kernel->start < firmware->end && firmware->start < kernel->end)
 		r = error_set(err, EINVAL, "%s and %s want to be at the same place",
 			m->config.firmware, m->config.kernel);
@@ -164,7 +131,7 @@ static void start_harts(
 	struct machine *m, const struct kernel_place *firmware, const struct kernel_place *kernel)
 {
 	struct riscv_board *board = riscv_board(m);
-	bool has_firmware = board->payload.firmware.bytes;
+	bool has_firmware = m->config.firmware;
 
 	if (has_firmware)
 		riscv_rom_write(m, firmware->entry, kernel->entry, board->payload.tree_start);
@@ -182,10 +149,12 @@ int riscv_boot(struct machine *m, struct error *err)
 	uint64_t top = memory_end(m) < TOP_MAX ? memory_end(m) : TOP_MAX;
 	struct kernel_place firmware = { 0 }, kernel = { 0 };
 	struct riscv_payload *p = &riscv_board(m)->payload;
-	int r = clear_memory(m, err);
+	int r = riscv_payload_read(m, err);
 	uint64_t used;
 
 	p->tree_start = (top - 1) & ~(TREE_ALIGN - 1);
+	if (r == 0)
+		r = clear_memory(m, err);
 	if (r == 0)
 		r = put_programs(m, &firmware, &kernel, err);
 	used = kernel.end > firmware.end ? kernel.end : firmware.end;
@@ -199,5 +168,6 @@ int riscv_boot(struct machine *m, struct error *err)
 		r = put_tree(m, err);
 	if (r == 0)
 		start_harts(m, &firmware, &kernel);
+	riscv_payload_drop(p);
 	return r;
 }

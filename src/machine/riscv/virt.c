@@ -114,7 +114,7 @@ static int open_vcpus(struct machine *m, struct error *err)
 	memset(board, 0, sizeof(*board));
 	board->machine = m;
 	m->board_data = board;
-	r = riscv_payload_read(m, err);
+	r = riscv_payload_open(m, err);
 	if (r == 0)
 		r = vm_memory_add(&m->memory, LAYOUT_ROM_START, LAYOUT_ROM_BYTES, err);
 	if (r == 0 && m->config.flash_code)
@@ -140,7 +140,7 @@ static void close_vcpus(struct machine *m)
 	board->jit = riscv_code_close(&m->memory, board->jit);
 	if (board->has_clock)
 		riscv_clock_destroy(&board->clock);
-	riscv_payload_free(&board->payload);
+	riscv_payload_close(&board->payload);
 	free(board);
 	m->board_data = NULL;
 }
