@@ -112,6 +112,9 @@ struct machine_board {
 	void (*remove_bell)(struct machine *machine, uint64_t address, uint32_t value, int fd);
 	/* All vcpus stood for so long: for the guest, no time has passed. */
 	void (*skip_time)(struct machine *machine, int64_t ns);
+	/* The guest has done nothing for some time: memory that only its work needs goes back to
+	 * the host. false: not at this moment. NULL: there is none. */
+	bool (*give_back)(struct machine *machine);
 	/* What a snapshot keeps beside devices: number i, or NULL behind the last. */
 	struct vm_saved *(*saved)(struct machine *machine, unsigned i);
 	/* Everything in memory and in the vcpus' registers as it is at the beginning. */
@@ -169,6 +172,11 @@ struct machine {
 	int wake_fd; /* eventfd: the loop looks at what is below */
 	struct loop_source wake;
 	struct loop_source signals; /* a signalfd */
+	struct machine_idle {
+		struct loop_timer timer;
+		int64_t used_ns; /* processor time of the vcpus when it was looked at last */
+		unsigned nr_periods; /* in which they have done nothing */
+	} idle;
 	sigset_t old_signals;
 
 	pthread_mutex_t lock;
@@ -192,6 +200,8 @@ void machine_end(struct machine *machine, int status, bool was_left);
 /* To config.snapshot, soon, and then go on; the event loop's thread. */
 void machine_want_snapshot(struct machine *machine);
 
+/* idle.c: from now on it is seen when the vcpus do nothing. */
+void machine_watch_idle(struct machine *machine);
 /* signals.c */
 int machine_watch_signals(struct machine *machine, struct error *err);
 void machine_leave_signals(struct machine *machine);

@@ -164,6 +164,7 @@ int machine_run(struct machine *m, struct machine_end *ret, struct error *err)
 	if (r == 0)
 		r = machine_start_vcpus(m, err);
 	if (r == 0) {
+		machine_watch_idle(m);
 		r = loop_run(&m->loop);
 		if (r < 0)
 			error_errno(err, r, "the machine's event loop has failed");

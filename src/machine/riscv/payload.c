@@ -56,8 +56,8 @@ static int read_file(struct machine *m, enum riscv_file which, struct error *err
 		p->initrd_bytes = size;
 		return 0;
 	}
-	r = kernel_parse(bytes, size, MACHINE_ARCH_RISCV64, is_raw_allowed(&m->config, which),
-		file, err);
+	r = kernel_parse(
+		bytes, size, MACHINE_ARCH_RISCV64, is_raw_allowed(&m->config, which), file, err);
 	return r < 0 ? error_prefix(err, "%s", path) : 0;
 }
 

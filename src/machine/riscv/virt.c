@@ -6,7 +6,8 @@
 #include "machine/riscv/board.h"
 #include "machine/riscv/slots.h"
 
-#define CODE_BYTES_MIN (UINT64_C(64) << 20)
+#define CODE_BYTES_MIN	(UINT64_C(64) << 20)
+#define IDLE_CODE_BYTES (4u << 20) /* is not worth making it again */
 
 /* In the order in which they are opened: the controller of interrupts, one of two, comes first. */
 static const struct machine_slot *const slots[] = {
@@ -150,6 +151,11 @@ static void skip_time(struct machine *m, int64_t ns)
 	riscv_board(m)->clock.start_ns += ns;
 }
 
+static bool give_back(struct machine *m)
+{
+	return jit_shrink(riscv_board(m)->jit, IDLE_CODE_BYTES);
+}
+
 const struct machine_board machine_board_riscv = {
 	.name = "riscv64 virt",
 	.slots = slots,
@@ -166,6 +172,7 @@ const struct machine_board machine_board_riscv = {
 	.show_walk = riscv_show_walk,
 	.describe_tree = riscv_describe,
 	.skip_time = skip_time,
+	.give_back = give_back,
 	.saved = saved,
 	.load = riscv_boot,
 };
