@@ -2,6 +2,8 @@
 /*
  * virt.c - the riscv64 board: its harts, and the table of its devices.
  */
+#include <sys/mman.h>
+
 #include "device/flash.h"
 #include "machine/riscv/board.h"
 #include "machine/riscv/slots.h"
@@ -109,10 +111,11 @@ static int open_vcpus(struct machine *m, struct error *err)
 	struct riscv_board *board;
 	int r;
 
-	board = aligned_alloc(_Alignof(struct riscv_board), sizeof(*board));
-	if (!board)
+	/* All zero, and not touched where there is no hart: each has a megabyte of tables. */
+	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		0);
+	if (board == MAP_FAILED)
 		return error_oom(err);
-	memset(board, 0, sizeof(*board));
 	board->machine = m;
 	m->board_data = board;
 	r = riscv_payload_open(m, err);
@@ -142,7 +145,7 @@ static void close_vcpus(struct machine *m)
 	if (board->has_clock)
 		riscv_clock_destroy(&board->clock);
 	riscv_payload_close(&board->payload);
-	free(board);
+	munmap(board, sizeof(*board));
 	m->board_data = NULL;
 }
 

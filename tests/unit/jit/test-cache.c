@@ -225,8 +225,9 @@ static void *work(void *argument)
 		if (stop != JIT_STOP_BREAKPOINT || own->x[A0] != nr_turns * 600 ||
 			own->x[A2] != 3 * nr_turns * 600 || own->x[A3])
 			return wrong;
+		/* Before it begins anew: the cache knows it. */
+		riscv_cpu_release(own);
 	}
-	riscv_cpu_release(own);
 	sigaltstack(&before, NULL);
 	free(stack);
 	return NULL;
