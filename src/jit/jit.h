@@ -129,10 +129,10 @@ size_t jit_list(struct jit *jit, uint64_t start, uint64_t size,
 void jit_invalidate(struct jit *jit, uint64_t start, uint64_t size);
 
 /*
- * A guest that does nothing needs no code: if there is more than keep_bytes of it, all is forgotten,
- * and its memory goes back to the host, of what is known about it as well. What the guest still runs
- * is translated again. From a thread that runs no guest; nobody is waited for: false when a thread
- * was in translated code, and nothing was forgotten.
+ * A guest that does nothing needs no code: if there is more than keep_bytes of it, all is
+ * forgotten, and its memory goes back to the host, of what is known about it as well. What the
+ * guest still runs is translated again. From a thread that runs no guest; nobody is waited for:
+ * false when a thread was in translated code, and nothing was forgotten.
  */
 bool jit_shrink(struct jit *jit, size_t keep_bytes);
 

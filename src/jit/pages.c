@@ -73,8 +73,8 @@ int jit_locate(const struct jit *jit, void *state, uint64_t pc, struct jit_sourc
 /* --- pages of code -----------------------------------------------------------------------------
  */
 
-/* The table of n slots lies behind those of n/2, n/4, … slots: it grows without moving anything that
- * is looked at, and needs memory as there are pages, however far apart they are. */
+/* The table of n slots lies behind those of n/2, n/4, … slots: it grows without moving anything
+ * that is looked at, and needs memory as there are pages, however far apart they are. */
 static struct jit_page *page_table(const struct jit *jit)
 {
 	return (struct jit_page *)jit->pages.items + jit->pages.nr;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * idle.c - a machine that does nothing gives back what it has for the guest's work: translated code.
+ * idle.c - a machine that does nothing gives back what it has for the guest's work: translated
+ * code.
  *
- * The event loop looks now and then at how much processor time the vcpus' threads have used. When it
- * was next to nothing for PERIODS_IDLE looks in a row, the board is asked once to give back; and
+ * The event loop looks now and then at how much processor time the vcpus' threads have used. When
+ * it was next to nothing for PERIODS_IDLE looks in a row, the board is asked once to give back; and
  * again only after there was something to do in between.
  */
 #include <pthread.h>

@@ -22,9 +22,9 @@
 #define CSR_MENVCFG  0x30a
 #define MENVCFG_ADUE (UINT64_C(1) << 61)
 
-#define TOP_MAX		 UINT64_C(0xc0000000)
-#define TREE_ALIGN	 (UINT64_C(2) << 20)
-#define FIRMWARE_ROOM	 (UINT64_C(2) << 20) /* the kernel's place is behind it */
+#define TOP_MAX	      UINT64_C(0xc0000000)
+#define TREE_ALIGN    (UINT64_C(2) << 20)
+#define FIRMWARE_ROOM (UINT64_C(2) << 20) /* the kernel's place is behind it */
 
 static uint64_t memory_end(const struct machine *m)
 {
@@ -48,8 +48,7 @@ static int put_initrd(struct machine *m, uint64_t low, uint64_t top, struct erro
 			"%s: there is no room for %llu MiB beside the kernel: give the machine more memory (--memory)",
 			m->config.initrd, (unsigned long long)(size >> 20));
 	p->initrd_start = (top - size) & mask;
-	return vm_memory_write(
-		&m->memory, p->initrd_start, p->files[RISCV_INITRD].bytes, size);
+	return vm_memory_write(&m->memory, p->initrd_start, p->files[RISCV_INITRD].bytes, size);
 }
 
 static int put_tree(struct machine *m, struct error *err)

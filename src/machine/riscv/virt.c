@@ -112,8 +112,8 @@ static int open_vcpus(struct machine *m, struct error *err)
 	int r;
 
 	/* All zero, and not touched where there is no hart: each has a megabyte of tables. */
-	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		0);
+	board = mmap(
+		NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (board == MAP_FAILED)
 		return error_oom(err);
 	board->machine = m;
