@@ -2,6 +2,7 @@
 """Machines that have booted are kept for those that come after, which go on from there and are
 machines of their own all the same."""
 
+import json
 import os
 import time
 
@@ -91,3 +92,16 @@ def test_only_the_last_ones_stay(strata, machine_image):
         os.utime(folder, (1000 - age, 1000 - age))
     run(box, ["true"])
     assert [folder for folder in old if folder.exists()] == old[:3] and len(kept(box)) == 4
+
+
+def test_they_are_counted_and_removed(strata, machine_image):
+    box = strata
+    run(box, ["true"])
+    rows = [json.loads(line) for line in box.ok("system", "df", "--format", "json").splitlines()]
+    row, = [row for row in rows if row["Type"] == "Machines"]
+    # On the disk, not what the memory could be.
+    assert row["TotalCount"] == "1" and row["Size"].endswith("MB") and float(row["Size"][:-2]) < 200
+    assert "Deleted Machines:\n1 snapshots" in box.ok("system", "prune", "-f")
+    assert not list((box.root / "machines").iterdir())
+    run(box, ["true"])
+    assert len(kept(box)) == 1

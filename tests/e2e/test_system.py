@@ -20,14 +20,14 @@ def usage(box):
 def test_nothing_takes_nothing(strata):
     nothing = ("0", "0", "0B", "0B")
     assert usage(strata) == dict.fromkeys(
-        ("Images", "Containers", "Local Volumes", "Translations"), nothing)
+        ("Images", "Containers", "Local Volumes", "Translations", "Machines"), nothing)
     assert strata.ok("system", "prune", "-f").strip() == "Total reclaimed space: 0B"
 
 
 def test_columns(strata):
     head, *rows = strata.ok("system", "df").splitlines()
     assert head.split() == ["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"]
-    assert len(rows) == 4
+    assert len(rows) == 5
 
 
 def test_what_is_used_is_not_reclaimable(strata, busybox_image):

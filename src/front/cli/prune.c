@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * prune.c - `container prune`, `image prune`, `volume prune`, and `system prune`, which is all of
- * them and kept translations: what nobody uses goes, and how much that was is said.
+ * them, kept translations and kept machines: what nobody uses goes, and how much that was is said.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -15,6 +15,7 @@
 #include "image/image.h"
 #include "instance/translations.h"
 #include "instance/volume.h"
+#include "isolation/machines.h"
 
 struct prune_options {
 	bool all, force, volumes;
@@ -293,12 +294,28 @@ static int prune_translations(struct cli *cli, struct pruned *pruned, struct err
 	return r;
 }
 
+static int prune_machines(struct cli *cli, struct pruned *pruned, struct error *err)
+{
+	struct machines_usage removed = { 0 };
+	char text[64];
+	int r = machines_remove_all(cli->root, &removed, err);
+
+	if (removed.snapshots) {
+		snprintf(text, sizeof(text), "%zu snapshots", removed.snapshots);
+		say(pruned, "Deleted Machines", 0, text);
+	}
+	pruned->bytes += removed.bytes;
+	return r;
+}
+
 static bool confirm_all(const struct prune_options *o)
 {
-	_cleanup_free_ char *warning = strf("WARNING! This will remove:\n"
-					    "  - all stopped instances\n%s"
-					    "  - all images %s\n"
-					    "  - all kept translations\n",
+	_cleanup_free_ char *warning = strf(
+		"WARNING! This will remove:\n"
+		"  - all stopped instances\n%s"
+		"  - all images %s\n"
+		"  - all kept translations\n"
+		"  - all machines that were kept when they had booted\n",
 		o->volumes ? "  - all anonymous volumes that no instance uses\n" : "",
 		o->all ? "that no instance uses" : "without a name");
 
@@ -330,6 +347,8 @@ static int system_main(struct cli *cli, void *options, int argc, char **argv, st
 		r = prune_images(cli, o->all, &pruned, err);
 	if (r == 0)
 		r = prune_translations(cli, &pruned, err);
+	if (r == 0)
+		r = prune_machines(cli, &pruned, err);
 	return r < 0 ? r : finish(&pruned);
 }
 
@@ -339,7 +358,8 @@ const struct verb verb_system_prune = {
 	.usage = "[OPTIONS]",
 	.summary = "Remove what nobody uses: instances, images, translations",
 	.help = "Instances that do not run, images without a name, and the code that was translated\n"
-		"from those for other CPUs, which is translated again when it is needed.\n"
+		"from those for other CPUs, which is translated again when it is needed. Machines that\n"
+		"were kept when they had booted go, too: the next one boots.\n"
 		"\n"
 		"Example:\n"
 		"  strata system prune -af --volumes",

@@ -11,6 +11,7 @@
 #include "front/cli/verbs.h"
 #include "image/image.h"
 #include "instance/translations.h"
+#include "isolation/machines.h"
 #include "instance/volume.h"
 
 struct df_options {
@@ -152,6 +153,19 @@ static int measure_translations(struct cli *cli, struct usage *ret, struct error
 	return r;
 }
 
+/* --- machines that have booted, and blank disks: likewise --- */
+
+static int measure_machines(struct cli *cli, struct usage *ret, struct error *err)
+{
+	struct machines_usage usage = { 0 };
+	int r = machines_measure(cli->root, &usage, err);
+
+	*ret = (struct usage){
+		.total = usage.snapshots, .bytes = usage.bytes, .unused_bytes = usage.bytes
+	};
+	return r;
+}
+
 /* --- rows --- */
 
 static const struct {
@@ -162,6 +176,7 @@ static const struct {
 	{ "Containers", measure_instances },
 	{ "Local Volumes", measure_volumes },
 	{ "Translations", measure_translations },
+	{ "Machines", measure_machines },
 };
 
 static const struct table_column columns[] = {
