@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * vmgenid.c - a number to read, which changes only while all vcpus stand, so it needs no lock.
+ *
+ * Linux's driver does nothing but read it when it is interrupted, so that is what lowers the line:
+ * a pulse would be lost on a controller that takes it for a level.
  */
 #include "device/vmgenid.h"
 
@@ -9,9 +12,11 @@
 
 static uint64_t read_number(struct vm_io *io, uint64_t offset, unsigned size)
 {
-	const struct vmgenid *vmgenid = container_of(io, struct vmgenid, io);
+	struct vmgenid *vmgenid = container_of(io, struct vmgenid, io);
 	uint64_t value = 0;
 
+	if (__atomic_exchange_n(&vmgenid->has_changed, false, __ATOMIC_SEQ_CST))
+		vm_irq_set(&vmgenid->irq, false);
 	if (offset < VMGENID_NUMBER_BYTES && size <= VMGENID_NUMBER_BYTES - offset)
 		memcpy(&value, vmgenid->number + offset, size);
 	return value;
@@ -46,11 +51,8 @@ static void resume(struct vm_saved *saved)
 {
 	struct vmgenid *vmgenid = container_of(saved, struct vmgenid, saved);
 
-	if (!vmgenid->has_changed)
-		return;
-	vmgenid->has_changed = false;
-	vm_irq_set(&vmgenid->irq, true);
-	vm_irq_set(&vmgenid->irq, false);
+	if (vmgenid->has_changed)
+		vm_irq_set(&vmgenid->irq, true);
 }
 
 void vmgenid_init(struct vmgenid *vmgenid, const struct vm_irq *irq)

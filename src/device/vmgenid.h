@@ -16,10 +16,10 @@
 
 struct vmgenid {
 	struct vm_io io; /* `start` is filled in by the board */
-	struct vm_irq irq; /* a pulse: nobody answers it */
+	struct vm_irq irq; /* up from a restore until the number is read */
 	struct vm_saved saved;
 	uint8_t number[VMGENID_NUMBER_BYTES];
-	bool has_changed; /* and the guest was not told yet */
+	bool has_changed; /* and the guest has not read it; atomic */
 };
 
 void vmgenid_init(struct vmgenid *vmgenid, const struct vm_irq *irq);
