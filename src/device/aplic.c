@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * aplic.c - RISC-V Advanced Platform-Level Interrupt Controller, without message-signaled
- * interrupts: domaincfg.DM is 0 (RISC-V Advanced Interrupt Architecture 1.0, chapter 4; section
- * numbers are from there).
+ * aplic.c - RISC-V Advanced Platform-Level Interrupt Controller (RISC-V Advanced Interrupt
+ * Architecture 1.0, chapter 4; section numbers are from there).
  *
  * A line belongs to one domain at a time: the first whose sourcecfg does not delegate it. In all
  * others, and where it is inactive, everything about it reads as 0 (4.5.2). What must always hold:
- * `pending`, `enabled` and `target` have nothing of a source that is not active, and a level source
- * is pending exactly while its rectified value is 1 (4.7). A hart's pin changes under the lock, so
- * that a vcpu sees changes in the order in which they were made.
+ * `pending`, `enabled` and `target` have nothing of a source that is not active.
+ *
+ * The machine decides between two ways to harts, and domaincfg.DM says which. Directly: a level
+ * source is pending exactly while its rectified value is 1 (4.7), and a hart's pin changes under
+ * the lock, so that a vcpu sees changes in the order in which they were made. By messages: what is
+ * pending, enabled, and let out by domaincfg.IE is sent at once, and no more pending (4.9); where
+ * to is wired, to the hart's file of the domain's privilege, so mmsiaddrcfgh says that it is
+ * locked.
  *
  * Big-endian registers are not there: domaincfg.BE and setipnum_be are 0.
  */
@@ -16,31 +20,36 @@
 
 #include <string.h>
 
-#define REG_DOMAINCFG	0x0000u
-#define REG_SOURCECFG	0x0000u /* of source 0, which is none */
-#define REG_SETIP	0x1c00u
-#define REG_SETIPNUM	0x1cdcu
-#define REG_IN_CLRIP	0x1d00u
-#define REG_CLRIPNUM	0x1ddcu
-#define REG_SETIE	0x1e00u
-#define REG_SETIENUM	0x1edcu
-#define REG_CLRIE	0x1f00u
-#define REG_CLRIENUM	0x1fdcu
-#define REG_SETIPNUM_LE 0x2000u
-#define REG_TARGET	0x3000u /* likewise */
-#define REG_IDC		0x4000u
-#define IDC_BYTES	32u
-#define IDC_IDELIVERY	0x00u
-#define IDC_IFORCE	0x04u
-#define IDC_ITHRESHOLD	0x08u
-#define IDC_TOPI	0x18u
-#define IDC_CLAIMI	0x1cu
+#define REG_DOMAINCFG	 0x0000u
+#define REG_SOURCECFG	 0x0000u /* of source 0, which is none */
+#define REG_MMSIADDRCFGH 0x1bc4u
+#define REG_SETIP	 0x1c00u
+#define REG_SETIPNUM	 0x1cdcu
+#define REG_IN_CLRIP	 0x1d00u
+#define REG_CLRIPNUM	 0x1ddcu
+#define REG_SETIE	 0x1e00u
+#define REG_SETIENUM	 0x1edcu
+#define REG_CLRIE	 0x1f00u
+#define REG_CLRIENUM	 0x1fdcu
+#define REG_SETIPNUM_LE	 0x2000u
+#define REG_GENMSI	 0x3000u
+#define REG_TARGET	 0x3000u /* likewise */
+#define REG_IDC		 0x4000u
+#define IDC_BYTES	 32u
+#define IDC_IDELIVERY	 0x00u
+#define IDC_IFORCE	 0x04u
+#define IDC_ITHRESHOLD	 0x08u
+#define IDC_TOPI	 0x18u
+#define IDC_CLAIMI	 0x1cu
 
 #define DOMAINCFG_ONE	  UINT32_C(0x80000000) /* bits 31:24 read as 0x80 */
 #define DOMAINCFG_IE	  (UINT32_C(1) << 8)
+#define DOMAINCFG_DM	  (UINT32_C(1) << 2)
+#define MSIADDRCFG_L	  (UINT32_C(1) << 31)
 #define SOURCECFG_D	  (UINT32_C(1) << 10)
 #define SOURCECFG_SM	  UINT32_C(7)
 #define TARGET_HART_SHIFT 18
+#define TARGET_EIID	  UINT32_C(0x7ff)
 #define TARGET_IPRIO	  UINT32_C(0xff)
 #define TOPI_SHIFT	  16
 
@@ -150,16 +159,45 @@ static void update_pin(struct aplic_domain *domain, unsigned hart)
 	vcpu->ops->set_pin(vcpu, domain->pin, level);
 }
 
-static void update_pins(struct aplic_domain *domain)
+/* --- delivery by messages (4.9) --------------------------------------------------------------- */
+
+static void send(struct aplic_domain *domain, uint32_t target)
 {
-	for (unsigned i = 0; i < domain->aplic->nr_vcpus; i++)
-		update_pin(domain, i);
+	struct vm_vcpu *vcpu = domain->aplic->vcpus[target >> TARGET_HART_SHIFT];
+
+	vcpu->ops->message(vcpu, domain->pin, target & TARGET_EIID);
+}
+
+static void forward(struct aplic_domain *domain, unsigned number)
+{
+	struct aplic_domain_state *s = state_of(domain);
+
+	if (!(s->domaincfg & DOMAINCFG_IE) || !test(s->pending, number) ||
+		!test(s->enabled, number))
+		return;
+	assign(s->pending, number, false);
+	send(domain, s->target[number]);
+}
+
+/* --- either ----------------------------------------------------------------------------------- */
+
+static void update_all(struct aplic_domain *domain)
+{
+	if (domain->aplic->sends_messages)
+		for (unsigned n = 1; n < APLIC_SOURCES; n++)
+			forward(domain, n);
+	else
+		for (unsigned i = 0; i < domain->aplic->nr_vcpus; i++)
+			update_pin(domain, i);
 }
 
 /* Of the hart alone that can be interrupted by it. */
 static void update_source(struct aplic_domain *domain, unsigned number)
 {
-	update_pin(domain, state_of(domain)->target[number] >> TARGET_HART_SHIFT);
+	if (domain->aplic->sends_messages)
+		forward(domain, number);
+	else
+		update_pin(domain, state_of(domain)->target[number] >> TARGET_HART_SHIFT);
 }
 
 /* --- lines ------------------------------------------------------------------------------------ */
@@ -216,7 +254,7 @@ static void clear_child(struct aplic_domain *domain, unsigned number)
 	for (unsigned i = domain->index + 1; i < aplic->nr_domains; i++) {
 		aplic->state.domains[i].sourcecfg[number] = 0;
 		deactivate(&aplic->state.domains[i], number);
-		update_pins(&aplic->domains[i]);
+		update_all(&aplic->domains[i]);
 	}
 }
 
@@ -228,6 +266,18 @@ static uint32_t legal_sourcecfg(struct aplic_domain *domain, uint32_t value)
 	if (value & SOURCECFG_D) /* there is one child at most: index 0 */
 		return domain->index + 1 < domain->aplic->nr_domains ? SOURCECFG_D : 0;
 	return mode == 2 || mode == 3 ? MODE_INACTIVE : mode;
+}
+
+/* Priority 0 is none; a hart that is not there is the one that it was. */
+static uint32_t legal_target(struct aplic_domain *domain, uint32_t old, uint32_t value)
+{
+	uint32_t hart = value >> TARGET_HART_SHIFT, priority = value & TARGET_IPRIO;
+
+	if (hart >= domain->aplic->nr_vcpus)
+		hart = old >> TARGET_HART_SHIFT;
+	if (domain->aplic->sends_messages)
+		return hart << TARGET_HART_SHIFT | (value & TARGET_EIID);
+	return hart << TARGET_HART_SHIFT | (priority ? priority : 1);
 }
 
 static void write_sourcecfg(struct aplic_domain *domain, unsigned number, uint32_t value)
@@ -244,35 +294,37 @@ static void write_sourcecfg(struct aplic_domain *domain, unsigned number, uint32
 	if (mode_of(s, number) == MODE_INACTIVE)
 		deactivate(s, number);
 	else if (!was_active)
-		s->target[number] = 1; /* hart 0, and the highest priority there is */
+		s->target[number] = legal_target(domain, 0, 0);
 	if (is_level(mode_of(s, number)))
 		assign(s->pending, number, rectified(domain, number));
-	update_pins(domain);
+	update_all(domain);
 }
 
 static void write_target(struct aplic_domain *domain, unsigned number, uint32_t value)
 {
 	struct aplic_domain_state *s = state_of(domain);
-	uint32_t hart = value >> TARGET_HART_SHIFT, priority = value & TARGET_IPRIO;
 	uint32_t old = s->target[number];
 
 	if (mode_of(s, number) == MODE_INACTIVE)
 		return;
-	if (hart >= domain->aplic->nr_vcpus)
-		hart = old >> TARGET_HART_SHIFT;
-	s->target[number] = hart << TARGET_HART_SHIFT | (priority ? priority : 1);
-	update_pin(domain, old >> TARGET_HART_SHIFT);
+	s->target[number] = legal_target(domain, old, value);
+	if (!domain->aplic->sends_messages)
+		update_pin(domain, old >> TARGET_HART_SHIFT);
 	update_source(domain, number);
 }
 
-/* By software, which cannot change that of a level source: that is what its line is (4.7). */
+/* By software, for which a level source is what its line is; with messages, it can be made pending
+ * while its rectified value is 1, to be sent again (4.7). */
 static void set_pending(struct aplic_domain *domain, uint32_t number, bool value)
 {
 	struct aplic_domain_state *s = state_of(domain);
 
 	if (number == 0 || number >= APLIC_SOURCES)
 		return;
-	if (mode_of(s, number) == MODE_INACTIVE || is_level(mode_of(s, number)))
+	if (mode_of(s, number) == MODE_INACTIVE)
+		return;
+	if (is_level(mode_of(s, number)) &&
+		(!domain->aplic->sends_messages || (value && !rectified(domain, number))))
 		return;
 	assign(s->pending, number, value);
 	update_source(domain, number);
@@ -366,7 +418,8 @@ static bool is_bits(uint64_t offset, uint64_t start, uint64_t *ret)
 static bool is_idc(struct aplic_domain *domain, uint64_t offset, unsigned *ret_hart)
 {
 	*ret_hart = (unsigned)((offset - REG_IDC) / IDC_BYTES);
-	return offset >= REG_IDC && *ret_hart < domain->aplic->nr_vcpus;
+	return !domain->aplic->sends_messages && offset >= REG_IDC &&
+		*ret_hart < domain->aplic->nr_vcpus;
 }
 
 static uint32_t read_rectified(struct aplic_domain *domain, uint64_t word)
@@ -385,7 +438,10 @@ static uint32_t read_register(struct aplic_domain *domain, uint64_t offset)
 	unsigned hart;
 
 	if (offset == REG_DOMAINCFG)
-		return DOMAINCFG_ONE | s->domaincfg;
+		return DOMAINCFG_ONE | s->domaincfg |
+			(domain->aplic->sends_messages ? DOMAINCFG_DM : 0);
+	if (offset == REG_MMSIADDRCFGH)
+		return domain->aplic->sends_messages && domain->index == 0 ? MSIADDRCFG_L : 0;
 	if (is_word(offset, REG_SOURCECFG, &at))
 		return s->sourcecfg[at];
 	if (is_bits(offset, REG_SETIP, &at))
@@ -423,7 +479,7 @@ static void write_register(struct aplic_domain *domain, uint64_t offset, uint32_
 	switch (offset) {
 	case REG_DOMAINCFG:
 		state_of(domain)->domaincfg = value & DOMAINCFG_IE;
-		update_pins(domain);
+		update_all(domain);
 		return;
 	case REG_SETIPNUM:
 	case REG_SETIPNUM_LE:
@@ -437,6 +493,11 @@ static void write_register(struct aplic_domain *domain, uint64_t offset, uint32_
 		return;
 	case REG_CLRIENUM:
 		set_enabled(domain, value, false);
+		return;
+	case REG_GENMSI:
+		if (domain->aplic->sends_messages &&
+			value >> TARGET_HART_SHIFT < domain->aplic->nr_vcpus)
+			send(domain, value);
 		return;
 	}
 	if (is_word(offset, REG_SOURCECFG, &at))
@@ -493,9 +554,7 @@ static bool is_legal_source(struct aplic_domain *domain, unsigned number)
 	if (number == 0 || mode_of(s, number) == MODE_INACTIVE)
 		return !s->target[number] && !test(s->pending, number) &&
 			!test(s->enabled, number) && (number > 0 || !value);
-	return s->target[number] & TARGET_IPRIO &&
-		!(s->target[number] & ~TARGET_IPRIO & ((1u << TARGET_HART_SHIFT) - 1)) &&
-		s->target[number] >> TARGET_HART_SHIFT < domain->aplic->nr_vcpus;
+	return s->target[number] == legal_target(domain, 0, s->target[number]);
 }
 
 static int restore_domain(struct aplic_domain *domain, struct error *err)
@@ -508,7 +567,9 @@ static int restore_domain(struct aplic_domain *domain, struct error *err)
 				"aplic: source %u of domain %u is %#x to %#x", n, domain->index,
 				s->sourcecfg[n], s->target[n]);
 		if (is_level(mode_of(s, n)))
-			assign(s->pending, n, rectified(domain, n));
+			assign(s->pending, n,
+				rectified(domain, n) &&
+					(!domain->aplic->sends_messages || test(s->pending, n)));
 	}
 	s->domaincfg &= DOMAINCFG_IE;
 	for (unsigned i = 0; i < VM_VCPUS_MAX; i++) {
@@ -516,7 +577,7 @@ static int restore_domain(struct aplic_domain *domain, struct error *err)
 		s->idcs[i].iforce &= 1;
 		s->idcs[i].ithreshold &= TARGET_IPRIO;
 	}
-	update_pins(domain);
+	update_all(domain);
 	return 0;
 }
 
@@ -531,12 +592,14 @@ static int restore(struct vm_saved *saved, struct error *err)
 }
 
 void aplic_init(struct aplic *aplic, const struct aplic_domain_config *domains, unsigned nr_domains,
-	struct vm_vcpu *const *vcpus, unsigned nr_vcpus)
+	struct vm_vcpu *const *vcpus, unsigned nr_vcpus, bool sends_messages)
 {
-	*aplic = (struct aplic){
-		.chip = { &chip_ops }, .nr_domains = nr_domains, .nr_vcpus = nr_vcpus
-	};
-	aplic->saved = (struct vm_saved){ .name = "aplic",
+	*aplic = (struct aplic){ .chip = { &chip_ops },
+		.nr_domains = nr_domains,
+		.nr_vcpus = nr_vcpus,
+		.sends_messages = sends_messages };
+	/* What one keeps says nothing to the other. */
+	aplic->saved = (struct vm_saved){ .name = sends_messages ? "aplic-msi" : "aplic",
 		.data = &aplic->state,
 		.size = sizeof(aplic->state),
 		.restore = restore };
@@ -557,7 +620,7 @@ void aplic_reset(struct aplic *aplic)
 	pthread_mutex_lock(&aplic->lock);
 	memset(aplic->state.domains, 0, sizeof(aplic->state.domains));
 	for (unsigned i = 0; i < aplic->nr_domains; i++)
-		update_pins(&aplic->domains[i]);
+		update_all(&aplic->domains[i]);
 	pthread_mutex_unlock(&aplic->lock);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * aplic.h - the wired interrupt controller of the RISC-V Advanced Interrupt Architecture.
+ * aplic.h - the controller of wired interrupts of the RISC-V Advanced Interrupt Architecture.
  */
 #pragma once
 
@@ -44,6 +44,7 @@ struct aplic_domain {
 struct aplic {
 	struct aplic_domain domains[APLIC_DOMAINS_MAX];
 	unsigned nr_domains;
+	bool sends_messages;
 	struct vm_irqchip chip;
 	struct vm_saved saved;
 	struct vm_vcpu *vcpus[VM_VCPUS_MAX];
@@ -53,9 +54,9 @@ struct aplic {
 };
 
 /* With so many domains, at most APLIC_DOMAINS_MAX, the root first, and harts, at most
- * VM_VCPUS_MAX, which must stay; both lists are copied. Whoever makes it puts each domain's io on
- * the bus. */
+ * VM_VCPUS_MAX, which must stay; both lists are copied. Harts are interrupted by messages, or
+ * directly. Whoever makes it puts each domain's io on the bus. */
 void aplic_init(struct aplic *aplic, const struct aplic_domain_config *domains, unsigned nr_domains,
-	struct vm_vcpu *const *vcpus, unsigned nr_vcpus);
+	struct vm_vcpu *const *vcpus, unsigned nr_vcpus, bool sends_messages);
 void aplic_reset(struct aplic *aplic);
 void aplic_destroy(struct aplic *aplic);

@@ -63,6 +63,7 @@ struct machine_console_config {
 enum machine_aia {
 	MACHINE_AIA_NONE, /* a PLIC */
 	MACHINE_AIA_APLIC, /* an APLIC that interrupts harts directly */
+	MACHINE_AIA_IMSIC, /* one that sends messages to the harts' IMSICs */
 };
 
 /* All strings are the caller's, and stay until machine_free(). */

@@ -217,6 +217,9 @@ struct vm_vcpu_ops {
 	 * as in mip. SSIP and LCOFIP are no levels: true sets the bit (an IPI of SBI, ACLINT's
 	 * SSWI), and the hart's own software clears it; false does nothing. */
 	void (*set_pin)(struct vm_vcpu *vcpu, unsigned pin, bool level);
+	/* A message-signaled interrupt, of that number, to what drives the pin; from any thread. A
+	 * number that is not there is ignored. NULL: there is nothing that messages come to. */
+	void (*message)(struct vm_vcpu *vcpu, unsigned pin, uint32_t number);
 };
 
 struct vm_vcpu {

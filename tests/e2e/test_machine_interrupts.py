@@ -15,7 +15,7 @@ from machines import Run, wait_for_folder
 
 BOOT_S = 240  # on a busy machine
 MODULES = ("virtio_mmio", "virtio_blk")
-CHIPS = {"none": "PLIC", "aplic": "APLIC-DIRECT"}
+CHIPS = {"none": "PLIC", "aplic": "APLIC-DIRECT", "aplic-imsic": "APLIC-MSI"}
 # One read more that cannot come from memory: more interrupts of the disk than before.
 SCRIPT = """
 irqs() { awk '/virtio/ { for (i = 2; i <= NF && $i ~ /^[0-9]+$/; i++) n += $i } END { print n }' /proc/interrupts; }
@@ -49,7 +49,7 @@ def options(strata_binary, boot, tmp_path):
 
 @pytest.mark.parametrize("harts", [1, 4])
 @pytest.mark.parametrize("firmware", [None, "fw_dynamic"])
-@pytest.mark.parametrize("aia", ["none", "aplic"])
+@pytest.mark.parametrize("aia", CHIPS)
 def test_linux_is_interrupted(strata_binary, boot, options, aia, firmware, harts):
     argv = options(SCRIPT + "poweroff -f")
     if firmware:
@@ -62,7 +62,8 @@ def test_linux_is_interrupted(strata_binary, boot, options, aia, firmware, harts
     assert lines and all(CHIPS[aia] in " ".join(line) for line in lines), said
 
 
-def test_affinity(strata_binary, options):
+@pytest.mark.parametrize("aia", ["aplic", "aplic-imsic"])
+def test_affinity(strata_binary, options, aia):
     """An interrupt that is moved arrives at the other hart, and no more at the first."""
     said = machines.Machine(strata_binary)(*options(SCRIPT + """
 irq=$(awk '/virtio/ { sub(":", "", $1); print $1; exit }' /proc/interrupts)
@@ -72,15 +73,17 @@ for hart in 2 1; do
     b=$(awk "/^ *$irq:/ { print \\$($hart + 2) }" /proc/interrupts)
     [ "$b" -gt "$a" ] && echo "hart $hart has it"
 done
-poweroff -f"""), "--aia", "aplic", "--cpus", 3, timeout=BOOT_S, input="").stdout
+poweroff -f"""), "--aia", aia, "--cpus", 3, timeout=BOOT_S, input="").stdout
     assert "hart 2 has it" in said and "hart 1 has it" in said, said
 
 
 @pytest.mark.skipif(not shutil.which("dtc"), reason="device-tree-compiler is not installed")
 @pytest.mark.parametrize("firmware", [False, True])
-def test_device_tree(strata_binary, boot, options, firmware):
-    """One that dtc has nothing to say about; with firmware, a root domain delegates."""
-    argv = options("echo FDT; base64 /sys/firmware/fdt; echo END; poweroff -f") + ["--aia", "aplic"]
+@pytest.mark.parametrize("aia", ["aplic", "aplic-imsic"])
+def test_device_tree(strata_binary, boot, options, aia, firmware):
+    """One that dtc has nothing to say about; with firmware, a root domain delegates. What harts have
+    of it is told only where they have it."""
+    argv = options("echo FDT; base64 /sys/firmware/fdt; echo END; poweroff -f") + ["--aia", aia]
     if firmware:
         argv += ["--firmware", boot["fw_dynamic"]]
     said = machines.Machine(strata_binary)(*argv, timeout=BOOT_S, input="").stdout
@@ -90,27 +93,35 @@ def test_device_tree(strata_binary, boot, options, firmware):
     assert done.returncode == 0 and done.stderr == b"", done.stderr
     assert text.count('"riscv,aplic"') == 1 + firmware and "plic-1.0.0" not in text
     assert ("riscv,delegation" in text) == firmware
+    has_imsic = aia == "aplic-imsic"
+    assert text.count('"riscv,imsics"') == has_imsic * (1 + firmware)
+    assert ("_smaia_" in text and r"\0ssaia\0" in text) == has_imsic == ("aia" in text)
 
 
 @pytest.mark.parametrize("firmware", [None, "fw_dynamic"])
-def test_snapshot(strata_binary, boot, options, tmp_path, firmware):
+@pytest.mark.parametrize("aia", ["aplic", "aplic-imsic"])
+def test_snapshot(strata_binary, boot, options, tmp_path, aia, firmware):
     """What is restored is interrupted as before; a machine with another controller is another."""
     argv = [strata_binary, "vm", "run", *options(
         SCRIPT + "echo is ready; while read -r line; do eval \"$line\"; done"), "--cpus", 2]
     if firmware:
         argv += ["--firmware", boot[firmware]]
     folder = tmp_path / "snapshot"
-    run = Run(*argv, "--aia", "aplic", "--snapshot", folder)
+    run = Run(*argv, "--aia", aia, "--snapshot", folder)
     try:
         run.wait_for(b"is ready")
         run.process.send_signal(signal.SIGUSR1)
         wait_for_folder(folder, run)
     finally:
         run.end()
-    done = subprocess.run([str(a) for a in [*argv, "--restore", folder]], text=True,
-                          stdin=subprocess.DEVNULL, capture_output=True, timeout=BOOT_S)
-    assert done.returncode == 125 and "has a aplic 0 where this machine has a plic 0" in done.stderr
-    run = Run(*argv, "--aia", "aplic", "--restore", folder)
+    for other, name in {"none": "plic", "aplic": "aplic", "aplic-imsic": "aplic-msi"}.items():
+        if other != aia:
+            done = subprocess.run([str(a) for a in [*argv, "--aia", other, "--restore", folder]],
+                                  text=True, stdin=subprocess.DEVNULL, capture_output=True,
+                                  timeout=BOOT_S)
+            assert done.returncode == 125, done
+            assert re.search(rf"has a aplic\S* 0 where this machine has a {name} 0", done.stderr)
+    run = Run(*argv, "--aia", aia, "--restore", folder)
     try:
         run.tell("before=$(irqs); read_disk; [ $(irqs) -gt $before ] && echo goes on; poweroff -f")
         run.wait_for(b"goes on\r\n")

@@ -62,9 +62,9 @@ static const struct option vm_run_table[] = {
 	{ OPTION_SIZE, 'm', "memory", AT(memory_bytes), "BYTES",
 		"Memory, taken from the host as it is used [512m]" },
 	{ OPTION_INT, 'c', "cpus", AT(nr_vcpus), "N", "CPUs, 1 to 16 [1]" },
-	{ OPTION_STRING, 0, "aia", AT(aia), "none|aplic",
-		"Interrupt controller: a PLIC, or an APLIC that interrupts CPUs directly [none]",
-		COMPLETE_CHOICES, "none|aplic" },
+	{ OPTION_STRING, 0, "aia", AT(aia), "none|aplic|aplic-imsic",
+		"Interrupt controller: a PLIC, or an APLIC, with messages to IMSICs or without [none]",
+		COMPLETE_CHOICES, "none|aplic|aplic-imsic" },
 	{ OPTION_LIST, 'd', "disk", AT(disks), "FILE[,OPTION...]",
 		"A disk: a raw image or a block device; several in their order", COMPLETE_FILE },
 	{ OPTION_LIST, 0, "cdrom", AT(cdroms), "FILE",
@@ -186,6 +186,14 @@ static int check(const struct vm_run_options *o, struct error *err)
 	return 0;
 }
 
+/* One of the choices of --aia. */
+static enum machine_aia aia_of(const char *text)
+{
+	return streq(text, "none")     ? MACHINE_AIA_NONE
+		: streq(text, "aplic") ? MACHINE_AIA_APLIC
+				       : MACHINE_AIA_IMSIC;
+}
+
 static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, struct error *err)
 {
 	struct vm_run_options *o = options;
@@ -209,7 +217,7 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 		.jit_debug = getenv("STRATA_JIT"),
 		.memory_bytes = (uint64_t)o->memory_bytes,
 		.nr_vcpus = (unsigned)o->nr_vcpus,
-		.aia = streq(o->aia, "none") ? MACHINE_AIA_NONE : MACHINE_AIA_APLIC,
+		.aia = aia_of(o->aia),
 		.is_ended_by_reset = o->no_reboot,
 	};
 	struct machine_end end;

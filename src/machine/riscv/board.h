@@ -19,6 +19,8 @@ enum {
 	PHANDLE_INTERRUPTS = 1, /* the controller of devices */
 	PHANDLE_SYSCON,
 	PHANDLE_INTERRUPTS_ROOT, /* the one that has delegated to it */
+	PHANDLE_IMSIC_M,
+	PHANDLE_IMSIC_S,
 	PHANDLE_HART0 = 16, /* the interrupt inputs of hart 0, and so on */
 };
 

@@ -137,6 +137,7 @@ static void start_harts(
 	else
 		riscv_hart_start(&board->harts[0], kernel->entry, board->payload.tree_start);
 	for (unsigned i = 0; i < board->nr_harts; i++) {
+		riscv_hart_forget_messages(&board->harts[i]);
 		if (has_firmware)
 			reset_hart(&board->harts[i]);
 		m->vcpus[i].is_off = !has_firmware && i > 0;

@@ -61,8 +61,10 @@ static const char *const extensions[] = {
 	"zvkng",
 	"zvknhb",
 	"zvkt",
+	"smaia",
 	"smnpm",
 	"smstateen",
+	"ssaia",
 	"sscofpmf",
 	"ssnpm",
 	"ssstateen",
@@ -74,21 +76,30 @@ static const char *const extensions[] = {
 	"svvptc",
 };
 
+/* Those of the Advanced Interrupt Architecture only where there is one to speak of. */
+static bool has(const struct machine *m, const char *name)
+{
+	return m->config.aia == MACHINE_AIA_IMSIC ||
+		!(streq(name, "smaia") || streq(name, "ssaia"));
+}
+
 /* "rv64imafdcv_zicbom_...": of each, a letter is joined, and a longer name set off. */
-static void append_isa(struct str *text)
+static void append_isa(const struct machine *m, struct str *text)
 {
 	str_append(text, "rv64");
 	for (size_t i = 0; i < ARRAY_SIZE(extensions); i++)
-		str_appendf(text, extensions[i][1] ? "_%s" : "%s", extensions[i]);
+		if (has(m, extensions[i]))
+			str_appendf(text, extensions[i][1] ? "_%s" : "%s", extensions[i]);
 }
 
-static void describe_isa(struct machine_tree *tree)
+static void describe_isa(const struct machine *m, struct machine_tree *tree)
 {
 	_cleanup_str_ struct str list = { 0 }, text = { 0 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(extensions); i++)
-		str_append_n(&list, extensions[i], strlen(extensions[i]) + 1);
-	append_isa(&text);
+		if (has(m, extensions[i]))
+			str_append_n(&list, extensions[i], strlen(extensions[i]) + 1);
+	append_isa(m, &text);
 	if (list.failed || text.failed) {
 		machine_tree_fail(tree);
 		return;
@@ -98,14 +109,14 @@ static void describe_isa(struct machine_tree *tree)
 	tree_strings(tree, "riscv,isa-extensions", list.data, list.len);
 }
 
-static void describe_hart(struct machine_tree *tree, unsigned index)
+static void describe_hart(const struct machine *m, struct machine_tree *tree, unsigned index)
 {
 	tree_node_at(tree, "cpu", index);
 	tree_string(tree, "device_type", "cpu");
 	tree_u32(tree, "reg", index);
 	tree_string(tree, "status", "okay");
 	tree_string(tree, "compatible", "riscv");
-	describe_isa(tree);
+	describe_isa(m, tree);
 	tree_u32(tree, "riscv,cbom-block-size", BLOCK_BYTES);
 	tree_u32(tree, "riscv,cbop-block-size", BLOCK_BYTES);
 	tree_u32(tree, "riscv,cboz-block-size", BLOCK_BYTES);
@@ -127,6 +138,6 @@ void riscv_describe_harts(struct riscv_board *board, struct machine_tree *tree)
 	tree_u32(tree, "#size-cells", 0);
 	tree_u32(tree, "timebase-frequency", BOARD_TIME_HZ);
 	for (unsigned i = 0; i < board->nr_harts; i++)
-		describe_hart(tree, i);
+		describe_hart(board->machine, tree, i);
 	tree_end(tree);
 }

@@ -21,6 +21,8 @@
 #define LAYOUT_VIRTIO_START   UINT64_C(0x10001000)
 #define LAYOUT_VIRTIO_BYTES   UINT64_C(0x1000)
 #define LAYOUT_FLASH_START    UINT64_C(0x20000000) /* the code's; the data's is behind it */
+#define LAYOUT_IMSIC_M_START  UINT64_C(0x24000000)
+#define LAYOUT_IMSIC_S_START  UINT64_C(0x28000000)
 #define LAYOUT_MEMORY_START   UINT64_C(0x80000000)
 
 /* QEMU has eight places for virtio; more follow behind them. */

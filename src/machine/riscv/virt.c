@@ -14,6 +14,7 @@
 /* In the order in which they are opened: the controller of interrupts, one of two, comes first. */
 static const struct machine_slot *const slots[] = {
 	&riscv_slot_plic,
+	&riscv_slot_imsic,
 	&riscv_slot_aplic,
 	&riscv_slot_aclint,
 	&riscv_slot_finisher,
@@ -55,6 +56,7 @@ static int open_harts(struct machine *m, struct riscv_board *board, struct error
 			.bus = &m->bus,
 			.clock = &board->clock,
 			.jit = board->jit,
+			.has_imsic = m->config.aia == MACHINE_AIA_IMSIC,
 			.sbi = m->config.firmware ? NULL : riscv_sbi_call,
 			.sbi_context = board,
 		};

@@ -26,6 +26,7 @@
 		MSTATUS_TVM | MSTATUS_TW | MSTATUS_TSR)
 #define SENVCFG_WRITABLE (ENVCFG_FIOM | ENVCFG_CBIE | ENVCFG_CBCFE | ENVCFG_CBZE | ENVCFG_PMM)
 #define MENVCFG_WRITABLE (SENVCFG_WRITABLE | ENVCFG_ADUE | ENVCFG_PBMTE | ENVCFG_STCE)
+#define SELECT_MASK	 UINT64_C(0xff) /* of siselect, miselect */
 #define COUNTERS_BITS	 UINT64_C(0xffffffff)
 /* RV64 with A, C, D, F, I, M, S, U, V. */
 #define MISA                                                                                       \
@@ -37,6 +38,7 @@ struct csr {
 	const char *name; /* of several with "%u" for which, and `base` for which is the first */
 	unsigned base;
 	/* What the row has of all this; `offset` is in struct riscv_csrs, 0: nothing. */
+	bool is_aia; /* of Smaia, Ssaia: imsic.c */
 	uint16_t offset;
 	uint64_t writable;
 	uint64_t constant;
@@ -170,6 +172,27 @@ static void write_mip(struct riscv_hart *hart, unsigned number, uint64_t value)
 	write_pending(hart, value, mask);
 }
 
+/* The bits of mip that software sets, too, for supervisor mode: with no bit of mvien set (Advanced
+ * Interrupt Architecture, 5.3). */
+static uint64_t virtual_mask(const struct riscv_hart *hart)
+{
+	uint64_t mask = IRQ_BIT(RISCV_IRQ_SSI) | IRQ_BIT(RISCV_IRQ_SEI);
+
+	return has_supervisor_timer(hart) ? mask : mask | IRQ_BIT(RISCV_IRQ_STI);
+}
+
+static uint64_t read_mvip(struct riscv_hart *hart, unsigned number)
+{
+	uint64_t latched = __atomic_load_n(&hart->pins, __ATOMIC_SEQ_CST) & IRQ_BIT(RISCV_IRQ_SSI);
+
+	return latched | (hart->csrs.mip & virtual_mask(hart));
+}
+
+static void write_mvip(struct riscv_hart *hart, unsigned number, uint64_t value)
+{
+	write_pending(hart, value, virtual_mask(hart));
+}
+
 static uint64_t read_sip(struct riscv_hart *hart, unsigned number)
 {
 	return riscv_csr_mip(hart) & hart->csrs.mideleg;
@@ -254,6 +277,9 @@ static uint64_t read_mstateen(struct riscv_hart *hart, unsigned number)
 static void write_mstateen(struct riscv_hart *hart, unsigned number, uint64_t value)
 {
 	uint64_t mask = number & 3 ? STATEEN_SE : STATEEN_SE | STATEEN_ENVCFG;
+
+	if (!(number & 3) && hart->config.has_imsic)
+		mask |= STATEEN_IMSIC | STATEEN_AIA | STATEEN_CSRIND;
 
 	hart->csrs.mstateen[number & 3] = value & mask;
 }
@@ -398,6 +424,17 @@ static uint64_t read_mhartid(struct riscv_hart *hart, unsigned number)
 	WITH(number, text, .allows = has_float, .read = read_user, .write = write_float)
 #define VECTOR(number, text)                                                                       \
 	WITH(number, text, .allows = has_vector, .read = read_user, .write = write_vector)
+#define AIA(number, text, ...)                                                                     \
+	{                                                                                          \
+		.first = (number), .last = (number), .name = (text), .is_aia = true, __VA_ARGS__   \
+	}
+#define INDIRECT                                                                                   \
+	.allows = riscv_imsic_allows_register, .read = riscv_imsic_read_register,                  \
+	.write = riscv_imsic_write_register
+#define TOPEI                                                                                      \
+	.allows = riscv_imsic_allows_topei, .read = riscv_imsic_read_topei,                        \
+	.write = riscv_imsic_write_topei
+#define TOPI	.allows = riscv_imsic_allows_topi, .read = riscv_imsic_read_topi
 #define COUNTER .allows = allows_counter, .read = read_counter
 
 /* mstatus is at offset 0, and has functions. */
@@ -421,6 +458,10 @@ static const struct csr rows[] = {
 	PLAIN(0x143, "stval", stval, UINT64_MAX),
 	WITH(0x144, "sip", .read = read_sip, .write = write_sip),
 	WITH(0x14d, "stimecmp", AT(stimecmp), .allows = allows_stimecmp, .write = write_stimecmp),
+	AIA(0x150, "siselect", AT(siselect), .writable = SELECT_MASK,
+		.allows = riscv_imsic_allows_select),
+	AIA(0x151, "sireg", INDIRECT),
+	AIA(0x15c, "stopei", TOPEI),
 	WITH(0x180, "satp", AT(satp), .allows = allows_satp, .write = write_satp),
 	WITH(0x300, "mstatus", .read = read_mstatus, .write = write_mstatus),
 	WITH(0x301, "misa", .constant = MISA),
@@ -429,6 +470,8 @@ static const struct csr rows[] = {
 	PLAIN(0x304, "mie", mie, IRQS),
 	WITH(0x305, "mtvec", AT(mtvec), .write = write_mtvec),
 	PLAIN(0x306, "mcounteren", mcounteren, COUNTERS_BITS),
+	AIA(0x308, "mvien", .constant = 0),
+	AIA(0x309, "mvip", .read = read_mvip, .write = write_mvip),
 	WITH(0x30a, "menvcfg", AT(menvcfg), .write = write_menvcfg),
 	SEVERAL(0x30c, 0x30f, "mstateen%u", 0, .read = read_mstateen, .write = write_mstateen),
 	WITH(0x320, "mcountinhibit", AT(mcountinhibit), .write = write_inhibit),
@@ -438,6 +481,9 @@ static const struct csr rows[] = {
 	PLAIN(0x342, "mcause", mcause, UINT64_MAX),
 	PLAIN(0x343, "mtval", mtval, UINT64_MAX),
 	WITH(0x344, "mip", .read = read_mip, .write = write_mip),
+	AIA(0x350, "miselect", AT(miselect), .writable = SELECT_MASK),
+	AIA(0x351, "mireg", INDIRECT),
+	AIA(0x35c, "mtopei", TOPEI),
 	SEVERAL(0x3a0, 0x3a3, "pmpcfg%u", 0, .allows = has_pmp_config, .read = read_pmpcfg,
 		.write = write_pmpcfg),
 	SEVERAL(0x3b0, 0x3bf, "pmpaddr%u", 0, .read = read_pmpaddr, .write = write_pmpaddr),
@@ -455,14 +501,16 @@ static const struct csr rows[] = {
 	WITH(0xc21, "vtype", .allows = has_vector, .read = read_user),
 	WITH(0xc22, "vlenb", .allows = has_vector, .read = read_user),
 	WITH(0xda0, "scountovf", .read = read_overflows),
+	AIA(0xdb0, "stopi", TOPI),
 	WITH(0xf11, "mvendorid", .constant = 0),
 	WITH(0xf12, "marchid", .constant = 0),
 	WITH(0xf13, "mimpid", .constant = 0),
 	WITH(0xf14, "mhartid", .read = read_mhartid),
 	WITH(0xf15, "mconfigptr", .constant = 0),
+	AIA(0xfb0, "mtopi", TOPI),
 };
 
-static const struct csr *find(unsigned number)
+static const struct csr *find_any(unsigned number)
 {
 	size_t low = 0, high = sizeof(rows) / sizeof(rows[0]);
 
@@ -477,6 +525,14 @@ static const struct csr *find(unsigned number)
 			return &rows[middle];
 	}
 	return NULL;
+}
+
+/* NULL: this hart does not have it. */
+static const struct csr *find(const struct riscv_hart *hart, unsigned number)
+{
+	const struct csr *row = find_any(number);
+
+	return row && row->is_aia && !hart->config.has_imsic ? NULL : row;
 }
 
 static uint64_t *plain(struct riscv_hart *hart, const struct csr *row)
@@ -503,7 +559,7 @@ static void write_row(
 /* A plain one: nothing but its value hangs on it. */
 bool riscv_csr_plain(unsigned number, struct riscv_plain_csr *ret)
 {
-	const struct csr *row = find(number);
+	const struct csr *row = find_any(number);
 
 	if (!row || !row->offset || row->read || row->write || row->allows ||
 		(row->writable != UINT64_MAX && row->writable != ~UINT64_C(1)))
@@ -524,7 +580,7 @@ static uint64_t base_of(struct riscv_hart *hart, unsigned number, uint64_t old)
 bool riscv_csr_access(struct riscv_hart *hart, const struct riscv_insn *insn)
 {
 	unsigned number = (unsigned)insn->imm;
-	const struct csr *row = find(number);
+	const struct csr *row = find(hart, number);
 	struct riscv_cpu *cpu = &hart->cpu.cpu;
 	bool writes = riscv_csr_writes(insn);
 	uint64_t old;
@@ -545,7 +601,7 @@ bool riscv_csr_access(struct riscv_hart *hart, const struct riscv_insn *insn)
 
 int riscv_hart_read_csr(struct riscv_hart *hart, unsigned number, uint64_t *ret)
 {
-	const struct csr *row = find(number);
+	const struct csr *row = find(hart, number);
 
 	if (!row)
 		return -ENOENT;
@@ -555,19 +611,20 @@ int riscv_hart_read_csr(struct riscv_hart *hart, unsigned number, uint64_t *ret)
 
 int riscv_hart_write_csr(struct riscv_hart *hart, unsigned number, uint64_t value)
 {
-	const struct csr *row = find(number);
+	const struct csr *row = find(hart, number);
 
 	if (!row)
 		return -ENOENT;
 	if (READ_ONLY(number))
 		return -EACCES;
+	read_row(hart, row, number); /* as an instruction does */
 	write_row(hart, row, number, value);
 	return 0;
 }
 
 bool riscv_csr_name(unsigned number, char *text, size_t size)
 {
-	const struct csr *row = find(number);
+	const struct csr *row = find_any(number);
 
 	if (!row)
 		return false;

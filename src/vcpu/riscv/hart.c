@@ -29,6 +29,7 @@ int riscv_hart_init(
 
 	memset(hart, 0, sizeof(*hart));
 	hart->config = *config;
+	pthread_mutex_init(&hart->imsic.lock, NULL);
 	hart->vcpu = (struct vm_vcpu){ .ops = &riscv_hart_ops, .index = config->index };
 	hart->saved = riscv_hart_saved;
 	hart->saved.instance = config->index;
@@ -37,11 +38,14 @@ int riscv_hart_init(
 	hart->cpu.cpu.is_system = true;
 	hart->cpu.ops = &system_ops;
 	hart->tlb = riscv_tlb_new();
-	if (!hart->tlb)
+	if (!hart->tlb) {
+		pthread_mutex_destroy(&hart->imsic.lock);
 		return error_set(err, ENOMEM, "no memory for the hart's tables");
+	}
 	r = riscv_timer_add_hart(hart);
 	if (r < 0) {
 		hart->tlb = riscv_tlb_free(hart->tlb);
+		pthread_mutex_destroy(&hart->imsic.lock);
 		return error_errno(err, r, "there is no hart %u", config->index);
 	}
 	riscv_hart_reset(hart, 0, 0);
@@ -54,6 +58,7 @@ void riscv_hart_destroy(struct riscv_hart *hart)
 	if (!hart->tlb)
 		return;
 	riscv_timer_remove_hart(hart);
+	pthread_mutex_destroy(&hart->imsic.lock);
 	riscv_cpu_release(&hart->cpu.cpu);
 	hart->tlb = riscv_tlb_free(hart->tlb);
 }
@@ -102,6 +107,7 @@ static void begin(
 void riscv_hart_reset(struct riscv_hart *hart, uint64_t pc, uint64_t argument)
 {
 	clear(hart);
+	riscv_hart_forget_messages(hart);
 	begin(hart, RISCV_MACHINE, pc, argument);
 }
 
@@ -118,6 +124,8 @@ void riscv_hart_start(struct riscv_hart *hart, uint64_t pc, uint64_t argument)
 	csrs->menvcfg = ENVCFG_STCE | ENVCFG_PBMTE | ENVCFG_ADUE | ENVCFG_CBIE | ENVCFG_CBCFE |
 		ENVCFG_CBZE;
 	csrs->mstateen[0] = STATEEN_SE | STATEEN_ENVCFG;
+	if (hart->config.has_imsic)
+		csrs->mstateen[0] |= STATEEN_IMSIC | STATEEN_AIA | STATEEN_CSRIND;
 	for (unsigned i = 1; i < RISCV_STATEENS; i++)
 		csrs->mstateen[i] = STATEEN_SE;
 	csrs->pmpaddr[0] = UINT64_MAX >> 10;

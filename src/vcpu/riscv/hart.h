@@ -6,7 +6,7 @@
  *
  * What it has beside the user's instructions: Sv39, Sv48, Sv57, Svade and Svadu, Svinval, Svnapot,
  * Svpbmt, Svvptc, Sstc, Sscofpmf, Smnpm and Ssnpm (pointer masking), Smstateen, Zicbom, Zicboz, 16
- * PMP entries, 16 event counters.
+ * PMP entries, 16 event counters; and, where the board wants them, Smaia and Ssaia.
  *
  * A board fills in a struct riscv_hart_config, calls riscv_hart_init(), says where the hart begins
  * (riscv_hart_reset() or riscv_hart_start()), and calls vcpu.ops->run() on the hart's own thread.
@@ -14,6 +14,8 @@
  * called again), unless it says otherwise.
  */
 #pragma once
+
+#include <pthread.h>
 
 #include "jit/riscv/system.h"
 #include "vcpu/riscv/state.h"
@@ -58,6 +60,7 @@ struct riscv_hart_config {
 	struct vm_memory *memory;
 	struct vm_bus *bus;
 	struct riscv_clock *clock;
+	bool has_imsic; /* and the CSRs of Smaia and Ssaia */
 	struct jit *jit; /* of the machine; NULL: everything is interpreted */
 	/*
 	 * The machine is the SBI implementation: an ecall of supervisor mode comes here, on the
@@ -111,6 +114,12 @@ struct riscv_hart {
 		bool is_open; /* one entry matches all memory before any other, and allows all */
 	} pmp;
 
+	struct riscv_imsic {
+		pthread_mutex_t lock; /* of `files` */
+		struct riscv_imsic_file files[RISCV_IMSIC_FILES];
+		uint64_t seen; /* what was last read of one, for what is then written */
+	} imsic;
+
 	struct vm_saved saved; /* a snapshot's, complete while the hart stands */
 	struct riscv_hart_state state;
 
@@ -142,6 +151,9 @@ void riscv_hart_off(struct riscv_hart *hart);
  * is forgotten before it executes its next instruction, when this returns (SBI RFENCE).
  */
 void riscv_hart_fence(struct riscv_hart *hart, struct riscv_hart *from);
+/* No message-signaled interrupt is pending or enabled, as after power-on. riscv_hart_reset() does
+ * so, riscv_hart_start() does not: who starts a hart may have sent it one. */
+void riscv_hart_forget_messages(struct riscv_hart *hart);
 /* stimecmp, as SBI's set_timer sets it. */
 void riscv_hart_set_timer(struct riscv_hart *hart, uint64_t mtime);
 /* Which pages are written is to be noted again (vm_memory_clean()). */

@@ -49,6 +49,9 @@
 #define ENVCFG_STCE	  (UINT64_C(1) << 63)
 
 /* Of mstateen0: "Smstateen". */
+#define STATEEN_IMSIC  (UINT64_C(1) << 58)
+#define STATEEN_AIA    (UINT64_C(1) << 59)
+#define STATEEN_CSRIND (UINT64_C(1) << 60)
 #define STATEEN_ENVCFG (UINT64_C(1) << 62)
 #define STATEEN_SE     (UINT64_C(1) << 63)
 
@@ -142,9 +145,27 @@ void riscv_set_privilege(struct riscv_hart *hart, enum riscv_privilege privilege
 void riscv_take_exception(struct riscv_hart *hart, unsigned cause, uint64_t value);
 /* The interrupt that is to be taken now, or -1; and cpu.may_interrupt. */
 int riscv_pending_interrupt(struct riscv_hart *hart);
+/* The one of these, bits by number, that comes before the others, or -1. */
+int riscv_first_interrupt(uint64_t pending);
 void riscv_take_interrupt(struct riscv_hart *hart, unsigned number);
 void riscv_return_from_machine(struct riscv_hart *hart);
 void riscv_return_from_supervisor(struct riscv_hart *hart);
+
+/* imsic.c: struct csr's functions of siselect; sireg; stopei; stopi, and of machine mode's. */
+bool riscv_imsic_allows_select(const struct riscv_hart *hart, unsigned number);
+bool riscv_imsic_allows_register(const struct riscv_hart *hart, unsigned number);
+uint64_t riscv_imsic_read_register(struct riscv_hart *hart, unsigned number);
+void riscv_imsic_write_register(struct riscv_hart *hart, unsigned number, uint64_t value);
+bool riscv_imsic_allows_topei(const struct riscv_hart *hart, unsigned number);
+uint64_t riscv_imsic_read_topei(struct riscv_hart *hart, unsigned number);
+void riscv_imsic_write_topei(struct riscv_hart *hart, unsigned number, uint64_t value);
+bool riscv_imsic_allows_topi(const struct riscv_hart *hart, unsigned number);
+uint64_t riscv_imsic_read_topi(struct riscv_hart *hart, unsigned number);
+/* struct vm_vcpu_ops.message */
+void riscv_imsic_message(struct vm_vcpu *vcpu, unsigned pin, uint32_t id);
+/* All RISCV_IMSIC_FILES; what comes back may be any bytes. */
+void riscv_imsic_save(struct riscv_hart *hart, struct riscv_imsic_file *files);
+void riscv_imsic_restore(struct riscv_hart *hart, const struct riscv_imsic_file *files);
 
 /* mmu.c */
 bool riscv_mmu_access(struct riscv_system_cpu *cpu, uint64_t address, unsigned size,

@@ -267,6 +267,7 @@ const struct vm_vcpu_ops riscv_hart_ops = {
 	.run = run,
 	.kick = kick,
 	.set_pin = set_pin,
+	.message = riscv_imsic_message,
 };
 
 /* --- breakpoints -------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ static void save(struct vm_saved *saved)
 		state->events[i] = hart->counters.events[i];
 	}
 	state->pins = __atomic_load_n(&hart->pins, __ATOMIC_SEQ_CST);
+	riscv_imsic_save(hart, state->imsic);
 	state->privilege = hart->privilege;
 	state->is_waiting = hart->is_waiting;
 	state->is_off = hart->is_off;
@@ -76,6 +77,8 @@ static const struct {
 	MEMBER(0x143, stval),
 	MEMBER(0x14d, stimecmp),
 	MEMBER(0x180, satp),
+	MEMBER(0x350, miselect),
+	MEMBER(0x150, siselect),
 };
 
 enum { CSR_PMPCFG = 0x3a0, CSR_PMPADDR = 0x3b0, CSR_MHPMEVENT = 0x320, CSR_MCYCLE = 0xb00 };
@@ -135,6 +138,7 @@ static int restore(struct vm_saved *saved, struct error *err)
 	restore_csrs(hart, state);
 	restore_user(hart, state);
 	__atomic_store_n(&hart->pins, state->pins & IRQS, __ATOMIC_SEQ_CST);
+	riscv_imsic_restore(hart, state->imsic);
 	hart->is_waiting = state->is_waiting;
 	hart->is_off = state->is_off;
 	riscv_set_privilege(hart, (enum riscv_privilege)state->privilege);

@@ -13,6 +13,9 @@
 #define RISCV_COUNTERS	     (RISCV_FIRST_EVENT + RISCV_EVENT_COUNTERS)
 #define RISCV_STATEENS	     4
 
+#define RISCV_IMSIC_FILES 2 /* machine mode's, supervisor mode's */
+#define RISCV_IMSIC_IDS	  256 /* 0 is none */
+
 enum riscv_privilege {
 	RISCV_USER = 0,
 	RISCV_SUPERVISOR = 1,
@@ -25,6 +28,7 @@ struct riscv_csrs {
 	uint64_t mscratch, mepc, mcause, mtval;
 	uint64_t mstateen[RISCV_STATEENS];
 	uint64_t stvec, scounteren, senvcfg, sscratch, sepc, scause, stval, stimecmp, satp;
+	uint64_t miselect, siselect;
 	uint64_t pmpaddr[RISCV_PMP_ENTRIES];
 	uint8_t pmpcfg[RISCV_PMP_ENTRIES];
 };
@@ -39,6 +43,12 @@ struct riscv_counters {
 	bool has_events; /* some mhpmevent is not 0 */
 };
 
+/* An interrupt file: bits of identities, and the registers beside them. */
+struct riscv_imsic_file {
+	uint64_t eip[RISCV_IMSIC_IDS / 64], eie[RISCV_IMSIC_IDS / 64];
+	uint32_t eidelivery, eithreshold;
+};
+
 /* A snapshot's, without holes. */
 struct riscv_hart_state {
 	uint64_t x[32], f[32], pc;
@@ -47,6 +57,7 @@ struct riscv_hart_state {
 	uint32_t fcsr, vstart, vxrm, vxsat;
 	struct riscv_csrs csrs;
 	uint64_t counters[RISCV_COUNTERS], events[RISCV_COUNTERS];
+	struct riscv_imsic_file imsic[RISCV_IMSIC_FILES];
 	uint64_t pins;
 	uint32_t privilege, is_waiting, is_off, unused;
 };

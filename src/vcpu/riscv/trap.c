@@ -165,11 +165,20 @@ void riscv_return_from_supervisor(struct riscv_hart *hart)
 /* --- interrupts --------------------------------------------------------------------------------
  */
 
-int riscv_pending_interrupt(struct riscv_hart *hart)
+int riscv_first_interrupt(uint64_t pending)
 {
 	/* Machine mode's first, then by what they are: 3.1.9. */
 	static const uint8_t order[] = { RISCV_IRQ_MEI, RISCV_IRQ_MSI, RISCV_IRQ_MTI, RISCV_IRQ_SEI,
 		RISCV_IRQ_SSI, RISCV_IRQ_STI, RISCV_IRQ_LCOFI };
+
+	for (size_t i = 0; i < sizeof(order) && pending; i++)
+		if (pending >> order[i] & 1)
+			return order[i];
+	return -1;
+}
+
+int riscv_pending_interrupt(struct riscv_hart *hart)
+{
 	const struct riscv_csrs *csrs = &hart->csrs;
 	bool machine = hart->privilege < RISCV_MACHINE || csrs->mstatus & MSTATUS_MIE;
 	bool supervisor = hart->privilege < RISCV_SUPERVISOR ||
@@ -183,8 +192,5 @@ int riscv_pending_interrupt(struct riscv_hart *hart)
 	/* Those that are not delegated come before the others. */
 	if (pending & ~csrs->mideleg)
 		pending &= ~csrs->mideleg;
-	for (size_t i = 0; i < sizeof(order) && pending; i++)
-		if (pending >> order[i] & 1)
-			return order[i];
-	return -1;
+	return riscv_first_interrupt(pending);
 }

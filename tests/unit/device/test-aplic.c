@@ -58,7 +58,7 @@ static int setup(void **state)
 		harts[i] = (struct fake_vcpu){ .vcpu = { &fake_vcpu_ops, i } };
 		vcpus[i] = &harts[i].vcpu;
 	}
-	aplic_init(&aplic, domains, 2, vcpus, NR_HARTS);
+	aplic_init(&aplic, domains, 2, vcpus, NR_HARTS, false);
 	return 0;
 }
 
