@@ -44,10 +44,11 @@ static bool is_in_others_folder(const char *path)
 	return st.st_uid != geteuid() || st.st_mode & (S_IWGRP | S_IWOTH);
 }
 
-/* Files that are made, connected to or removed by name while the machine runs. */
+/* Files that are made, connected to or removed by name while the machine runs. What the monitor is
+ * asked to save goes where its user may write without more rights than that. */
 static bool needs_others_files(const struct machine_config *config)
 {
-	return config->snapshot || config->monitor ||
+	return config->snapshot || (config->monitor && is_in_others_folder(config->monitor)) ||
 		(config->gdb && strchr(config->gdb, '/') && is_in_others_folder(config->gdb)) ||
 		(config->vsock_path && is_in_others_folder(config->vsock_path));
 }

@@ -74,7 +74,7 @@ def test_nothing_is_left(start):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has capabilities to keep")
 def test_files_that_are_made_by_name(start, folder):
-    process = start("--net", "none", "--monitor", folder / "monitor")
+    process = start("--net", "none", "--snapshot", folder / "saved")
     for id, thread in wait_for_jail(process).items():
         kept = CAP_DAC_OVERRIDE if id == process.pid else 0
         assert int(thread["CapPrm"], 16) == int(thread["CapEff"], 16) == kept

@@ -70,7 +70,8 @@ def guest(strata_binary, foreign_store, open_tmp):
 
     def run(body, *options, **kw):
         be(body)
-        return strata("run", "--rm", "--isolation", "vm", *options, "busybox", "sh", timeout=60, **kw)
+        return strata("run", "--rm", "--isolation", "vm", "--no-snapshot", *options, "busybox", "sh",
+                      timeout=60, **kw)
 
     run.strata, run.be = strata, be
     yield run
@@ -134,7 +135,7 @@ def test_commands_that_fail_and_odd_statuses(guest):
 def test_a_guest_that_does_not_answer_is_killed_all_the_same(guest):
     strata = guest.strata
     guest.be("s = started(); s.sock.sendall(b'\\x10\\0\\0\\0')")  # the beginning of a frame
-    strata.ok("run", "-d", "--name", "m1", "--isolation", "vm", "busybox", "sh")
+    strata.ok("run", "-d", "--name", "m1", "--isolation", "vm", "--no-snapshot", "busybox", "sh")
     assert strata.state("m1")["Status"] == "running"
     strata.ok("stop", "-t", "1", "m1", timeout=30)
     assert strata.state("m1")["ExitCode"] == 128 + signal.SIGKILL

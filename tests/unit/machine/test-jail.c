@@ -127,7 +127,7 @@ static int has_one_right(void)
 
 static void test_keeps(void **state)
 {
-	const struct machine_config config = { .monitor = "/tmp/monitor" };
+	const struct machine_config config = { .snapshot = "/tmp/saved" };
 	int status;
 
 	if (geteuid() != 0) {
