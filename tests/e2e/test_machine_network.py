@@ -159,15 +159,17 @@ def until(attempt):
 
 
 def echo_through(port, data):
-    """Until the guest listens, connections end at once; then it sends back what it gets."""
+    """Until the guest listens, connections end at once; then it sends back what it gets. All of it is
+    read before ours is shut down: libslirp drops what its side has left when both are."""
     got = b""
     try:
         with socket.create_connection(("127.0.0.1", port)) as s:
             s.sendall(data)
-            s.shutdown(socket.SHUT_WR)
-            while part := s.recv(65536):
+            while len(got) < len(data) and (part := s.recv(65536)):
                 got += part
-    except ConnectionError:
+            s.shutdown(socket.SHUT_WR)
+            got += s.recv(1) if got else b""
+    except OSError:
         return None
     return got
 
