@@ -13,8 +13,9 @@
 #include <sys/mount.h>
 #include <sys/sysinfo.h>
 
-#define MOUNTS_SIZE  (64u << 10) /* bytes of all MOUNT requests together */
-#define NUMBERS_SIZE (16u << 10) /* of a file with numbers */
+#define MOUNTS_SIZE	(64u << 10) /* bytes of all MOUNT requests together */
+#define NUMBERS_SIZE	(16u << 10) /* of a file with numbers */
+#define LIMIT_BYTES_MIN (UINT64_C(16) << 20) /* of memory, that an instance is held to */
 
 static const char *why_not; /* of the request that is being served */
 
@@ -391,6 +392,45 @@ static long set_limit(const char *file, uint64_t value)
 	return write_limit(file, value == UINT64_MAX ? "max" : text);
 }
 
+static const char *read_numbers(const char *path)
+{
+	static char text[NUMBERS_SIZE];
+
+	if (file_read(AT_FDCWD, path, text, sizeof(text)) < 0)
+		text[0] = '\0';
+	return text;
+}
+
+static uint64_t memory_total(void)
+{
+	struct sysinfo info;
+
+	return sys(SYS_sysinfo, &info) == 0 ? info.totalram * info.mem_unit : 0;
+}
+
+/* A limit below what is in use would make the kernel kill until it fits: reclaim first
+ * (memory.reclaim, Linux 5.19), and refuse if that was not enough. */
+static long limit_memory(uint64_t balloon_bytes)
+{
+	uint64_t total = memory_total(), limit = UINT64_MAX, current;
+	char text[32];
+
+	if (balloon_bytes == 0)
+		return 0;
+	if (balloon_bytes != UINT64_MAX)
+		limit = total > balloon_bytes ? total - balloon_bytes : 0;
+	current = number_after(read_numbers(CGROUP "/memory.current"), "");
+	if (current > limit) {
+		text_write(text, sizeof(text), "%lu", current - limit);
+		write_limit("memory.reclaim", text);
+		current = number_after(read_numbers(CGROUP "/memory.current"), "");
+	}
+	if (limit < LIMIT_BYTES_MIN || current > limit)
+		return because(
+			-EBUSY, "--memory: more than that is in use and cannot be reclaimed");
+	return because(set_limit("memory.max", limit), "cannot limit memory");
+}
+
 static long set_limits(const void *payload, size_t len)
 {
 	struct agent_limits limits;
@@ -398,9 +438,9 @@ static long set_limits(const void *payload, size_t len)
 	long r;
 
 	memcpy(&limits, payload, sizeof(limits));
-	r = set_limit("memory.max", limits.memory_bytes);
+	r = limit_memory(limits.balloon_bytes);
 	if (r < 0)
-		return because(r, "cannot limit memory");
+		return r;
 	r = set_limit("pids.max", limits.pids);
 	if (r < 0)
 		return because(r, "cannot limit the number of processes");
@@ -415,15 +455,6 @@ static long set_frozen(const void *payload, size_t len)
 {
 	return because(write_limit("cgroup.freeze", *(const uint8_t *)payload ? "1" : "0"),
 		"cannot freeze the processes");
-}
-
-static const char *read_numbers(const char *path)
-{
-	static char text[NUMBERS_SIZE];
-
-	if (file_read(AT_FDCWD, path, text, sizeof(text)) < 0)
-		text[0] = '\0';
-	return text;
 }
 
 /* "8:0 rbytes=1 wbytes=2 ..." for each device. */
@@ -471,7 +502,6 @@ static void read_network(struct agent_stats *ret)
 
 void request_stats(struct agent_stats *ret)
 {
-	struct sysinfo info;
 	const char *text;
 
 	*ret = (struct agent_stats){ 0 };
@@ -489,8 +519,9 @@ void request_stats(struct agent_stats *ret)
 	text = read_numbers(CGROUP "/io.stat");
 	ret->read_bytes = sum_after(text, "rbytes=");
 	ret->written_bytes = sum_after(text, "wbytes=");
-	if (sys(SYS_sysinfo, &info) == 0)
-		ret->memory_total_bytes = info.totalram * info.mem_unit;
+	ret->memory_total_bytes = number_after(read_numbers(CGROUP "/memory.max"), "");
+	if (!ret->memory_total_bytes) /* "max" */
+		ret->memory_total_bytes = memory_total();
 	read_network(ret);
 }
 

@@ -17,23 +17,18 @@
 #include "isolation/vm.h"
 
 #include <fcntl.h>
-#include <jansson.h>
 #include <limits.h>
 #include <sys/file.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/un.h>
 
 #include "base/io.h"
 #include "base/log.h"
 #include "base/process.h"
 
-#define GOLDEN_MAX	 4
-#define GOLDEN_ROOM	 (UINT64_C(1) << 30) /* bytes that the disk has left behind it, at least */
-#define GOLDEN_PREFIX	 "golden-"
-#define SAVE_TIMEOUT_S	 60
-#define ANSWER_BYTES_MAX 4096
+#define GOLDEN_MAX    4
+#define GOLDEN_ROOM   (UINT64_C(1) << 30) /* bytes that the disk has left behind it, at least */
+#define GOLDEN_PREFIX "golden-"
 
 /* --- which one ----------------------------------------------------------------------------------
  */
@@ -124,56 +119,6 @@ static void remove_oldest(int folder_fd)
 			return;
 }
 
-/* The machine's monitor, as machine/monitor.h has it. */
-static int connect_monitor(int folder_fd, struct error *err)
-{
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	const struct timeval timeout = { .tv_sec = SAVE_TIMEOUT_S };
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/" VM_MONITOR,
-		folder_fd);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
-		connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return error_errno(err, errno, "cannot reach the machine's monitor");
-	return steal_fd(&fd);
-}
-
-/* What it answers is of a process that a guest may have taken over. */
-static int read_answer(int fd, struct error *err)
-{
-	char text[ANSWER_BYTES_MAX];
-	size_t len = 0;
-	ssize_t n;
-	json_t *answer;
-	const char *why;
-	int r = 0;
-
-	while (len < sizeof(text) && (n = recv(fd, text + len, sizeof(text) - len, 0)) != 0) {
-		if (n < 0 && errno != EINTR)
-			return error_errno(err, errno, "cannot hear the machine's monitor");
-		len += n > 0 ? (size_t)n : 0;
-	}
-	answer = json_loadb(text, len, 0, NULL);
-	why = json_string_value(json_object_get(answer, "error"));
-	if (!answer || why)
-		r = error_set(err, EIO, "%s", why ? why : "the machine's monitor speaks nonsense");
-	json_decref(answer);
-	return r;
-}
-
-static int save(int machine_fd, const char *path, struct error *err)
-{
-	_cleanup_free_ char *line = strf("save %s\n", path);
-	_cleanup_close_ int fd = line ? connect_monitor(machine_fd, err) : error_oom(err);
-
-	if (fd < 0)
-		return fd;
-	if (send(fd, line, strlen(line), MSG_NOSIGNAL) != (ssize_t)strlen(line))
-		return error_errno(err, errno, "cannot talk to the machine's monitor");
-	return read_answer(fd, err);
-}
-
 void vm_golden_save(int machine_fd, const struct container_machine *m, const char *path)
 {
 	_cleanup_free_ char *folder = strf("%s/machines", m->root);
@@ -185,7 +130,7 @@ void vm_golden_save(int machine_fd, const struct container_machine *m, const cha
 		return;
 	if (!has_room(folder))
 		log_debug("%s is nearly full: the machine is not kept for others", folder);
-	else if (save(machine_fd, path, &err) < 0)
+	else if (vm_monitor_save(machine_fd, path, &err) < 0)
 		log_debug("the machine is not kept for others: %s", err.message);
 	else
 		remove_oldest(fd);

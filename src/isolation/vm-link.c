@@ -191,8 +191,7 @@ int vm_link_connect(const struct container_machine *machine, struct vm_link *ret
 	return r < 0 ? r : vm_link_open(steal_fd(&fd), ret, err);
 }
 
-/* The guest chooses the words: nothing of them may speak to a terminal. */
-static void clean(char *to, size_t size, const char *from, size_t len)
+void vm_clean(char *to, size_t size, const char *from, size_t len)
 {
 	size_t n = 0;
 
@@ -211,7 +210,7 @@ int vm_link_result(const struct agent_frame *frame, struct error *err)
 	memcpy(&result, frame->payload, sizeof(result));
 	if (result.code == 0 && frame->type == AGENT_RESULT)
 		return 0;
-	clean(why, sizeof(why), text, len);
+	vm_clean(why, sizeof(why), text, len);
 	/* Any number is possible; ours stay below 4096. */
 	return error_set(err, result.code > 0 && result.code < 4096 ? result.code : EIO, "%s", why);
 }

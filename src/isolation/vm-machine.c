@@ -48,9 +48,18 @@ static int check_mounts(const struct container_config *config, struct error *err
 	return 0;
 }
 
+int vm_check_memory(const struct cgroup_limits *limits, struct error *err)
+{
+	if (limits->memory_bytes != CGROUP_UNSET && limits->memory_bytes != 0 &&
+		limits->memory_bytes < VM_MEMORY_MIN)
+		return error_set(err, EINVAL, "--memory: a machine needs 64m at least");
+	return 0;
+}
+
 int vm_check(const struct container_config *config, struct error *err)
 {
 	const struct cgroup_limits *limits = &config->limits;
+	int r;
 
 	if (!config->machine)
 		return error_set(err, EINVAL, "isolation vm has no description of its machine");
@@ -62,10 +71,8 @@ int vm_check(const struct container_config *config, struct error *err)
 	if (config->seccomp.kind == SECCOMP_CUSTOM)
 		return error_set(err, ENOTSUP,
 			"isolation vm has no seccomp profiles: the kernel is the guest's own");
-	if (limits->memory_bytes != CGROUP_UNSET && limits->memory_bytes != 0 &&
-		limits->memory_bytes < VM_MEMORY_MIN)
-		return error_set(err, EINVAL, "--memory: a machine needs 64m at least");
-	return check_mounts(config, err);
+	r = vm_check_memory(limits, err);
+	return r < 0 ? r : check_mounts(config, err);
 }
 
 /* --- what it takes on disk

@@ -96,15 +96,17 @@ static uint64_t limit(int64_t value)
 	return value == CGROUP_UNSET ? 0 : value <= 0 ? UINT64_MAX : (uint64_t)value;
 }
 
-int vm_set_limits(struct vm_link *link, const struct cgroup_limits *limits, struct error *err)
+int vm_set_limits(struct vm_link *link, const struct cgroup_limits *limits, uint64_t balloon_bytes,
+	struct error *err)
 {
 	const struct agent_limits wanted = {
+		.balloon_bytes = balloon_bytes,
 		.pids = limit(limits->pids),
 		.cpu_quota_us = limits->cpu_quota_us > 0 ? (uint64_t)limits->cpu_quota_us : 0,
 		.cpu_period_us = limits->cpu_period_us > 0 ? (uint64_t)limits->cpu_period_us : 0,
 	};
 
-	if (!wanted.pids && !wanted.cpu_quota_us)
+	if (!wanted.balloon_bytes && !wanted.pids && !wanted.cpu_quota_us)
 		return 0;
 	return vm_link_request(link, AGENT_LIMITS, &wanted, sizeof(wanted), err);
 }
@@ -283,7 +285,7 @@ int vm_set_up_guest(struct vm_link *link, const struct container_config *config,
 		r = tell_sysctls(link, config, &s, err);
 	if (r == 0)
 		r = tell_mounts(link, config, &s, err);
-	return r < 0 ? r : vm_set_limits(link, &config->limits, err);
+	return r < 0 ? r : vm_set_limits(link, &config->limits, 0, err);
 }
 
 /* --- a process

@@ -177,17 +177,49 @@ static int vm_pause(const struct container_config *config, bool paused, struct e
 	return r < 0 ? r : vm_link_request(&link, AGENT_FREEZE, &wanted, sizeof(wanted), err);
 }
 
+/* What the guest is to give up, so that it has limits->memory_bytes left. */
+static int plan_balloon(
+	int machine_fd, const struct cgroup_limits *limits, uint64_t *ret_bytes, struct error *err)
+{
+	uint64_t has, wanted;
+	int r = vm_check_memory(limits, err);
+
+	if (r == 0)
+		r = vm_monitor_memory(machine_fd, &has, err);
+	if (r < 0)
+		return r;
+	wanted = limits->memory_bytes > 0 ? (uint64_t)limits->memory_bytes : has;
+	if (wanted > has)
+		return error_set(err, EINVAL,
+			"--memory: the machine was started with %llu bytes, and has no more until it is started again",
+			(unsigned long long)has);
+	*ret_bytes = has - wanted;
+	return 0;
+}
+
+/* The kernel in there holds the instance to less at once; what that frees, and what is free, the
+ * host has back by the balloon. */
 static int vm_update(const struct container_config *config, const struct cgroup_limits *limits,
 	struct error *err)
 {
 	_cleanup_vm_link_ struct vm_link link = VM_LINK_INIT;
-	int r;
+	_cleanup_close_ int machine_fd = io_open_dir(AT_FDCWD, config->machine->folder);
+	const bool has_memory = limits->memory_bytes != CGROUP_UNSET;
+	uint64_t balloon_bytes = 0;
+	int r = 0;
 
-	if (limits->memory_bytes != CGROUP_UNSET)
-		return error_set(err, ENOTSUP,
-			"the memory of a machine that runs cannot be changed: stop it first");
-	r = vm_link_connect(config->machine, &link, err);
-	return r < 0 ? r : vm_set_limits(&link, limits, err);
+	if (machine_fd < 0)
+		return error_errno(err, machine_fd, "cannot open %s", config->machine->folder);
+	if (has_memory)
+		r = plan_balloon(machine_fd, limits, &balloon_bytes, err);
+	if (r == 0)
+		r = vm_link_connect(config->machine, &link, err);
+	if (r == 0)
+		r = vm_set_limits(&link, limits,
+			has_memory && !balloon_bytes ? UINT64_MAX : balloon_bytes, err);
+	if (r == 0 && has_memory)
+		r = vm_monitor_balloon(machine_fd, balloon_bytes, err);
+	return r;
 }
 
 static int vm_stats(

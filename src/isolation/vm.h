@@ -70,12 +70,15 @@ int vm_link_request(struct vm_link *link, enum agent_type type, const void *payl
 	struct error *err);
 /* The error that a RESULT or FAILED tells. */
 int vm_link_result(const struct agent_frame *frame, struct error *err);
+/* Words that a guest may have chosen, so that nothing of them speaks to a terminal. */
+void vm_clean(char *to, size_t size, const char *from, size_t len);
 
 /* --- vm-machine.c: the machine itself -----------------------------------------------------------
  */
 
 /* Can a machine do what the configuration asks for? */
 int vm_check(const struct container_config *config, struct error *err);
+int vm_check_memory(const struct cgroup_limits *limits, struct error *err);
 /* Is it a folder or file of the host, and not one of those that we provide? */
 bool vm_mount_is_share(const struct container_mount *mount);
 /* What it takes on disk: the kernel with its first filesystem, and the instance's own disk. */
@@ -106,6 +109,16 @@ bool vm_golden_use(const char *path);
 void vm_golden_save(int machine_fd, const struct container_machine *machine, const char *path);
 void vm_golden_remove(const char *path);
 
+/* --- vm-monitor.c: what the machine itself is asked; machine_fd is machine.folder ----------------
+ */
+
+/* Save a snapshot to `path`. */
+int vm_monitor_save(int machine_fd, const char *path, struct error *err);
+/* How much memory it was started with. */
+int vm_monitor_memory(int machine_fd, uint64_t *ret_bytes, struct error *err);
+/* The guest is to give up `bytes` of it in all. It does so after this, as far as it can. */
+int vm_monitor_balloon(int machine_fd, uint64_t bytes, struct error *err);
+
 /* --- vm-process.c: what the guest is told --------------------------------------------------------
  */
 
@@ -114,7 +127,10 @@ int vm_set_up_guest(struct vm_link *link, const struct container_config *config,
 /* Ask for the process; `flags` are AGENT_EXEC_* besides those that the process says. */
 int vm_send_process(struct vm_link *link, const struct container_process *process, uint32_t flags,
 	struct error *err);
-int vm_set_limits(struct vm_link *link, const struct cgroup_limits *limits, struct error *err);
+/* All but that of memory, which is what the machine has less balloon_bytes (struct agent_limits).
+ */
+int vm_set_limits(struct vm_link *link, const struct cgroup_limits *limits, uint64_t balloon_bytes,
+	struct error *err);
 
 /* --- vm-files.c ----------------------------------------------------------------------------------
  */

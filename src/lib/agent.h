@@ -59,7 +59,7 @@
 #include <stdint.h>
 
 #define AGENT_MAGIC	   0x61727473u /* "stra" */
-#define AGENT_VERSION	   2u
+#define AGENT_VERSION	   3u
 #define AGENT_PORT	   1024u
 #define AGENT_REQUEST_MAX  (1u << 20) /* bytes of a frame's payload to the guest */
 #define AGENT_REPLY_MAX	   (64u << 10) /* and from it */
@@ -185,9 +185,10 @@ struct agent_mount {
 	uint32_t is_beside;
 };
 
-/* 0: as it is; UINT64_MAX: none. */
+/* 0: as it is; UINT64_MAX: none. The machine is about to be smaller by balloon_bytes: that much
+ * less than its memory is the limit. */
 struct agent_limits {
-	uint64_t memory_bytes, pids, cpu_quota_us, cpu_period_us;
+	uint64_t balloon_bytes, pids, cpu_quota_us, cpu_period_us;
 };
 
 enum agent_shutdown_how {

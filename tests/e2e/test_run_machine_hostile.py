@@ -2,6 +2,7 @@
 """A guest that has taken its machine over and speaks to strata as it likes: a program in place of
 strata-machine. Whatever it says, strata says what is wrong, ends with 125, and nothing is left."""
 
+import re
 import shutil
 import signal
 import subprocess
@@ -140,6 +141,39 @@ def test_a_guest_that_does_not_answer_is_killed_all_the_same(guest):
     strata.ok("stop", "-t", "1", "m1", timeout=30)
     assert strata.state("m1")["ExitCode"] == 128 + signal.SIGKILL
     strata.ok("rm", "m1")
+
+
+def test_what_a_monitor_answers(guest):
+    """`update --memory` asks the machine's process, not only its guest."""
+    strata = guest.strata
+    answers = {
+        b"": "speaks nonsense",
+        b"{": "speaks nonsense",
+        b"x" * 100000: "speaks nonsense",
+        b"[]": "does not tell its memory",
+        b'{"memory_bytes": -1}': "does not tell its memory",
+        b'{"memory_bytes": "1g"}': "does not tell its memory",
+        b'{"error": "a\\u001b[2Jb"}': "a?[2Jb",
+        b'{"memory_bytes": 67108864}': "started with 67108864 bytes",
+    }
+    guest.be("path = next(a for a in sys.argv if a.startswith('--monitor=')).split('=', 1)[1]\n"
+             "server = socket.socket(socket.AF_UNIX)\n"
+             "server.bind(path)\n"
+             "server.listen()\n"
+             "s = started()\n"
+             f"for answer in {list(answers)!r}:\n"
+             "    other, _ = server.accept()\n"
+             "    other.recv(100)\n"
+             "    try:\n"
+             "        other.sendall(answer)\n"
+             "    except OSError:\n"
+             "        pass  # more than anybody reads\n"
+             "    other.close()\n")
+    strata.ok("run", "-d", "--name", "m1", "--isolation", "vm", "--no-snapshot", "busybox", "sh")
+    for saying in answers.values():
+        strata.fails("update", "--memory", "128m", "m1", saying=re.escape(saying))
+    assert strata.ok("inspect", "-f", "{{.HostConfig.Memory}}", "m1") == "0"
+    strata.ok("rm", "-f", "m1")
 
 
 def test_without_a_machine_program(guest):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verbs that look into a machine with an image from outside: `top` and `export`."""
+"""Verbs that reach into a machine with an image from outside: `top`, `export` and `update`."""
 
 import io
 import json
@@ -86,3 +86,50 @@ def test_export_of_a_machine_that_runs(strata, started, tmp_path):
     strata.fails("export", "-o", tmp_path / "stopped.tar", started, saying="while it runs")
     strata.fails("top", started, saying="is not running")
     assert not (tmp_path / "stopped.tar").exists()
+
+
+def test_update_of_memory(strata, started):
+    def available():
+        return int(strata.ok("exec", started, "awk", "/MemAvailable/ { print $2 }", "/proc/meminfo"))
+
+    def shown_mib():
+        stats = json.loads(strata.ok("stats", "--no-stream", "--format", "json", started))
+        return float(stats["MemUsage"].split(" / ")[1].removesuffix("MiB"))
+
+    def configured_mib():
+        return int(strata.ok("inspect", "-f", "{{.HostConfig.Memory}}", started)) >> 20
+
+    def use(mib, status=0):
+        strata("exec", started, "dd", "if=/dev/zero", "of=/dev/null", f"bs={mib}M", "count=1",
+               check=status)
+
+    # It has started with 192m.
+    strata.fails("update", "--memory", "193m", started,
+                 saying="the machine was started with 201326592 bytes")
+    strata.fails("update", "--memory", "63m", started, saying="a machine needs 64m at least")
+    assert configured_mib() == 192
+    before, whole = available(), shown_mib()
+    use(72)
+    strata.ok("update", "--memory", "128m", started)
+    assert configured_mib() == 128 and abs(whole - 64 - shown_mib()) < 0.1
+    wait_until(lambda: available() < before - 48 * 1024, BOOT_S)
+    use(72, status=137)  # it is a limit
+
+    # What is in use is not taken away: nothing is killed.
+    strata.ok("update", "--memory", "192m", started)
+    wait_until(lambda: available() > before - 16 * 1024, BOOT_S)
+    strata.ok("exec", started, "dd", "if=/dev/zero", "of=/scratch/used", "bs=1M", "count=50")
+    strata.fails("update", "--memory", "112m", started, saying="in use and cannot be reclaimed")
+    assert configured_mib() == 192 and shown_mib() == whole
+    assert strata.ok("exec", started, "wc", "-c", "/scratch/used").split()[0] == str(50 << 20)
+    strata.ok("exec", started, "rm", "/scratch/used")
+
+    # While all of it stands, too.
+    strata.ok("pause", started)
+    strata.ok("update", "--memory", "128m", started)
+    assert abs(whole - 64 - shown_mib()) < 0.1
+    strata.ok("update", "--memory", "192m", "--pids-limit", "70", started)
+    strata.ok("unpause", started)
+    assert (configured_mib(), shown_mib()) == (192, whole)
+    wait_until(lambda: available() > before - 16 * 1024, BOOT_S)
+    use(72)
