@@ -623,9 +623,24 @@ static void keep_only(unsigned a, unsigned b)
 	sys(SYS_close_range, high + 1, ~0u, 0);
 }
 
-/* Who has no main process has no mounts beside the root filesystem either. */
+/* As the main process would see it, where there is none. */
+static void mount_root(int report_fd)
+{
+	const char *why = "cannot mount";
+	long r = sys(SYS_unshare, CLONE_NEWNS);
+
+	if (r == 0)
+		r = sys(SYS_mount, NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	if (r == 0)
+		r = request_mount_all(&why);
+	if (r < 0)
+		files_report(report_fd, r, why);
+}
+
 static void enter_root(int report_fd)
 {
+	if (!joined.mount_ns)
+		mount_root(report_fd);
 	if (joined.mount_ns ? sys(SYS_setns, joined.mount_ns, CLONE_NEWNS) < 0
 			    : sys(SYS_chdir, ROOT) < 0 || sys(SYS_chroot, ".") < 0)
 		files_report(report_fd, EIO, "cannot enter the root filesystem");

@@ -172,6 +172,17 @@ bool instance_name_is_valid(const char *name);
 int instance_create(const struct instance_roots *roots, struct instance_spec *spec,
 	struct container_config *config, struct instance *ret, struct error *err);
 
+/*
+ * Start what an instance that does not run, and has a kernel of its own, needs so that its files
+ * can be read and written by the isolation's look, get and put. Nobody starts or removes it
+ * meanwhile. -EALREADY: it runs. instance_close_files() ends that; 0: all is on its disk.
+ */
+struct isolation_process;
+int instance_open_files(
+	struct instance *instance, struct isolation_process *ret, struct error *err);
+int instance_close_files(
+	struct instance *instance, struct isolation_process *files, struct error *err);
+
 /* The results of its last health checks as Docker lists them (Start, End, ExitCode, Output); an
  * empty array when there were none. NULL when out of memory. */
 json_t *instance_health_log(const struct instance *instance);

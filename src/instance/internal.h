@@ -98,6 +98,16 @@ const struct isolation_ops *instance_isolation(const struct instance *instance, 
 /* "my_name", or the short ID of a nameless one; for sentences. */
 const char *instance_label(const struct instance *instance);
 
+/* --- start.c --- */
+
+/*
+ * The lock first, the look second: between the two nobody else can start it. -EALREADY: it runs
+ * and has a monitor. One that is just ending is waited for.
+ */
+int instance_lock_idle(struct instance *instance, struct error *err);
+/* Load config.json of a locked instance, and take away what a crash left on the host. */
+int instance_prepare_start(struct instance *instance, struct error *err);
+
 /* --- etc.c --- */
 
 /* Write hostname, hosts and resolv.conf and bind-mount them, unless the user mounts their own. */

@@ -64,11 +64,7 @@ void client_send_failed(int fd, int exit_code, const struct error *why)
 	frame_send(fd, FRAME_FAILED, 0, &failed, sizeof(failed), 0);
 }
 
-/*
- * The lock first, the look second: between the two nobody else can start it. -EALREADY: it runs
- * and has a monitor. One that is just ending is waited for.
- */
-static int lock_idle(struct instance *instance, struct error *err)
+int instance_lock_idle(struct instance *instance, struct error *err)
 {
 	int r = instance_lock(instance, 0, err);
 
@@ -81,7 +77,7 @@ static int lock_idle(struct instance *instance, struct error *err)
 	return instance_lock(instance, INSTANCE_LOCK_TIMEOUT_NS, err);
 }
 
-static int prepare(struct instance *instance, struct error *err)
+int instance_prepare_start(struct instance *instance, struct error *err)
 {
 	const struct isolation_ops *ops;
 	int r;
@@ -160,12 +156,12 @@ int instance_start(struct instance *instance, const struct instance_attach_optio
 	int r;
 
 	*ret_exit_code = INSTANCE_EXIT_STRATA;
-	r = lock_idle(instance, err);
+	r = instance_lock_idle(instance, err);
 	if (r == -EALREADY)
 		return start_running(instance, attach, ret_end, ret_exit_code, err);
 	if (r < 0)
 		return r;
-	r = prepare(instance, err);
+	r = instance_prepare_start(instance, err);
 	if (r < 0) {
 		instance_unlock(instance);
 		return r;

@@ -72,6 +72,14 @@ struct isolation_ops {
 		struct error *err);
 	int (*put)(const struct container_config *config, const char *path, int in_fd,
 		struct error *err);
+	/*
+	 * The same of one that does not run: start what those three need, without the command.
+	 * `lock_fd` is kept open for as long as anything of it is there. `close_files` ends it; 0:
+	 * what was put is on its disk.
+	 */
+	int (*open_files)(const struct container_config *config, int lock_fd,
+		struct isolation_process *ret, struct error *err);
+	int (*close_files)(struct isolation_process *files, struct error *err);
 	/* Remove whatever the host still holds for it; also after a crash of ours. */
 	int (*cleanup)(const struct container_config *config, struct error *err);
 };

@@ -4,8 +4,10 @@
  * is the first, has the guest start its command, and is between its streams and ours until it ends.
  *
  * All signals are blocked and arrive through a signalfd, to be passed on; what cannot be blocked
- * ends us, and the machine with us. There is one frame of output at most that was not written yet:
- * a reader that is slow slows the guest's command down, and nothing here.
+ * ends us, and the machine with us, as does VM_KILL_SIGNAL until the command runs. Later that one
+ * kills the command in the guest, and the machine if that does not help. There is one frame of
+ * output at most that was not written yet: a reader that is slow slows the guest's command down,
+ * and nothing here.
  */
 #include "isolation/vm.h"
 
@@ -28,6 +30,7 @@
 #define EXIT_LOST	    125 /* the machine ended before its command did */
 #define SHUTDOWN_TIMEOUT_MS 20000
 #define RESUME_TIMEOUT_MS   20000
+#define KILL_TIMEOUT_NS	    (INT64_C(5) * 1000000000) /* for a guest that is told to kill */
 #define WRITE_MAX	    4096 /* PIPE_BUF: what poll(2) promises room for */
 
 struct running {
@@ -43,6 +46,7 @@ struct running {
 	const uint8_t *pending; /* output that was not written yet, in the link's buffer */
 	size_t pending_len;
 	int pending_fd;
+	int64_t kill_ns; /* when the machine is ended, if its command has not been; 0: never */
 	int status; /* of the command, as wait(2) has it */
 	bool ended;
 };
@@ -106,10 +110,39 @@ static int take_terminal(int fd, struct error *err)
 		: 0;
 }
 
+/* VM_KILL_SIGNAL without its value: the guest's, when there is a command. */
+static volatile sig_atomic_t early_signals;
+
+static bool means_kill(int code, int value)
+{
+	return code == SI_QUEUE && value == VM_KILL_VALUE;
+}
+
+/* There is nothing yet that could be lost. */
+static void end_early(int signo, siginfo_t *info, void *context)
+{
+	if (means_kill(info->si_code, info->si_value.sival_int))
+		_exit(128 + SIGKILL);
+	early_signals++;
+}
+
+static void block_signals(bool the_kill_signal_too)
+{
+	sigset_t set;
+
+	sigfillset(&set);
+	if (!the_kill_signal_too)
+		sigdelset(&set, VM_KILL_SIGNAL);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+}
+
 static int become_session(struct running *r, struct error *err)
 {
+	const struct sigaction early = { .sa_sigaction = end_early,
+		.sa_flags = SA_SIGINFO | SA_RESTART };
 	struct vm_session *s = r->session;
-	int kept[] = { s->stdio[0], s->stdio[1], s->stdio[2], s->terminal_fd, s->sync_fd };
+	int kept[] = { s->stdio[0], s->stdio[1], s->stdio[2], s->terminal_fd, s->sync_fd,
+		s->lock_fd };
 	sigset_t all;
 
 	keep_only(kept, ARRAY_SIZE(kept));
@@ -118,9 +151,9 @@ static int become_session(struct running *r, struct error *err)
 	sigfillset(&all);
 	sigdelset(&all, SIGCHLD);
 	r->signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
-	sigfillset(&all);
-	if (r->signal_fd < 0 || sigprocmask(SIG_SETMASK, &all, NULL) < 0)
+	if (r->signal_fd < 0 || sigaction(VM_KILL_SIGNAL, &early, NULL) < 0)
 		return error_errno(err, errno, "cannot watch signals");
+	block_signals(false);
 	return s->terminal_fd >= 0 ? take_terminal(s->terminal_fd, err) : 0;
 }
 
@@ -420,6 +453,11 @@ static void pass_signal(struct running *r)
 
 	if (read(r->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
+	if (info.ssi_signo == VM_KILL_SIGNAL && means_kill(info.ssi_code, info.ssi_int)) {
+		r->kill_ns = clock_monotonic_ns() + KILL_TIMEOUT_NS;
+		send_number(r, AGENT_SIGNAL, SIGKILL);
+		return;
+	}
 	if (info.ssi_signo == SIGWINCH && r->session->terminal_fd >= 0) {
 		struct agent_resize resize;
 
@@ -475,10 +513,22 @@ static int serve_frames(struct running *r, struct error *err)
 	return 0;
 }
 
+/* Until the command's death is not waited for any longer; -1: for ever. */
+static int time_left_ms(const struct running *r)
+{
+	int64_t left_ns = r->kill_ns - clock_monotonic_ns();
+
+	return r->kill_ns == 0 ? -1 : left_ns > 0 ? (int)(left_ns / 1000000) + 1 : 0;
+}
+
 static int relay(struct running *r, struct error *err)
 {
 	const struct vm_session *s = r->session;
-	int in = s->terminal_fd >= 0 ? s->terminal_fd : s->stdio[0];
+	int in = s->terminal_fd >= 0 ? s->terminal_fd : s->stdio[0], n;
+
+	block_signals(true);
+	for (; early_signals > 0; early_signals--)
+		send_number(r, AGENT_SIGNAL, VM_KILL_SIGNAL);
 
 	r->window = AGENT_STDIN_WINDOW;
 	r->stdin_open = in >= 0;
@@ -490,16 +540,22 @@ static int relay(struct running *r, struct error *err)
 			{ .fd = r->stdin_open && r->window ? in : -1, .events = POLLIN },
 			{ .fd = r->console_fd, .events = POLLIN },
 		};
-		int n = serve_frames(r, err);
 
+		n = serve_frames(r, err);
 		if (n < 0)
 			return n;
 		if (r->ended && !r->pending_len)
 			break;
 		if (r->pending_len && p[2].fd < 0)
 			p[2].fd = r->pending_fd, p[1].fd = -1;
-		if (poll(p, 5, -1) < 0 && errno != EINTR)
+		n = poll(p, 5, time_left_ms(r));
+		if (n < 0 && errno != EINTR)
 			return error_errno(err, errno, "cannot wait for the machine");
+		if (n == 0) {
+			end_machine(r);
+			r->status = SIGKILL;
+			return 0;
+		}
 		if (p[0].revents)
 			pass_signal(r);
 		if (p[2].revents)
@@ -515,17 +571,50 @@ static int relay(struct running *r, struct error *err)
 /* --- the end -------------------------------------------------------------------------------------
  */
 
-/* What the guest has written is on its disk when the machine ends by itself. */
-static void shut_down(struct running *r)
+/* What the guest has written is on its disk when the machine ends by itself; false: it does not. */
+static bool shut_down(struct running *r)
 {
 	const struct agent_shutdown wanted = { .how = AGENT_SHUTDOWN_POWER_OFF };
 	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, r->machine, 0);
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
 
-	if (r->session->config->rootfs.ephemeral)
-		return;
-	if (vm_link_request(&r->link, AGENT_SHUTDOWN, &wanted, sizeof(wanted), NULL) == 0)
-		poll(&p, 1, SHUTDOWN_TIMEOUT_MS);
+	return vm_link_request(&r->link, AGENT_SHUTDOWN, &wanted, sizeof(wanted), NULL) == 0 &&
+		poll(&p, 1, SHUTDOWN_TIMEOUT_MS) == 1;
+}
+
+/* For its files alone: others connect with its agent, until the parent's end of the channel is
+ * closed. Signals are read and mean nothing. */
+static void serve_files(struct running *r) __attribute__((noreturn));
+
+static void serve_files(struct running *r)
+{
+	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, r->machine, 0);
+	const struct vm_session *s = r->session;
+	struct signalfd_siginfo info;
+	bool served = false, gone = false;
+
+	if (write(s->sync_fd, "", 1) == 1) {
+		while (!served && !gone) {
+			struct pollfd p[4] = {
+				{ .fd = s->sync_fd, .events = POLLIN },
+				{ .fd = pidfd, .events = POLLIN },
+				{ .fd = r->signal_fd, .events = POLLIN },
+				{ .fd = r->console_fd, .events = POLLIN },
+			};
+
+			if (poll(p, 4, -1) < 0 && errno != EINTR)
+				break;
+			served = p[0].revents;
+			gone = p[1].revents;
+			if (p[2].revents)
+				(void)!read(r->signal_fd, &info, sizeof(info));
+			if (p[3].revents)
+				read_console(r);
+		}
+	}
+	served = served && shut_down(r);
+	end_machine(r);
+	_exit(served ? 0 : EXIT_LOST);
 }
 
 /* The guest has ended on its own: its command cannot say anything any more, so we do. */
@@ -554,6 +643,8 @@ void vm_session_run(struct vm_session *session)
 	if (n == 0)
 		n = session->kernel ? start_machine(&r, &err)
 				    : vm_link_connect(session->config->machine, &r.link, &err);
+	if (n == 0 && !session->process)
+		serve_files(&r);
 	if (n == 0)
 		n = start_command(&r, &command_failed, &err);
 	if (n < 0) {
@@ -567,7 +658,7 @@ void vm_session_run(struct vm_session *session)
 		end_machine(&r);
 		_exit(EXIT_LOST);
 	}
-	if (r.machine)
+	if (r.machine && !session->config->rootfs.ephemeral)
 		shut_down(&r);
 	end_machine(&r);
 	_exit(process_exit_code(r.status));

@@ -79,7 +79,8 @@ static int start_session(const struct container_config *config,
 		.process = process,
 		.kernel = kernel,
 		.stdio = { stdio[0], stdio[1], stdio[2] },
-		.terminal_fd = -1 };
+		.terminal_fd = -1,
+		.lock_fd = -1 };
 	int r = 0;
 
 	if (process->terminal) {
@@ -150,12 +151,84 @@ static int vm_exec(const struct container_config *config, pid_t init_pid,
 	return 0;
 }
 
+/* --- files of one that does not run
+ * --------------------------------------------------------------- */
+
+/* Until its agent answers. */
+static int await_files(const struct container_handle *handle, struct error *err)
+{
+	struct vm_failure failure = { 0 };
+	ssize_t n;
+
+	do {
+		n = recv(handle->sync_fd, &failure, sizeof(failure), 0);
+	} while (n < 0 && errno == EINTR);
+	if (n == 1)
+		return 0;
+	if (n != (ssize_t)sizeof(failure))
+		return error_set(err, EIO, "the machine's session has ended");
+	failure.message[sizeof(failure.message) - 1] = '\0';
+	return error_set(err, failure.code ? failure.code : EIO, "%s", failure.message);
+}
+
+/* A machine like its own, but that it reaches nobody, and nobody it. */
+static int vm_open_files(const struct container_config *config, int lock_fd,
+	struct isolation_process *ret, struct error *err)
+{
+	struct container_handle handle = CONTAINER_HANDLE_INIT;
+	struct container_config files = *config;
+	_cleanup_kernel_ struct kernel kernel = { 0 };
+	struct container_machine machine;
+	struct vm_session session = { .config = &files,
+		.kernel = &kernel,
+		.stdio = { -1, -1, -1 },
+		.terminal_fd = -1,
+		.lock_fd = lock_fd };
+	int r = vm_check(config, err);
+
+	if (r < 0)
+		return r;
+	machine = *config->machine;
+	machine.has_network = false;
+	machine.ports = NULL;
+	files.machine = &machine;
+	files.nr_sysctls = 0;
+	r = vm_prepare(&files, &kernel, err);
+	if (r == 0)
+		r = fork_session(&session, &handle, err);
+	if (r == 0)
+		r = await_files(&handle, err);
+	if (r < 0) {
+		kill_session(&handle);
+		return r;
+	}
+	ret->handle = handle;
+	return 0;
+}
+
+static int vm_close_files(struct isolation_process *files, struct error *err)
+{
+	struct container_handle *handle = &files->handle;
+	int status = -1;
+
+	cleanup_close(&handle->sync_fd);
+	handle->sync_fd = -1;
+	while (waitpid(handle->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	container_handle_close(handle);
+	return process_exit_code(status) == 0
+		? 0
+		: error_set(err, EIO, "the machine has not written everything to its disk");
+}
+
 /* --- what is asked of a machine that runs
  * --------------------------------------------------------- */
 
 static int vm_signal(pid_t pid, uint64_t start_ticks, int signo, struct error *err)
 {
 	_cleanup_close_ int pidfd = process_open(pid, start_ticks);
+	siginfo_t kill_info = { .si_signo = VM_KILL_SIGNAL, .si_code = SI_QUEUE };
+	const bool kills = signo == SIGKILL;
 
 	if (pidfd < 0)
 		return error_errno(err, pidfd, "cannot find the machine's session");
@@ -163,7 +236,9 @@ static int vm_signal(pid_t pid, uint64_t start_ticks, int signo, struct error *e
 		return error_set(err, ENOTSUP,
 			"isolation vm cannot send SIG%s: use pause and unpause",
 			process_signal_name(signo));
-	if (syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0) < 0)
+	kill_info.si_value.sival_int = VM_KILL_VALUE;
+	if (syscall(SYS_pidfd_send_signal, pidfd, kills ? VM_KILL_SIGNAL : signo,
+		    kills ? &kill_info : NULL, 0) < 0)
 		return error_errno(err, errno, "cannot send signal %s", process_signal_name(signo));
 	return 0;
 }
@@ -273,5 +348,7 @@ const struct isolation_ops isolation_vm = {
 	.look = vm_look,
 	.get = vm_get,
 	.put = vm_put,
+	.open_files = vm_open_files,
+	.close_files = vm_close_files,
 	.cleanup = vm_cleanup,
 };

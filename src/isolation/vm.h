@@ -32,7 +32,12 @@
 #define VM_MEMORY_MIN	   (INT64_C(64) << 20)
 #define VM_CPUS_MAX	   16
 #define VM_SHARES_MAX	   32 /* share/share.h */
-#define VM_ARCHITECTURE	   "riscv64" /* that there are machines for */
+
+/* SIGKILL as a session gets it: this signal with this value (sigqueue(3)). The command is killed in
+ * the guest, so that what it has written is not lost with the machine. */
+#define VM_KILL_SIGNAL	SIGPWR
+#define VM_KILL_VALUE	0x6b696c6c
+#define VM_ARCHITECTURE "riscv64" /* that there are machines for */
 
 /* --- vm-link.c: a connection with the guest's agent --------------------------------------------
  */
@@ -152,11 +157,13 @@ int vm_list(const struct container_config *config,
 
 struct vm_session {
 	const struct container_config *config;
-	const struct container_process *process;
+	const struct container_process *process; /* NULL: the machine is for its files alone */
 	const struct kernel *kernel; /* NULL: of `exec`, into a machine that runs */
 	int stdio[3]; /* -1: none */
 	int terminal_fd; /* the pty's other end, or -1 */
-	int sync_fd; /* where the parent hears of success (its end) or failure */
+	int sync_fd; /* where the parent hears of success (its end; for files alone one byte, and
+		      * the parent's end is the end of it all) or failure */
+	int lock_fd; /* to be kept open; -1: none */
 };
 
 /* What the parent hears of a failure. */

@@ -148,7 +148,8 @@ def test_nobody_takes_the_host_for_the_guest(strata, started, tmp_path):
                   "busybox", "true")
     assert done.returncode == 125 and "cannot join the net namespace" in done.stderr
     strata.ok("stop", "-t", "1", started, timeout=60)
-    strata.fails("cp", f"{started}:/etc/passwd", tmp_path, saying="while it runs")
+    strata.fails("cp", f"{started}:{tmp_path}/file", tmp_path / "copy", saying="no such file",
+                 timeout=BOOT_S)
 
 
 def test_what_was_written_is_there_after_a_restart(strata, started):

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Verbs that reach into a machine with an image from outside: `top`, `export` and `update`."""
 
+import fcntl
 import io
 import json
+import os
+import signal
 import tarfile
 
 import pytest
@@ -83,9 +86,72 @@ def test_export_of_a_machine_that_runs(strata, started, tmp_path):
     assert done.stdout == "said\n77:78:640\n", done
 
     strata.ok("stop", "-t", "0", started)
-    strata.fails("export", "-o", tmp_path / "stopped.tar", started, saying="while it runs")
     strata.fails("top", started, saying="is not running")
-    assert not (tmp_path / "stopped.tar").exists()
+    strata.ok("export", "-o", tmp_path / "stopped.tar", started, timeout=BOOT_S)
+    with tarfile.open(tmp_path / "stopped.tar") as tar:
+        names = {name.removeprefix("./") for name in tar.getnames()}
+    assert {"made/file", "made/link", "made/fifo", "bin/busybox"} <= names
+
+
+def test_files_of_one_that_does_not_run(strata, machine_image, tmp_path):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "file").write_text("from the host\n")
+    strata.ok("create", "--name", "m1", "--isolation", "vm", "-v", f"{tmp_path}/shared:/shared",
+              machine_image, "sh", "-c", "cat /etc/file; echo more >> /etc/file; echo x > /shared/x")
+    strata.ok("cp", tmp_path / "file", "m1:/etc/", timeout=BOOT_S)
+    assert strata.ok("ps", "-a", "--format", "{{.State}}") == "created"
+    assert strata.ok("start", "-a", "m1", timeout=BOOT_S) == "from the host"
+    strata.ok("cp", "m1:/etc/file", tmp_path / "back")
+    assert (tmp_path / "back").read_text() == "from the host\nmore\n"
+    # What is mounted when it runs is there now, too.
+    strata.ok("cp", "m1:/shared/x", tmp_path / "back")
+    strata.ok("cp", tmp_path / "file", "m1:/shared/y")
+    assert (tmp_path / "back").read_text() == "x\n"
+    assert (tmp_path / "shared/y").read_text() == "from the host\n"
+    strata.fails("cp", "m1:/no/such", tmp_path / "back", status=1, saying="no such file")
+    assert not machines(strata)
+
+
+def test_what_a_killed_command_has_written_stays(strata, machine_image):
+    strata.ok("run", "-d", "--name", "m1", "--isolation", "vm", machine_image, "sh", "-c",
+              f"cat /kept; echo said > /kept; echo ready; {LOOP}", timeout=BOOT_S)
+    wait_until(lambda: "ready" in strata.ok("logs", "m1"), BOOT_S)
+    strata.ok("kill", "m1")
+    assert strata.ok("wait", "m1", timeout=BOOT_S) == "137"
+    strata.ok("start", "m1", timeout=BOOT_S)
+    wait_until(lambda: "said\n" in strata.ok("logs", "m1"), BOOT_S)
+    # A guest that does not listen any more is ended with its machine.
+    (machine,) = machines(strata)
+    os.kill(machine, signal.SIGSTOP)
+    strata.ok("kill", "m1")
+    assert strata.ok("wait", "m1", timeout=BOOT_S) == "137"
+    assert not machines(strata)
+
+
+def test_a_copier_that_is_killed(strata, machine_image):
+    """Its machine ends by itself, and until then nobody starts another one on the same disk."""
+    strata.ok("create", "--name", "m1", "--isolation", "vm", machine_image, "cat", "/kept")
+    strata("cp", "m1:/etc/passwd", "-", timeout=BOOT_S)
+    feeding = strata.popen("cp", "-", "m1:/")
+    wait_until(lambda: machines(strata), BOOT_S)
+    (folder,) = strata.instance_dirs()
+    held = os.open(folder, os.O_RDONLY)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(held)
+    feeding.kill()
+    feeding.wait()
+    wait_until(lambda: not machines(strata))
+    strata.fails("start", "-a", "m1", status=1, timeout=BOOT_S)
+    strata.ok("rm", "m1")
+
+
+def test_update_of_what_a_machine_has_not(strata, started):
+    for option, value in (("memory-swap", "1g"), ("memory-reservation", "64m"),
+                          ("cpu-shares", "2"), ("cpuset-cpus", "0"), ("blkio-weight", "10")):
+        name = "cpuset-.*" if option == "cpuset-cpus" else option
+        strata.fails("update", f"--{option}", value, started, status=1,
+                     saying=f"--isolation vm and --{name} exclude each other")
 
 
 def test_update_of_memory(strata, started):

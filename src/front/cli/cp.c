@@ -356,6 +356,8 @@ static int cp_with_machine(const struct cli *cli, struct job *job, char **argv, 
 
 	if (r > 0) {
 		r = machine_out(cli, &m, job, argv[1], err);
+		if (r == 0)
+			r = cp_machine_finish(&m, err);
 		return r < 0 ? r : 1;
 	}
 	if (r == 0)
@@ -363,6 +365,8 @@ static int cp_with_machine(const struct cli *cli, struct job *job, char **argv, 
 	if (r <= 0)
 		return r;
 	r = machine_in(cli, &m, job, argv[0], err);
+	if (r == 0)
+		r = cp_machine_finish(&m, err);
 	return r < 0 ? r : 1;
 }
 

@@ -15,8 +15,17 @@
 
 extern char **environ;
 
+int cp_machine_finish(struct cp_machine *machine, struct error *err)
+{
+	if (!machine->opened)
+		return 0;
+	machine->opened = false;
+	return instance_close_files(&machine->instance, &machine->files, err);
+}
+
 void cp_machine_close(struct cp_machine *machine)
 {
+	cp_machine_finish(machine, NULL);
 	instance_close(&machine->instance);
 	free(machine->path);
 	*machine = (struct cp_machine)CP_MACHINE_INIT;
@@ -44,6 +53,18 @@ static int set_path(struct cp_machine *m, const char *path, struct error *err)
 	return 0;
 }
 
+static int open_stopped(struct cp_machine *m, struct error *err)
+{
+	enum instance_status status = m->instance.state.status;
+	int r;
+
+	if (status == INSTANCE_RUNNING || status == INSTANCE_PAUSED)
+		return 0;
+	r = instance_open_files(&m->instance, &m->files, err);
+	m->opened = r == 0;
+	return r == -EALREADY ? 0 : r;
+}
+
 int cp_machine_open(
 	const struct cli *cli, const char *typed, struct cp_machine *ret, struct error *err)
 {
@@ -60,14 +81,11 @@ int cp_machine_open(
 		r = -EINVAL;
 	if (r < 0 || !m.ops->get)
 		return r;
-	if (m.instance.state.status != INSTANCE_RUNNING &&
-		m.instance.state.status != INSTANCE_PAUSED)
-		return error_set(err, EINVAL,
-			"instance %s is %s: the files of one in a machine are reached while it runs",
-			m.instance.spec.name, instance_status_name(m.instance.state.status));
 	r = instance_load_config(&m.instance, err);
 	if (r == 0)
 		r = set_path(&m, path, err);
+	if (r == 0)
+		r = open_stopped(&m, err);
 	if (r < 0)
 		return r;
 	*ret = m;

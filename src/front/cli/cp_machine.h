@@ -11,6 +11,8 @@
 struct cp_machine {
 	struct instance instance;
 	const struct isolation_ops *ops;
+	struct isolation_process files; /* started to reach them, if opened */
+	bool opened;
 	char *path; /* absolute, in the guest, without "/." at its end */
 	bool content, wants_folder; /* it ended in "/.", in "/" */
 };
@@ -20,9 +22,12 @@ struct cp_machine {
 		.instance = {.dir_fd = -1 }                                                        \
 	}
 
-/* 1: `typed` names an instance that runs in a machine; 0: it does not. */
+/* 1: `typed` names an instance in a machine; 0: it does not. One that does not run gets a machine
+ * for as long as this is open. */
 int cp_machine_open(
 	const struct cli *cli, const char *typed, struct cp_machine *ret, struct error *err);
+/* 0: what was put is on its disk. */
+int cp_machine_finish(struct cp_machine *machine, struct error *err);
 void cp_machine_close(struct cp_machine *machine);
 #define _cleanup_cp_machine_ _cleanup_(cp_machine_close)
 

@@ -19,16 +19,42 @@ bool run_is_machine(const struct run_options *options)
 	return streq(options->isolation, "vm");
 }
 
+struct refusal {
+	bool given;
+	const char *option, *why;
+};
+
+static int refuse_given(const struct refusal *rows, size_t count, struct error *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if (rows[i].given)
+			return error_set(err, ENOTSUP,
+				"--isolation vm and --%s exclude each other: a machine %s",
+				rows[i].option, rows[i].why);
+	return 0;
+}
+
+int run_check_machine_limits(const struct resource_options *limits, struct error *err)
+{
+	const struct refusal rows[] = {
+		{ limits->memory_swap != CGROUP_UNSET, "memory-swap", "has no swap" },
+		{ limits->memory_reservation != CGROUP_UNSET, "memory-reservation",
+			"has memory of its own" },
+		{ limits->cpu_shares != CGROUP_UNSET, "cpu-shares", "has CPUs of its own: --cpus" },
+		{ limits->cpuset_cpus || limits->cpuset_mems, "cpuset-*",
+			"has CPUs of its own: --cpus" },
+		{ limits->blkio_weight != CGROUP_UNSET, "blkio-weight", "has disks of its own" },
+	};
+
+	return refuse_given(rows, ARRAY_SIZE(rows), err);
+}
+
 /* Everything else means the same in a machine. */
 static int refuse(const struct run_options *o, struct error *err)
 {
-	const struct resource_options *limits = &o->resources;
 	const bool shares_network = o->network && !streq(o->network, "none") &&
 		!streq(o->network, "host");
-	const struct {
-		bool given;
-		const char *option, *why;
-	} rows[] = {
+	const struct refusal rows[] = {
 		{ o->devices || o->device_rules, "device", "has devices of its own" },
 		{ o->read_bps || o->write_bps || o->read_iops || o->write_iops, "device-*",
 			"has disks of its own" },
@@ -41,21 +67,10 @@ static int refuse(const struct run_options *o, struct error *err)
 		{ shares_network, "network", "has none (none) or the host's sockets (host)" },
 		{ o->time_offsets != NULL, "time-offset", "has clocks of its own" },
 		{ o->oom_kill_disable, "oom-kill-disable", "has memory of its own" },
-		{ limits->memory_swap != CGROUP_UNSET, "memory-swap", "has no swap" },
-		{ limits->memory_reservation != CGROUP_UNSET, "memory-reservation",
-			"has memory of its own" },
-		{ limits->cpu_shares != CGROUP_UNSET, "cpu-shares", "has CPUs of its own: --cpus" },
-		{ limits->cpuset_cpus || limits->cpuset_mems, "cpuset-*",
-			"has CPUs of its own: --cpus" },
-		{ limits->blkio_weight != CGROUP_UNSET, "blkio-weight", "has disks of its own" },
 	};
+	int r = refuse_given(rows, ARRAY_SIZE(rows), err);
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (rows[i].given)
-			return error_set(err, ENOTSUP,
-				"--isolation vm and --%s exclude each other: a machine %s",
-				rows[i].option, rows[i].why);
-	return 0;
+	return r < 0 ? r : run_check_machine_limits(&o->resources, err);
 }
 
 int run_check_machine(const struct run_options *options, struct error *err)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "front/cli/cli.h"
-#include "front/cli/run_options.h"
+#include "front/cli/run_machine.h"
 #include "front/cli/verbs.h"
 
 struct update_options {
@@ -34,10 +34,13 @@ static int build_limits(const struct update_options *o, struct instance *instanc
 		return r;
 	memory = instance->config.limits.memory_bytes;
 	limits->memory_bytes = memory;
-	r = resources_apply(&o->resources, limits, err);
+	if (instance->config.machine)
+		r = run_check_machine_limits(&o->resources, err);
+	if (r == 0)
+		r = resources_apply(&o->resources, limits, err);
 	total = instance->config.limits.memory_swap_bytes;
-	if (r == 0 && limits->memory_swap_bytes == CGROUP_UNSET && total > 0 &&
-		limits->memory_bytes > total)
+	if (r == 0 && !instance->config.machine && limits->memory_swap_bytes == CGROUP_UNSET &&
+		total > 0 && limits->memory_bytes > total)
 		r = error_set(err, EINVAL,
 			"--memory would be more than the instance's limit of memory and swap together: give --memory-swap at the same time");
 	if (limits->memory_bytes == memory && o->resources.memory == CGROUP_UNSET)
