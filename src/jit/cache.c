@@ -412,14 +412,9 @@ uint64_t jit_guest_pc(const struct jit *jit, const struct jit_block *block, uint
 /* --- forgetting --------------------------------------------------------------------------------
  */
 
-static void *state_of(const struct jit *jit, const struct jit_frame *frame)
-{
-	return (char *)(uintptr_t)frame - jit->guest->frame;
-}
-
 void jit_send_out(struct jit *jit, struct jit_frame *frame)
 {
-	uint32_t *interrupt = (void *)((char *)state_of(jit, frame) + jit->guest->interrupt);
+	uint32_t *interrupt = (void *)((char *)jit_state_of(jit, frame) + jit->guest->interrupt);
 
 	__atomic_or_fetch(interrupt, JIT_INTERRUPT_OWN, __ATOMIC_SEQ_CST);
 }

@@ -8,11 +8,14 @@
 #include "jit/jit.h"
 #include "jit/tlb.h"
 
-#define JIT_SLOTS_MAX	   (IR_FIRST_VECTOR + 32)
-#define JIT_LOOKUP_SIZE	   4096 /* entries; a power of two */
-#define JIT_SHADOW_BYTES   (64u << 10)
-#define JIT_CODE_ALIGN	   64 /* of code that is moved as a whole: a cache line */
-#define JIT_NO_PC	   UINT64_C(1) /* guest code is at even addresses */
+#define JIT_SLOTS_MAX	 (IR_FIRST_VECTOR + 32)
+#define JIT_LOOKUP_SIZE	 4096 /* entries; a power of two */
+#define JIT_SHADOW_BYTES (64u << 10)
+#define JIT_CODE_ALIGN	 64 /* of code that is moved as a whole: a cache line */
+#define JIT_NO_PC	 UINT64_C(1) /* guest code is at even addresses */
+/* Code without groups is in tables by a pc that is odd, in the place of a neighbour. */
+#define JIT_CAREFUL_PC	   UINT64_C(1)
+#define JIT_CAREFUL_PLACE  UINT64_C(2)
 #define JIT_COUNTERS_FIRST 64 /* whose offset takes more than a byte */
 #define JIT_LOOP_HOT	   1000 /* turns after which a loop is translated again, as a whole */
 
@@ -28,6 +31,8 @@ enum jit_leave {
 	JIT_LEAVE_NO_CODE, /* nothing that could be executed is at pc */
 	/* Only a helper says so, and code is not left for it: on at pc, in another mode. */
 	JIT_LEAVE_SWITCHED,
+	JIT_LEAVE_FOUND, /* likewise: on at frame.target */
+	JIT_LEAVE_CAREFUL, /* to pc, in code without groups */
 };
 
 /* --- the guest: riscv/ ---------------------------------------------------------------------- */
@@ -45,8 +50,8 @@ struct jit_lift_options {
 	const void *state;
 };
 
-/* In a machine's context: made without groups of accesses (x86/emit-pages.c); only jumped to by the
- * code that wants it. Behind the bits of any mode. */
+/* In a machine's context: made without groups of accesses (x86/emit-pages.c); only jit_reach() goes
+ * there. Behind the bits of any mode. */
 #define JIT_CONTEXT_CAREFUL (UINT64_C(1) << 11)
 
 /* Code of a guest, from pc on. */
@@ -92,6 +97,8 @@ struct jit_guest {
 	void (*lift)(struct ir_block *block, const struct jit_lift_options *options);
 	/* Execute what `data` says, with the state whole: 0 to go on behind it, or why not. */
 	int (*helper)(void *state, const void *data);
+	/* Such `data`, of IR_HELPER_BYTES, for what is kept in ir_block.words. */
+	void (*unpack)(uint32_t word, void *data);
 };
 
 /* --- translated code ------------------------------------------------------------------------ */
@@ -200,6 +207,11 @@ struct jit {
 	struct host_stubs {
 		const uint8_t *enter, *leave, *leave_spilled, *link, *miss, *unknown, *bottom,
 			*helper;
+		/* Of a machine: struct jit_slow lies behind the jump that is behind the call; it is
+		 * told where pc is, or pc is written already; called by code that was called. */
+		const uint8_t *reach, *reach_at, *reach_nested, *reach_nested_at;
+		/* Of code that moves: struct jit_way_out lies behind the call. */
+		const uint8_t *leave_at, *hot_at;
 	} stubs; /* enter and bottom in the executable view, the others in the writable one */
 	struct jit_array blocks, exits, landings, places;
 	struct jit_array segments; /* struct ir_segment */
@@ -235,6 +247,12 @@ static inline bool jit_moves(const struct jit *jit, uint64_t context)
 	const struct jit_guest_machine *machine = jit->guest->machine;
 
 	return machine && !(machine->shared_regimes >> (context & machine->regime_mask) & 1);
+}
+
+/* The state that a frame is part of. */
+static inline void *jit_state_of(const struct jit *jit, const struct jit_frame *frame)
+{
+	return (char *)(uintptr_t)frame - jit->guest->frame;
 }
 
 /* The block that begins at pc, or NULL. */
@@ -296,8 +314,8 @@ void jit_choose_table(struct jit *jit, struct jit_frame *frame, const void *stat
 bool jit_switch(struct jit_frame *frame, const void *state);
 /* The shadow stack is empty: other modes have nothing on it, either. */
 void jit_forget_shadows(struct jit_frame *frame);
-/* The current table has an entry for code of the source. */
-void jit_note_lookup(struct jit_frame *frame, const struct jit_source *source);
+/* The current table has an entry in the place of this pc. */
+void jit_note_lookup(struct jit_frame *frame, uint64_t pc, bool is_global);
 /* Every write from before to a page that was marked has been told (fence.i). */
 void jit_wait_for_marks(struct jit *jit, struct jit_frame *frame);
 /* See riscv_forget_code(): one page's, all, or what is not in all address spaces. */
@@ -307,6 +325,43 @@ void jit_forget_addresses(struct jit_frame *frame, uint64_t address);
 /* The tables, empty, in memory of jit_tables_bytes(). */
 size_t jit_tables_bytes(const struct jit *jit);
 void jit_init_tables(struct jit_frame *frame, void *memory);
+
+/* reach.c: an access of a machine's code has not found its page. What the code tells of it lies in
+ * the code, as close as it can. */
+struct jit_slow {
+	uint32_t word; /* of ir_block.words */
+	uint16_t place; /* of the instruction on its page; and JIT_SLOW_... */
+	/* Of a group: all its bytes, from what the slot holds. */
+	int16_t first;
+	uint16_t bytes;
+	uint8_t slot;
+	uint8_t kept; /* where the page is to be noted: in frame.pages, or (_RECENT) which entry */
+} __attribute__((packed));
+#define JIT_SLOW_PLACE	    (JIT_PAGE_BYTES - 1)
+#define JIT_SLOW_GROUP	    0x1000
+#define JIT_SLOW_WRITE	    0x2000
+#define JIT_SLOW_RECENT	    0x4000
+#define JIT_SLOW_HALF	    0x8000 /* an instruction of 2 bytes, not of 4 */
+#define JIT_SLOW_LONE_BYTES offsetof(struct jit_slow, first)
+/* The guest's helper does it, and finds the page for the others of the group. */
+int jit_reach(struct jit_frame *frame, const struct jit_slow *slow);
+/* The entry of the thread's table for code at pc that has no groups: of an odd pc. */
+static inline struct jit_entry *jit_careful_entry(const struct jit_frame *frame, uint64_t pc)
+{
+	return (struct jit_entry *)frame->lookup + jit_lookup_index(pc ^ JIT_CAREFUL_PLACE);
+}
+
+/* Why and where code that moves is left. */
+struct jit_way_out {
+	int16_t place; /* from the start of the page on: may be its end */
+	uint8_t reason;
+} __attribute__((packed));
+
+/* The loop between two places has turned often. */
+struct jit_hot_loop {
+	int16_t place, target;
+	uint32_t counter;
+} __attribute__((packed));
 
 /* translate.c: a block for the source. -EFAULT: no code is there. -ENOSPC: flush first. -E2BIG: the
  * loop that ends at loop_end (0: none) is too large. */

@@ -19,7 +19,7 @@
 #define IR_FIRST_VECTOR 64
 #define IR_BLOCK_MAX	768 /* operations */
 #define IR_HELPERS_MAX	256 /* in a block */
-#define IR_HELPER_BYTES 32
+#define IR_HELPER_BYTES 20
 #define IR_SEGMENTS_MAX 8 /* pieces of guest code that a block was made from */
 
 /* X(ENUMERATOR, "name"): d, a, b, c are slots, `imm` a number; b is imm where IR_IMMEDIATE is set.
@@ -370,6 +370,7 @@ struct ir_block {
 	struct ir ops[IR_BLOCK_MAX];
 	/* What the guest's helper is told to do, in the guest's own form. */
 	_Alignas(8) uint8_t helpers[IR_HELPERS_MAX][IR_HELPER_BYTES];
+	uint32_t words[IR_HELPERS_MAX]; /* the same, as short as the guest has it */
 	struct ir_segment segments[IR_SEGMENTS_MAX];
 };
 

@@ -54,7 +54,8 @@ struct jit_frame {
 	void *host_stack; /* of the one who runs us */
 	void *shadow_stack; /* pairs of where a call returns to, in host and in guest code */
 	const void *lookup; /* guest to host code, of this thread: struct jit_entry[] */
-	void *helper;
+	void *helper, *reach;
+	const void *target; /* code that is about to run */
 	uint32_t *counters; /* how often loops may still run before they are worth more */
 	uint32_t float_control, host_float_control;
 	uint8_t float_flags[64]; /* the host's, to the guest's */

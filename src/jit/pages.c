@@ -286,16 +286,16 @@ static unsigned bloom_bit(uint64_t pc)
 	return (unsigned)((pc / JIT_PAGE_BYTES) * UINT64_C(0x9e3779b97f4a7c15) >> 52);
 }
 
-void jit_note_lookup(struct jit_frame *frame, const struct jit_source *source)
+void jit_note_lookup(struct jit_frame *frame, uint64_t pc, bool is_global)
 {
 	struct table *table = frame->tables->current;
-	unsigned bit = bloom_bit(source->pc);
+	unsigned bit = bloom_bit(pc);
 
 	table->bloom[bit / 64] |= UINT64_C(1) << bit % 64;
 	if (table->nr_filled < FILLED_MAX)
-		table->filled[table->nr_filled] = (uint16_t)jit_lookup_index(source->pc);
+		table->filled[table->nr_filled] = (uint16_t)jit_lookup_index(pc);
 	table->nr_filled++;
-	if (!source->is_global)
+	if (!is_global)
 		table->is_mixed = true;
 }
 

@@ -97,6 +97,7 @@ int jit_prepare(struct jit *jit, struct jit_frame *frame)
 		frame->lookup = memory + GUARD_BYTES + JIT_SHADOW_BYTES;
 	frame->counters = jit->counters.items;
 	frame->helper = (void *)(uintptr_t)jit->guest->helper;
+	frame->reach = (void *)(uintptr_t)jit_reach;
 	host_prepare(frame);
 	return 0;
 }

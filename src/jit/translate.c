@@ -196,13 +196,26 @@ static void refresh_if_old(struct jit *jit, struct jit_frame *frame)
 		jit_refresh(jit, frame);
 }
 
+static void enter_in_table(const struct jit *jit, struct jit_frame *frame,
+	const struct jit_source *source, const uint8_t *code)
+{
+	bool is_careful = source->context & JIT_CONTEXT_CAREFUL;
+	uint64_t place = is_careful ? source->pc ^ JIT_CAREFUL_PLACE : source->pc;
+	uint64_t key = is_careful ? source->pc | JIT_CAREFUL_PC : source->pc;
+
+	*entry_of(frame, place) = (struct jit_entry){ key, code };
+	if (jit->guest->machine)
+		jit_note_lookup(frame, place, source->is_global);
+}
+
 static int leave_for(int r)
 {
 	return r == -EFAULT ? JIT_LEAVE_NO_CODE : r < 0 ? JIT_LEAVE_INTERPRET : 0;
 }
 
-/* Into the thread's table. 0, or why there is no code. */
-static int look_up(struct jit *jit, struct jit_frame *frame, void *state, uint64_t pc)
+/* Into the thread's table. 0, or why there is no code. `careful`: 0, or JIT_CONTEXT_CAREFUL. */
+static int look_up(struct jit *jit, struct jit_frame *frame, void *state, uint64_t pc,
+	uint64_t careful, const uint8_t **ret)
 {
 	struct jit_source source;
 	struct jit_block *block;
@@ -211,6 +224,7 @@ static int look_up(struct jit *jit, struct jit_frame *frame, void *state, uint64
 
 	if (r)
 		return r;
+	source.context |= careful;
 	jit_lock(jit, frame);
 	marks = jit->nr_marks;
 	r = find_or_make(jit, frame, &source, &block);
@@ -220,18 +234,18 @@ static int look_up(struct jit *jit, struct jit_frame *frame, void *state, uint64
 		jit_choose_table(jit, frame, state);
 	}
 	if (r >= 0) {
-		*entry_of(frame, pc) = (struct jit_entry){ pc, jit->executable + block->code };
-		if (jit->guest->machine)
-			jit_note_lookup(frame, &source);
+		*ret = jit->executable + block->code;
+		enter_in_table(jit, frame, &source, *ret);
 	}
 	jit_unlock(jit, frame);
 	return leave_for(r);
 }
 
-static int miss(struct jit *jit, struct jit_frame *frame, void *state, uint64_t pc)
+static int miss(
+	struct jit *jit, struct jit_frame *frame, void *state, uint64_t pc, const uint8_t **ret)
 {
 	__atomic_fetch_add(&jit->stats.misses, 1, __ATOMIC_RELAXED);
-	return look_up(jit, frame, state, pc);
+	return look_up(jit, frame, state, pc, 0, ret);
 }
 
 /* An exit was taken that leads nowhere yet. *ret: where it leads now, or NULL. */
@@ -245,7 +259,6 @@ static int link_exit(struct jit *jit, struct jit_frame *frame, void *state,
 
 	if (r)
 		return r;
-	source.context |= exit->context & JIT_CONTEXT_CAREFUL;
 	jit_lock(jit, frame);
 	marks = jit->nr_marks;
 	r = find_or_make(jit, frame, &source, &block);
@@ -325,9 +338,10 @@ static int enter(struct jit *jit, struct jit_frame *frame, void *state, const ui
 /* The run loop enters code that no translated code has led to. */
 static void trace_entry(const struct jit *jit, uint64_t pc, int reason)
 {
-	static const char *const names[] = {
-		[JIT_LEAVE_LINK] = "link", [JIT_LEAVE_MISS] = "miss", [JIT_LEAVE_HOT] = "hot"
-	};
+	static const char *const names[] = { [JIT_LEAVE_LINK] = "link",
+		[JIT_LEAVE_MISS] = "miss",
+		[JIT_LEAVE_HOT] = "hot",
+		[JIT_LEAVE_CAREFUL] = "careful" };
 	const char *name = reason == JIT_STOP_INTERRUPT ? "interrupt"
 		: reason				? names[reason]
 							: "run";
@@ -341,19 +355,14 @@ static int choose(
 	struct jit *jit, struct jit_frame *frame, void *state, uint64_t pc, const uint8_t **code)
 {
 	const struct jit_entry *entry;
-	int r;
 
 	if (jit->guest->machine)
 		jit_enter_mode(jit, frame, state);
 	if (*code)
 		return 0;
 	entry = entry_of(frame, pc);
-	if (frame->epoch != __atomic_load_n(&jit->epoch, __ATOMIC_SEQ_CST) || entry->pc != pc) {
-		r = look_up(jit, frame, state, pc);
-		if (r)
-			return r;
-		entry = entry_of(frame, pc);
-	}
+	if (frame->epoch != __atomic_load_n(&jit->epoch, __ATOMIC_SEQ_CST) || entry->pc != pc)
+		return look_up(jit, frame, state, pc, 0, code);
 	*code = entry->code;
 	return 0;
 }
@@ -378,7 +387,9 @@ int jit_execute(struct jit *jit, void *state)
 		if (reason == JIT_LEAVE_LINK)
 			reason = link_exit(jit, frame, state, &exit, &code);
 		else if (reason == JIT_LEAVE_MISS) /* or the entry's block has been forgotten */
-			reason = miss(jit, frame, state, *pc);
+			reason = miss(jit, frame, state, *pc, &code);
+		else if (reason == JIT_LEAVE_CAREFUL)
+			reason = look_up(jit, frame, state, *pc, JIT_CONTEXT_CAREFUL, &code);
 		else if (reason == JIT_LEAVE_HOT)
 			promote(jit, frame, state, *pc), reason = 0;
 		if (reason == JIT_STOP_INTERRUPT && !is_interrupted(jit, state))

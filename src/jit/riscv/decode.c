@@ -157,7 +157,7 @@ static bool is_reserved(enum riscv_format format, const struct riscv_insn *insn)
 
 static struct riscv_insn decode_word(uint32_t w)
 {
-	struct riscv_insn insn = { .length = 4 };
+	struct riscv_insn insn = { .length = 4, .word = w };
 	unsigned major = bits(w, 6, 2);
 
 	for (unsigned i = opcode_rows[major].first; i < opcode_rows[major].end; i++) {
@@ -182,10 +182,13 @@ struct riscv_insn riscv_decode(uint32_t word)
 {
 	struct riscv_insn insn;
 
-	if (riscv_length((uint16_t)word) == 4)
+	uint16_t half = (uint16_t)word;
+
+	if (riscv_length(half) == 4)
 		return decode_word(word);
-	word = riscv_expand((uint16_t)word);
+	word = riscv_expand(half);
 	insn = word ? decode_word(word) : (struct riscv_insn){ 0 };
 	insn.length = 2;
+	insn.word = half;
 	return insn;
 }

@@ -93,6 +93,7 @@ struct riscv_insn {
 	uint8_t rm;
 	uint8_t vm; /* 0: masked by v0 */
 	int32_t imm;
+	uint32_t word; /* as it stands in memory; of a short one the lower half */
 };
 
 /* 2 or 4 by the first 16 bits of an instruction. (Longer ones do not exist yet: 4, and illegal.) */

@@ -246,6 +246,7 @@ int16_t riscv_lift_keep(struct ir_block *block, const struct riscv_insn *insn)
 {
 	static_assert(sizeof(*insn) <= IR_HELPER_BYTES, "fits");
 	memcpy(block->helpers[block->nr_helpers], insn, sizeof(*insn));
+	block->words[block->nr_helpers] = insn->word;
 	return (int16_t)block->nr_helpers++;
 }
 

@@ -96,6 +96,13 @@ static int help(void *state, const void *data)
 	return (int)stop;
 }
 
+static void unpack(uint32_t word, void *data)
+{
+	const struct riscv_insn insn = riscv_decode(word);
+
+	memcpy(data, &insn, sizeof(insn));
+}
+
 /* A hart that only uses the registers of a user's program has none of this. */
 static bool find_code(void *state, uint64_t pc, struct jit_source *ret)
 {
@@ -164,7 +171,7 @@ static const char *const slot_names[] = { "zero", "ra", "sp", "gp", "tp", "t0", 
 		32 + 23, 32 + 24, 32 + 25, 32 + 26, 32 + 27, 32 + 28, 32 + 29, 32 + 30, 32 + 31,   \
 		64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 79, 80, 81, 82, 83,    \
 		84, 85, 86, 87, 88, 89, 90, 91, 92, 93, 94, 95 },                                  \
-	.lift = riscv_lift, .helper = help
+	.lift = riscv_lift, .helper = help, .unpack = unpack
 
 static const struct jit_guest program_guest = { GUEST };
 static const struct jit_guest machine_guest = { GUEST, .machine = &machine };

@@ -73,6 +73,18 @@ void store_guest_constant(struct emitter *e, struct x86_operand memory, uint64_t
 	x86_store(&e->code, 8, memory, RAX);
 }
 
+static void call_stub(struct emitter *e, const uint8_t *stub)
+{
+	x86_call(&e->code, stub);
+	moves(e, 4, JIT_MOVES_STUB);
+}
+
+static void add_data(struct emitter *e, const void *data, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++)
+		x86_byte(&e->code, ((const uint8_t *)data)[i]);
+}
+
 void jump_to_stub(struct emitter *e, const uint8_t *stub)
 {
 	x86_jump(&e->code, stub);
@@ -212,10 +224,9 @@ static void emit_link_stub(struct emitter *e, uint64_t pc, uint64_t context, uin
 	uint32_t exit = add_exit(e, pc, context, place);
 
 	x86_set_target(place, e->code.p);
-	x86_store_immediate(
-		&e->code, 4, frame_memory(e->jit, offsetof(struct jit_frame, exit)), (int32_t)exit);
+	call_stub(e, e->jit->stubs.link);
+	x86_dword(&e->code, exit);
 	moves(e, 4, JIT_MOVES_EXIT);
-	jump_to_stub(e, e->jit->stubs.link);
 }
 
 static void pad(struct emitter *e, unsigned bytes)
@@ -528,12 +539,32 @@ void emit_return(struct emitter *e, const struct ir *ir)
 /* --- leaving -----------------------------------------------------------------------------------
  */
 
-static void emit_leave(struct emitter *e, uint64_t pc, int reason)
+/* How far an address is behind the start of the block's page. */
+static int64_t place_of(const struct emitter *e, uint64_t address)
 {
-	map_to_global(e);
+	return (int64_t)(address - (e->in->pc & -JIT_PAGE_BYTES));
+}
+
+/* With the global map. */
+static void leave_at(struct emitter *e, uint64_t pc, int reason)
+{
+	int64_t place = place_of(e, pc);
+	struct jit_way_out way = { (int16_t)place, (uint8_t)reason };
+
+	if (moves_by_page(e) && place == way.place) {
+		call_stub(e, e->jit->stubs.leave_at);
+		add_data(e, &way, sizeof(way));
+		return;
+	}
 	store_guest_constant(e, state_memory(e->jit->guest->pc), pc);
 	x86_constant(&e->code, RAX, (uint64_t)reason);
 	jump_to_stub(e, e->jit->stubs.leave);
+}
+
+static void emit_leave(struct emitter *e, uint64_t pc, int reason)
+{
+	map_to_global(e);
+	leave_at(e, pc, reason);
 }
 
 void emit_stop(struct emitter *e, const struct ir *ir)
@@ -559,6 +590,34 @@ void call_helper(struct emitter *e, uint64_t pc, int helper)
 	map_from_global(e);
 }
 
+/* The slow path of a machine's access: jit_reach(), and back. */
+void call_reach(struct emitter *e, const struct cold *cold, struct jit_slow *slow)
+{
+	const struct ir *ir = cold->ir;
+	bool is_at = moves_by_page(e);
+
+	slow->word = e->in->words[ir->helper];
+	slow->place |= (uint16_t)(ir->pc % JIT_PAGE_BYTES);
+	if (!is_at)
+		store_guest_constant(e, state_memory(e->jit->guest->pc), ir->pc);
+	if (e->reach)
+		x86_call(&e->code, e->reach);
+	else
+		call_stub(e, is_at ? e->jit->stubs.reach_at : e->jit->stubs.reach);
+	x86_jump(&e->code, cold->resume);
+	add_data(e, slow, slow->place & JIT_SLOW_GROUP ? sizeof(*slow) : JIT_SLOW_LONE_BYTES);
+}
+
+/* A region's own way there, of all its slow paths, with the map changed. */
+static void emit_reach(struct emitter *e)
+{
+	e->reach = e->code.p;
+	map_to_global(e);
+	call_stub(e, moves_by_page(e) ? e->jit->stubs.reach_nested_at : e->jit->stubs.reach_nested);
+	map_from_global(e);
+	x86_byte(&e->code, 0xc3);
+}
+
 void emit_helper(struct emitter *e, const struct ir *ir)
 {
 	call_helper(e, ir->pc, (int)ir->imm);
@@ -572,7 +631,7 @@ void emit_helper_data(struct emitter *e)
 
 		if (!cold->data)
 			continue;
-		while ((uintptr_t)e->code.p & 7 && !x86_is_full(&e->code))
+		while ((uintptr_t)e->code.p & 3 && !x86_is_full(&e->code))
 			x86_byte(&e->code, 0xcc);
 		if (e->code.end - e->code.p < IR_HELPER_BYTES + X86_INSN_MAX) {
 			e->code.p = e->code.end; /* full */
@@ -608,16 +667,39 @@ static void emit_exit_part(struct emitter *e, const struct cold *cold)
 	}
 }
 
-void go_carefully(struct emitter *e, uint64_t pc)
+/* What only a machine's accesses have, and status (emit-state.c), is short. */
+static bool is_short_helper(const struct emitter *e, const struct ir *ir)
 {
-	map_to_global(e);
-	emit_link_stub(e, pc, context_of(e) | JIT_CONTEXT_CAREFUL, jump_out(e));
+	return is_machine(e) && ir->op != IR_FLOAT_SET;
+}
+
+static void emit_hot_part(struct emitter *e, const struct cold *cold)
+{
+	int64_t place = place_of(e, cold->ir->pc), target = place_of(e, (uint64_t)cold->ir->imm);
+	struct jit_hot_loop loop = { (int16_t)place, (int16_t)target, (uint32_t)cold->counter };
+
+	if (moves_by_page(e) && place == loop.place && target == loop.target) {
+		call_stub(e, e->jit->stubs.hot_at);
+		add_data(e, &loop, sizeof(loop));
+		moves(e, sizeof(loop.counter), JIT_MOVES_COUNTER);
+		return;
+	}
+	store_guest_constant(
+		e, frame_memory(e->jit, offsetof(struct jit_frame, hot)), (uint64_t)cold->ir->imm);
+	x86_store_immediate(
+		&e->code, 4, frame_memory(e->jit, offsetof(struct jit_frame, exit)), cold->counter);
+	moves(e, 4, JIT_MOVES_COUNTER);
+	emit_leave(e, cold->ir->pc, JIT_LEAVE_HOT);
 }
 
 static void emit_cold_part(struct emitter *e, struct cold *cold)
 {
 	switch (cold->kind) {
 	case COLD_HELPER:
+		if (is_short_helper(e, cold->ir)) {
+			call_reach(e, cold, &(struct jit_slow){ 0 });
+			break;
+		}
 		if (cold->ir->op == IR_FLOAT_SET && cold->ir->c != IR_ZERO)
 			emit_float_read_flags(e, &(struct ir){ .d = cold->ir->c });
 		call_helper(e, cold->ir->pc, cold->ir->helper);
@@ -643,9 +725,7 @@ static void emit_cold_part(struct emitter *e, struct cold *cold)
 		emit_leave(e, cold->ir->pc, JIT_STOP_INTERRUPT);
 		break;
 	case COLD_STOP: /* registers are where they belong already */
-		store_guest_constant(e, state_memory(e->jit->guest->pc), cold->target);
-		x86_constant(&e->code, RAX, JIT_STOP_INTERRUPT);
-		jump_to_stub(e, e->jit->stubs.leave);
+		leave_at(e, cold->target, JIT_STOP_INTERRUPT);
 		break;
 	case COLD_INTERPRET:
 		emit_leave(e, cold->ir->pc, JIT_LEAVE_INTERPRET);
@@ -661,12 +741,7 @@ static void emit_cold_part(struct emitter *e, struct cold *cold)
 		x86_jump(&e->code, cold->resume);
 		break;
 	case COLD_HOT:
-		store_guest_constant(e, frame_memory(e->jit, offsetof(struct jit_frame, hot)),
-			(uint64_t)cold->ir->imm);
-		x86_store_immediate(&e->code, 4,
-			frame_memory(e->jit, offsetof(struct jit_frame, exit)), cold->counter);
-		moves(e, 4, JIT_MOVES_COUNTER);
-		emit_leave(e, cold->ir->pc, JIT_LEAVE_HOT);
+		emit_hot_part(e, cold);
 		break;
 	case COLD_MISS: /* of a return: the lowest bit does not count */
 		x86_arithmetic_immediate(&e->code, 8, X86_AND, x86_r(RAX), -2);
@@ -688,6 +763,8 @@ static void emit_cold_part(struct emitter *e, struct cold *cold)
 /* More may be added on the way. */
 void emit_cold_parts(struct emitter *e)
 {
+	if (is_machine(e) && !map_is_global(e))
+		emit_reach(e);
 	for (unsigned i = 0; i < e->nr_cold && !e->failed && !x86_is_full(&e->code); i++) {
 		struct cold *cold = &e->cold[i];
 

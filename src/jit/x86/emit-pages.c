@@ -6,9 +6,9 @@
  * Those are loads or stores by the same register, which is not written between them, no further
  * apart than half a page: a group. Its first access looks up the page and checks that all of the
  * group is on it; how far that is from the guest's addresses goes to the frame, and the others are
- * done without a check. When the page is not in the TLB the helper does the first access, and it is
- * looked up again. When the group is on two pages after all, or the page is none that the TLB may
- * have, the guest goes on in code that was made without groups (JIT_CONTEXT_CAREFUL).
+ * done without a check. When the page is not in the TLB jit_reach() does the first access, and
+ * looks again. When the group is on two pages after all, or the page is none that the TLB may have,
+ * the guest goes on in code that was made without groups (JIT_CONTEXT_CAREFUL).
  *
  * Groups end where code may come in or other code may run.
  *
@@ -469,8 +469,7 @@ static void emit_lone_recent_part(
 	if (x86_is_full(&e->code))
 		return;
 	x86_set_target(fails, e->code.p);
-	call_helper(e, ir->pc, ir->helper);
-	x86_jump(&e->code, cold->resume);
+	call_reach(e, cold, &(struct jit_slow){ 0 });
 }
 
 /* --- groups ----------------------------------------------------------------------------------- */
@@ -520,35 +519,23 @@ struct reached reach(struct emitter *e, const struct ir *ir, bool is_write)
 	return reached;
 }
 
-/* The helper has done the first access: on with the second, or without the group. */
-static void resume_group(struct emitter *e, const struct cold *cold, const struct page_group *group)
-{
-	const struct ir *ir = cold->ir;
-	uint8_t *crosses, *fails;
-
-	x86_arithmetic_immediate(&e->code, 8, X86_CMP, x86_r(RAX), (int32_t)JIT_TLB_PAGE_BYTES - 1);
-	crosses = x86_jump_if(&e->code, X86_BE, NULL);
-	call_helper(e, ir->pc, ir->helper);
-	compare_group(e, ir, group);
-	fails = x86_jump_if(&e->code, X86_A, NULL);
-	if (group->recent != NO_PLACE)
-		fill_recent(e, ir, group);
-	else
-		note_distance(e, group);
-	x86_jump(&e->code, cold->resume);
-	if (x86_is_full(&e->code))
-		return;
-	x86_set_target(crosses, e->code.p);
-	go_carefully(e, ir->pc);
-	if (x86_is_full(&e->code))
-		return;
-	x86_set_target(fails, e->code.p);
-	go_carefully(e, ir->pc + ir->length);
-}
-
 void emit_group_part(struct emitter *e, const struct cold *cold)
 {
-	resume_group(e, cold, group_of(e, cold->ir));
+	const struct page_group *group = group_of(e, cold->ir);
+	bool is_recent = group->recent != NO_PLACE;
+	struct jit_slow slow = { .place = JIT_SLOW_GROUP,
+		.first = (int16_t)group->first,
+		.bytes = (uint16_t)(group->end - group->first),
+		.slot = cold->ir->a,
+		.kept = is_recent ? group->recent : group->place };
+
+	if (group->is_write)
+		slow.place |= JIT_SLOW_WRITE;
+	if (is_recent)
+		slow.place |= JIT_SLOW_RECENT;
+	if (cold->ir->length == 2)
+		slow.place |= JIT_SLOW_HALF;
+	call_reach(e, cold, &slow);
 }
 
 /* It is another page, or near its end. */
@@ -568,5 +555,5 @@ void emit_recent_part(struct emitter *e, const struct cold *cold)
 	if (x86_is_full(&e->code))
 		return;
 	x86_set_target(fails, e->code.p);
-	resume_group(e, cold, group);
+	emit_group_part(e, cold);
 }

@@ -118,6 +118,7 @@ struct emitter {
 		size_t read, write;
 	} tlb;
 	uint64_t boxed; /* floating-point slots that are known to hold a boxed single */
+	const uint8_t *reach; /* the region's way to jit_reach(), if it has one */
 	bool failed; /* too much of something */
 	unsigned nr_cold, nr_labels, nr_jumps;
 	struct cold cold[COLD_MAX];
@@ -266,8 +267,9 @@ void emit_group_part(struct emitter *e, const struct cold *cold);
 void emit_recent_part(struct emitter *e, const struct cold *cold);
 /* Have the guest's helper do the instruction at pc. */
 void call_helper(struct emitter *e, uint64_t pc, int helper);
-/* On to code for pc that has no groups. */
-void go_carefully(struct emitter *e, uint64_t pc);
+/* Have jit_reach() see to a machine's access, with what `slow` has of its group; then on behind it.
+ */
+void call_reach(struct emitter *e, const struct cold *cold, struct jit_slow *slow);
 /* The helper's data, at their end. */
 void emit_helper_data(struct emitter *e);
 /* All of them, at the end of the block. */

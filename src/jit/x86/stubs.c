@@ -9,10 +9,14 @@
  *   unknown             likewise, without a look at the table
  *   bottom              a return to the odd address at the shadow stack's bottom: a miss
  *   helper              a C function with the state whole; rax is what it is told
+ *   reach               likewise, jit_reach()
+ *   leave_at, hot_at    leave, with pc and more to be found behind the call
  */
 #include "jit/x86/emit.h"
 
 #include <cpuid.h>
+
+#define JUMP_BYTES 5
 
 static const uint8_t saved[] = { RBX, RBP, R12, R13, R14, R15 };
 
@@ -86,32 +90,112 @@ static void emit_leave_spilled(struct emitter *e)
 	x86_byte(c, 0xc3);
 }
 
-static void emit_helper_stub(struct emitter *e)
+/* Of a C function that is called with the slots in the state and rdi and rsi set, `calls` of the
+ * guest's code deep: back, or what its result says. */
+static void call_function(struct emitter *e, size_t function, int32_t calls)
 {
 	struct x86_code *c = &e->code;
 	struct x86_operand shadow = frame_memory(e->jit, offsetof(struct jit_frame, shadow_stack));
-	uint8_t *stops;
+	uint8_t *stops, *switches;
 
-	move_all(e, true);
-	x86_lea(c, 8, RCX, x86_m(RSP, 8)); /* as before the call */
+	x86_lea(c, 8, RCX, x86_m(RSP, 8 * calls)); /* as before them */
 	x86_store(c, 8, shadow, RCX);
 	x86_load(c, 8, RSP, frame_memory(e->jit, offsetof(struct jit_frame, host_stack)));
-	x86_lea(c, 8, RDI, x86_m(RBP, -STATE_BIAS));
-	x86_load(c, 8, RSI, x86_r(RAX));
-	x86_legacy(c, 4, X86_PP_NONE, X86_MAP_ONE, 0xff, 2,
-		frame_memory(e->jit, offsetof(struct jit_frame, helper)));
+	x86_legacy(c, 4, X86_PP_NONE, X86_MAP_ONE, 0xff, 2, frame_memory(e->jit, function));
 	x86_load(c, 8, RSP, shadow);
 	x86_test(c, 4, RAX, RAX);
 	stops = x86_jump_if(c, X86_NE, NULL);
 	move_all(e, false);
-	x86_lea(c, 8, RSP, x86_m(RSP, -8));
+	x86_lea(c, 8, RSP, x86_m(RSP, -8 * calls));
 	x86_byte(c, 0xc3);
 	x86_set_target(stops, c->p);
 	x86_arithmetic_immediate(c, 4, X86_CMP, x86_r(RAX), JIT_LEAVE_SWITCHED);
+	switches = x86_jump_if(c, X86_E, NULL);
+	x86_arithmetic_immediate(c, 4, X86_CMP, x86_r(RAX), JIT_LEAVE_FOUND);
 	x86_jump_if(c, X86_NE, e->jit->stubs.leave_spilled);
+	move_all(e, false);
+	x86_legacy(c, 4, X86_PP_NONE, X86_MAP_ONE, 0xff, 4,
+		frame_memory(e->jit, offsetof(struct jit_frame, target)));
+	x86_set_target(switches, c->p);
 	move_all(e, false);
 	x86_load(c, 8, RAX, state_memory(e->jit->guest->pc));
 	x86_jump(c, e->jit->stubs.miss);
+}
+
+static void emit_helper_stub(struct emitter *e)
+{
+	struct x86_code *c = &e->code;
+
+	move_all(e, true);
+	x86_lea(c, 8, RDI, x86_m(RBP, -STATE_BIAS));
+	x86_load(c, 8, RSI, x86_r(RAX));
+	call_function(e, offsetof(struct jit_frame, helper), 1);
+}
+
+/* Behind the outermost of the calls there is a jump, and then what is told. */
+static void emit_reach(struct emitter *e, bool is_at, int32_t calls)
+{
+	struct x86_code *c = &e->code;
+
+	move_all(e, true);
+	x86_load(c, 8, RSI, x86_m(RSP, 8 * (calls - 1)));
+	x86_arithmetic_immediate(c, 8, X86_ADD, x86_r(RSI), JUMP_BYTES);
+	if (is_at) {
+		x86_extend(c, 2, false, RAX, x86_m(RSI, offsetof(struct jit_slow, place)));
+		x86_arithmetic_immediate(c, 4, X86_AND, x86_r(RAX), JIT_SLOW_PLACE);
+		x86_arithmetic(
+			c, 8, X86_ADD, RAX, frame_memory(e->jit, offsetof(struct jit_frame, page)));
+		x86_store(c, 8, state_memory(e->jit->guest->pc), RAX);
+	}
+	x86_lea(c, 8, RDI, frame_memory(e->jit, 0));
+	call_function(e, offsetof(struct jit_frame, reach), calls);
+}
+
+/* rcx = what lies behind the call that has led here, which is taken back. */
+static void take_data(struct x86_code *c)
+{
+	x86_load(c, 8, RCX, x86_m(RSP, 0));
+	x86_lea(c, 8, RSP, x86_m(RSP, 8));
+}
+
+/* memory = the guest's address of a place (16 bits) that is told at rcx */
+static void store_place(struct emitter *e, size_t member, struct x86_operand memory)
+{
+	struct x86_code *c = &e->code;
+
+	x86_extend(c, 2, true, RAX, x86_m(RCX, (int32_t)member));
+	x86_arithmetic(c, 8, X86_ADD, RAX, frame_memory(e->jit, offsetof(struct jit_frame, page)));
+	x86_store(c, 8, memory, RAX);
+}
+
+static void emit_leave_at(struct emitter *e)
+{
+	take_data(&e->code);
+	store_place(e, offsetof(struct jit_way_out, place), state_memory(e->jit->guest->pc));
+	x86_extend(&e->code, 1, false, RAX, x86_m(RCX, offsetof(struct jit_way_out, reason)));
+	x86_jump(&e->code, e->jit->stubs.leave);
+}
+
+static void emit_hot_at(struct emitter *e)
+{
+	take_data(&e->code);
+	store_place(e, offsetof(struct jit_hot_loop, place), state_memory(e->jit->guest->pc));
+	store_place(e, offsetof(struct jit_hot_loop, target),
+		frame_memory(e->jit, offsetof(struct jit_frame, hot)));
+	x86_load(&e->code, 4, RAX, x86_m(RCX, offsetof(struct jit_hot_loop, counter)));
+	x86_store(&e->code, 4, frame_memory(e->jit, offsetof(struct jit_frame, exit)), RAX);
+	x86_constant(&e->code, RAX, JIT_LEAVE_HOT);
+	x86_jump(&e->code, e->jit->stubs.leave);
+}
+
+/* Behind the call is the exit's number. */
+static void emit_link(struct emitter *e)
+{
+	take_data(&e->code);
+	x86_load(&e->code, 4, RAX, x86_m(RCX, 0));
+	x86_store(&e->code, 4, frame_memory(e->jit, offsetof(struct jit_frame, exit)), RAX);
+	x86_constant(&e->code, RAX, JIT_LEAVE_LINK);
+	x86_jump(&e->code, e->jit->stubs.leave);
 }
 
 static void emit_miss(struct emitter *e)
@@ -151,6 +235,24 @@ static const uint8_t *begin(struct emitter *e)
 	return e->code.p;
 }
 
+static void emit_machine_stubs(struct emitter *e)
+{
+	struct host_stubs *stubs = &e->jit->stubs;
+
+	stubs->reach = begin(e);
+	emit_reach(e, false, 1);
+	stubs->reach_at = begin(e);
+	emit_reach(e, true, 1);
+	stubs->reach_nested = begin(e);
+	emit_reach(e, false, 2);
+	stubs->reach_nested_at = begin(e);
+	emit_reach(e, true, 2);
+	stubs->leave_at = begin(e);
+	emit_leave_at(e);
+	stubs->hot_at = begin(e);
+	emit_hot_at(e);
+}
+
 void host_emit_stubs(struct jit *jit)
 {
 	struct emitter *e = jit->emitter.items;
@@ -166,8 +268,7 @@ void host_emit_stubs(struct jit *jit)
 	jit->stubs.leave_spilled = begin(e);
 	emit_leave_spilled(e);
 	jit->stubs.link = begin(e);
-	x86_constant(&e->code, RAX, JIT_LEAVE_LINK);
-	x86_jump(&e->code, jit->stubs.leave);
+	emit_link(e);
 	jit->stubs.miss = begin(e);
 	emit_miss(e);
 	jit->stubs.bottom = jit->executable + (begin(e) - jit->writable);
@@ -176,6 +277,8 @@ void host_emit_stubs(struct jit *jit)
 	x86_jump(&e->code, jit->stubs.miss);
 	jit->stubs.helper = begin(e);
 	emit_helper_stub(e);
+	if (jit->guest->machine)
+		emit_machine_stubs(e);
 	jit->used = jit->stubs_end = (size_t)(e->code.p - jit->writable);
 }
 
