@@ -269,15 +269,24 @@ void cli_print_error(const struct cli *cli, const struct error *err)
 		err->message[0] ? err->message : strerror(err->code));
 }
 
+/* What was written earlier may have failed, too: then nobody knows why any more. */
+static bool flush_output(const char **ret_why)
+{
+	bool flushed = fflush(stdout) == 0;
+
+	*ret_why = flushed ? "not all of it was taken" : strerror(errno);
+	return flushed && !ferror(stdout);
+}
+
 static int report(
 	const struct cli *cli, const struct verb *verb, int r, bool usage, const struct error *err)
 {
-	if (r >= 0 && fflush(stdout) == 0)
+	const char *why;
+
+	if (flush_output(&why) && r >= 0)
 		return r;
-	fflush(stdout);
 	if (r >= 0)
-		fprintf(stderr, "%s: cannot write to standard output: %s\n", cli->program,
-			strerror(errno));
+		fprintf(stderr, "%s: cannot write to standard output: %s\n", cli->program, why);
 	else if (err->message[0])
 		cli_print_error(cli, err);
 	else if (r != CLI_ALREADY_SAID)
