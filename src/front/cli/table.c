@@ -125,7 +125,10 @@ static char *row_json(const struct table *t, char *const *row)
 
 	json_begin_object(&w, NULL);
 	for (size_t i = 0; i < t->nr_columns; i++)
-		json_write_string(&w, t->columns[i].field, row[i]);
+		if (!t->columns[i].number)
+			json_write_string(&w, t->columns[i].field, row[i]);
+		else if (*row[i])
+			json_write_raw(&w, t->columns[i].field, row[i]);
 	json_end_object(&w);
 	return json_writer_finish(&w);
 }

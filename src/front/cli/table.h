@@ -26,6 +26,7 @@ struct table_column {
 	const char *field; /* "ID": {{.ID}} and the key in JSON */
 	const char *heading; /* "CONTAINER ID" */
 	bool hidden; /* only by --format */
+	bool number; /* its cells are JSON's numbers, or empty: JSON then has no such member */
 };
 
 struct table {

@@ -56,6 +56,7 @@ const struct verb *const verbs[] = {
 	HELPER("strata-image", "kernel inspect", "Machines",
 		"Show what is known of kernels for machines, as JSON"),
 	HELPER("strata-image", "kernel rm", "Machines", "Remove kernels for machines"),
+	&verb_compare,
 	&verb_attach,
 	ALIAS("container attach", "attach"),
 	&verb_update,

@@ -11,6 +11,7 @@ extern const struct verb *const verbs[];
 
 extern const struct verb verb_attach;
 extern const struct verb verb_boot;
+extern const struct verb verb_compare;
 extern const struct verb verb_complete;
 extern const struct verb verb_completion;
 extern const struct verb verb_container_prune;
