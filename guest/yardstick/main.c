@@ -23,7 +23,7 @@ ENTRY;
 
 void begin(const long *stack) __attribute__((noreturn, used));
 
-#define ROUNDS	      5
+#define ROUNDS	      9
 #define CALLS	      20000
 #define PIECE_BYTES   (1u << 20)
 #define MIB_MAX	      (1u << 20)

@@ -296,7 +296,7 @@ static int make_arguments(const struct container_config *config, const struct ke
 {
 	const struct container_machine *m = config->machine;
 	const char *const fixed[] = { VM_MACHINE_PROGRAM, "vm", "run", "--no-reboot", "--net",
-		m->has_network ? "user" : "none" };
+		m->has_network ? "user,host=on" : "none" };
 	size_t number = 0;
 	int r = 0;
 

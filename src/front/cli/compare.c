@@ -387,6 +387,8 @@ static int measure_all(struct compare *c, struct compare_result *results, size_t
 			continue;
 		show_progress(results[i].way->title, "memory, CPU, system calls");
 		r = compare_measure(c, &results[i], &why);
+		if (r == 0)
+			r = compare_measure_host(c, &why);
 		if (interrupted) {
 			r = -EINTR;
 		} else if (r < 0) {

@@ -68,7 +68,8 @@ struct compare_start {
 /* Pull the image if nothing of that name is stored. */
 int compare_find_image(struct compare *c, struct error *err);
 
-/* Where the work of the yardstick is done without strata, and how large it is. -errno. */
+/* How fast the yardstick is without strata, and how large. May be called again, as a host is not
+ * as busy all the time: the best counts. */
 int compare_measure_host(struct compare *c, struct error *err);
 
 /*

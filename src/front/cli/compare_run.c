@@ -483,27 +483,36 @@ int compare_measure(struct compare *c, struct compare_result *way, struct error 
 	return r;
 }
 
-int compare_measure_host(struct compare *c, struct error *err)
+/* The yardstick as an ordinary process; the best of what it has said so far counts. */
+static int measure_host_speed(struct compare *c, const char *path, struct error *err)
 {
-	struct started s = { .out = -1, .err = -1 };
+	char *argv[] = { (char *)path, (char *)"speed", NULL };
+	struct compare_speed now = { 0 }, *best = &c->host;
 	_cleanup_free_ char *said = NULL;
-	struct image_platform host;
-	char path[PATH_MAX];
-	char ready[16];
-	int r = image_platform_parse(NULL, &host, err);
+	int r = process_run(argv, NULL, &said, err);
 
+	r = r > 0 ? -EIO : r;
 	if (r == 0)
-		r = yardstick_path(host.architecture, path, sizeof(path), err);
-	if (r == 0 &&
-		(r = process_run((char *[]){ path, (char *)"speed", NULL }, NULL, &said, err)) > 0)
-		r = -EIO;
-	if (r == 0)
-		r = parse_speed(said, &c->host, err);
-	if (r == 0 && (!c->host.integer_ns || !c->host.float_ns || !c->host.calls_ns))
+		r = parse_speed(said, &now, err);
+	if (r == 0 && (!now.integer_ns || !now.float_ns || !now.calls_ns))
 		r = error_set(err, EPROTO, "%s does not measure", path);
 	if (r < 0)
 		return r;
-	r = spawn((char *[]){ path, (char *)"wait", NULL }, &s, err);
+	if (best->integer_ns) {
+		now.integer_ns = now.integer_ns < best->integer_ns ? now.integer_ns
+								   : best->integer_ns;
+		now.float_ns = now.float_ns < best->float_ns ? now.float_ns : best->float_ns;
+	}
+	*best = now;
+	return 0;
+}
+
+static int measure_host_memory(struct compare *c, const char *path, struct error *err)
+{
+	struct started s = { .out = -1, .err = -1 };
+	char ready[16];
+	int r = spawn((char *[]){ (char *)path, (char *)"wait", NULL }, &s, err);
+
 	if (r == 0) {
 		if (read(s.out, ready, sizeof(ready)) > 0)
 			c->yardstick_bytes = private_bytes(s.pid);
@@ -516,4 +525,17 @@ int compare_measure_host(struct compare *c, struct error *err)
 	if (s.err >= 0)
 		close(s.err);
 	return r;
+}
+
+int compare_measure_host(struct compare *c, struct error *err)
+{
+	struct image_platform host;
+	char path[PATH_MAX];
+	int r = image_platform_parse(NULL, &host, err);
+
+	if (r == 0)
+		r = yardstick_path(host.architecture, path, sizeof(path), err);
+	if (r == 0)
+		r = measure_host_speed(c, path, err);
+	return r == 0 && !c->yardstick_bytes ? measure_host_memory(c, path, err) : r;
 }
