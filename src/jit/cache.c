@@ -323,17 +323,24 @@ static uint64_t place_of(const struct jit *jit, uint64_t pc, uint64_t context)
 	return jit_moves(jit, context) ? pc % JIT_PAGE_BYTES : pc;
 }
 
+static uint64_t key_of(const struct jit *jit, uint64_t pc, uint64_t context)
+{
+	return ((place_of(jit, pc, context) >> 1) ^ context) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
 /* Where it is, or would be. */
 static struct jit_slot *slot_of(struct jit *jit, uint64_t pc, uint64_t context)
 {
 	struct jit_slot *index = jit->index.items;
-	uint64_t place = place_of(jit, pc, context);
-	uint64_t hash = ((place >> 1) ^ context) * UINT64_C(0x9e3779b97f4a7c15) >> 40;
+	uint64_t key = key_of(jit, pc, context), hash = key >> 40;
 
 	for (;; hash++) {
 		struct jit_slot *slot = &index[hash % jit->index.nr];
 
-		if (!slot->block || (slot->pc == place && slot->block->context == context))
+		if (!slot->block ||
+			(slot->key == key && slot->block->context == context &&
+				place_of(jit, slot->block->pc, context) ==
+					place_of(jit, pc, context)))
 			return slot;
 	}
 }
@@ -369,7 +376,7 @@ void jit_index(struct jit *jit, struct jit_block *block)
 		slot = slot_of(jit, block->pc, block->context);
 		jit->nr_indexed += !slot->block;
 	}
-	*slot = (struct jit_slot){ place_of(jit, block->pc, block->context), block };
+	*slot = (struct jit_slot){ key_of(jit, block->pc, block->context), block };
 }
 
 const struct jit_block *jit_block_at(const struct jit *jit, uint64_t host_pc)

@@ -8,11 +8,12 @@
 #include "jit/jit.h"
 #include "jit/tlb.h"
 
-#define JIT_SLOTS_MAX	 (IR_FIRST_VECTOR + 32)
-#define JIT_LOOKUP_SIZE	 4096 /* entries; a power of two */
-#define JIT_SHADOW_BYTES (64u << 10)
-#define JIT_CODE_ALIGN	 64 /* of code that is moved as a whole: a cache line */
-#define JIT_NO_PC	 UINT64_C(1) /* guest code is at even addresses */
+#define JIT_SLOTS_MAX	    (IR_FIRST_VECTOR + 32)
+#define JIT_LOOKUP_SIZE	    4096 /* entries at first; a power of two */
+#define JIT_LOOKUP_SIZE_MAX 32768
+#define JIT_SHADOW_BYTES    (64u << 10)
+#define JIT_CODE_ALIGN	    64 /* of code that is moved as a whole: a cache line */
+#define JIT_NO_PC	    UINT64_C(1) /* guest code is at even addresses */
 /* Code without groups is in tables by a pc that is odd, in the place of a neighbour. */
 #define JIT_CAREFUL_PC	   UINT64_C(1)
 #define JIT_CAREFUL_PLACE  UINT64_C(2)
@@ -160,7 +161,7 @@ struct jit_relocation {
 };
 
 struct jit_slot {
-	uint64_t pc;
+	uint64_t key; /* a hash: who looks for another block need not look at this one */
 	struct jit_block *block; /* NULL: the slot is empty */
 };
 
@@ -280,10 +281,17 @@ void jit_release(struct jit_frame *frame);
 void jit_empty_shadow(struct jit_frame *frame);
 /* No return goes beyond what is on the shadow stack's top now, a pair that is free. */
 void jit_end_shadow(struct jit_frame *frame);
-void jit_empty_lookup(struct jit_entry *entries);
-static inline uint64_t jit_lookup_index(uint64_t pc)
+void jit_empty_lookup(struct jit_entry *entries, unsigned size);
+/* What `lookup` has so many entries of is, as translated code wants it. */
+static inline uint32_t jit_lookup_mask(unsigned size)
 {
-	return (pc >> 1) % JIT_LOOKUP_SIZE;
+	return (uint32_t)((size - 1) * sizeof(struct jit_entry));
+}
+static inline struct jit_entry *jit_lookup_entry(const struct jit_frame *frame, uint64_t pc)
+{
+	uint64_t offset = (pc >> 1) * sizeof(struct jit_entry) & frame->lookup_mask;
+
+	return (struct jit_entry *)((char *)(uintptr_t)frame->lookup + offset);
 }
 /* Is this address in the page that ends the shadow stack? */
 bool jit_is_shadow_guard(const struct jit_frame *frame, uint64_t address);
@@ -348,7 +356,7 @@ int jit_reach(struct jit_frame *frame, const struct jit_slow *slow);
 /* The entry of the thread's table for code at pc that has no groups: of an odd pc. */
 static inline struct jit_entry *jit_careful_entry(const struct jit_frame *frame, uint64_t pc)
 {
-	return (struct jit_entry *)frame->lookup + jit_lookup_index(pc ^ JIT_CAREFUL_PLACE);
+	return jit_lookup_entry(frame, pc ^ JIT_CAREFUL_PLACE);
 }
 
 /* Why and where code that moves is left. */

@@ -54,6 +54,7 @@ struct jit_frame {
 	void *host_stack; /* of the one who runs us */
 	void *shadow_stack; /* pairs of where a call returns to, in host and in guest code */
 	const void *lookup; /* guest to host code, of this thread: struct jit_entry[] */
+	uint32_t lookup_mask; /* of offsets in it */
 	void *helper, *reach;
 	const void *target; /* code that is about to run */
 	uint32_t *counters; /* how often loops may still run before they are worth more */

@@ -37,6 +37,7 @@ struct jit_tables {
 		uint64_t used; /* when it was last chosen */
 		/* Of pages that have entries, by a few bits of their addresses. */
 		uint64_t bloom[BLOOM_BITS / 64];
+		unsigned size; /* entries: as many as are used */
 		/* Which entries are not empty, unless they are more. */
 		unsigned nr_filled;
 		uint16_t filled[FILLED_MAX];
@@ -50,7 +51,7 @@ struct jit_tables {
 		uint64_t *shadow;
 	} below[NESTED_MAX];
 	unsigned nr_below;
-	_Alignas(64) struct jit_entry entries[TABLES][JIT_LOOKUP_SIZE];
+	_Alignas(64) struct jit_entry entries[TABLES][JIT_LOOKUP_SIZE_MAX];
 };
 
 static uint32_t word_at(const void *state, uint32_t offset)
@@ -277,13 +278,32 @@ void jit_init_tables(struct jit_frame *frame, void *memory)
 	frame->lookup = frame->tables->entries[0];
 	for (unsigned i = 0; i < TABLES; i++) {
 		frame->tables->tables[i].key = NO_KEY;
-		jit_empty_lookup(frame->tables->entries[i]);
+		frame->tables->tables[i].size = JIT_LOOKUP_SIZE;
+		jit_empty_lookup(frame->tables->entries[i], JIT_LOOKUP_SIZE);
 	}
 }
 
 static unsigned bloom_bit(uint64_t pc)
 {
 	return (unsigned)((pc / JIT_PAGE_BYTES) * UINT64_C(0x9e3779b97f4a7c15) >> 52);
+}
+
+/* Twice the entries; what is in one stays there, or goes to the one so many further on. */
+static void grow(struct jit_entry *entries, struct table *table)
+{
+	unsigned size = table->size;
+
+	jit_empty_lookup(entries + size, size);
+	for (unsigned i = 0; i < size; i++) {
+		uint64_t pc = entries[i].pc;
+		uint64_t place = pc & JIT_CAREFUL_PC ? pc ^ JIT_CAREFUL_PLACE : pc;
+
+		if (pc == JIT_NO_PC || !(place >> 1 & size))
+			continue;
+		entries[i + size] = entries[i];
+		entries[i].pc = JIT_NO_PC;
+	}
+	table->size *= 2;
 }
 
 void jit_note_lookup(struct jit_frame *frame, uint64_t pc, bool is_global)
@@ -293,10 +313,14 @@ void jit_note_lookup(struct jit_frame *frame, uint64_t pc, bool is_global)
 
 	table->bloom[bit / 64] |= UINT64_C(1) << bit % 64;
 	if (table->nr_filled < FILLED_MAX)
-		table->filled[table->nr_filled] = (uint16_t)jit_lookup_index(pc);
+		table->filled[table->nr_filled] = (uint16_t)(pc >> 1 & (table->size - 1));
 	table->nr_filled++;
 	if (!is_global)
 		table->is_mixed = true;
+	if (table->nr_filled > 2 * table->size && table->size < JIT_LOOKUP_SIZE_MAX) {
+		grow(frame->tables->entries[table - frame->tables->tables], table);
+		frame->lookup_mask = jit_lookup_mask(table->size);
+	}
 }
 
 /* A table that few have been put into is emptied at little cost: fork and exec do it all the time.
@@ -305,8 +329,10 @@ static void empty_table(struct jit_tables *tables, struct table *table, uint64_t
 {
 	struct jit_entry *entries = tables->entries[table - tables->tables];
 
+	while (table->size > JIT_LOOKUP_SIZE && table->nr_filled < table->size / 2)
+		table->size /= 2;
 	if (table->nr_filled > FILLED_MAX)
-		jit_empty_lookup(entries);
+		jit_empty_lookup(entries, table->size);
 	else
 		for (unsigned i = 0; i < table->nr_filled; i++)
 			entries[table->filled[i]].pc = JIT_NO_PC;
@@ -401,6 +427,7 @@ void jit_choose_table(struct jit *jit, struct jit_frame *frame, const void *stat
 	table->used = ++tables->time;
 	tables->is_stale = false;
 	frame->lookup = tables->entries[table - tables->tables];
+	frame->lookup_mask = jit_lookup_mask(table->size);
 }
 
 bool jit_switch(struct jit_frame *frame, const void *state)
@@ -422,9 +449,9 @@ void jit_enter_mode(struct jit *jit, struct jit_frame *frame, void *state)
 }
 
 /* Entries of code on the page. */
-static void forget_in_table(struct jit_entry *entries, uint64_t page)
+static void forget_in_table(struct jit_entry *entries, unsigned size, uint64_t page)
 {
-	uint64_t first = (page >> 1) % JIT_LOOKUP_SIZE;
+	uint64_t first = (page >> 1) % size;
 
 	for (uint64_t i = first; i < first + JIT_PAGE_BYTES / 2; i++)
 		if ((entries[i].pc & -JIT_PAGE_BYTES) == page)
@@ -461,7 +488,7 @@ void jit_forget_addresses(struct jit_frame *frame, uint64_t address)
 			table->key = NO_KEY;
 			tables->is_stale = true;
 		} else if (address != JIT_LOCAL_ADDRESSES && may_have(table, page)) {
-			forget_in_table(tables->entries[i], page);
+			forget_in_table(tables->entries[i], table->size, page);
 			tables->is_stale = true;
 		}
 	}

@@ -51,9 +51,9 @@ static void add(struct jit *jit, struct jit_frame *frame)
 	}
 }
 
-void jit_empty_lookup(struct jit_entry *entries)
+void jit_empty_lookup(struct jit_entry *entries, unsigned size)
 {
-	for (unsigned i = 0; i < JIT_LOOKUP_SIZE; i++)
+	for (unsigned i = 0; i < size; i++)
 		entries[i].pc = JIT_NO_PC;
 }
 
@@ -64,7 +64,7 @@ void jit_refresh(struct jit *jit, struct jit_frame *frame)
 	if (frame->tables)
 		jit_forget_addresses(frame, JIT_ALL_ADDRESSES);
 	else
-		jit_empty_lookup((struct jit_entry *)frame->lookup);
+		jit_empty_lookup((struct jit_entry *)frame->lookup, JIT_LOOKUP_SIZE);
 	frame->epoch = jit->epoch;
 }
 
@@ -91,6 +91,7 @@ int jit_prepare(struct jit *jit, struct jit_frame *frame)
 	}
 	frame->memory = memory;
 	frame->jit = jit;
+	frame->lookup_mask = jit_lookup_mask(JIT_LOOKUP_SIZE);
 	if (jit->guest->machine)
 		jit_init_tables(frame, memory + GUARD_BYTES + JIT_SHADOW_BYTES);
 	else

@@ -185,11 +185,6 @@ static int find_or_make(struct jit *jit, struct jit_frame *frame, const struct j
 /* --- running -----------------------------------------------------------------------------------
  */
 
-static struct jit_entry *entry_of(const struct jit_frame *frame, uint64_t pc)
-{
-	return (struct jit_entry *)frame->lookup + jit_lookup_index(pc);
-}
-
 static void refresh_if_old(struct jit *jit, struct jit_frame *frame)
 {
 	if (frame->epoch != __atomic_load_n(&jit->epoch, __ATOMIC_SEQ_CST))
@@ -203,7 +198,7 @@ static void enter_in_table(const struct jit *jit, struct jit_frame *frame,
 	uint64_t place = is_careful ? source->pc ^ JIT_CAREFUL_PLACE : source->pc;
 	uint64_t key = is_careful ? source->pc | JIT_CAREFUL_PC : source->pc;
 
-	*entry_of(frame, place) = (struct jit_entry){ key, code };
+	*jit_lookup_entry(frame, place) = (struct jit_entry){ key, code };
 	if (jit->guest->machine)
 		jit_note_lookup(frame, place, source->is_global);
 }
@@ -360,7 +355,7 @@ static int choose(
 		jit_enter_mode(jit, frame, state);
 	if (*code)
 		return 0;
-	entry = entry_of(frame, pc);
+	entry = jit_lookup_entry(frame, pc);
 	if (frame->epoch != __atomic_load_n(&jit->epoch, __ATOMIC_SEQ_CST) || entry->pc != pc)
 		return look_up(jit, frame, state, pc, 0, code);
 	*code = entry->code;

@@ -11,8 +11,6 @@
  */
 #include "jit/x86/emit.h"
 
-#define MISS_MASK ((JIT_LOOKUP_SIZE - 1) << 4)
-
 /* --- what moves ------------------------------------------------------------------------------ */
 
 void moves(struct emitter *e, unsigned bytes, enum jit_relocation_kind kind)
@@ -315,7 +313,8 @@ static void before_jump(struct emitter *e, const struct ir *ir)
 static void look_up(struct emitter *e)
 {
 	x86_lea(&e->code, 4, RCX, (struct x86_operand){ true, X86_NO_REG, RAX, 3, 0 });
-	x86_arithmetic_immediate(&e->code, 4, X86_AND, x86_r(RCX), MISS_MASK);
+	x86_arithmetic(&e->code, 4, X86_AND, RCX,
+		frame_memory(e->jit, offsetof(struct jit_frame, lookup_mask)));
 	x86_arithmetic(&e->code, 8, X86_ADD, RCX,
 		frame_memory(e->jit, offsetof(struct jit_frame, lookup)));
 	x86_arithmetic_store(&e->code, 8, X86_CMP, x86_m(RCX, offsetof(struct jit_entry, pc)), RAX);

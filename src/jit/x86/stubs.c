@@ -206,7 +206,8 @@ static void emit_miss(struct emitter *e)
 	x86_arithmetic_immediate(c, 4, X86_CMP, state_memory(e->jit->guest->interrupt), 0);
 	interrupted = x86_jump_short_if(c, X86_NE);
 	x86_lea(c, 4, RCX, (struct x86_operand){ true, X86_NO_REG, RAX, 3, 0 });
-	x86_arithmetic_immediate(c, 4, X86_AND, x86_r(RCX), (JIT_LOOKUP_SIZE - 1) << 4);
+	x86_arithmetic(
+		c, 4, X86_AND, RCX, frame_memory(e->jit, offsetof(struct jit_frame, lookup_mask)));
 	x86_arithmetic(
 		c, 8, X86_ADD, RCX, frame_memory(e->jit, offsetof(struct jit_frame, lookup)));
 	x86_arithmetic_store(c, 8, X86_CMP, x86_m(RCX, offsetof(struct jit_entry, pc)), RAX);
