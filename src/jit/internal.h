@@ -211,8 +211,9 @@ struct jit {
 		/* Of a machine: struct jit_slow lies behind the jump that is behind the call; it is
 		 * told where pc is, or pc is written already; called by code that was called. */
 		const uint8_t *reach, *reach_at, *reach_nested, *reach_nested_at;
-		/* Of code that moves: struct jit_way_out lies behind the call. */
-		const uint8_t *leave_at, *hot_at;
+		/* Of code that moves: to another page; out, struct jit_way_out (jit_hot_loop) being
+		 * behind the call. */
+		const uint8_t *far, *leave_at, *hot_at;
 	} stubs; /* enter and bottom in the executable view, the others in the writable one */
 	struct jit_array blocks, exits, landings, places;
 	struct jit_array segments; /* struct ir_segment */

@@ -14,7 +14,7 @@
 
 #define LABELS_MAX  128
 #define CSR_FFLAGS  1
-#define LINE_MAX    64 /* guest instructions */
+#define LINE_MAX    24 /* guest instructions; what lies behind jumps into a line is made twice */
 #define REGION_MAX  320
 #define OPS_RESERVE 8 /* operations that one instruction and the end of a block may take */
 

@@ -28,11 +28,17 @@ void moves(struct emitter *e, unsigned bytes, enum jit_relocation_kind kind)
 		};
 }
 
+/* How far an address is behind the start of the block's page. */
+static int64_t place_of(const struct emitter *e, uint64_t address)
+{
+	return (int64_t)(address - (e->in->pc & -JIT_PAGE_BYTES));
+}
+
 /* Of code that moves: so far from where its page is mapped now. */
 static void page_constant(struct emitter *e, uint8_t reg, uint64_t address)
 {
 	struct x86_operand page = frame_memory(e->jit, offsetof(struct jit_frame, page));
-	int64_t distance = (int64_t)(address - (e->in->pc & -JIT_PAGE_BYTES));
+	int64_t distance = place_of(e, address);
 
 	if (distance == (int32_t)distance) {
 		x86_load(&e->code, 8, reg, page);
@@ -305,7 +311,10 @@ static void before_jump(struct emitter *e, const struct ir *ir)
 {
 	if ((uint64_t)ir->imm > ir->pc || (!map_is_global(e) && !is_label(e, (uint64_t)ir->imm)))
 		return;
-	count_turn(e, ir);
+	if (!is_far(e, (uint64_t)ir->imm)) /* no region has two pages */
+		count_turn(e, ir);
+	else if (moves_by_page(e))
+		return; /* the stub looks */
 	check_interrupt(e, ir);
 }
 
@@ -337,14 +346,30 @@ static void stop_if_interrupted(struct emitter *e, const struct ir *ir, uint64_t
 	also_if(e, cold, X86_NE);
 }
 
+/* Of code that moves: rax = how far the target, on another page, is behind the start of this one;
+ * the rest, a look whether the thread shall stop among it, is the stub's. */
+static bool load_far_place(struct emitter *e, uint64_t pc)
+{
+	int64_t place = place_of(e, pc);
+
+	if (!moves_by_page(e) || place != (int32_t)place)
+		return false;
+	x86_constant(&e->code, RAX, (uint32_t)place);
+	return true;
+}
+
 /* To code of another page, from the state before or (in a region) after the jump. */
 static void emit_far_jump(struct emitter *e, const struct ir *ir, uint64_t pc)
 {
-	if (!map_is_global(e)) {
-		map_to_global(e);
-		if (pc <= ir->pc)
-			stop_if_interrupted(e, ir, pc);
+	bool is_global = map_is_global(e);
+
+	map_to_global(e);
+	if (load_far_place(e, pc)) {
+		jump_to_stub(e, e->jit->stubs.far);
+		return;
 	}
+	if (!is_global && pc <= ir->pc)
+		stop_if_interrupted(e, ir, pc);
 	guest_constant(e, RAX, pc);
 	look_up(e);
 	x86_jump_if(&e->code, X86_NE, e->jit->stubs.unknown);
@@ -390,32 +415,25 @@ static uint64_t behind(const struct ir *ir)
 	return ir->pc + ir->length;
 }
 
-/* Onto the shadow stack: where the guest comes back to. */
-static void push_way_back(struct emitter *e, const struct ir *ir)
+/* To the guest's register, and onto the shadow stack: where the guest comes back to. */
+static void leave_way_back(struct emitter *e, const struct ir *ir)
 {
 	uint64_t pc = behind(ir);
 
-	if (is_short(e, pc)) {
-		x86_byte(&e->code, 0x68);
-		x86_dword(&e->code, (uint32_t)pc);
-	} else {
+	if (!is_short(e, pc)) {
 		guest_constant(e, RCX, pc);
-		x86_byte(&e->code, 0x51);
-	}
-}
-
-static void write_way_back(struct emitter *e, const struct ir *ir)
-{
-	if (ir->d == IR_ZERO)
+		out(e, ir->d, RCX);
+		map_to_global(e);
+		x86_byte(&e->code, 0x51); /* push rcx */
 		return;
-	if (e->map[ir->d] >= 0) {
-		guest_constant(e, (uint8_t)e->map[ir->d], behind(ir));
-	} else if (is_short(e, behind(ir))) {
-		x86_store_immediate(&e->code, 8, slot_memory(e, ir->d), (int32_t)behind(ir));
-	} else {
-		guest_constant(e, RCX, behind(ir));
-		x86_store(&e->code, 8, slot_memory(e, ir->d), RCX);
 	}
+	if (ir->d != IR_ZERO && e->map[ir->d] >= 0)
+		x86_constant(&e->code, (uint8_t)e->map[ir->d], pc);
+	else if (ir->d != IR_ZERO)
+		x86_store_immediate(&e->code, 8, slot_memory(e, ir->d), (int32_t)pc);
+	map_to_global(e);
+	x86_byte(&e->code, 0x68); /* push */
+	x86_dword(&e->code, (uint32_t)pc);
 }
 
 /* Space so that what comes behind a call of `bytes` can be replaced by one write of 8 bytes. */
@@ -446,6 +464,13 @@ static void emit_landing(struct emitter *e, const struct ir *ir)
 	e->boxed = 0;
 }
 
+static void call_and_land(struct emitter *e, const struct ir *ir, const uint8_t *stub)
+{
+	align_landing(e, 5);
+	call_stub(e, stub);
+	emit_landing(e, ir);
+}
+
 /* rax is the target, which is looked up. */
 static void call_by_table(struct emitter *e, const struct ir *ir)
 {
@@ -463,12 +488,16 @@ static void call_by_table(struct emitter *e, const struct ir *ir)
 
 void emit_call(struct emitter *e, const struct ir *ir)
 {
-	if ((uint64_t)ir->imm <= ir->pc) /* a recursion, perhaps */
-		check_interrupt(e, ir);
-	write_way_back(e, ir);
-	map_to_global(e);
-	push_way_back(e, ir);
-	if (is_far(e, (uint64_t)ir->imm)) {
+	bool is_far_call = is_far(e, (uint64_t)ir->imm);
+
+	if ((uint64_t)ir->imm <= ir->pc && !(is_far_call && moves_by_page(e)))
+		check_interrupt(e, ir); /* a recursion, perhaps */
+	leave_way_back(e, ir);
+	if (is_far_call && load_far_place(e, (uint64_t)ir->imm)) {
+		call_and_land(e, ir, e->jit->stubs.far);
+		return;
+	}
+	if (is_far_call) {
 		guest_constant(e, RAX, (uint64_t)ir->imm);
 		call_by_table(e, ir);
 		return;
@@ -505,7 +534,10 @@ void emit_jump_register(struct emitter *e, const struct ir *ir)
 {
 	check_interrupt(e, ir);
 	load_target(e, ir);
-	write_way_back(e, ir);
+	if (ir->d != IR_ZERO) {
+		guest_constant(e, RCX, behind(ir));
+		out(e, ir->d, RCX);
+	}
 	map_to_global(e);
 	look_up(e);
 	also_if(e, cold_part(e, COLD_MISS, ir), X86_NE);
@@ -515,12 +547,14 @@ void emit_jump_register(struct emitter *e, const struct ir *ir)
 
 void emit_call_register(struct emitter *e, const struct ir *ir)
 {
-	check_interrupt(e, ir);
+	if (!moves_by_page(e))
+		check_interrupt(e, ir);
 	load_target(e, ir);
-	write_way_back(e, ir);
-	map_to_global(e);
-	push_way_back(e, ir);
-	call_by_table(e, ir);
+	leave_way_back(e, ir);
+	if (moves_by_page(e))
+		call_and_land(e, ir, e->jit->stubs.miss);
+	else
+		call_by_table(e, ir);
 }
 
 void emit_return(struct emitter *e, const struct ir *ir)
@@ -537,12 +571,6 @@ void emit_return(struct emitter *e, const struct ir *ir)
 
 /* --- leaving -----------------------------------------------------------------------------------
  */
-
-/* How far an address is behind the start of the block's page. */
-static int64_t place_of(const struct emitter *e, uint64_t address)
-{
-	return (int64_t)(address - (e->in->pc & -JIT_PAGE_BYTES));
-}
 
 /* With the global map. */
 static void leave_at(struct emitter *e, uint64_t pc, int reason)

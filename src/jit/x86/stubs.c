@@ -7,6 +7,7 @@
  *   leave_spilled       likewise, when they are in the state already
  *   link, miss          leave because of a jump that is not set, or a target (rax) not in the table
  *   unknown             likewise, without a look at the table
+ *   far                 to code of another page, eax bytes behind the start of this one
  *   bottom              a return to the odd address at the shadow stack's bottom: a miss
  *   helper              a C function with the state whole; rax is what it is told
  *   reach               likewise, jit_reach()
@@ -227,6 +228,13 @@ static void emit_miss(struct emitter *e)
 	x86_jump(c, e->jit->stubs.leave);
 }
 
+static void emit_far(struct emitter *e)
+{
+	x86_extend(&e->code, 4, true, RAX, x86_r(RAX));
+	x86_arithmetic(
+		&e->code, 8, X86_ADD, RAX, frame_memory(e->jit, offsetof(struct jit_frame, page)));
+}
+
 /* Where the code that comes next will be, as translated code jumps to it: distances do not differ
  * between the two views. */
 static const uint8_t *begin(struct emitter *e)
@@ -270,7 +278,10 @@ void host_emit_stubs(struct jit *jit)
 	emit_leave_spilled(e);
 	jit->stubs.link = begin(e);
 	emit_link(e);
-	jit->stubs.miss = begin(e);
+	jit->stubs.far = begin(e);
+	if (jit->guest->machine)
+		emit_far(e); /* on with: */
+	jit->stubs.miss = e->code.p;
 	emit_miss(e);
 	jit->stubs.bottom = jit->executable + (begin(e) - jit->writable);
 	x86_lea(&e->code, 8, RSP, x86_m(RSP, -8));
