@@ -213,7 +213,7 @@ struct jit {
 		const uint8_t *reach, *reach_at, *reach_nested, *reach_nested_at;
 		/* Of code that moves: to another page; out, struct jit_way_out (jit_hot_loop) being
 		 * behind the call. */
-		const uint8_t *far, *leave_at, *hot_at;
+		const uint8_t *far, *turn, *leave_at, *hot_at;
 	} stubs; /* enter and bottom in the executable view, the others in the writable one */
 	struct jit_array blocks, exits, landings, places;
 	struct jit_array segments; /* struct ir_segment */

@@ -285,24 +285,33 @@ static void check_interrupt(struct emitter *e, const struct ir *ir)
 	also_if(e, cold_part(e, COLD_INTERRUPT, ir), X86_NE);
 }
 
-static void count_turn(struct emitter *e, const struct ir *ir)
+/* A loop's turn; true: that has also looked whether the thread shall stop. */
+static bool count_turn(struct emitter *e, const struct ir *ir)
 {
-	uint32_t *counter;
+	uint32_t *counter, number;
 	struct cold *cold;
 
 	if (e->out->loop_bytes || e->jit->no_regions)
-		return;
+		return false;
 	counter = jit_append(&e->jit->counters, 1);
 	if (!counter)
-		return;
+		return false;
 	*counter = JIT_LOOP_HOT;
-	x86_load(&e->code, 8, RCX, frame_memory(e->jit, offsetof(struct jit_frame, counters)));
-	x86_arithmetic_immediate(
-		&e->code, 4, X86_SUB, x86_m(RCX, (int32_t)(4 * (e->jit->counters.nr - 1))), 1);
-	moves(e, 5, JIT_MOVES_COUNTER_BYTES);
+	number = (uint32_t)(counter - (uint32_t *)e->jit->counters.items);
 	cold = cold_part(e, COLD_HOT, ir);
-	cold->counter = (int)(e->jit->counters.nr - 1);
+	cold->counter = (int)number;
+	if (moves_by_page(e)) {
+		x86_constant(&e->code, RAX, number);
+		moves(e, 4, JIT_MOVES_COUNTER);
+		call_stub(e, e->jit->stubs.turn);
+		also_if(e, cold, X86_B);
+		return true;
+	}
+	x86_load(&e->code, 8, RCX, frame_memory(e->jit, offsetof(struct jit_frame, counters)));
+	x86_arithmetic_immediate(&e->code, 4, X86_SUB, x86_m(RCX, (int32_t)(4 * number)), 1);
+	moves(e, 5, JIT_MOVES_COUNTER_BYTES);
 	also_if(e, cold, X86_S);
+	return false;
 }
 
 /* Backward jumps can be taken for ever: look whether the thread shall stop. One that leaves a
@@ -311,10 +320,12 @@ static void before_jump(struct emitter *e, const struct ir *ir)
 {
 	if ((uint64_t)ir->imm > ir->pc || (!map_is_global(e) && !is_label(e, (uint64_t)ir->imm)))
 		return;
-	if (!is_far(e, (uint64_t)ir->imm)) /* no region has two pages */
-		count_turn(e, ir);
-	else if (moves_by_page(e))
-		return; /* the stub looks */
+	if (is_far(e, (uint64_t)ir->imm)) { /* no region has two pages */
+		if (moves_by_page(e))
+			return; /* the stub looks */
+	} else if (count_turn(e, ir)) {
+		return;
+	}
 	check_interrupt(e, ir);
 }
 

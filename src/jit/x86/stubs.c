@@ -11,6 +11,7 @@
  *   bottom              a return to the odd address at the shadow stack's bottom: a miss
  *   helper              a C function with the state whole; rax is what it is told
  *   reach               likewise, jit_reach()
+ *   turn                of the loop with the counter eax; carry: it is hot, or shall be left
  *   leave_at, hot_at    leave, with pc and more to be found behind the call
  */
 #include "jit/x86/emit.h"
@@ -177,8 +178,28 @@ static void emit_leave_at(struct emitter *e)
 	x86_jump(&e->code, e->jit->stubs.leave);
 }
 
+static void emit_turn(struct emitter *e)
+{
+	struct x86_code *c = &e->code;
+	uint8_t *hot, *interrupted;
+
+	x86_load(c, 8, RCX, frame_memory(e->jit, offsetof(struct jit_frame, counters)));
+	x86_arithmetic_immediate(c, 4, X86_SUB, (struct x86_operand){ true, RCX, RAX, 2, 0 }, 1);
+	hot = x86_jump_short_if(c, X86_S);
+	x86_arithmetic_immediate(c, 4, X86_CMP, state_memory(e->jit->guest->interrupt), 0);
+	interrupted = x86_jump_short_if(c, X86_NE);
+	x86_byte(c, 0xc3); /* nothing is below 0: no carry */
+	x86_set_short_target(c, hot);
+	x86_set_short_target(c, interrupted);
+	x86_byte(c, 0xf9); /* stc */
+	x86_byte(c, 0xc3);
+}
+
+/* What a turn has said; it was not told which. */
 static void emit_hot_at(struct emitter *e)
 {
+	uint8_t *interrupted;
+
 	take_data(&e->code);
 	store_place(e, offsetof(struct jit_hot_loop, place), state_memory(e->jit->guest->pc));
 	store_place(e, offsetof(struct jit_hot_loop, target),
@@ -186,6 +207,10 @@ static void emit_hot_at(struct emitter *e)
 	x86_load(&e->code, 4, RAX, x86_m(RCX, offsetof(struct jit_hot_loop, counter)));
 	x86_store(&e->code, 4, frame_memory(e->jit, offsetof(struct jit_frame, exit)), RAX);
 	x86_constant(&e->code, RAX, JIT_LEAVE_HOT);
+	x86_arithmetic_immediate(&e->code, 4, X86_CMP, state_memory(e->jit->guest->interrupt), 0);
+	interrupted = x86_jump_short_if(&e->code, X86_E);
+	x86_constant(&e->code, RAX, JIT_STOP_INTERRUPT);
+	x86_set_short_target(&e->code, interrupted);
 	x86_jump(&e->code, e->jit->stubs.leave);
 }
 
@@ -256,6 +281,8 @@ static void emit_machine_stubs(struct emitter *e)
 	emit_reach(e, false, 2);
 	stubs->reach_nested_at = begin(e);
 	emit_reach(e, true, 2);
+	stubs->turn = begin(e);
+	emit_turn(e);
 	stubs->leave_at = begin(e);
 	emit_leave_at(e);
 	stubs->hot_at = begin(e);
