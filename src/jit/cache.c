@@ -161,6 +161,7 @@ static const struct word words[] = {
 	{ "perf", offsetof(struct jit, perf) },
 	{ "interpret", offsetof(struct jit, interpret) },
 	{ "noregions", offsetof(struct jit, no_regions) },
+	{ "dense", offsetof(struct jit, is_dense) },
 };
 
 static int parse_debug(struct jit *jit, const char *text, struct error *err)
@@ -177,7 +178,7 @@ static int parse_debug(struct jit *jit, const char *text, struct error *err)
 		if (i == sizeof(words) / sizeof(words[0]))
 			return error_set(err, EINVAL,
 				"STRATA_JIT: \"%.*s\" is none of ir, asm, stats, trace, perf, "
-				"interpret, noregions",
+				"interpret, noregions, dense",
 				(int)len, text);
 		text += len + (text[len] == ',');
 	}

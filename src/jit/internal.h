@@ -141,6 +141,8 @@ struct jit_block {
 	bool is_of_state; /* of the guest that was about to run it: no other process makes it */
 };
 
+#define JIT_SPANS 12 /* bytes that a group may have, rounded up */
+
 /* Slot to register of the host; -1: in memory. */
 struct jit_map {
 	int8_t host[JIT_SLOTS_MAX];
@@ -198,7 +200,7 @@ struct jit {
 	struct jit_options options;
 	const struct jit_guest *guest;
 	bool host_has_aes, host_has_sha, host_has_products; /* of polynomials: pclmulqdq */
-	bool print_ir, print_asm, print_stats, interpret, perf, no_regions, trace;
+	bool print_ir, print_asm, print_stats, interpret, perf, no_regions, trace, is_dense;
 	uint32_t lock; /* a futex; all below is under it */
 	uint8_t *writable, *executable; /* the same memory, twice */
 	void *fork_copy; /* of it, while a fork(2) goes on */
@@ -214,6 +216,9 @@ struct jit {
 		/* Of code that moves: to another page; out, struct jit_way_out (jit_hot_loop) being
 		 * behind the call. */
 		const uint8_t *far, *turn, *leave_at, *hot_at;
+		/* For such code's accesses to find their page: reads and writes, of 1 << n bytes
+		 * and of groups (x86/emit-pages.c). */
+		const uint8_t *page[2][4], *group[2][JIT_SPANS];
 	} stubs; /* enter and bottom in the executable view, the others in the writable one */
 	struct jit_array blocks, exits, landings, places;
 	struct jit_array segments; /* struct ir_segment */

@@ -58,8 +58,9 @@ def reference():
 def test_programs(tmp_path, reference, seed):
     program = privileged.build(tmp_path, seed)
     expected = theirs(tmp_path, reference, program)
-    for how in ("interpret", "translate"):
+    for how, words in (("interpret", ""), ("translate", ""), ("translate", "dense")):
         memory = tmp_path / how
-        subprocess.run([RUNNER, how, program, memory], check=True, timeout=60)
+        subprocess.run([RUNNER, how, program, memory], check=True, timeout=60,
+                       env=dict(os.environ, STRATA_JIT=words))
         difference = privileged.first_difference(memory.read_bytes()[RESULT], expected)
-        assert difference is None, f"{how}: {difference}"
+        assert difference is None, f"{how} {words}: {difference}"

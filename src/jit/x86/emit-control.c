@@ -77,7 +77,7 @@ void store_guest_constant(struct emitter *e, struct x86_operand memory, uint64_t
 	x86_store(&e->code, 8, memory, RAX);
 }
 
-static void call_stub(struct emitter *e, const uint8_t *stub)
+void call_stub(struct emitter *e, const uint8_t *stub)
 {
 	x86_call(&e->code, stub);
 	moves(e, 4, JIT_MOVES_STUB);

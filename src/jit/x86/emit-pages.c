@@ -12,21 +12,15 @@
  *
  * Groups end where code may come in or other code may run.
  *
- * In a region a group or a lone access looks first at what it has found the last time, in an entry
- * of jit_tlb.recent of its own: that the address is on this page is one addition and one comparison
- * with a limit in memory. How far the page is from ours is known before the address is, so nothing
- * is added to the time that the access takes. What is looked at most has two registers for this
- * (pins), taken from slots that the region uses less; then the check is two instructions.
- *
- * Pins are copies of an entry, which only the region itself changes while they are in registers:
- * they are loaded again whenever other code has run (map_from_global). Who empties the TLB sets the
- * limits to 0, and those are never in a register.
+ * Where programs have very much code, little of it runs often, and that is made again as regions.
+ * So their lines call stubs for the TLB from there on (DENSE_FROM), which takes half the room.
  */
 #include "jit/x86/emit.h"
 
 #include <assert.h>
 
 #define SPREAD_MAX ((int32_t)JIT_PAGE_BYTES / 2) /* of a group */
+#define DENSE_FROM ((size_t)32 << 20) /* twice what a kernel and small programs take */
 
 /* --- which accesses are a group --------------------------------------------------------------- */
 
@@ -312,10 +306,59 @@ static void compare_page(struct emitter *e, uint8_t address, size_t table, int32
 		&e->code, 8, X86_CMP, x86_r(RAX), (int32_t)JIT_TLB_PAGE_BYTES - bytes);
 }
 
+const uint16_t x86_spans[JIT_SPANS] = { 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024,
+	SPREAD_MAX };
+
+static bool calls_stubs(const struct emitter *e)
+{
+	const struct jit_guest_machine *machine = e->jit->guest->machine;
+
+	return (e->jit->is_dense || e->jit->used > DENSE_FROM) && !e->out->loop_bytes &&
+		moves_by_page(e) &&
+		(e->out->context & machine->regime_mask) == moving_regime(machine);
+}
+
+static void address_to_rax(struct emitter *e, const struct ir *ir)
+{
+	uint8_t address = address_in(e, ir);
+
+	if (address != RAX)
+		x86_load(&e->code, 8, RAX, x86_r(address));
+}
+
+static struct cold *call_page_stub(
+	struct emitter *e, const struct ir *ir, size_t table, unsigned bytes)
+{
+	address_to_rax(e, ir);
+	call_stub(e, e->jit->stubs.page[table == e->tlb.write][__builtin_ctz(bytes)]);
+	return helper_if(e, ir, X86_A);
+}
+
+/* The flags that the comparison has set stay, for those that have called. */
+void emit_page_stub(struct emitter *e, size_t table, unsigned bytes)
+{
+	compare_page(e, RAX, table, (int32_t)bytes);
+	x86_load(&e->code, 8, RCX, host_memory(table));
+	x86_byte(&e->code, 0xc3);
+}
+
+/* rax = how far the guest's addresses are from ours. */
+void emit_group_stub(struct emitter *e, size_t table, unsigned bytes)
+{
+	compare_page(e, RAX, table, (int32_t)bytes);
+	x86_load(&e->code, 8, RAX, host_memory(table));
+	x86_load(&e->code, 8, RCX, page_memory(table));
+	x86_legacy(&e->code, 8, X86_PP_NONE, X86_MAP_ONE, 0xf7, 2, x86_r(RCX)); /* not */
+	x86_lea(&e->code, 8, RAX, (struct x86_operand){ true, RAX, RCX, 0, 1 });
+	x86_byte(&e->code, 0xc3);
+}
+
 struct cold *look_up_page(struct emitter *e, const struct ir *ir, size_t table, unsigned bytes)
 {
 	struct cold *slow;
 
+	if (calls_stubs(e) && bytes <= 8)
+		return call_page_stub(e, ir, table, bytes);
 	compare_page(e, address_in(e, ir), table, (int32_t)bytes);
 	slow = helper_if(e, ir, X86_A);
 	x86_load(&e->code, 8, RCX, host_memory(table));
@@ -480,12 +523,43 @@ static struct x86_operand place_memory(const struct emitter *e, const struct pag
 		e->jit, offsetof(struct jit_frame, pages) + sizeof(uint64_t) * group->place);
 }
 
-/* rax = how far the guest's addresses are from ours. */
-static void note_distance(struct emitter *e, const struct page_group *group)
+static unsigned span_of(const struct page_group *group)
 {
-	x86_load(&e->code, 8, RAX, host_memory(table_of(e, group)));
-	x86_arithmetic(&e->code, 8, X86_SUB, RAX, page_memory(table_of(e, group)));
+	unsigned span = 0;
+
+	while (x86_spans[span] < group->end - group->first)
+		span++;
+	return span;
+}
+
+/* rax = how far the guest's addresses are from ours; the flags say whether that holds. */
+static void find_group(struct emitter *e, const struct ir *ir, const struct page_group *group)
+{
+	struct ir first = *ir;
+
+	first.imm = group->first;
+	address_to_rax(e, &first);
+	call_stub(e, e->jit->stubs.group[group->is_write][span_of(group)]);
+}
+
+/* The first access of a group in a line. */
+static struct cold *look_up_group(
+	struct emitter *e, const struct ir *ir, const struct page_group *group)
+{
+	bool calls = calls_stubs(e);
+	struct cold *slow = cold_part(e, COLD_GROUP, ir);
+
+	if (calls)
+		find_group(e, ir, group);
+	else
+		compare_group(e, ir, group);
+	also_if(e, slow, X86_A);
+	if (!calls) {
+		x86_load(&e->code, 8, RAX, host_memory(table_of(e, group)));
+		x86_arithmetic(&e->code, 8, X86_SUB, RAX, page_memory(table_of(e, group)));
+	}
 	x86_store(&e->code, 8, place_memory(e, group), RAX);
+	return slow;
 }
 
 struct reached reach(struct emitter *e, const struct ir *ir, bool is_write)
@@ -506,10 +580,7 @@ struct reached reach(struct emitter *e, const struct ir *ir, bool is_write)
 		reached.memory = (struct x86_operand){ true, RCX, RAX, 0, 0 };
 		reached.scratch = X86_NO_REG;
 	} else if (is_first) {
-		compare_group(e, ir, group);
-		reached.slow = cold_part(e, COLD_GROUP, ir);
-		also_if(e, reached.slow, X86_A);
-		note_distance(e, group);
+		reached.slow = look_up_group(e, ir, group);
 		reached.memory = at_distance(e, ir, RAX);
 	} else {
 		x86_load(&e->code, 8, RCX, place_memory(e, group));
@@ -525,7 +596,8 @@ void emit_group_part(struct emitter *e, const struct cold *cold)
 	bool is_recent = group->recent != NO_PLACE;
 	struct jit_slow slow = { .place = JIT_SLOW_GROUP,
 		.first = (int16_t)group->first,
-		.bytes = (uint16_t)(group->end - group->first),
+		.bytes = calls_stubs(e) ? x86_spans[span_of(group)]
+					: (uint16_t)(group->end - group->first),
 		.slot = cold->ir->a,
 		.kept = is_recent ? group->recent : group->place };
 

@@ -394,7 +394,7 @@ static void choose_tables(struct emitter *e)
 
 	if (!machine)
 		return;
-	tlb = machine->tlb + (e->out->context & machine->regime_mask) * sizeof(struct jit_tlb);
+	tlb = tlb_of(machine, (unsigned)(e->out->context & machine->regime_mask));
 	e->tlb.read = tlb + offsetof(struct jit_tlb, read);
 	e->tlb.write = tlb + offsetof(struct jit_tlb, write);
 }

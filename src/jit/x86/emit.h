@@ -99,6 +99,8 @@ struct page_group {
 	uint8_t negated, distance;
 };
 
+extern const uint16_t x86_spans[JIT_SPANS];
+
 #define PAGE_GROUPS_MAX 255
 #define NO_PLACE	0xff
 #define PINS_MAX	(NR_INTEGER_REGISTERS / 2)
@@ -217,6 +219,7 @@ void store_guest_constant(struct emitter *e, struct x86_operand memory, uint64_t
 /* Code that is to be saved: what lies `bytes` before here moves. */
 void moves(struct emitter *e, unsigned bytes, enum jit_relocation_kind kind);
 void jump_to_stub(struct emitter *e, const uint8_t *stub);
+void call_stub(struct emitter *e, const uint8_t *stub);
 
 /* Where an operand in memory is, until rax and rcx are written but for `scratch`, which is free (or
  * X86_NO_REG). What goes the slow way comes back at resume_here(slow). */
@@ -229,6 +232,14 @@ struct reached reach(struct emitter *e, const struct ir *ir, bool is_write);
 /* Of a machine, in a table of the TLB: rcx = the page in our memory, rax = the place on it, which
  * has so many bytes. */
 struct cold *look_up_page(struct emitter *e, const struct ir *ir, size_t table, unsigned bytes);
+/* The stubs that do so for lines of code that moves: of a lone access, of a group. */
+void emit_page_stub(struct emitter *e, size_t table, unsigned bytes);
+void emit_group_stub(struct emitter *e, size_t table, unsigned bytes);
+/* Where in the state a regime's tables are. */
+static inline size_t tlb_of(const struct jit_guest_machine *machine, unsigned regime)
+{
+	return machine->tlb + regime * sizeof(struct jit_tlb);
+}
 void plan_pages(struct emitter *e);
 /* The registers of groups have what is in memory. Flags and scratch registers stay. */
 void load_pins(struct emitter *e);
@@ -237,6 +248,15 @@ void load_pins(struct emitter *e);
 static inline bool moves_by_page(const struct emitter *e)
 {
 	return jit_moves(e->jit, e->out->context);
+}
+/* The first regime whose code moves. */
+static inline unsigned moving_regime(const struct jit_guest_machine *machine)
+{
+	unsigned regime = 0;
+
+	while (machine->shared_regimes >> regime & 1)
+		regime++;
+	return regime;
 }
 /* That is where rax is, guest code that is about to run; rax is written. */
 static inline void x86_enter_page(struct x86_code *c, const struct jit *jit)

@@ -272,6 +272,7 @@ static const uint8_t *begin(struct emitter *e)
 static void emit_machine_stubs(struct emitter *e)
 {
 	struct host_stubs *stubs = &e->jit->stubs;
+	const struct jit_guest_machine *machine = e->jit->guest->machine;
 
 	stubs->reach = begin(e);
 	emit_reach(e, false, 1);
@@ -283,6 +284,20 @@ static void emit_machine_stubs(struct emitter *e)
 	emit_reach(e, true, 2);
 	stubs->turn = begin(e);
 	emit_turn(e);
+	for (unsigned is_write = 0; is_write < 2; is_write++) {
+		size_t table = tlb_of(machine, moving_regime(machine)) +
+			(is_write ? offsetof(struct jit_tlb, write)
+				  : offsetof(struct jit_tlb, read));
+
+		for (unsigned n = 0; n < 4; n++) {
+			stubs->page[is_write][n] = begin(e);
+			emit_page_stub(e, table, 1u << n);
+		}
+		for (unsigned n = 0; n < JIT_SPANS; n++) {
+			stubs->group[is_write][n] = begin(e);
+			emit_group_stub(e, table, x86_spans[n]);
+		}
+	}
 	stubs->leave_at = begin(e);
 	emit_leave_at(e);
 	stubs->hot_at = begin(e);

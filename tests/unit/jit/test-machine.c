@@ -171,9 +171,11 @@ static void note_code(void *context, uint64_t page, bool has_code)
 }
 
 /* Page n of either address space is page n of memory. */
-static int open_machine(void **state)
+static int open_in(enum riscv_regime regime, const char *debug)
 {
-	const struct jit_options options = { .is_machine = true, .has_code = note_code };
+	const struct jit_options options = {
+		.is_machine = true, .has_code = note_code, .debug = debug
+	};
 	struct error err = { 0 };
 
 	memset(&m, 0, sizeof(m));
@@ -186,11 +188,27 @@ static int open_machine(void **state)
 	m.hart.cpu.is_system = true;
 	m.hart.cpu.pc = VIRTUAL;
 	m.hart.ops = &ops;
-	m.hart.mode = RISCV_REGIME_SUPERVISOR | RISCV_MODE_FLOAT;
+	m.hart.mode = regime | RISCV_MODE_FLOAT;
 	for (unsigned i = 0; i < RISCV_REGIMES; i++)
 		jit_tlb_clear(&m.hart.tlb[i]);
 	catch_faults();
 	return jit_open(&options, &m.jit, &err);
+}
+
+static int open_machine(void **state)
+{
+	return open_in(RISCV_REGIME_SUPERVISOR, NULL);
+}
+
+/* Whose code moves. */
+static int open_program(void **state)
+{
+	return open_in(RISCV_REGIME_USER, NULL);
+}
+
+static int open_dense_program(void **state)
+{
+	return open_in(RISCV_REGIME_USER, "dense");
 }
 
 static int close_machine(void **state)
@@ -902,30 +920,35 @@ static void a_cache_that_was_given_back_fills_again(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_machine, close_machine)
+#define TEST_WITH(name, how)                                                                       \
+	{                                                                                          \
+#name " (" #how ")", name, open_##how, close_machine, NULL                         \
+	}
+#define TESTS(name) TEST(name), TEST_WITH(name, program), TEST_WITH(name, dense_program)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(memory_is_reached_through_the_tlb),
-		TEST(pages_are_crossed),
-		TEST(groups_of_accesses_are_where_they_should),
-		TEST(vectors_are_where_they_should),
-		TEST(streams_cross_pages_at_either_end),
-		TEST(a_page_that_has_moved_is_found_where_it_is),
-		TEST(a_group_outlasts_a_device),
-		TEST(a_loop_remembers_nothing_of_another_address_space),
-		TEST(what_is_read_before_it_is_written_is_told),
-		TEST(a_loop_may_have_more_accesses_than_are_remembered),
-		TEST(faults_come_before_anything_is_done),
-		TEST(devices_are_always_asked),
-		TEST(atomics_work_in_place),
-		TEST(code_goes_from_page_to_page),
-		TEST(code_that_is_written_is_new_after_a_fence),
+		TESTS(memory_is_reached_through_the_tlb),
+		TESTS(pages_are_crossed),
+		TESTS(groups_of_accesses_are_where_they_should),
+		TESTS(vectors_are_where_they_should),
+		TESTS(streams_cross_pages_at_either_end),
+		TESTS(a_page_that_has_moved_is_found_where_it_is),
+		TESTS(a_group_outlasts_a_device),
+		TESTS(a_loop_remembers_nothing_of_another_address_space),
+		TESTS(what_is_read_before_it_is_written_is_told),
+		TESTS(a_loop_may_have_more_accesses_than_are_remembered),
+		TESTS(faults_come_before_anything_is_done),
+		TESTS(devices_are_always_asked),
+		TESTS(atomics_work_in_place),
+		TESTS(code_goes_from_page_to_page),
+		TESTS(code_that_is_written_is_new_after_a_fence),
 		TEST(address_spaces_are_kept_apart),
-		TEST(a_return_goes_to_what_is_there_now),
+		TESTS(a_return_goes_to_what_is_there_now),
 		TEST(regimes_have_tables_of_their_own),
 		TEST(floating_point_is_noted),
-		TEST(recursion_is_as_deep_as_it_likes),
+		TESTS(recursion_is_as_deep_as_it_likes),
 		TEST(modes_are_changed_at_any_depth),
 		TEST(a_programs_code_runs_at_any_address),
 		TEST(writes_to_code_are_told_while_the_cache_is_emptied),
