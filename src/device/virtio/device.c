@@ -184,6 +184,8 @@ static int restore(struct vm_saved *saved, struct error *err)
 			return error_set(err, EINVAL, "queue %u of the snapshot's %s is not one", i,
 				device->ops->name);
 	}
+	if (device->transport)
+		device->transport->ops->restored(device->transport);
 	return 0;
 }
 

@@ -59,10 +59,16 @@ static void config_changed(struct virtio_transport *transport)
 		container_of(transport, struct virtio_mmio, transport), 0, VIRTIO_MMIO_INT_CONFIG);
 }
 
+static void restored(struct virtio_transport *transport)
+{
+	change_interrupts(container_of(transport, struct virtio_mmio, transport), 0, 0);
+}
+
 static const struct virtio_transport_ops transport_ops = {
 	.name = "virtio-mmio",
 	.queue_used = queue_used,
 	.config_changed = config_changed,
+	.restored = restored,
 };
 
 /* --- registers ------------------------------------------------------------------------------- */

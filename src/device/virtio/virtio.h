@@ -154,6 +154,8 @@ struct virtio_transport_ops {
 	const char *name;
 	void (*queue_used)(struct virtio_transport *transport, unsigned queue);
 	void (*config_changed)(struct virtio_transport *transport);
+	/* state.interrupts is what a snapshot says: the line has to follow. */
+	void (*restored)(struct virtio_transport *transport);
 };
 
 /* Embedded in what knows how. */

@@ -219,7 +219,10 @@ static void test_saved_and_restored(void **state)
 	memset(driver_at(&driver, DESCRIPTORS(0), 0x20000), 0, 0x20000);
 	driver.queues[0].size = QUEUE_SIZE;
 	*(struct virtio_state *)device.saved.data = kept;
+	((struct virtio_state *)device.saved.data)->interrupts = 1;
+	assert_false(driver.line);
 	assert_int_equal(device.saved.restore(&device.saved, NULL), 0);
+	assert_true(driver.line);
 	assert_int_equal(nr_started, 0);
 	device.saved.resume(&device.saved);
 	assert_int_equal(nr_started, 1);
