@@ -31,7 +31,7 @@ int kvm_arch_init_vcpu(struct kvm_vcpu *vcpu, struct error *err);
 /* Where it is, for a sentence: ", at 0x...". */
 void kvm_arch_where(const struct kvm_vcpu *vcpu, char *text, size_t size);
 
-/* x86-64-cpuid.c: what the vcpu says it is. */
-int kvm_x86_set_cpuid(struct kvm_vcpu *vcpu, struct error *err);
+/* x86-64-cpuid.c: what the vcpu says it is; *ret is all of that in one number. */
+int kvm_x86_set_cpuid(struct kvm_vcpu *vcpu, uint64_t *ret, struct error *err);
 /* x86-64-state.c */
-int kvm_x86_init_state(struct kvm_vcpu *vcpu, struct error *err);
+int kvm_x86_init_state(struct kvm_vcpu *vcpu, uint64_t cpuid, struct error *err);

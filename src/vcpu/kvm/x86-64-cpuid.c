@@ -143,7 +143,22 @@ static bool is_level(const struct kvm_cpuid_entry2 *e)
 	return e->function == 0xb || e->function == 0x1f;
 }
 
-int kvm_x86_set_cpuid(struct kvm_vcpu *vcpu, struct error *err)
+/* FNV-1a over what is said, and not over what the kernel may leave in between. */
+static uint64_t digest(const struct kvm_cpuid2 *c)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (unsigned i = 0; i < c->nent; i++) {
+		const struct kvm_cpuid_entry2 *e = &c->entries[i];
+		const uint32_t words[] = { e->function, e->index, e->eax, e->ebx, e->ecx, e->edx };
+
+		for (size_t k = 0; k < ARRAY_SIZE(words); k++)
+			hash = (hash ^ words[k]) * UINT64_C(0x100000001b3);
+	}
+	return hash;
+}
+
+int kvm_x86_set_cpuid(struct kvm_vcpu *vcpu, uint64_t *ret, struct error *err)
 {
 	unsigned id = vcpu->vcpu.index, count = vcpu->vm->config.nr_vcpus, n = 0;
 	_cleanup_free_ struct kvm_cpuid2 *c = calloc(
@@ -168,6 +183,7 @@ int kvm_x86_set_cpuid(struct kvm_vcpu *vcpu, struct error *err)
 	r = add_levels(c, id, count);
 	if (r == 0)
 		r = kvm_ioctl(vcpu->fd, KVM_SET_CPUID2, c);
+	*ret = digest(c);
 	return r < 0 ? error_errno(err, r, "KVM does not take what vcpu %u is to be able to do", id)
 		     : 0;
 }

@@ -216,6 +216,7 @@ static void save(struct vm_saved *saved)
 
 	memset(vcpu->state, 0, sizeof(*vcpu->state));
 	get_state(vcpu, vcpu->state);
+	vcpu->state->cpuid = vcpu->first->cpuid;
 }
 
 static int restore(struct vm_saved *saved, struct error *err)
@@ -225,6 +226,10 @@ static int restore(struct vm_saved *saved, struct error *err)
 	if (vcpu->state->nr_msrs > KVM_X86_MSRS_MAX)
 		return error_set(err, EBADMSG, "vcpu %u has more registers than there are",
 			vcpu->vcpu.index);
+	/* A guest's kernel looks once at what it runs on. */
+	if (vcpu->state->cpuid != vcpu->first->cpuid)
+		return error_set(err, EXDEV,
+			"it was saved where KVM gives a vcpu other abilities: on another processor, or under another kernel");
 	return set_state(vcpu, vcpu->state, true, err);
 }
 
@@ -243,7 +248,7 @@ static int set_first_msrs(const struct kvm_vcpu *vcpu, struct error *err)
 		     : 0;
 }
 
-int kvm_x86_init_state(struct kvm_vcpu *vcpu, struct error *err)
+int kvm_x86_init_state(struct kvm_vcpu *vcpu, uint64_t cpuid, struct error *err)
 {
 	int r = set_first_msrs(vcpu, err);
 
@@ -257,6 +262,7 @@ int kvm_x86_init_state(struct kvm_vcpu *vcpu, struct error *err)
 	if (r < 0)
 		return error_errno(
 			err, r, "KVM does not show the state of vcpu %u", vcpu->vcpu.index);
+	vcpu->first->cpuid = cpuid;
 	vcpu->saved = (struct vm_saved){ .name = "vcpu",
 		.instance = vcpu->vcpu.index,
 		.data = vcpu->state,

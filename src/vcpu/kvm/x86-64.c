@@ -170,9 +170,10 @@ void kvm_vm_skip_time(struct kvm_vm *vm, int64_t ns)
 
 int kvm_arch_init_vcpu(struct kvm_vcpu *vcpu, struct error *err)
 {
-	int r = kvm_x86_set_cpuid(vcpu, err);
+	uint64_t cpuid;
+	int r = kvm_x86_set_cpuid(vcpu, &cpuid, err);
 
-	return r < 0 ? r : kvm_x86_init_state(vcpu, err);
+	return r < 0 ? r : kvm_x86_init_state(vcpu, cpuid, err);
 }
 
 void kvm_arch_where(const struct kvm_vcpu *vcpu, char *text, size_t size)

@@ -23,6 +23,7 @@ struct kvm_vcpu_state {
 	struct kvm_lapic_state lapic;
 	struct kvm_vcpu_events events;
 	struct kvm_mp_state run_state;
+	uint64_t cpuid; /* what it is able to do, as one number */
 	uint32_t nr_msrs;
 	struct kvm_x86_msr msrs[KVM_X86_MSRS_MAX];
 	uint8_t xsave[KVM_X86_XSAVE_BYTES];
