@@ -4,13 +4,13 @@
  */
 #include "vcpu/kvm/internal.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define DEVICE "/dev/kvm"
-#define WORKS  "containers, and machines of another CPU, work without"
+#include "vcpu/kvm/host.h"
+
+#define WORKS "containers, and machines of another CPU, work without"
 
 int kvm_ioctl(int fd, unsigned long request, void *argument)
 {
@@ -31,47 +31,27 @@ int kvm_require(const struct kvm_vm *vm, int extension, const char *what, struct
 {
 	if (check_extension(vm, extension) > 0)
 		return 0;
-	return error_set(
-		err, ENOTSUP, DEVICE " of this kernel is without %s, which machines need", what);
+	return error_set(err, ENOTSUP,
+		KVM_DEVICE " of this kernel is without %s, which machines need", what);
 }
 
 /* --- opening --------------------------------------------------------------------------------- */
 
-/* What is missing, and what works instead. */
-static int not_opened(int error, struct error *err)
-{
-	if (error == ENOENT || error == ENODEV || error == ENXIO)
-		return error_set(err, error,
-			DEVICE
-			" is not there: this host's processor has no virtualization, or the kernel's "
-			"module is not loaded; " WORKS);
-	if (error == EACCES || error == EPERM)
-		return error_set(err, error,
-			"no right to open " DEVICE
-			": the group that owns it has that right (kvm, mostly); " WORKS);
-	return error_errno(err, error, "cannot open " DEVICE);
-}
-
 static int open_device(struct kvm_vm *vm, struct error *err)
 {
-	int version;
+	struct error why = { 0 };
+	int size;
 
-	vm->kvm_fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+	vm->kvm_fd = kvm_device_open(&why);
 	if (vm->kvm_fd < 0)
-		return not_opened(errno, err);
-	version = ioctl(vm->kvm_fd, KVM_GET_API_VERSION, 0);
-	if (version < 0)
-		return error_set(err, ENODEV, "what is at " DEVICE " is no KVM; " WORKS);
-	if (version != KVM_API_VERSION)
-		return error_set(err, ENOTSUP, DEVICE " speaks version %d, and we version %d",
-			version, KVM_API_VERSION);
+		return error_set(err, -vm->kvm_fd, "%s; " WORKS, why.message);
 	vm->fd = kvm_ioctl(vm->kvm_fd, KVM_CREATE_VM, NULL);
 	if (vm->fd < 0)
-		return error_errno(err, vm->fd, DEVICE " makes no machine");
-	version = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
-	if (version < (int)sizeof(struct kvm_run))
-		return error_set(err, ENOTSUP, DEVICE " has no room for a vcpu's exits");
-	vm->run_bytes = (unsigned)version;
+		return error_errno(err, vm->fd, KVM_DEVICE " makes no machine");
+	size = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (size < (int)sizeof(struct kvm_run))
+		return error_set(err, ENOTSUP, KVM_DEVICE " has no room for a vcpu's exits");
+	vm->run_bytes = (unsigned)size;
 	return 0;
 }
 
@@ -91,7 +71,7 @@ static int require_all(const struct kvm_vm *vm, struct error *err)
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(needs); i++)
 		r = kvm_require(vm, needs[i].extension, needs[i].what, err);
 	if (r == 0 && check_extension(vm, KVM_CAP_MAX_VCPUS) < (int)vm->config.nr_vcpus)
-		r = error_set(err, ENOTSUP, DEVICE " has room for %d CPUs, not for %u",
+		r = error_set(err, ENOTSUP, KVM_DEVICE " has room for %d CPUs, not for %u",
 			check_extension(vm, KVM_CAP_MAX_VCPUS), vm->config.nr_vcpus);
 	return r;
 }
