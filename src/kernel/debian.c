@@ -123,10 +123,24 @@ static int write_configuration(const struct apt *apt, const char *mirror, struct
 	return r < 0 ? r : write_file(apt, "apt.conf", config, err);
 }
 
-/* "linux-image-6.12.1-riscv64": what the package linux-image-ARCH stands for today. */
+/* Of kernels that there are several of, the one for machines: without drivers of real devices. */
+static const char *flavour(const char *architecture)
+{
+	static const struct {
+		const char *architecture, *flavour;
+	} rows[] = { { "amd64", "cloud-amd64" } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (streq(rows[i].architecture, architecture))
+			return rows[i].flavour;
+	return architecture;
+}
+
+/* "linux-image-6.12.1-riscv64": what the package linux-image-FLAVOUR stands for today. */
 static int find_package(const struct apt *apt, char **ret, struct error *err)
 {
-	_cleanup_free_ char *name = strf("linux-image-%s", apt->architecture), *output = NULL;
+	_cleanup_free_ char *name = strf("linux-image-%s", flavour(apt->architecture));
+	_cleanup_free_ char *output = NULL;
 	const char *argv[] = { "apt-cache", "depends", name, NULL };
 	_cleanup_strv_ char **lines = NULL;
 	int r;

@@ -72,7 +72,8 @@ static int read_kernel(const char *file, struct given *given, struct error *err)
 		return no_kernel(file, err);
 	if (given->facts.format == KERNEL_FORMAT_ZBOOT)
 		r = open_zboot(file, given, err);
-	if (r == 0 && !kernel_find_release(given->bytes, given->len, given->release))
+	if (r == 0 &&
+		!kernel_find_release(given->facts.format, given->bytes, given->len, given->release))
 		given->release[0] = '\0';
 	return r;
 }

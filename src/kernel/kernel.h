@@ -5,7 +5,8 @@
  * ROOT/kernels/ is an image store of its own (image/image.h): a kernel is an OCI image, so that
  * every registry keeps it and every tool copies it, but none of the images that `strata images`
  * lists. Its one layer has
- *   boot/vmlinux             what is booted: an Image or an ELF file, never compressed
+ *   boot/vmlinux             what is booted: an Image or an ELF file, never compressed; or a
+ *                            bzImage, which decompresses itself
  *   lib/modules/RELEASE/     its modules as their distribution has them
  * and its labels say what that is (KERNEL_LABEL_*). A name stands for one kernel per platform; the
  * one that machines run without being told is called KERNEL_DEFAULT with the platform's
@@ -57,8 +58,10 @@ struct kernel_facts {
 /* What begins with these bytes; -ENOEXEC (without a sentence) when it is no kernel. */
 int kernel_probe(const void *head, size_t len, struct kernel_facts *ret);
 const char *kernel_format_name(enum kernel_format format);
-/* "6.12.1-riscv64" out of "Linux version ..." in an uncompressed kernel; false: it does not say. */
-bool kernel_find_release(const void *bytes, size_t len, char ret[KERNEL_RELEASE_MAX]);
+/* "6.12.1-riscv64" out of "Linux version ..." in an uncompressed kernel, or out of a bzImage's
+ * header; false: it does not say. */
+bool kernel_find_release(
+	enum kernel_format format, const void *bytes, size_t len, char ret[KERNEL_RELEASE_MAX]);
 
 /* --- what is stored (find.c) -------------------------------------------------------------------
  */

@@ -13,6 +13,12 @@
 #define ZBOOT_PAYLOAD_OFFSET  8 /* le32, and its size behind it */
 #define BZIMAGE_BOOT_OFFSET   0x1fe /* 0x55, 0xaa */
 #define BZIMAGE_HEADER_OFFSET 0x202 /* "HdrS" */
+#define BZIMAGE_VERSION	      0x206 /* le16 */
+#define BZIMAGE_RELEASE	      0x20e /* le16: where a string is, from 0x200 on */
+#define BZIMAGE_FLAGS	      0x236 /* le16 */
+#define BZIMAGE_BASE	      0x200
+#define BZIMAGE_VERSION_64    0x20c
+#define BZIMAGE_FLAG_64	      1
 #define RELEASE_PREFIX	      "Linux version "
 
 static const char *const format_names[] = {
@@ -32,6 +38,14 @@ const char *kernel_format_name(enum kernel_format format)
 static bool has(const void *head, size_t len, size_t offset, const char *magic, size_t size)
 {
 	return len >= offset + size && memcmp((const char *)head + offset, magic, size) == 0;
+}
+
+static uint16_t get_le16(const void *head, size_t offset)
+{
+	uint16_t value;
+
+	memcpy(&value, (const char *)head + offset, sizeof(value));
+	return le16toh(value);
 }
 
 static uint32_t get_le32(const void *head, size_t offset)
@@ -66,6 +80,15 @@ static int probe_elf(const void *head, size_t len, struct kernel_facts *ret)
 	return -ENOEXEC;
 }
 
+/* From protocol 2.12 on, it says whether it can be entered with 64 bits. */
+static const char *bzimage_architecture(const void *head, size_t len)
+{
+	return len >= BZIMAGE_FLAGS + 2 && get_le16(head, BZIMAGE_VERSION) >= BZIMAGE_VERSION_64 &&
+			get_le16(head, BZIMAGE_FLAGS) & BZIMAGE_FLAG_64
+		? "amd64"
+		: "386";
+}
+
 int kernel_probe(const void *head, size_t len, struct kernel_facts *ret)
 {
 	*ret = (struct kernel_facts){ 0 };
@@ -84,7 +107,7 @@ int kernel_probe(const void *head, size_t len, struct kernel_facts *ret)
 		ret->payload_size = get_le32(head, ZBOOT_PAYLOAD_OFFSET + 4);
 	} else if (has(head, len, BZIMAGE_BOOT_OFFSET, "\x55\xaa", 2) &&
 		has(head, len, BZIMAGE_HEADER_OFFSET, "HdrS", 4)) {
-		ret->architecture = "amd64";
+		ret->architecture = bzimage_architecture(head, len);
 		ret->format = KERNEL_FORMAT_BZIMAGE;
 	} else {
 		return -ENOEXEC;
@@ -92,26 +115,46 @@ int kernel_probe(const void *head, size_t len, struct kernel_facts *ret)
 	return 0;
 }
 
+/* What is a release at `at`, of `len` bytes: how long it is, or 0. */
+static size_t copy_release(const char *at, size_t len, char ret[KERNEL_RELEASE_MAX])
+{
+	size_t n = 0;
+
+	while (n < KERNEL_RELEASE_MAX - 1 && n < len &&
+		strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.+-_~",
+			at[n]) &&
+		at[n])
+		n++;
+	if (n == 0 || *at < '0' || *at > '9')
+		return 0;
+	memcpy(ret, at, n);
+	ret[n] = '\0';
+	return n;
+}
+
 /* The banner is a string of the kernel; a format string that looks like it has a % behind it. */
-bool kernel_find_release(const void *bytes, size_t len, char ret[KERNEL_RELEASE_MAX])
+static bool find_banner(const char *at, size_t len, char ret[KERNEL_RELEASE_MAX])
 {
 	const size_t prefix = strlen(RELEASE_PREFIX);
-	const char *at = bytes, *end = at + len;
+	const char *end = at + len;
 
 	while (end > at && (at = memmem(at, (size_t)(end - at), RELEASE_PREFIX, prefix))) {
-		size_t n = 0;
-
 		at += prefix;
-		while (n < KERNEL_RELEASE_MAX - 1 && at + n < end &&
-			strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.+-_~",
-				at[n]) &&
-			at[n])
-			n++;
-		if (n > 0 && *at >= '0' && *at <= '9') {
-			memcpy(ret, at, n);
-			ret[n] = '\0';
+		if (copy_release(at, (size_t)(end - at), ret) > 0)
 			return true;
-		}
 	}
 	return false;
+}
+
+bool kernel_find_release(
+	enum kernel_format format, const void *bytes, size_t len, char ret[KERNEL_RELEASE_MAX])
+{
+	size_t at;
+
+	if (format != KERNEL_FORMAT_BZIMAGE)
+		return find_banner(bytes, len, ret);
+	if (len < BZIMAGE_RELEASE + 2)
+		return false;
+	at = BZIMAGE_BASE + get_le16(bytes, BZIMAGE_RELEASE);
+	return at < len && copy_release((const char *)bytes + at, len - at, ret) > 0;
 }

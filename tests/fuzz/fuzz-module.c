@@ -34,9 +34,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		(facts.format == KERNEL_FORMAT_UNKNOWN || facts.format >= KERNEL_FORMAT_COUNT))
 		abort();
 	memcpy(copy, data, size);
-	if (kernel_find_release(copy, size, release) &&
-		!memmem(copy, size, release, strlen(release)))
-		abort();
+	for (enum kernel_format f = KERNEL_FORMAT_ELF; f <= KERNEL_FORMAT_BZIMAGE; f++)
+		if (kernel_find_release(f, copy, size, release) &&
+			!memmem(copy, size, release, strlen(release)))
+			abort();
 	free(copy);
 	return 0;
 }
