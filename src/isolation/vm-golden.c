@@ -5,7 +5,7 @@
  *
  * It is taken of a machine whose kernel has booted and whose agent waits for its host: nothing of
  * the instance is in it, and its disks were not read but for their partition tables. So it does for
- * every instance with the same kernel, initial filesystem, memory, number of CPUs and kinds of
+ * every instance with the same kernel, initial filesystem, CPU, memory, number of CPUs and kinds of
  * devices, and the name says all that must be the same. The program that has made it is part of it,
  * since a snapshot is for that one only.
  *
@@ -47,7 +47,7 @@ int vm_golden_path(const struct container_config *config, const struct kernel *k
 {
 	const struct container_machine *m = config->machine;
 	const char *initramfs = strrchr(kernel->initramfs, '/');
-	char program[PATH_MAX];
+	char program[PATH_MAX], cpu[MACHINE_CPU_MAX];
 	struct stat st;
 	int r = process_helper_path(VM_MACHINE_PROGRAM, program, sizeof(program), err);
 
@@ -56,8 +56,9 @@ int vm_golden_path(const struct container_config *config, const struct kernel *k
 	if (stat(program, &st) < 0)
 		return error_errno(err, errno, "cannot find %s", program);
 	initramfs = initramfs ? initramfs + 1 : kernel->initramfs;
-	*ret = strf("%s/machines/" GOLDEN_PREFIX "%.*s-%lldm-%u%s%s-%lx-%llx.%lx", m->root,
-		(int)strcspn(initramfs, "."), initramfs,
+	machine_architecture_cpu(m->architecture, cpu);
+	*ret = strf("%s/machines/" GOLDEN_PREFIX "%.*s-%s-%lldm-%u%s%s-%lx-%llx.%lx", m->root,
+		(int)strcspn(initramfs, "."), initramfs, cpu,
 		(long long)(vm_memory_bytes(&config->limits) >> 20), vm_nr_cpus(&config->limits),
 		m->has_network ? "-net" : "", has_shares(config) ? "-fs" : "",
 		(unsigned long)st.st_size, (unsigned long long)st.st_mtim.tv_sec,

@@ -19,7 +19,6 @@
 #define LOG_FILE      "machine.log" /* what the program itself has to say */
 #define LOG_TAIL      65536
 #define PANIC	      "Kernel panic - not syncing: "
-#define BOOT_OPTIONS  "console=ttyS0 quiet panic=-1 audit=0"
 #define COPY_STEP     (64u << 20)
 
 /* --- what cannot be expressed
@@ -63,11 +62,9 @@ int vm_check(const struct container_config *config, struct error *err)
 
 	if (!config->machine)
 		return error_set(err, EINVAL, "isolation vm has no description of its machine");
-	if (!streq(config->machine->architecture, VM_ARCHITECTURE))
-		return error_set(err, ENOTSUP,
-			"isolation vm has machines for linux/" VM_ARCHITECTURE
-			" only: this image is for linux/%s",
-			config->machine->architecture);
+	r = machine_architecture_check(config->machine->architecture, err);
+	if (r < 0)
+		return r;
 	if (config->seccomp.kind == SECCOMP_CUSTOM)
 		return error_set(err, ENOTSUP,
 			"isolation vm has no seccomp profiles: the kernel is the guest's own");
@@ -278,10 +275,11 @@ static int push_shares(char ***argv, const struct container_config *config)
 }
 
 /* What it begins with: a kernel, or what a machine like it has left. */
-static int push_beginning(char ***argv, const struct kernel *kernel, const char *golden)
+static int push_beginning(char ***argv, const struct machine_architecture *architecture,
+	const struct kernel *kernel, const char *golden)
 {
 	const char *const boot[] = { "--kernel", kernel->vmlinux, "--initrd", kernel->initramfs,
-		"--append", BOOT_OPTIONS };
+		"--append", architecture->boot_options };
 	int r = golden ? strv_push(argv, "--restore") : 0;
 
 	if (golden)
@@ -295,7 +293,10 @@ static int make_arguments(const struct container_config *config, const struct ke
 	const char *golden, int folder_fd, int console_fd, char ***ret)
 {
 	const struct container_machine *m = config->machine;
-	const char *const fixed[] = { VM_MACHINE_PROGRAM, "vm", "run", "--no-reboot", "--net",
+	const struct machine_architecture *architecture = machine_architecture_find(
+		m->architecture);
+	const char *const fixed[] = { VM_MACHINE_PROGRAM, "vm", "run", "--arch",
+		architecture->machine, "--no-reboot", "--net",
 		m->has_network ? "user,host=on" : "none" };
 	size_t number = 0;
 	int r = 0;
@@ -303,7 +304,7 @@ static int make_arguments(const struct container_config *config, const struct ke
 	for (size_t i = 0; i < ARRAY_SIZE(fixed) && r == 0; i++)
 		r = strv_push(ret, fixed[i]);
 	if (r == 0)
-		r = push_beginning(ret, kernel, golden);
+		r = push_beginning(ret, architecture, kernel, golden);
 	strv_for_each (layer, m->layers) {
 		if (r == 0)
 			r = strv_push(ret, "--part");

@@ -16,6 +16,7 @@
 #pragma once
 
 #include "container/container.h"
+#include "isolation/architectures.h"
 #include "isolation/isolation.h"
 #include "kernel/kernel.h"
 #include "lib/agent.h"
@@ -35,9 +36,8 @@
 
 /* SIGKILL as a session gets it: this signal with this value (sigqueue(3)). The command is killed in
  * the guest, so that what it has written is not lost with the machine. */
-#define VM_KILL_SIGNAL	SIGPWR
-#define VM_KILL_VALUE	0x6b696c6c
-#define VM_ARCHITECTURE "riscv64" /* that there are machines for */
+#define VM_KILL_SIGNAL SIGPWR
+#define VM_KILL_VALUE  0x6b696c6c
 
 /* --- vm-link.c: a connection with the guest's agent --------------------------------------------
  */

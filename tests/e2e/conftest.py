@@ -382,8 +382,8 @@ def machine_kernel(strata_binary):
     if not Path("/usr/bin/apt-get").exists():
         pytest.skip("Debian's kernel comes by apt, which this host does not have")
     one = Strata(strata_binary, CACHE / "kernel-riscv64")
-    if one("kernel", "inspect", "kernel:riscv64").returncode != 0:
-        one.ok("kernel", "fetch", "debian", timeout=900)
+    if one("kernel", "inspect", "--platform", "linux/riscv64", "kernel:riscv64").returncode != 0:
+        one.ok("kernel", "fetch", "debian", "--platform", "linux/riscv64", timeout=900)
     return one.root
 
 

@@ -18,6 +18,19 @@ def image(release=RELEASE, arch="riscv64"):
         b" (someone@somewhere)\0") + bytes(64)
 
 
+def bzimage(release=RELEASE, version=0x20f, flags=1):
+    """A bzImage: the header, and the release where it says."""
+    setup = bytearray(0x800)
+    setup[0x1fe:0x200] = b"\x55\xaa"
+    setup[0x202:0x206] = b"HdrS"
+    struct.pack_into("<H", setup, 0x206, version)
+    struct.pack_into("<H", setup, 0x20e, 0x400)
+    struct.pack_into("<H", setup, 0x236, flags)
+    text = release.encode() + b" (someone@somewhere) #1 SMP"
+    setup[0x600:0x600 + len(text)] = text
+    return bytes(setup)
+
+
 def zboot(payload):
     """An EFI program with a compressed kernel inside (Linux, drivers/firmware/efi/libstub)."""
     return b"MZ\0\0zimg" + struct.pack("<II", 0x80, len(payload)) + bytes(0x80 - 16) + payload

@@ -23,7 +23,7 @@ def import_kernel(strata, files, *options):
 
 
 def inspect(strata, name="kernel:riscv64"):
-    return json.loads(strata.ok("kernel", "inspect", name))[0]
+    return json.loads(strata.ok("kernel", "inspect", "--platform", "linux/riscv64", name))[0]
 
 
 def first_filesystem(kernel):
@@ -48,7 +48,26 @@ def test_import_ls_inspect_rm(strata, files):
     strata.ok("kernel", "rm", "kernel:riscv64")
     assert strata.ok("kernel", "ls", "-q") == ""
     assert not Path(kernel["Kernel"]).exists() and not Path(kernel["FirstFilesystem"]).exists()
-    strata.fails("kernel", "inspect", "kernel:riscv64", status=1, saying="there is no kernel")
+    strata.fails("kernel", "inspect", "--platform", "linux/riscv64", "kernel:riscv64", status=1,
+                 saying="there is no kernel")
+
+
+def test_one_for_each_cpu(strata, files):
+    """The host's own CPU has a bzImage, which stays as it is."""
+    import_kernel(strata, files)
+    (files / "bzImage").write_bytes(kernels.bzimage())
+    assert strata.ok("kernel", "import", files / "bzImage", "--modules", files) == "kernel:amd64"
+    kernel = json.loads(strata.ok("kernel", "inspect", "kernel:amd64", "--platform", "linux/amd64"))[0]
+    assert (kernel["Release"], kernel["Format"], kernel["Platform"]) == (
+        kernels.RELEASE, "bzImage", "linux/amd64")
+    assert Path(kernel["Kernel"]).read_bytes() == (files / "bzImage").read_bytes()
+    assert inspect(strata)["Platform"] == "linux/riscv64"
+    (files / "newer").write_bytes(kernels.bzimage("6.9"))
+    strata.fails("kernel", "import", files / "newer", "--modules", files, status=1,
+                 saying="has the modules of 6.1.2-test")
+    for old in (kernels.bzimage(version=0x20b), kernels.bzimage(flags=0)):
+        (files / "old").write_bytes(old)
+        strata.fails("kernel", "import", files / "old", status=1, saying="no machines for 386")
 
 
 def test_first_filesystem_has_what_is_needed_in_order(strata, files):
@@ -116,14 +135,14 @@ def test_registry_and_back(strata, make_strata, files, tmp_path):
         assert inspect(strata)["Digest"] == inspect(strata, name)["Digest"]
         strata("kernel", "push", name)
         other = make_strata()
-        other("kernel", "pull", name)
+        other("kernel", "pull", "--platform", "linux/riscv64", name)
         assert inspect(other)["Digest"] == inspect(strata)["Digest"]
         assert first_filesystem(inspect(other)) == first_filesystem(inspect(strata))
 
 
 def test_ordinary_user(rootless, files):
     rootless.ok("kernel", "import", files / "Image", "--modules", files)
-    kernel = json.loads(rootless.ok("kernel", "inspect", "kernel:riscv64"))[0]
+    kernel = inspect(rootless)
     assert Path(kernel["Kernel"]).stat().st_uid == rootless.user.uid
     rootless.ok("kernel", "rm", "kernel:riscv64")
 
@@ -133,7 +152,8 @@ def test_debian(strata):
     """The real one, from the mirror that this host's apt uses."""
     if not Path("/usr/bin/apt-get").exists():
         pytest.skip("this host has no apt")
-    assert strata.ok("kernel", "fetch", "debian", timeout=600) == "kernel:riscv64"
+    assert strata.ok("kernel", "fetch", "debian", "--platform", "linux/riscv64",
+                     timeout=600) == "kernel:riscv64"
     kernel = inspect(strata)
     assert kernel["Release"].endswith("-riscv64") and kernel["Format"] == "Image"
     listed = first_filesystem(kernel)[1]

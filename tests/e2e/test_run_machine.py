@@ -18,7 +18,8 @@ CAP_NET_RAW = 1 << 13
 
 
 def run(strata, image, *args, **kw):
-    return strata("run", "--rm", "--isolation", "vm", *args[:-1], image, *args[-1], timeout=BOOT_S, **kw)
+    return strata("run", "--rm", "--isolation", "vm", "--platform", "linux/riscv64", *args[:-1], image,
+                  *args[-1], timeout=BOOT_S, **kw)
 
 
 def machines(strata):

@@ -7,11 +7,19 @@
 
 #include "base/userns.h"
 #include "front/cli/kernel_store.h"
+#include "isolation/architectures.h"
 
 int kernel_platform(const char *text, struct image_platform *ret, struct error *err)
 {
-	int r = image_platform_parse(text ? text : KERNEL_PLATFORM_DEFAULT, ret, err);
+	int r;
 
+	if (!text) {
+		*ret = (struct image_platform){ .os = "linux" };
+		snprintf(ret->architecture, sizeof(ret->architecture), "%s",
+			machine_architecture_default(NULL));
+		return 0;
+	}
+	r = image_platform_parse(text, ret, err);
 	if (r == 0 && !streq(ret->os, "linux"))
 		r = error_set(err, EINVAL, "kernels are Linux's, not %s's", ret->os);
 	return r;

@@ -8,8 +8,8 @@
 #include "front/cli/verbs.h"
 #include "kernel/kernel.h"
 
-/* What machines are made of today; --platform says otherwise. */
-#define KERNEL_PLATFORM_DEFAULT "linux/riscv64"
+/* What --platform is when it is not given, for --help. */
+#define KERNEL_PLATFORM_DEFAULT "what `run --isolation vm` means here"
 
 /* --platform, or the default; its architecture is what kernels are told apart by. */
 int kernel_platform(const char *text, struct image_platform *ret, struct error *err);

@@ -28,6 +28,7 @@ struct transfer_call {
 	const char *root, *name;
 	struct image_transfer_options options;
 	struct image_platform platform;
+	char text[64]; /* of it */
 	bool quiet;
 };
 
@@ -73,12 +74,12 @@ static int pull_now(void *context, struct error *err)
 static int fill(struct cli *cli, const struct transfer_values *v, const char *name,
 	struct transfer_call *ret, struct error *err)
 {
-	*ret = (struct transfer_call){ .root = cli->root,
-		.name = name,
-		.options = { .platform = v->platform ? v->platform : KERNEL_PLATFORM_DEFAULT },
-		.quiet = v->quiet };
-	int r = kernel_platform(v->platform, &ret->platform, err);
+	int r;
 
+	*ret = (struct transfer_call){ .root = cli->root, .name = name, .quiet = v->quiet };
+	r = kernel_platform(v->platform, &ret->platform, err);
+	image_platform_format(&ret->platform, ret->text, sizeof(ret->text));
+	ret->options.platform = ret->text;
 	return r < 0 ? r : registry_options_apply(&v->registry, &ret->options, err);
 }
 

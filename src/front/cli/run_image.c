@@ -13,6 +13,7 @@
 #include "front/cli/cli.h"
 #include "front/cli/run_machine.h"
 #include "front/cli/run_platform.h"
+#include "isolation/architectures.h"
 
 #define IMAGE_HELPER "strata-image"
 
@@ -70,24 +71,39 @@ static int resolve(struct run_image *it, const char *name, const struct image_pl
 	return r;
 }
 
-/* Stored for a platform only whose programs are translated: that is what is meant, where none was
- * asked for. -ENOEXEC: it is not. */
-static int resolve_translated(
+/* The first, the second, ... of those that do not need this host's CPU; -ENOENT after the last. */
+static int other_platform(const struct run_image *it, size_t index, struct image_platform *ret)
+{
+	const char *architecture;
+
+	if (!run_is_machine(it->options))
+		return run_platform_translated(index, ret);
+	architecture = machine_architecture_emulated(index);
+	if (!architecture)
+		return -ENOENT;
+	*ret = (struct image_platform){ .os = "linux" };
+	snprintf(ret->architecture, sizeof(ret->architecture), "%s", architecture);
+	return 0;
+}
+
+/* Stored only for a platform that does not need this host's CPU: that is what is meant, where none
+ * was asked for. -ENOEXEC: it is not. */
+static int resolve_other(
 	struct run_image *it, const char *name, struct image_platform *platform, struct error *err)
 {
 	struct image_platform host = *platform, other;
 	struct error ignored = { 0 };
 	char wanted[64];
 
-	for (size_t i = 0; run_platform_translated(i, &other) == 0; i++) {
+	for (size_t i = 0; other_platform(it, i, &other) == 0; i++) {
 		if (resolve(it, name, &other, &ignored) < 0)
 			continue;
 		error_clear(err);
 		*platform = other;
 		image_platform_format(&host, wanted, sizeof(wanted));
 		image_platform_format(&other, it->platform, sizeof(it->platform));
-		fprintf(stderr, "%s: %s has no %s, running %s by translation\n", it->cli->program,
-			name, wanted, it->platform);
+		fprintf(stderr, "%s: %s has no %s, running %s %s\n", it->cli->program, name, wanted,
+			it->platform, run_is_machine(it->options) ? "emulated" : "by translation");
 		return 0;
 	}
 	return -ENOEXEC;
@@ -98,9 +114,7 @@ static int resolve_any(
 {
 	int r = resolve(it, name, platform, err);
 
-	return r == -ENOEXEC && !it->options->platform && !run_is_machine(it->options)
-		? resolve_translated(it, name, platform, err)
-		: r;
+	return r == -ENOEXEC && !it->options->platform ? resolve_other(it, name, platform, err) : r;
 }
 
 /* Not stored for what was asked for: can that be run here at all? */
@@ -164,14 +178,48 @@ static int pull_missing(struct run_image *it, const char *name, int why, struct 
 	return ask_helper(it, "pull", name, err);
 }
 
+/* What a machine is for: as asked for, or as this host allows; then *ret_why is why it is not for
+ * the host's own CPU. */
+static int choose_machine(struct run_image *it, struct error *ret_why, struct error *err)
+{
+	struct image_platform asked;
+	int r;
+
+	if (it->options->platform) {
+		r = image_platform_parse(it->options->platform, &asked, err);
+		return r < 0 ? r : machine_architecture_check(asked.architecture, err);
+	}
+	snprintf(it->platform, sizeof(it->platform), "linux/%s",
+		machine_architecture_default(ret_why));
+	return 0;
+}
+
+static bool is_stored_for_host(struct run_image *it, const char *name)
+{
+	_cleanup_image_ struct image image = { 0 };
+	struct image_platform host;
+
+	return image_platform_parse(NULL, &host, NULL) == 0 &&
+		image_resolve(&it->store, name, &host, &image, NULL) == 0;
+}
+
+/* Whoever has the image for this CPU expects that one. `r` is what resolve() said. */
+static void tell_emulated(struct run_image *it, const char *name, int r, const struct error *why)
+{
+	if (*why->message && (r < 0 || is_stored_for_host(it, name)))
+		fprintf(stderr, "%s: running %s, emulated: %s\n", it->cli->program, it->platform,
+			why->message);
+}
+
 int run_image_find(struct run_image *it, const char *name, struct error *err)
 {
 	const struct run_options *o = it->options;
 	struct image_platform platform;
-	int r;
+	struct error emulated = { 0 };
+	int r = run_is_machine(o) ? choose_machine(it, &emulated, err) : 0;
 
-	if (run_is_machine(o) && !o->platform)
-		snprintf(it->platform, sizeof(it->platform), "%s", RUN_MACHINE_PLATFORM);
+	if (r < 0)
+		return r;
 	r = image_platform_parse(*it->platform ? it->platform : o->platform, &platform, err);
 	if (r == 0)
 		r = image_store_open(it->cli->root, &it->store, err);
@@ -183,6 +231,7 @@ int run_image_find(struct run_image *it, const char *name, struct error *err)
 			return r;
 	}
 	r = resolve_any(it, name, &platform, err);
+	tell_emulated(it, name, r, &emulated);
 	if (streq(o->pull, "missing") && (r == -ENOENT || (r == -ENOEXEC && !is_id(name)))) {
 		r = pull_missing(it, name, r, err);
 		if (r == 0)

@@ -6,9 +6,6 @@
 
 #include "front/cli/run_options.h"
 
-/* What an image runs on that is not told otherwise. */
-#define RUN_MACHINE_PLATFORM "linux/riscv64"
-
 /* Of the host's sockets as its network (net/net.h): asks whom the host asks. */
 #define RUN_MACHINE_NAME_SERVER "10.0.2.3"
 
