@@ -299,6 +299,19 @@ bool virtio_queue_listen(struct virtio_queue *queue, bool wanted)
 	return load(&queue->available->idx, __ATOMIC_RELAXED) != state->next_available;
 }
 
+unsigned virtio_queue_expect(struct virtio_queue *queue)
+{
+	const struct virtio_queue_state *state = queue->state;
+
+	if (virtio_device_has(queue->device, VIRTIO_RING_F_EVENT_IDX))
+		set_avail_event(queue, load(&queue->available->idx, __ATOMIC_RELAXED));
+	else
+		__atomic_store_n(&queue->used->flags, 0, __ATOMIC_RELAXED);
+	/* One that was put there before it could see this is counted. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return (uint16_t)(load(&queue->available->idx, __ATOMIC_ACQUIRE) - state->next_available);
+}
+
 /* --- the bytes of a chain -------------------------------------------------------------------- */
 
 static size_t copy_parts(const struct iovec *parts, unsigned nr, size_t offset, void *bytes,

@@ -116,6 +116,9 @@ void virtio_queue_signal(struct virtio_queue *queue);
 /* Ask the driver to notify, or (a hint) not to. true: it has put chains there in the meantime, for
  * which no notification need come. */
 bool virtio_queue_listen(struct virtio_queue *queue, bool wanted);
+/* Ask the driver to notify of the next chain behind all that are there: how many there are, which
+ * may be any number if the driver is wrong. The queue is ready. */
+unsigned virtio_queue_expect(struct virtio_queue *queue);
 /* Parts of the chain beyond what virtio_queue_put() will be told were written, too. */
 void virtio_chain_touched(struct virtio_queue *queue, const struct virtio_chain *chain);
 

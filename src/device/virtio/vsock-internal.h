@@ -44,6 +44,13 @@ enum vsock_pending {
 	VSOCK_PENDING_RESET = 8, /* the last */
 };
 
+/* Of all connections, behind a restore: WANTED -> TOLD (the event is sent) -> NONE (and done). */
+enum vsock_reset {
+	VSOCK_RESET_NONE,
+	VSOCK_RESET_WANTED,
+	VSOCK_RESET_TOLD,
+};
+
 struct vsock_connection {
 	struct virtio_vsock *vsock;
 	enum vsock_state state;
@@ -76,7 +83,8 @@ struct virtio_vsock {
 	struct virtio_vsock_config config;
 	struct vm_saved saved;
 	uint32_t saved_connections; /* that a snapshot has seen */
-	bool is_restored; /* the guest is to be told that they are gone */
+	enum vsock_reset reset; /* the guest is to hear that they are gone */
+	unsigned nr_event_buffers; /* with RESET_TOLD: that the driver had left there */
 	struct loop *loop;
 	struct loop_source listener; /* PATH; fd -1 without one */
 	char *path;

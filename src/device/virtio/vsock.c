@@ -181,7 +181,7 @@ static bool put_reset(struct virtio_vsock *v)
 
 static bool has_work(const struct virtio_vsock *v)
 {
-	return v->nr_resets || v->work;
+	return v->reset == VSOCK_RESET_NONE && (v->nr_resets || v->work);
 }
 
 /* Fill the chain that was popped. false: nothing was left to tell. */
@@ -369,18 +369,32 @@ static void serve_tx(struct virtio_vsock *v)
 	virtio_queue_signal(queue);
 }
 
-/* §5.10.6.7: after a restore. */
+/*
+ * §5.10.6.7: after a restore. The driver then ends the connections that it has, in a thread of its
+ * own: what begins in the meantime would end with them. So the guest hears of nothing else until
+ * the driver has put the event's buffer back, which it does behind that.
+ */
 static void serve_events(struct virtio_vsock *v)
 {
 	const struct virtio_vsock_event event = { .id = VIRTIO_VSOCK_EVENT_TRANSPORT_RESET };
 	struct virtio_queue *queue = &v->device.queues[QUEUE_EVENT];
+	unsigned nr;
 
-	if (!v->is_restored || !virtio_queue_pop(queue, &v->chain))
+	/* A driver without such a queue keeps its connections. */
+	if (!queue->state->ready)
+		v->reset = VSOCK_RESET_NONE;
+	if (v->reset == VSOCK_RESET_NONE)
 		return;
-	virtio_queue_push(queue, &v->chain,
-		(uint32_t)virtio_chain_write(&v->chain, 0, &event, sizeof(event)));
-	virtio_queue_signal(queue);
-	v->is_restored = false;
+	nr = virtio_queue_expect(queue);
+	if (v->reset == VSOCK_RESET_WANTED && virtio_queue_pop(queue, &v->chain)) {
+		v->nr_event_buffers = nr - 1;
+		v->reset = VSOCK_RESET_TOLD;
+		virtio_queue_push(queue, &v->chain,
+			(uint32_t)virtio_chain_write(&v->chain, 0, &event, sizeof(event)));
+		virtio_queue_signal(queue);
+	} else if (v->reset == VSOCK_RESET_TOLD && nr > v->nr_event_buffers) {
+		v->reset = VSOCK_RESET_NONE;
+	}
 }
 
 void vsock_serve(struct virtio_vsock *v)
@@ -424,7 +438,10 @@ static void drop_all(struct virtio_vsock *v)
 
 static void vsock_reset(struct virtio_device *device)
 {
-	drop_all(vsock_of(device));
+	struct virtio_vsock *v = vsock_of(device);
+
+	drop_all(v);
+	v->reset = VSOCK_RESET_NONE;
 }
 
 static const struct virtio_device_ops vsock_ops = {
@@ -447,7 +464,8 @@ static void vsock_save(struct vm_saved *saved)
 	struct virtio_vsock *v = container_of(saved, struct virtio_vsock, saved);
 
 	pthread_mutex_lock(&v->device.lock);
-	v->saved_connections = 0;
+	/* Whoever has not yet heard of the end of those before has them still. */
+	v->saved_connections = v->reset != VSOCK_RESET_NONE;
 	for (unsigned i = 0; i < VSOCK_CONNECTIONS_MAX; i++)
 		v->saved_connections += is_known(&v->connections[i]);
 	pthread_mutex_unlock(&v->device.lock);
@@ -458,7 +476,7 @@ static int vsock_restore(struct vm_saved *saved, struct error *err)
 {
 	struct virtio_vsock *v = container_of(saved, struct virtio_vsock, saved);
 
-	v->is_restored = v->saved_connections > 0;
+	v->reset = v->saved_connections > 0 ? VSOCK_RESET_WANTED : VSOCK_RESET_NONE;
 	return 0;
 }
 

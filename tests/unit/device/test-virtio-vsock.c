@@ -689,6 +689,14 @@ static void test_restored(void **state)
 	assert_true(driver_take(&driver, 2, &head, &bytes));
 	assert_int_equal(bytes, 4);
 	assert_int_equal(*event, VIRTIO_VSOCK_EVENT_TRANSPORT_RESET);
+	/* Until the driver has seen to that, it hears of nothing else... */
+	expect_nothing();
+	/* ...and a machine that is saved by then has it before it still. */
+	driver_add(&driver, 2, &part, 1);
+	saved->save(saved);
+	assert_true(*(const uint32_t *)saved->data > 0);
+	driver_notify(&driver, 2);
+	expect(VIRTIO_VSOCK_OP_SHUTDOWN);
 }
 
 static void test_bad_options(void **state)
