@@ -16,7 +16,8 @@
 #include "machine/machine.h"
 #include "vm/vm.h"
 
-#define MACHINE_SLOTS_MAX 64
+#define MACHINE_SLOTS_MAX	 64
+#define MACHINE_SNAPSHOT_ID_SIZE 33 /* hexadecimal digits and a NUL */
 
 struct aml; /* aml.h */
 struct machine_tree; /* tree.h */
@@ -115,6 +116,11 @@ struct machine_board {
 	/* The guest has done nothing for some time: memory that only its work needs goes back to
 	 * the host. false: not at this moment. NULL: there is none. */
 	bool (*give_back)(struct machine *machine);
+	/* All vcpus stand: no page has VM_PAGE_DIRTY when it returns, and from now on each gets it
+	 * that is written, at the latest... */
+	int (*note_writes)(struct machine *machine, struct error *err);
+	/* ...by the time this returns. NULL: at once. */
+	int (*collect_writes)(struct machine *machine, struct error *err);
 	/* What a snapshot keeps beside devices: number i, or NULL behind the last. */
 	struct vm_saved *(*saved)(struct machine *machine, unsigned i);
 	/* Everything in memory and in the vcpus' registers as it is at the beginning. */
@@ -167,6 +173,11 @@ struct machine {
 	unsigned nr_devices, nr_virtio;
 	struct disk_engine *disk_engine; /* of all disks; opened with the first */
 
+	struct machine_snapshot {
+		char *folder; /* the last one, by its real path; NULL: there is none */
+		char id[MACHINE_SNAPSHOT_ID_SIZE];
+		unsigned depth;
+	} base; /* of the next difference */
 	struct machine_debugger *debugger; /* NULL: nobody listens */
 	struct machine_monitor *monitor; /* likewise */
 	int wake_fd; /* eventfd: the loop looks at what is below */

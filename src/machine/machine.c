@@ -4,6 +4,8 @@
  */
 #include "machine/internal.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/sysinfo.h>
@@ -15,6 +17,8 @@
 #include "machine/jail.h"
 #include "machine/monitor.h"
 #include "machine/snapshot.h"
+
+#define SNAPSHOTS_MAX 1000 /* beside each other */
 
 /* --- power ----------------------------------------------------------------------------------- */
 
@@ -69,12 +73,28 @@ void machine_key_pressed(void *context, char letter)
 
 /* --- snapshots ------------------------------------------------------------------------------- */
 
+/* The first name that is free, of a machine that makes several; false: there is none. */
+static bool find_name(const struct machine *m, char *ret, size_t size)
+{
+	int n = snprintf(ret, size, "%s", m->config.snapshot);
+
+	for (unsigned i = 1; m->config.notes_writes && access(ret, F_OK) == 0; i++) {
+		if (i > SNAPSHOTS_MAX)
+			return false;
+		n = snprintf(ret, size, "%s.%u", m->config.snapshot, i);
+	}
+	return n >= 0 && (size_t)n < size;
+}
+
 static void save(struct machine_pause *pause)
 {
 	struct machine *m = container_of(pause, struct machine, saving);
 	struct error err = { 0 };
+	char folder[PATH_MAX];
 
-	if (machine_save(m, m->config.snapshot, &err) < 0)
+	if (!find_name(m, folder, sizeof(folder)))
+		log_warning("%s: no name is free for a snapshot", m->config.snapshot);
+	else if (machine_save(m, folder, machine_can_save_difference(m), &err) < 0)
 		log_warning("%s", err.message);
 	m->is_saving = false;
 	machine_unpause(m, pause);
@@ -302,6 +322,7 @@ struct machine *machine_free(struct machine *m)
 	cleanup_close(&m->wake_fd);
 	loop_close(&m->loop);
 	vm_memory_destroy(&m->memory);
+	free(m->base.folder);
 	pthread_cond_destroy(&m->changed);
 	pthread_mutex_destroy(&m->lock);
 	free(m);

@@ -102,6 +102,10 @@ struct machine_config {
 	/* Folders: of a machine with the same options that was saved, to go on from instead of
 	 * booting; and where this one is saved when Ctrl-A s is typed or SIGUSR1 comes. */
 	const char *restore, *snapshot;
+	/* Which pages are written is noted from the first snapshot on: those that follow can be
+	 * differences. Those that Ctrl-A s and SIGUSR1 make are, beside the first, with ".1" and so
+	 * on behind its name. */
+	bool notes_writes;
 
 	const char *jit_debug; /* struct jit_options.debug; NULL: nothing */
 

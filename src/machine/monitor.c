@@ -147,15 +147,29 @@ static json_t *reset_machine(
 	return show_status(monitor, words, err);
 }
 
+static json_t *save_as(
+	struct machine_monitor *monitor, char *const words[], bool is_difference, struct error *err)
+{
+	if (!words[0]) {
+		error_set(err, EINVAL, "%s wants a folder", is_difference ? "save-diff" : "save");
+		return NULL;
+	}
+	return machine_save(monitor->machine, words[0], is_difference, err) < 0
+		? NULL
+		: show_status(monitor, words, err);
+}
+
 /* "save FOLDER" */
 static json_t *save_machine(struct machine_monitor *monitor, char *const words[], struct error *err)
 {
-	if (!words[0]) {
-		error_set(err, EINVAL, "save wants a folder");
-		return NULL;
-	}
-	return machine_save(monitor->machine, words[0], err) < 0 ? NULL
-								 : show_status(monitor, words, err);
+	return save_as(monitor, words, false, err);
+}
+
+/* "save-diff FOLDER" */
+static json_t *save_difference(
+	struct machine_monitor *monitor, char *const words[], struct error *err)
+{
+	return save_as(monitor, words, true, err);
 }
 
 /* "balloon [BYTES]": what the guest is to give up, and what it has. */
@@ -203,6 +217,7 @@ static const struct question {
 	{ "resume", resume_machine },
 	{ "reset", reset_machine },
 	{ "save", save_machine, true },
+	{ "save-diff", save_difference, true },
 	{ "balloon", size_balloon },
 	{ "quit", quit_machine },
 };

@@ -4,7 +4,8 @@
  *
  *   state     a header; of each region of memory where it is; of each part (struct vm_saved) its
  *             name, number and size, and its bytes
- *   memory-N  region N from its first byte on; pages of zeros are holes
+ *   base      of a difference: a symbolic link to the snapshot that it differs from
+ *   memory-N, changes-N   snapshot-memory.c
  *
  * A folder is whole or not there: it is made under another name. It is for the version of strata
  * that has written it, and for a machine with the same parts, in the same order. Whoever has
@@ -13,26 +14,35 @@
  * Memory is mapped from the file, privately, so a machine is there at once, and pages come as they
  * are touched; the file must stay while it runs, and is not written to. Where a second process
  * shares the memory, all of it is copied instead.
+ *
+ * A difference has the whole state, and of memory what was written since the last snapshot that the
+ * machine was saved to or restored from: its base, which may be a difference itself. Every snapshot
+ * has a number of its own, at random, and a difference knows its base's: another snapshot by that
+ * name is not taken for it. Only machines that note what is written (config.notes_writes) make any.
  */
 #include "machine/snapshot.h"
 
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/io.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "machine/snapshot-memory.h"
 
-#define MAGIC	   UINT64_C(0x32306e7361727473) /* "strasn02" */
+#define MAGIC	   UINT64_C(0x33306e7361727473) /* "strasn03" */
 #define PARTS_MAX  (2 * MACHINE_SLOTS_MAX + VM_VCPUS_MAX + 1)
 #define NAME_BYTES 32
-#define RUN_BYTES  (UINT64_C(1) << 20) /* that are looked at for zeros before they are written */
 
 struct header {
 	uint64_t magic;
 	char version[32];
 	char board[32];
 	uint32_t nr_regions, nr_parts;
+	char id[MACHINE_SNAPSHOT_ID_SIZE], base[MACHINE_SNAPSHOT_ID_SIZE]; /* "": it has none */
+	uint32_t depth; /* how many snapshots are below it */
 };
 
 struct region_header {
@@ -102,10 +112,18 @@ static struct part_header header_of_part(const struct vm_saved *saved)
 
 /* --- saving ----------------------------------------------------------------------------------- */
 
-static int write_state(struct machine *m, const struct parts *parts, int fd)
+/* What is written: a header that is filled in, and the parts. */
+struct saving {
+	struct header header;
+	struct parts parts;
+	const char *folder;
+	bool is_difference;
+};
+
+static int write_state(struct machine *m, const struct saving *saving, int fd)
 {
-	struct header header = header_of(m, parts);
-	int r = io_write_full(fd, &header, sizeof(header));
+	const struct parts *parts = &saving->parts;
+	int r = io_write_full(fd, &saving->header, sizeof(saving->header));
 
 	for (unsigned i = 0; i < m->memory.nr_regions && r == 0; i++) {
 		const struct region_header region = { m->memory.regions[i].start,
@@ -124,64 +142,6 @@ static int write_state(struct machine *m, const struct parts *parts, int fd)
 	return r < 0 ? r : fsync(fd) < 0 ? -errno : 0;
 }
 
-static bool is_zero(const uint8_t *page)
-{
-	return page[0] == 0 && memcmp(page, page + 1, VM_PAGE_BYTES - 1) == 0;
-}
-
-static int write_at(int fd, const uint8_t *bytes, uint64_t size, uint64_t at)
-{
-	while (size > 0) {
-		ssize_t n = pwrite(fd, bytes, size, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		bytes += n;
-		at += (uint64_t)n;
-		size -= (uint64_t)n;
-	}
-	return 0;
-}
-
-/* What is not zero of [from, end). */
-static int write_extent(const struct vm_region *region, int fd, uint64_t from, uint64_t end)
-{
-	for (uint64_t at = from; at < end; at += VM_PAGE_BYTES) {
-		uint64_t start = at;
-		int r;
-
-		while (at < end && at - start < RUN_BYTES && !is_zero(region->host + at))
-			at += VM_PAGE_BYTES;
-		if (at == start)
-			continue;
-		r = write_at(fd, region->host + start, at - start, start);
-		if (r < 0)
-			return r;
-		at -= VM_PAGE_BYTES; /* the loop's step */
-	}
-	return 0;
-}
-
-/* Of a region that is a file of its own, only what was ever touched is looked at. */
-static int write_memory(const struct vm_region *region, int fd)
-{
-	uint64_t end = 0;
-	int r = ftruncate(fd, (off_t)region->size) < 0 ? -errno : 0;
-
-	while (r == 0 && end < region->size) {
-		off_t start = region->fd < 0 ? (off_t)end
-					     : lseek(region->fd, (off_t)end, SEEK_DATA);
-
-		if (start < 0)
-			break; /* nothing but a hole */
-		end = region->fd < 0 ? region->size : (uint64_t)lseek(region->fd, start, SEEK_HOLE);
-		r = write_extent(region, fd, (uint64_t)start, end);
-	}
-	return r < 0 ? r : fsync(fd) < 0 ? -errno : 0;
-}
-
 static int make_file(int folder_fd, const char *name)
 {
 	int fd = openat(folder_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -189,29 +149,40 @@ static int make_file(int folder_fd, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-static void memory_name(char name[32], unsigned n)
+/* Where the link leads: beside the folder if both are, so that they can be moved together. */
+static int link_base(const char *base, const char *folder, int folder_fd)
 {
-	snprintf(name, 32, "memory-%u", n);
+	_cleanup_free_ char *copy = strf("%s", folder);
+	_cleanup_free_ char *parent = copy ? realpath(dirname(copy), NULL) : NULL;
+	_cleanup_free_ char *beside = NULL;
+	const char *name = strrchr(base, '/');
+
+	if (!parent || !name)
+		return copy ? -errno : -ENOMEM;
+	if (strlen(parent) == (size_t)(name - base) && strncmp(parent, base, strlen(parent)) == 0)
+		beside = strf("..%s", name);
+	return symlinkat(beside ? beside : base, folder_fd, "base") < 0 ? -errno : 0;
 }
 
-static int write_folder(struct machine *m, const struct parts *parts, int folder_fd)
+static int write_folder(struct machine *m, const struct saving *saving, int folder_fd)
 {
 	_cleanup_close_ int state_fd = make_file(folder_fd, "state");
-	int r = state_fd < 0 ? state_fd : write_state(m, parts, state_fd);
+	int r = state_fd < 0 ? state_fd : write_state(m, saving, state_fd);
 
+	if (r == 0 && saving->is_difference)
+		r = link_base(m->base.folder, saving->folder, folder_fd);
 	for (unsigned i = 0; i < m->memory.nr_regions && r == 0; i++) {
-		_cleanup_close_ int fd = -1;
-		char name[32];
+		const struct vm_region *region = &m->memory.regions[i];
 
-		memory_name(name, i);
-		fd = make_file(folder_fd, name);
-		r = fd < 0 ? fd : write_memory(&m->memory.regions[i], fd);
+		r = saving->is_difference ? snapshot_write_changes(region, i, folder_fd)
+					  : snapshot_write_memory(region, i, folder_fd);
 	}
 	return r < 0 ? r : fsync(folder_fd) < 0 ? -errno : 0;
 }
 
-static int save_to(struct machine *m, const struct parts *parts, const char *folder)
+static int save_to(struct machine *m, const struct saving *saving)
 {
+	const char *folder = saving->folder;
 	_cleanup_close_ int fd = -1;
 	char path[4096];
 	int r;
@@ -224,7 +195,7 @@ static int save_to(struct machine *m, const struct parts *parts, const char *fol
 	if (mkdir(path, 0700) < 0)
 		return -errno;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = fd < 0 ? -errno : write_folder(m, parts, fd);
+	r = fd < 0 ? -errno : write_folder(m, saving, fd);
 	if (r == 0 && rename(path, folder) < 0)
 		r = -errno;
 	if (r < 0)
@@ -232,17 +203,78 @@ static int save_to(struct machine *m, const struct parts *parts, const char *fol
 	return r;
 }
 
-int machine_save(struct machine *m, const char *folder, struct error *err)
+/* From here on, pages are written that `folder` does not have. A failure costs the differences. */
+static void begin_difference(struct machine *m, const char *folder, const char id[], unsigned depth)
 {
-	struct parts parts;
-	int r;
+	struct error err = { 0 };
 
-	collect(m, &parts);
-	for (unsigned i = 0; i < parts.nr; i++)
-		if (parts.parts[i]->save)
-			parts.parts[i]->save(parts.parts[i]);
-	r = save_to(m, &parts, folder);
-	resume(&parts);
+	if (!m->config.notes_writes)
+		return;
+	free(m->base.folder);
+	m->base.folder = realpath(folder, NULL);
+	snprintf(m->base.id, sizeof(m->base.id), "%s", id);
+	m->base.depth = depth;
+	if (m->board->note_writes(m, &err) == 0)
+		return;
+	log_warning("%s", err.message);
+	free(m->base.folder);
+	m->base.folder = NULL;
+}
+
+/* Is the base where it was, and can there be one more difference? */
+static int check_base(const struct machine *m, struct error *err)
+{
+	_cleanup_free_ char *path = m->base.folder ? strf("%s/state", m->base.folder) : NULL;
+	_cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	struct header header;
+
+	if (!m->config.notes_writes)
+		return error_set(err, EINVAL,
+			"the machine does not note which pages are written: it needs --track-dirty-pages");
+	if (!m->base.folder)
+		return error_set(err, ENOENT,
+			"the machine has no snapshot yet that another could be a difference to");
+	if (m->base.depth >= SNAPSHOT_CHAIN_MAX)
+		return error_set(err, ELOOP,
+			"%s is the last of %d differences: the next snapshot has to be a whole one",
+			m->base.folder, SNAPSHOT_CHAIN_MAX);
+	if (fd < 0 || io_read_full(fd, &header, sizeof(header)) != 0 ||
+		memcmp(header.id, m->base.id, sizeof(header.id)) != 0)
+		return error_set(err, ESTALE,
+			"%s, which this would be a difference to, is not there any more",
+			m->base.folder);
+	return 0;
+}
+
+bool machine_can_save_difference(const struct machine *m)
+{
+	return check_base(m, NULL) == 0;
+}
+
+int machine_save(struct machine *m, const char *folder, bool is_difference, struct error *err)
+{
+	struct saving saving = { .folder = folder, .is_difference = is_difference };
+	const struct parts *parts = &saving.parts;
+	int r = is_difference ? check_base(m, err) : 0;
+
+	if (r == 0 && is_difference && m->board->collect_writes)
+		r = m->board->collect_writes(m, err);
+	if (r < 0)
+		return r;
+	collect(m, &saving.parts);
+	for (unsigned i = 0; i < parts->nr; i++)
+		if (parts->parts[i]->save)
+			parts->parts[i]->save(parts->parts[i]);
+	saving.header = header_of(m, parts);
+	io_random_hex(saving.header.id, (MACHINE_SNAPSHOT_ID_SIZE - 1) / 2);
+	if (is_difference) {
+		memcpy(saving.header.base, m->base.id, sizeof(m->base.id));
+		saving.header.depth = m->base.depth + 1;
+	}
+	r = save_to(m, &saving);
+	if (r == 0)
+		begin_difference(m, folder, saving.header.id, saving.header.depth);
+	resume(parts);
 	return r < 0 ? error_errno(err, r, "cannot save the machine to %s", folder) : 0;
 }
 
@@ -254,55 +286,135 @@ static int damaged(struct error *err, const char *folder)
 }
 
 static int read_header(const struct machine *m, const struct parts *parts, int fd,
-	const char *folder, struct error *err)
+	const char *folder, struct header *ret, struct error *err)
 {
 	const struct header wanted = header_of(m, parts);
-	struct header header;
 
-	if (io_read_full(fd, &header, sizeof(header)) != 0)
+	if (io_read_full(fd, ret, sizeof(*ret)) != 0)
 		return damaged(err, folder);
-	if (header.magic != wanted.magic)
+	if (ret->magic != wanted.magic)
 		return error_set(err, EINVAL, "%s is no snapshot of a machine", folder);
-	header.version[sizeof(header.version) - 1] = header.board[sizeof(header.board) - 1] = '\0';
-	if (strcmp(header.version, wanted.version) != 0)
+	ret->version[sizeof(ret->version) - 1] = ret->board[sizeof(ret->board) - 1] = '\0';
+	ret->id[sizeof(ret->id) - 1] = ret->base[sizeof(ret->base) - 1] = '\0';
+	if (strcmp(ret->version, wanted.version) != 0)
 		return error_set(err, EINVAL, "%s was made by strata %s, and this is %s", folder,
-			header.version, wanted.version);
-	if (strcmp(header.board, wanted.board) != 0)
+			ret->version, wanted.version);
+	if (strcmp(ret->board, wanted.board) != 0)
 		return error_set(err, EINVAL, "%s is a machine \"%s\", and this one is \"%s\"",
-			folder, header.board, wanted.board);
-	if (header.nr_regions != wanted.nr_regions || header.nr_parts != wanted.nr_parts)
+			folder, ret->board, wanted.board);
+	if (ret->nr_regions != wanted.nr_regions || ret->nr_parts != wanted.nr_parts)
 		return error_set(err, EINVAL,
 			"%s is a machine of %u parts, and this one has %u: its options differ",
-			folder, header.nr_parts, wanted.nr_parts);
+			folder, ret->nr_parts, wanted.nr_parts);
+	if (ret->depth > SNAPSHOT_CHAIN_MAX || !*ret->base != !ret->depth)
+		return error_set(err, EINVAL, "%s is a difference to nothing", folder);
 	return 0;
 }
 
-static int restore_memory(
-	struct machine *m, int folder_fd, int state_fd, const char *folder, struct error *err)
+/* A snapshot that is being read, and those that it differs from: the whole one comes last. */
+struct chain {
+	struct {
+		int folder_fd, state_fd;
+		struct header header;
+	} links[SNAPSHOT_CHAIN_MAX + 1];
+	unsigned nr;
+};
+
+static void close_chain(struct chain *chain)
+{
+	while (chain->nr > 0) {
+		chain->nr--;
+		cleanup_close(&chain->links[chain->nr].folder_fd);
+		cleanup_close(&chain->links[chain->nr].state_fd);
+	}
+}
+
+/* The next link, `path` from the one before it. */
+static int open_link(const struct machine *m, const struct parts *parts, struct chain *chain,
+	int dir_fd, const char *path, const char *folder, struct error *err)
+{
+	unsigned i = chain->nr++;
+
+	chain->links[i].state_fd = -1;
+	chain->links[i].folder_fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (chain->links[i].folder_fd < 0)
+		return error_errno(
+			err, errno, i ? "cannot open the base of %s" : "cannot open %s", folder);
+	chain->links[i].state_fd = openat(
+		chain->links[i].folder_fd, "state", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (chain->links[i].state_fd < 0)
+		return error_errno(err, errno, "cannot open %s/state", folder);
+	return read_header(
+		m, parts, chain->links[i].state_fd, folder, &chain->links[i].header, err);
+}
+
+static int open_chain(const struct machine *m, const struct parts *parts, const char *folder,
+	struct chain *chain, struct error *err)
+{
+	_cleanup_str_ struct str path = { 0 };
+	int r = open_link(m, parts, chain, AT_FDCWD, folder, folder, err);
+
+	str_append(&path, folder);
+	while (r == 0 && chain->links[chain->nr - 1].header.depth > 0) {
+		const struct header *above = &chain->links[chain->nr - 1].header, *below;
+
+		str_append(&path, "/base");
+		if (path.failed)
+			return error_oom(err);
+		r = open_link(m, parts, chain, chain->links[chain->nr - 1].folder_fd, "base",
+			path.data, err);
+		below = &chain->links[chain->nr - 1].header;
+		/* Each is less deep than the one above it, so there is an end. */
+		if (r == 0 &&
+			(strcmp(below->id, above->base) != 0 || below->depth + 1 != above->depth))
+			r = error_set(err, ESTALE,
+				"%s is another snapshot than the one that was differed from",
+				path.data);
+	}
+	return r;
+}
+
+/* The regions that a state tells of are ours. */
+static int read_regions(const struct machine *m, int fd, const char *folder, struct error *err)
 {
 	for (unsigned i = 0; i < m->memory.nr_regions; i++) {
 		const struct vm_region *region = &m->memory.regions[i];
-		_cleanup_close_ int fd = -1;
 		struct region_header header;
-		char name[32];
-		int r;
 
-		if (io_read_full(state_fd, &header, sizeof(header)) != 0)
+		if (io_read_full(fd, &header, sizeof(header)) != 0)
 			return damaged(err, folder);
 		if (header.start != region->start || header.size != region->size)
 			return error_set(err, EINVAL,
 				"%s has %llu MiB of memory where this machine has %llu", folder,
 				(unsigned long long)(header.size >> 20),
 				(unsigned long long)(region->size >> 20));
-		memory_name(name, i);
-		fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-		/* The server of shares has mapped what is there. */
-		r = fd < 0		      ? -errno
-			: m->config.nr_shares ? vm_memory_load(&m->memory, i, fd)
-					      : vm_memory_restore(&m->memory, i, fd);
-		if (r < 0)
-			return error_errno(err, r, "cannot map %s/%s", folder, name);
 	}
+	return 0;
+}
+
+/* From the whole one at the end of the chain up. */
+static int restore_memory(
+	struct machine *m, const struct chain *chain, const char *folder, struct error *err)
+{
+	/* The server of shares has mapped what is there. */
+	bool is_shared = m->config.nr_shares > 0;
+	int r = 0;
+
+	for (unsigned i = 0; i < chain->nr && r == 0; i++)
+		r = read_regions(m, chain->links[i].state_fd, folder, err);
+	if (r < 0)
+		return r;
+	for (unsigned i = chain->nr; i-- > 0;)
+		for (unsigned k = 0; k < m->memory.nr_regions; k++) {
+			int fd = chain->links[i].folder_fd;
+
+			r = i + 1 == chain->nr
+				? snapshot_restore_memory(&m->memory, k, fd, is_shared)
+				: snapshot_restore_changes(&m->memory, k, fd);
+			if (r < 0)
+				return error_errno(err, r, "cannot map memory-%u of %s%s", k,
+					folder, i ? " or what is below it" : "");
+		}
 	return 0;
 }
 
@@ -328,22 +440,19 @@ static int read_parts(const struct parts *parts, int fd, const char *folder, str
 
 int machine_restore(struct machine *m, const char *folder, struct error *err)
 {
-	_cleanup_close_ int folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_ int fd = -1;
+	_cleanup_(close_chain) struct chain chain = { 0 };
 	struct parts parts;
 	int r;
 
 	collect(m, &parts);
-	if (folder_fd < 0)
-		return error_errno(err, errno, "cannot open %s", folder);
-	fd = openat(folder_fd, "state", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return error_errno(err, errno, "cannot open %s/state", folder);
-	r = read_header(m, &parts, fd, folder, err);
+	r = open_chain(m, &parts, folder, &chain, err);
 	if (r == 0)
-		r = restore_memory(m, folder_fd, fd, folder, err);
+		r = restore_memory(m, &chain, folder, err);
+	/* Here, because parts write to memory when they are restored. */
 	if (r == 0)
-		r = read_parts(&parts, fd, folder, err);
+		begin_difference(m, folder, chain.links[0].header.id, chain.links[0].header.depth);
+	if (r == 0)
+		r = read_parts(&parts, chain.links[0].state_fd, folder, err);
 	for (unsigned i = 0; i < parts.nr && r == 0; i++)
 		if (parts.parts[i]->restore)
 			r = parts.parts[i]->restore(parts.parts[i], err);

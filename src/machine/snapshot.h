@@ -6,8 +6,14 @@
 
 #include "machine/internal.h"
 
+#define SNAPSHOT_CHAIN_MAX 8 /* differences on top of each other */
+
 /* To a folder that is not there yet; all vcpus stand, and it is the event loop's thread. The
- * machine can go on behind it, whether it has worked or not. */
-int machine_save(struct machine *machine, const char *folder, struct error *err);
+ * machine can go on behind it, whether it has worked or not. A difference: only what was written
+ * since the last snapshot, which must stay where it is. */
+int machine_save(
+	struct machine *machine, const char *folder, bool is_difference, struct error *err);
+/* Is there a snapshot that another can be a difference to? */
+bool machine_can_save_difference(const struct machine *machine);
 /* Before any vcpu runs, in place of the board's load(): a machine with the same options. */
 int machine_restore(struct machine *machine, const char *folder, struct error *err);

@@ -160,6 +160,22 @@ static int check_size(const struct vm_region *region, int fd)
 	return st.st_size >= 0 && (uint64_t)st.st_size == region->size ? 0 : -EINVAL;
 }
 
+static int read_at(int fd, uint8_t *to, uint64_t size, uint64_t at)
+{
+	while (size > 0) {
+		ssize_t n = pread(fd, to, size, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		to += n;
+		at += (uint64_t)n;
+		size -= (uint64_t)n;
+	}
+	return 0;
+}
+
 /* What is not a hole of [0, size). */
 int vm_memory_load(struct vm_memory *memory, unsigned number, int fd)
 {
@@ -171,15 +187,8 @@ int vm_memory_load(struct vm_memory *memory, unsigned number, int fd)
 		end = lseek(fd, at, SEEK_HOLE);
 		if (end < 0 || (uint64_t)end > region->size)
 			return end < 0 ? -errno : -EINVAL;
-		while (at < end) {
-			ssize_t n = pread(fd, region->host + at, (size_t)(end - at), at);
-
-			if (n < 0 && errno == EINTR)
-				continue;
-			if (n <= 0)
-				return n < 0 ? -errno : -EIO;
-			at += n;
-		}
+		r = read_at(fd, region->host + at, (uint64_t)(end - at), (uint64_t)at);
+		at = end;
 	}
 	return r < 0 ? r : errno == ENXIO ? 0 : -errno;
 }
@@ -209,6 +218,35 @@ static int discard_private(const struct vm_region *region, uint64_t offset, uint
 	return at == MAP_FAILED ? -errno : 0;
 }
 
+/* Pages of a region to zeros. */
+static int clear_pages(const struct vm_region *region, uint64_t offset, uint64_t size)
+{
+	if (region->fd < 0)
+		return discard_private(region, offset, size);
+	return fallocate(region->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+		       (off_t)size) < 0
+		? -errno
+		: 0;
+}
+
+int vm_memory_patch(struct vm_memory *memory, unsigned number, uint64_t offset, uint64_t size,
+	int fd, uint64_t at)
+{
+	const struct vm_region *region = &memory->regions[number];
+
+	if ((offset | size | at) % VM_PAGE_BYTES || !size || offset > region->size ||
+		size > region->size - offset)
+		return -EINVAL;
+	if (fd < 0)
+		return clear_pages(region, offset, size);
+	if (region->fd >= 0)
+		return read_at(fd, region->host + offset, size, at);
+	return mmap(region->host + offset, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, (off_t)at) == MAP_FAILED
+		? -errno
+		: 0;
+}
+
 int vm_memory_discard(struct vm_memory *memory, uint64_t start, uint64_t size)
 {
 	const struct vm_region *region = vm_memory_region(memory, start, size);
@@ -218,12 +256,8 @@ int vm_memory_discard(struct vm_memory *memory, uint64_t start, uint64_t size)
 		return -EFAULT;
 	if ((start | size) % VM_PAGE_BYTES)
 		return -EINVAL;
-	if (size > 0 && region->fd < 0)
-		r = discard_private(region, start - region->start, size);
-	else if (size > 0 &&
-		fallocate(region->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			(off_t)(start - region->start), (off_t)size) < 0)
-		r = -errno;
+	if (size > 0)
+		r = clear_pages(region, start - region->start, size);
 	if (r < 0)
 		return r;
 	vm_memory_written(memory, start, size);

@@ -83,6 +83,10 @@ void vm_memory_written(struct vm_memory *memory, uint64_t start, uint64_t size);
 int vm_memory_restore(struct vm_memory *memory, unsigned number, int fd);
 /* The same by copying, for memory that other processes have mapped, and have to see. */
 int vm_memory_load(struct vm_memory *memory, unsigned number, int fd);
+/* Behind either: the whole pages of [offset, offset + size) of the region are what is in this file
+ * from `at` on, in the same way, or zeros (fd -1). The caller knows that the file is as long. */
+int vm_memory_patch(struct vm_memory *memory, unsigned number, uint64_t offset, uint64_t size,
+	int fd, uint64_t at);
 /* The whole pages of [start, start + size) back to the host: they read as 0 from now on. -EFAULT
  * when not all of it is memory, -EINVAL: no whole pages; or what fallocate(2) says. */
 int vm_memory_discard(struct vm_memory *memory, uint64_t start, uint64_t size);

@@ -64,9 +64,13 @@ class Run:
                 self.said += data
                 self._more.notify()
 
-    def wait_for(self, text):
+    def wait_until(self, is_so):
+        """Until what it has said makes that true."""
         with self._more:
-            assert self._more.wait_for(lambda: text in self.said, WAIT_S), self.said[-2000:]
+            assert self._more.wait_for(is_so, WAIT_S), self.said[-2000:]
+
+    def wait_for(self, text):
+        self.wait_until(lambda: text in self.said)
 
     def tell(self, line):
         self.process.stdin.write(line.encode() + b"\n")

@@ -84,6 +84,97 @@ def test_saves_what_was_restored(saved, runs, tmp_path):
     run.wait_for(b"other")
 
 
+def monitor(options, tmp_path, *words):
+    return subprocess.run([options[0], "vm", "monitor", "monitor", *words], cwd=tmp_path, text=True,
+                          capture_output=True, timeout=WAIT_S)
+
+
+def said_word(run, word):
+    """Let the guest say it now: what is in its memory, not what it had said before or was told."""
+    before = run.said.count(b"it is: " + word)
+    run.tell('echo "it is: $(cat /word)"')
+    run.wait_until(lambda: run.said.count(b"it is: " + word) > before)
+
+
+@pytest.mark.parametrize("saved", [1, 2], indirect=True)
+def test_differences(saved, runs, tmp_path):
+    """Each has what was written since the one before, and is nothing without that."""
+    options, folder = saved
+    run = runs(*options, "--restore", folder, "--monitor", tmp_path / "monitor",
+               "--track-dirty-pages")
+    run.wait_for(b"tick")
+    for number, word in enumerate(("first", "second", "third")):
+        run.tell(f"echo {word} > /word; echo is written {number}")
+        run.wait_for(b"is written %d\r\n" % number)
+        done = monitor(options, tmp_path, "save-diff", word)
+        assert done.returncode == 0, done
+        said_word(run, word.encode())  # it goes on
+    run.end()
+    whole = (folder / "memory-0").stat().st_blocks
+    assert all((tmp_path / w / "memory-0").stat().st_blocks < whole / 4 for w in ("first", "third"))
+
+    moved = tmp_path / "moved"  # all together
+    moved.mkdir()
+    for name in ("snapshot", "first", "second", "third"):
+        shutil.move(tmp_path / name, moved / name)
+    for word in ("second", "third"):
+        run = runs(*options, "--restore", moved / word)
+        run.wait_for(b"tick")
+        said_word(run, word.encode())
+        run.tell("poweroff -f")
+        assert run.process.wait(WAIT_S) == 0
+
+    # By another's name, or cut short, or not there.
+    shutil.move(moved / "first", moved / "kept")
+    assert "No such file" in refused(options, moved / "second")
+    shutil.copytree(moved / "snapshot", moved / "first")
+    assert "another snapshot" in refused(options, moved / "second")
+    shutil.rmtree(moved / "first")
+    shutil.move(moved / "kept", moved / "first")
+    os.truncate(moved / "first/memory-0", 4096)
+    assert "cannot map" in refused(options, moved / "third")
+
+
+def test_what_is_no_difference(saved, runs, tmp_path):
+    options, folder = saved
+    run = runs(*options, "--restore", folder, "--monitor", tmp_path / "monitor")
+    run.wait_for(b"tick")
+    assert "--track-dirty-pages" in monitor(options, tmp_path, "save-diff", "a").stderr
+    run.end()
+    os.unlink(tmp_path / "monitor")
+    run = runs(*options, "--restore", folder, "--monitor", tmp_path / "monitor",
+               "--track-dirty-pages")
+    run.wait_for(b"tick")
+    shutil.move(folder, tmp_path / "away")
+    assert "not there any more" in monitor(options, tmp_path, "save-diff", "a").stderr
+    shutil.move(tmp_path / "away", folder)
+    for number in range(8):
+        assert monitor(options, tmp_path, "save-diff", f"diff{number}").returncode == 0
+    assert "a whole one" in monitor(options, tmp_path, "save-diff", "diff8").stderr
+    assert monitor(options, tmp_path, "save", "whole").returncode == 0
+    assert monitor(options, tmp_path, "save-diff", "diff8").returncode == 0
+    run.tell("echo last > /word; echo is written")
+    run.wait_for(b"is written\r\n")
+    assert not (tmp_path / "a").exists()
+    run.end()
+    run = runs(*options, "--restore", tmp_path / "diff7")
+    run.wait_for(b"tick")
+    said_word(run, b"word")
+
+
+def test_signal_makes_differences(saved, runs, tmp_path):
+    options, folder = saved
+    name = tmp_path / "again"
+    run = runs(*options, "--restore", folder, "--snapshot", name, "--track-dirty-pages")
+    run.wait_for(b"tick")
+    for number in range(2):
+        path = tmp_path / ("again.1" if number else "again")
+        run.process.send_signal(signal.SIGUSR1)
+        wait_for_folder(path, run)
+    assert os.readlink(name / "base") == "../snapshot"
+    assert os.readlink(tmp_path / "again.1/base") == "../again"
+
+
 def refused(options, folder):
     done = subprocess.run([str(a) for a in [*options, "--restore", folder]], text=True,
                           stdin=subprocess.DEVNULL, capture_output=True, timeout=WAIT_S)

@@ -64,7 +64,7 @@ static int ask(char *const *words, json_t **ret, struct error *err)
 		return fd;
 	for (size_t i = 1; words[i]; i++) {
 		str_appendf(&line, "%s", i > 1 ? " " : "");
-		if (i == 2 && streq(words[1], "save")) {
+		if (i == 2 && (streq(words[1], "save") || streq(words[1], "save-diff"))) {
 			r = append_folder(&line, words[i], err);
 			if (r < 0)
 				return r;
@@ -170,6 +170,8 @@ const struct verb verb_vm_monitor = {
 		"  balloon [BYTES]        let the guest give up so much memory (\"0\": none); what it has\n"
 		"                         given up so far\n"
 		"  save FOLDER            make a snapshot, for vm run --restore\n"
+		"  save-diff FOLDER       make one of what was written since the last, which has to stay\n"
+		"                         where it is (vm run --track-dirty-pages)\n"
 		"  reset, quit            restart it; turn it off\n"
 		"\n"
 		"Example:\n"

@@ -19,7 +19,7 @@ struct vm_run_options {
 	const char *vsock, *gdb, *monitor, *snapshot, *restore;
 	const char *aia, *arch, *display, *flash_code, *flash_data;
 	char **parts, **cdroms, **disks, **nets, **ports, **shares;
-	bool no_reboot;
+	bool no_reboot, track;
 };
 
 static const struct vm_run_options defaults = {
@@ -52,6 +52,8 @@ static const struct option vm_run_table[] = {
 	{ OPTION_STRING, 0, "snapshot", AT(snapshot), "FOLDER",
 		"Where Ctrl-A s, or SIGUSR1, saves the machine, which then goes on",
 		COMPLETE_FILE },
+	{ OPTION_FLAG, 0, "track-dirty-pages", AT(track), NULL,
+		"Let snapshots behind the first be differences: vm monitor save-diff, FOLDER.1, ..." },
 	{ OPTION_STRING, 0, "restore", AT(restore), "FOLDER",
 		"Go on from a machine that was saved; the other options are those it had",
 		COMPLETE_FILE },
@@ -214,6 +216,7 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 		.monitor = o->monitor,
 		.snapshot = o->snapshot,
 		.restore = o->restore,
+		.notes_writes = o->track,
 		.jit_debug = getenv("STRATA_JIT"),
 		.memory_bytes = (uint64_t)o->memory_bytes,
 		.nr_vcpus = (unsigned)o->nr_vcpus,

@@ -106,6 +106,16 @@ static struct vm_saved *saved(struct machine *m, unsigned i)
 	return i <= board->nr_harts ? &board->harts[i - 1].saved : NULL;
 }
 
+static int note_writes(struct machine *m, struct error *err)
+{
+	struct riscv_board *board = riscv_board(m);
+
+	vm_memory_clean(&m->memory);
+	for (unsigned i = 0; i < board->nr_harts; i++)
+		riscv_hart_forget_writes(&board->harts[i]);
+	return 0;
+}
+
 /* --- opening -------------------------------------------------------------------------------- */
 
 static int open_vcpus(struct machine *m, struct error *err)
@@ -178,6 +188,7 @@ const struct machine_board machine_board_riscv = {
 	.describe_tree = riscv_describe,
 	.skip_time = skip_time,
 	.give_back = give_back,
+	.note_writes = note_writes,
 	.saved = saved,
 	.load = riscv_boot,
 };

@@ -98,6 +98,21 @@ static void skip_time(struct machine *m, int64_t ns)
 	kvm_vm_skip_time(&x86_board(m)->vm, ns);
 }
 
+static int collect_writes(struct machine *m, struct error *err)
+{
+	return kvm_vm_collect_dirty(&x86_board(m)->vm, err);
+}
+
+static int note_writes(struct machine *m, struct error *err)
+{
+	struct kvm_vm *vm = &x86_board(m)->vm;
+	int r = vm->is_logging ? kvm_vm_collect_dirty(vm, err) : kvm_vm_log_dirty(vm, true, err);
+
+	if (r == 0)
+		vm_memory_clean(&m->memory);
+	return r;
+}
+
 /* Interrupt controllers and the clock first: the vcpus' timers are armed by it. */
 static struct vm_saved *saved(struct machine *m, unsigned i)
 {
@@ -122,6 +137,8 @@ const struct machine_board machine_board_x86 = {
 	.add_bell = add_bell,
 	.remove_bell = remove_bell,
 	.skip_time = skip_time,
+	.note_writes = note_writes,
+	.collect_writes = collect_writes,
 	.saved = saved,
 	.load = x86_boot,
 };

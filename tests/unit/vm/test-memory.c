@@ -179,6 +179,47 @@ static void test_restored(void **state)
 	close(fd);
 }
 
+/* Pages of another file, and zeros, on top of that. */
+static void test_patched(void **state)
+{
+	const struct vm_region *region = &memory.regions[0];
+	int fd = memfd_create("patch", 0), shared = memory.regions[0].fd >= 0;
+	char *bytes = (char *)region->host;
+
+	assert_int_equal(ftruncate(fd, 2 * 4096), 0);
+	assert_int_equal(pwrite(fd, "second", 6, 4096), 6);
+	memcpy(bytes + 3 * 4096, "before", 6);
+	memcpy(bytes + 4 * 4096, "before", 6);
+	memcpy(bytes + 5 * 4096, "before", 6);
+	assert_int_equal(vm_memory_patch(&memory, 0, 3 * 4096, 4096, fd, 4096), 0);
+	assert_int_equal(vm_memory_patch(&memory, 0, 4 * 4096, 4096, -1, 0), 0);
+	assert_string_equal(bytes + 3 * 4096, "second");
+	assert_string_equal(bytes + 4 * 4096, "");
+	assert_string_equal(bytes + 5 * 4096, "before");
+	/* Whoever has mapped the region sees the same. */
+	if (shared) {
+		char other[7] = "";
+
+		assert_int_equal(pread(region->fd, other, 6, 3 * 4096), 6);
+		assert_string_equal(other, "second");
+	}
+	/* What is no page, or not in the region. */
+	assert_int_equal(vm_memory_patch(&memory, 0, 100, 4096, fd, 0), -EINVAL);
+	assert_int_equal(vm_memory_patch(&memory, 0, 0, 0, fd, 0), -EINVAL);
+	assert_int_equal(vm_memory_patch(&memory, 0, 0, 4096, fd, 100), -EINVAL);
+	assert_int_equal(vm_memory_patch(&memory, 0, region->size, 4096, fd, 0), -EINVAL);
+	assert_int_equal(vm_memory_patch(&memory, 0, 4096, region->size, fd, 0), -EINVAL);
+	/* And of one that is ours alone. */
+	assert_int_equal(ftruncate(fd, (off_t)region->size), 0);
+	assert_int_equal(vm_memory_restore(&memory, 0, fd), 0);
+	assert_int_equal(vm_memory_patch(&memory, 0, 3 * 4096, 4096, fd, 4096), 0);
+	assert_string_equal(bytes + 3 * 4096, "second");
+	assert_int_equal(vm_memory_patch(&memory, 0, 3 * 4096, 4096, -1, 0), 0);
+	assert_string_equal(bytes + 3 * 4096, "");
+	assert_int_equal(pwrite(fd, "", 1, 0), 1);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +230,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_discard, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_written, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restored, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_patched, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("vm/memory", tests, NULL, NULL);

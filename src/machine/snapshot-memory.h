@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * snapshot-memory.h - regions of memory to files of a snapshot's folder, and back: whole ones, and
+ * what differs from an earlier snapshot.
+ */
+#pragma once
+
+#include "vm/vm.h"
+
+/* A negative errno, or 0; what is made is on the disk by then. */
+int snapshot_write_memory(const struct vm_region *region, unsigned number, int folder_fd);
+/* Only pages with VM_PAGE_DIRTY, and perhaps some of their neighbours. */
+int snapshot_write_changes(const struct vm_region *region, unsigned number, int folder_fd);
+
+/* Before anything runs. is_shared: others have mapped the region already, so it is copied. */
+int snapshot_restore_memory(
+	struct vm_memory *memory, unsigned number, int folder_fd, bool is_shared);
+/* Behind that, for each difference in its turn. -EINVAL: the files contradict each other. */
+int snapshot_restore_changes(struct vm_memory *memory, unsigned number, int folder_fd);
