@@ -51,8 +51,7 @@ static int set_owner(struct request *r, const struct fuse_setattr_in *in)
 
 static int set_size(struct request *r, const struct fuse_setattr_in *in)
 {
-	struct handle *handle = in->valid & FATTR_FH ? handle_find(r->session, in->fh, false)
-						     : NULL;
+	struct handle *handle = in->valid & FATTR_FH ? request_handle(r, in->fh, false) : NULL;
 	_cleanup_close_ int fd = -1;
 
 	if (in->size > INT64_MAX)
@@ -168,7 +167,7 @@ static int answer_size(struct request *r, uint32_t wanted, ssize_t n)
 
 	if (n < 0)
 		return -errno;
-	return wanted ? request_answer(r, r->session->answer, (size_t)n)
+	return wanted ? request_answer(r, r->buffers->answer, (size_t)n)
 		      : request_answer(r, &size, sizeof(size));
 }
 
@@ -189,7 +188,7 @@ int op_getxattr(struct request *r)
 	if (e < 0)
 		return e;
 	return answer_size(
-		r, in->size, getxattr(path, name, r->session->answer, answer_room(in->size)));
+		r, in->size, getxattr(path, name, r->buffers->answer, answer_room(in->size)));
 }
 
 int op_listxattr(struct request *r)
@@ -203,7 +202,7 @@ int op_listxattr(struct request *r)
 	if (e < 0)
 		return e;
 	return answer_size(
-		r, in->size, listxattr(path, (char *)r->session->answer, answer_room(in->size)));
+		r, in->size, listxattr(path, (char *)r->buffers->answer, answer_room(in->size)));
 }
 
 int op_removexattr(struct request *r)

@@ -6,7 +6,8 @@
  *    bits, and read-only where that was asked for. The kernel keeps these, not the server.
  * 2. A small tree in memory has them as its folders, and is made read-only.
  * 3. It becomes the root, and the host's tree is taken away.
- * 4. Of the capabilities, those stay that an owner of all the files would need.
+ * 4. Of the capabilities, those stay that an owner of all the files would need. The threads that
+ *    serve are started behind that, and have no others.
  * 5. A list of system calls. There is none in it that makes a process, a socket or executable
  * memory.
  */
@@ -203,6 +204,7 @@ static const unsigned allowed_calls[] = {
 	SYS_mremap,
 	SYS_getrandom,
 	SYS_prlimit64,
+	SYS_futex,
 	SYS_exit_group,
 	SYS_rt_sigreturn,
 	SYS_restart_syscall,
@@ -245,6 +247,7 @@ static int install_filter(void)
 	};
 	struct sock_filter steps[NR_STEPS];
 	struct sock_fprog program = { .len = NR_STEPS, .filter = steps };
+	long r;
 
 	for (size_t i = 0; i < HEAD_STEPS; i++)
 		steps[i] = head[i];
@@ -253,7 +256,10 @@ static int install_filter(void)
 			BPF_JEQ, allowed_calls[i], NR_ALLOWED - i, 0);
 	for (size_t i = 0; i < TAIL_STEPS; i++)
 		steps[HEAD_STEPS + NR_ALLOWED + i] = tail[i];
-	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
+	r = syscall(
+		SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+
+	return r < 0 ? -errno : r > 0 ? -EBUSY : 0; /* a thread with a list of its own */
 }
 
 int confine_rights(struct error *err)
@@ -266,7 +272,12 @@ int confine_rights(struct error *err)
 	/* A change of rights forgets this. Had the maker ended before, the socket would tell. */
 	if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		r = -errno;
-	if (r == 0)
-		r = install_filter();
 	return r < 0 ? error_errno(err, r, "cannot give up rights") : 0;
+}
+
+int confine_calls(struct error *err)
+{
+	int r = install_filter();
+
+	return r < 0 ? error_errno(err, r, "cannot give up system calls") : 0;
 }

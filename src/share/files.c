@@ -37,15 +37,14 @@ static unsigned slice(
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
-static int fill_open(struct request *r, const struct node *node, int fd, uint32_t flags,
-	struct fuse_open_out *ret)
+static int fill_open(
+	struct request *r, uint64_t node, int fd, uint32_t flags, struct fuse_open_out *ret)
 {
 	uint64_t number;
-	int e = handle_add(r->session, node, fd, false, &number);
+	int e = handle_add(r->session, node, fd, false, flags & O_APPEND, &number);
 
 	if (e < 0)
 		return e;
-	handle_find(r->session, number, false)->appends = flags & O_APPEND;
 	/* The guest looks at size and time before it believes its pages (FUSE_AUTO_INVAL_DATA). */
 	*ret = (struct fuse_open_out){ .fh = number, .open_flags = FOPEN_KEEP_CACHE };
 	/* Who has written nothing need not hear at the end how that went. */
@@ -67,7 +66,7 @@ int op_open(struct request *r)
 	fd = node_open(r->session, r->node, (int)(in->flags & OPEN_FLAGS));
 	if (fd < 0)
 		return fd;
-	e = fill_open(r, r->node, fd, in->flags, &answer);
+	e = fill_open(r, r->header.nodeid, fd, in->flags, &answer);
 	return e < 0 ? e : request_answer(r, &answer, sizeof(answer));
 }
 
@@ -90,7 +89,7 @@ static int answer_created(struct request *r, int fd, const char *name, uint32_t 
 		close(fd);
 		return e;
 	}
-	e = fill_open(r, node_find(r->session, answer.entry.nodeid), fd, flags, &answer.open);
+	e = fill_open(r, answer.entry.nodeid, fd, flags, &answer.open);
 	if (e < 0) {
 		node_forget(r->session, answer.entry.nodeid, 1);
 		return e;
@@ -172,7 +171,7 @@ int op_release(struct request *r)
 int op_read(struct request *r)
 {
 	const struct fuse_read_in *in = request_take(r, sizeof(*in));
-	struct handle *handle = in ? handle_find(r->session, in->fh, false) : NULL;
+	struct handle *handle = in ? request_handle(r, in->fh, false) : NULL;
 	size_t room = r->in_bytes - sizeof(struct fuse_out_header);
 	struct iovec parts[SHARE_PARTS_MAX];
 	unsigned nr;
@@ -191,7 +190,7 @@ int op_read(struct request *r)
 int op_write(struct request *r)
 {
 	const struct fuse_write_in *in = request_take(r, sizeof(*in));
-	struct handle *handle = in ? handle_find(r->session, in->fh, false) : NULL;
+	struct handle *handle = in ? request_handle(r, in->fh, false) : NULL;
 	size_t head = sizeof(struct fuse_in_header) + sizeof(*in);
 	struct fuse_write_out answer = { 0 };
 	struct iovec parts[SHARE_PARTS_MAX];
@@ -214,8 +213,8 @@ int op_write(struct request *r)
 int op_copy_file_range(struct request *r)
 {
 	const struct fuse_copy_file_range_in *in = request_take(r, sizeof(*in));
-	struct handle *from = in ? handle_find(r->session, in->fh_in, false) : NULL;
-	struct handle *to = in ? handle_find(r->session, in->fh_out, false) : NULL;
+	struct handle *from = in ? request_handle(r, in->fh_in, false) : NULL;
+	struct handle *to = in ? request_handle(r, in->fh_out, false) : NULL;
 	struct fuse_write_out answer = { 0 };
 	off_t from_at, to_at;
 	ssize_t n;
@@ -237,7 +236,7 @@ int op_copy_file_range(struct request *r)
 int op_lseek(struct request *r)
 {
 	const struct fuse_lseek_in *in = request_take(r, sizeof(*in));
-	struct handle *handle = in ? handle_find(r->session, in->fh, false) : NULL;
+	struct handle *handle = in ? request_handle(r, in->fh, false) : NULL;
 	struct fuse_lseek_out answer;
 	off_t at;
 
@@ -256,7 +255,7 @@ int op_lseek(struct request *r)
 int op_fallocate(struct request *r)
 {
 	const struct fuse_fallocate_in *in = request_take(r, sizeof(*in));
-	struct handle *handle = in ? handle_find(r->session, in->fh, false) : NULL;
+	struct handle *handle = in ? request_handle(r, in->fh, false) : NULL;
 
 	if (!in || in->offset > INT64_MAX || in->length > INT64_MAX)
 		return -EINVAL;
@@ -273,7 +272,7 @@ int op_fallocate(struct request *r)
 int op_flush(struct request *r)
 {
 	const struct fuse_flush_in *in = request_take(r, sizeof(*in));
-	struct handle *handle = in ? handle_find(r->session, in->fh, false) : NULL;
+	struct handle *handle = in ? request_handle(r, in->fh, false) : NULL;
 	int fd;
 
 	if (!handle)
@@ -285,7 +284,7 @@ int op_flush(struct request *r)
 int op_fsync(struct request *r)
 {
 	const struct fuse_fsync_in *in = request_take(r, sizeof(*in));
-	struct handle *handle = in ? handle_find(r->session, in->fh, false) : NULL;
+	struct handle *handle = in ? request_handle(r, in->fh, false) : NULL;
 	int e;
 
 	if (!handle)

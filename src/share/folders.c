@@ -33,7 +33,7 @@ int op_opendir(struct request *r)
 	fd = node_open(r->session, r->node, O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
 		return fd;
-	e = handle_add(r->session, r->node, fd, true, &answer.fh);
+	e = handle_add(r->session, r->header.nodeid, fd, true, false, &answer.fh);
 	return e < 0 ? e : request_answer(r, &answer, sizeof(answer));
 }
 
@@ -49,7 +49,7 @@ int op_releasedir(struct request *r)
 int op_fsyncdir(struct request *r)
 {
 	const struct fuse_fsync_in *in = request_take(r, sizeof(*in));
-	struct handle *handle = in ? handle_find(r->session, in->fh, true) : NULL;
+	struct handle *handle = in ? request_handle(r, in->fh, true) : NULL;
 
 	if (!handle)
 		return in ? -EBADF : -EINVAL;
@@ -76,7 +76,7 @@ static size_t add_name(
 	size_t length = strlen(from->name);
 	size_t head = is_plus ? sizeof(struct fuse_entry_out) : 0;
 	size_t size = FUSE_DIRENT_ALIGN(head + FUSE_NAME_OFFSET + length);
-	uint8_t *at = r->session->answer + used;
+	uint8_t *at = r->buffers->answer + used;
 	struct fuse_dirent dirent = { .ino = from->ino,
 		.off = (uint64_t)from->off,
 		.namelen = (uint32_t)length,
@@ -103,7 +103,7 @@ static size_t add_names(
 	size_t used = 0;
 
 	for (size_t at = 0; at < nr_bytes;) {
-		const struct dirent_in *from = (const void *)(r->session->folder + at);
+		const struct dirent_in *from = (const void *)(r->buffers->folder + at);
 		size_t size = add_name(r, from, is_plus, used, room);
 
 		if (!size) {
@@ -121,7 +121,7 @@ static size_t add_names(
 static int read_folder(struct request *r, bool is_plus)
 {
 	const struct fuse_read_in *in = request_take(r, sizeof(*in));
-	struct handle *handle = in ? handle_find(r->session, in->fh, true) : NULL;
+	struct handle *handle = in ? request_handle(r, in->fh, true) : NULL;
 	size_t room = r->in_bytes - sizeof(struct fuse_out_header);
 	size_t used;
 	long n;
@@ -140,13 +140,13 @@ static int read_folder(struct request *r, bool is_plus)
 			return -errno;
 		handle->position = (off_t)in->offset;
 	}
-	n = syscall(SYS_getdents64, handle->fd, r->session->folder, sizeof(r->session->folder));
+	n = syscall(SYS_getdents64, handle->fd, r->buffers->folder, sizeof(r->buffers->folder));
 	if (n < 0)
 		return -errno;
 	used = add_names(r, handle, (size_t)n, is_plus, room);
 	if (n && !used)
 		return -EINVAL;
-	return request_answer(r, r->session->answer, used);
+	return request_answer(r, r->buffers->answer, used);
 }
 
 int op_readdir(struct request *r)

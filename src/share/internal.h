@@ -5,11 +5,17 @@
  * A *node* is a file that the guest's kernel knows; it counts how often it was told of it
  * ("lookups"), and forgets by that number. A node has a descriptor that stands for the file
  * whatever it is called now (O_PATH). A *handle* is an open file or folder.
+ *
+ * Threads: a request is served by one, and *holds* the nodes and handles that it works with: while
+ * it does, their descriptors stay what they are, whoever forgets or releases them. All else of the
+ * tables is looked at and changed with the session's `lock`, which nodes.c alone takes. `life` is
+ * held by each request, alone by those that begin or end a session.
  */
 #pragma once
 
 #include <fcntl.h>
 #include <linux/fuse.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include "share/share.h"
@@ -27,7 +33,8 @@ struct node {
 	mode_t type; /* S_IFMT of its mode */
 	dev_t dev;
 	ino_t ino;
-	uint64_t lookups; /* 0: this slot is free */
+	uint64_t lookups; /* 0: this slot is free, or nearly: when nobody holds it */
+	uint32_t nr_holders; /* requests */
 	uint32_t generation;
 	uint32_t next; /* in the bucket, or the next free slot */
 	uint32_t nr_handles;
@@ -40,15 +47,19 @@ struct handle {
 	int fd; /* -1: this slot is free */
 	bool is_folder;
 	bool appends;
+	bool is_released; /* it goes when nobody holds it */
+	uint32_t nr_holders; /* requests */
 	uint32_t node;
-	off_t position; /* of a folder */
+	off_t position; /* of a folder; the guest reads one with one request at a time */
 	uint32_t next_free;
 };
 
 struct share_session {
+	pthread_rwlock_t life;
+	pthread_mutex_t lock;
 	int root_fd, proc_fd;
-	struct node *nodes; /* node n is the guest's n + 1; the first is the root */
-	uint32_t nr_nodes, nodes_max, free_node;
+	struct node *nodes; /* SESSION_NODES_MAX; node n is the guest's n + 1; the first is the root */
+	uint32_t nr_nodes, free_node;
 	uint32_t nr_used;
 	uint32_t nr_open, open_limit; /* nodes with a descriptor */
 	uint32_t hand; /* where the next one that loses its descriptor is looked for */
@@ -57,16 +68,24 @@ struct share_session {
 	uint32_t free_handle;
 	bool is_initialized;
 	bool has_submounts;
+};
+
+struct share_buffers {
 	_Alignas(8) uint8_t args[SESSION_ARGS_MAX + 1]; /* a NUL behind them */
 	_Alignas(8) uint8_t answer[SESSION_ANSWER_MAX];
 	_Alignas(8) uint8_t folder[32u << 10]; /* what getdents64(2) says */
 };
 
+#define REQUEST_HANDLES_MAX 2
+
 /* One request. Its arguments were copied once, and do not change any more. */
 struct request {
 	struct share_session *session;
+	struct share_buffers *buffers;
 	struct fuse_in_header header;
-	struct node *node; /* that it is about */
+	struct node *node; /* that it is about, and holds */
+	struct handle *handles[REQUEST_HANDLES_MAX]; /* that it holds, too */
+	unsigned nr_handles;
 	const uint8_t *args; /* what follows the header */
 	size_t nr_args;
 	size_t at; /* how far take_*() have come in them */
@@ -81,6 +100,7 @@ struct operation {
 	int (*run)(struct request *r);
 	bool has_no_node; /* its node is not looked at */
 	bool has_no_answer;
+	bool is_alone; /* nothing else is served meanwhile */
 };
 
 /* --- session.c: arguments and answers --------------------------------------------------------- */
@@ -91,6 +111,9 @@ const void *request_take(struct request *r, size_t size);
 const char *request_take_string(struct request *r);
 /* The next name in a folder: -EINVAL: it is none. */
 int request_take_name(struct request *r, const char **ret);
+/* An open file or folder, until the request is served; NULL: there is none by that number. At most
+ * REQUEST_HANDLES_MAX times. */
+struct handle *request_handle(struct request *r, uint64_t number, bool is_folder);
 /* Put the answer's bytes: their number, or -ERANGE: there is no room. */
 int request_answer(struct request *r, const void *bytes, size_t size);
 
@@ -98,17 +121,19 @@ int request_answer(struct request *r, const void *bytes, size_t size);
 
 int nodes_init(struct share_session *s);
 void nodes_free(struct share_session *s);
-struct node *node_find(struct share_session *s, uint64_t id);
-uint64_t node_id(const struct share_session *s, const struct node *node);
-/* See to it that it has a descriptor: 0, -ESTALE (it is not where it was), -ENFILE. */
-int node_need(struct share_session *s, struct node *node);
+/* With a descriptor, for node_release(): 0, -ESTALE (it is not known, or not where it was),
+ * -ENFILE. */
+int node_hold(struct share_session *s, uint64_t id, struct node **ret);
+/* NULL is fine. */
+void node_release(struct share_session *s, struct node *node);
 /* The node of what `fd` (O_PATH, given up) and `st` say, looked up once more as `name` in `folder`
- * (NULL: it has no name). May move all nodes. */
+ * (NULL: it has no name): its number, and which one by that number it is. */
 int node_enter(struct share_session *s, int fd, const struct stat *st, const struct node *folder,
-	const char *name, struct node **ret);
+	const char *name, uint64_t *ret_id, uint32_t *ret_generation);
 void node_forget(struct share_session *s, uint64_t id, uint64_t lookups);
-/* The node that `name` in `folder` is, if the guest knows it. */
-struct node *node_at(struct share_session *s, const struct node *folder, const char *name);
+/* Hold the node that `name` in `folder` is, if the guest knows it; else NULL. It may be without a
+ * descriptor. */
+struct node *node_hold_at(struct share_session *s, const struct node *folder, const char *name);
 /* Its name is about to go: from now on, its descriptor stays. */
 int node_keep(struct share_session *s, struct node *node);
 /* It is called this now. */
@@ -120,9 +145,12 @@ int node_open(struct share_session *s, const struct node *node, int flags);
 #define NODE_PATH_MAX 12
 void node_path(const struct node *node, char path[NODE_PATH_MAX]);
 /* An open file's or folder's number, which is the guest's. fd is given up. */
-int handle_add(
-	struct share_session *s, const struct node *node, int fd, bool is_folder, uint64_t *ret);
-struct handle *handle_find(struct share_session *s, uint64_t number, bool is_folder);
+int handle_add(struct share_session *s, uint64_t node, int fd, bool is_folder, bool appends,
+	uint64_t *ret);
+/* For handle_release(), or NULL. */
+struct handle *handle_hold(struct share_session *s, uint64_t number, bool is_folder);
+/* NULL is fine. */
+void handle_release(struct share_session *s, struct handle *handle);
 void handle_remove(struct share_session *s, uint64_t number, bool is_folder);
 
 /* --- names.c ---------------------------------------------------------------------------------- */
@@ -185,5 +213,7 @@ int op_releasedir(struct request *r);
 /* In the server, after its ids are mapped: the tree of shares as the root of everything. */
 int confine_to_shares(const struct share *shares, size_t nr, int *ret_root_fd, int *ret_proc_fd,
 	struct error *err);
-/* Then: no rights and no system calls but those that requests need. */
+/* Then, of the one thread that there is: no rights but those that requests need... */
 int confine_rights(struct error *err);
+/* ...and of all that it has made by then: no system calls but those. */
+int confine_calls(struct error *err);

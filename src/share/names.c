@@ -39,9 +39,9 @@ void names_fill_attr(struct fuse_attr *attr, const struct stat *st)
 
 int names_enter(struct request *r, int path_fd, const char *name, struct fuse_entry_out *ret)
 {
-	dev_t parent_dev = r->node->dev;
-	struct node *node;
+	uint32_t generation;
 	struct stat st;
+	uint64_t id;
 	int e;
 
 	if (fstat(path_fd, &st) < 0) {
@@ -49,19 +49,17 @@ int names_enter(struct request *r, int path_fd, const char *name, struct fuse_en
 		close(path_fd);
 		return e;
 	}
-	e = node_enter(r->session, path_fd, &st, r->node, name, &node);
+	e = node_enter(r->session, path_fd, &st, r->node, name, &id, &generation);
 	if (e < 0)
 		return e;
-	/* Nodes may have moved. */
-	r->node = node_find(r->session, r->header.nodeid);
 	*ret = (struct fuse_entry_out){
-		.nodeid = node_id(r->session, node),
-		.generation = node->generation,
+		.nodeid = id,
+		.generation = generation,
 		.entry_valid = SESSION_VALID_S,
 		.attr_valid = SESSION_VALID_S,
 	};
 	names_fill_attr(&ret->attr, &st);
-	if (r->session->has_submounts && S_ISDIR(st.st_mode) && st.st_dev != parent_dev)
+	if (r->session->has_submounts && S_ISDIR(st.st_mode) && st.st_dev != r->node->dev)
 		ret->attr.flags = FUSE_ATTR_SUBMOUNT;
 	return 0;
 }
@@ -214,20 +212,21 @@ int op_symlink(struct request *r)
 int op_link(struct request *r)
 {
 	const struct fuse_link_in *in = request_take(r, sizeof(*in));
-	struct node *from = in ? node_find(r->session, in->oldnodeid) : NULL;
 	char path[NODE_PATH_MAX];
+	struct node *from;
 	const char *name;
 	int e;
 
 	if (!in || request_take_name(r, &name) < 0)
 		return -EINVAL;
-	e = from ? node_need(r->session, from) : -ESTALE;
+	e = node_hold(r->session, in->oldnodeid, &from);
 	if (e < 0)
 		return e;
 	node_path(from, path);
 	if (linkat(r->session->proc_fd, path, r->node->fd, name, AT_SYMLINK_FOLLOW) < 0)
-		return -errno;
-	return answer_entry(r, name);
+		e = -errno;
+	node_release(r->session, from);
+	return e < 0 ? e : answer_entry(r, name);
 }
 
 /* --- removing and renaming -------------------------------------------------------------------- */
@@ -235,9 +234,11 @@ int op_link(struct request *r)
 /* This name is about to go, but whoever has the file open must find it still. */
 static int keep_file(struct request *r, const struct node *folder, const char *name)
 {
-	struct node *node = node_at(r->session, folder, name);
+	struct node *node = node_hold_at(r->session, folder, name);
+	int e = node ? node_keep(r->session, node) : 0;
 
-	return node ? node_keep(r->session, node) : 0;
+	node_release(r->session, node);
+	return e;
 }
 
 static int remove_name(struct request *r, int flags)
@@ -262,31 +263,41 @@ int op_rmdir(struct request *r)
 	return remove_name(r, AT_REMOVEDIR);
 }
 
+static int rename_in(struct request *r, const char *old_name, const struct node *to,
+	const char *new_name, uint32_t flags)
+{
+	struct node *moved = node_hold_at(r->session, r->node, old_name);
+	struct node *replaced = node_hold_at(r->session, to, new_name);
+	int e = replaced && !flags ? node_keep(r->session, replaced) : 0;
+
+	/* Not the C library's, which makes another call when there are no flags (confine.c). */
+	if (e == 0 && syscall(SYS_renameat2, r->node->fd, old_name, to->fd, new_name, flags) < 0)
+		e = -errno;
+	if (e == 0 && moved)
+		node_rename(r->session, moved, to, new_name);
+	if (e == 0 && replaced && flags & RENAME_EXCHANGE)
+		node_rename(r->session, replaced, r->node, old_name);
+	node_release(r->session, replaced);
+	node_release(r->session, moved);
+	return e;
+}
+
 static int rename_to(struct request *r, uint64_t new_folder, uint32_t flags)
 {
-	struct node *to = node_find(r->session, new_folder), *moved, *replaced;
 	const char *old_name, *new_name;
+	struct node *to;
 	int e;
 
 	if (request_take_name(r, &old_name) < 0 || request_take_name(r, &new_name) < 0)
 		return -EINVAL;
-	if (!to || to->fd < 0)
-		return -ESTALE;
 	if (flags & ~(uint32_t)(RENAME_NOREPLACE | RENAME_EXCHANGE))
 		return -EINVAL;
-	moved = node_at(r->session, r->node, old_name);
-	replaced = node_at(r->session, to, new_name);
-	e = replaced && !flags ? node_keep(r->session, replaced) : 0;
+	e = node_hold(r->session, new_folder, &to);
 	if (e < 0)
 		return e;
-	/* Not the C library's, which makes another call when there are no flags (confine.c). */
-	if (syscall(SYS_renameat2, r->node->fd, old_name, to->fd, new_name, flags) < 0)
-		return -errno;
-	if (moved)
-		node_rename(r->session, moved, to, new_name);
-	if (replaced && flags & RENAME_EXCHANGE)
-		node_rename(r->session, replaced, r->node, old_name);
-	return 0;
+	e = rename_in(r, old_name, to, new_name, flags);
+	node_release(r->session, to);
+	return e;
 }
 
 int op_rename(struct request *r)

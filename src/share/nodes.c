@@ -10,11 +10,10 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "base/cleanup.h"
-
-#define NODES_FIRST 1024 /* room for so many at first */
 
 static uint32_t *bucket_of(struct share_session *s, dev_t dev, ino_t ino)
 {
@@ -23,17 +22,15 @@ static uint32_t *bucket_of(struct share_session *s, dev_t dev, ino_t ino)
 	return &s->buckets[hash >> 32 & (SESSION_BUCKETS - 1)];
 }
 
-static int grow(struct share_session *s)
+/* All of the table, of which pages come as they are touched: so no node ever moves. */
+static int map_nodes(struct share_session *s)
 {
-	uint32_t max = s->nodes_max ? s->nodes_max * 2 : NODES_FIRST;
-	struct node *nodes = realloc(s->nodes, max * sizeof(*nodes));
+	void *at = mmap(NULL, SESSION_NODES_MAX * sizeof(*s->nodes), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (!nodes)
-		return -ENOMEM;
-	for (uint32_t i = s->nodes_max; i < max; i++)
-		nodes[i] = (struct node){ .fd = -1 };
-	s->nodes = nodes;
-	s->nodes_max = max;
+	if (at == MAP_FAILED)
+		return -errno;
+	s->nodes = at;
 	return 0;
 }
 
@@ -66,7 +63,7 @@ static void put_root(struct share_session *s, const struct stat *st)
 int nodes_init(struct share_session *s)
 {
 	struct stat st;
-	int r = s->nodes ? 0 : grow(s);
+	int r = s->nodes ? 0 : map_nodes(s);
 
 	if (r < 0)
 		return r;
@@ -97,34 +94,24 @@ void nodes_free(struct share_session *s)
 	s->nr_nodes = 0;
 }
 
-struct node *node_find(struct share_session *s, uint64_t id)
+static struct node *find_node(struct share_session *s, uint64_t id)
 {
 	if (!id || id > s->nr_nodes || !s->nodes[id - 1].lookups)
 		return NULL;
 	return &s->nodes[id - 1];
 }
 
-uint64_t node_id(const struct share_session *s, const struct node *node)
-{
-	return (uint64_t)(node - s->nodes) + 1;
-}
-
 /* A free slot, in which only the generation stays. */
 static int take_slot(struct share_session *s, uint32_t *ret)
 {
 	uint32_t slot = s->free_node;
-	int r;
 
 	if (s->nr_used >= SESSION_NODES_MAX)
 		return -ENFILE;
-	if (slot != NODE_NONE) {
+	if (slot != NODE_NONE)
 		s->free_node = s->nodes[slot].next;
-	} else {
-		r = s->nr_nodes < s->nodes_max ? 0 : grow(s);
-		if (r < 0)
-			return r;
+	else
 		slot = s->nr_nodes++;
-	}
 	s->nr_used++;
 	*ret = slot;
 	return 0;
@@ -135,7 +122,7 @@ static int take_slot(struct share_session *s, uint32_t *ret)
 static bool can_close(const struct node *node)
 {
 	return node->lookups && node->fd >= 0 && node->type != S_IFDIR && node->name &&
-		!node->is_kept && !node->nr_handles;
+		!node->is_kept && !node->nr_handles && !node->nr_holders;
 }
 
 /* For one descriptor more: somebody loses theirs, in turns. */
@@ -154,9 +141,10 @@ static int make_room(struct share_session *s)
 	return s->nr_open < s->open_limit ? 0 : -ENFILE;
 }
 
-int node_need(struct share_session *s, struct node *node)
+/* See to it that it has a descriptor. */
+static int need(struct share_session *s, struct node *node)
 {
-	struct node *folder = node_find(s, (uint64_t)node->folder + 1);
+	struct node *folder = find_node(s, (uint64_t)node->folder + 1);
 	struct stat st;
 	int fd, r;
 
@@ -180,17 +168,36 @@ int node_need(struct share_session *s, struct node *node)
 	return 0;
 }
 
+int node_hold(struct share_session *s, uint64_t id, struct node **ret)
+{
+	struct node *node;
+	int r;
+
+	pthread_mutex_lock(&s->lock);
+	node = find_node(s, id);
+	r = node ? need(s, node) : -ESTALE;
+	if (r == 0) {
+		node->nr_holders++;
+		*ret = node;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
 int node_keep(struct share_session *s, struct node *node)
 {
-	int r = node_need(s, node);
+	int r;
 
-	/* What is somewhere else by now has lost its name already. */
+	pthread_mutex_lock(&s->lock);
+	r = need(s, node);
 	if (r == 0)
 		node->is_kept = true;
+	pthread_mutex_unlock(&s->lock);
+	/* What is somewhere else by now has lost its name already. */
 	return r == -ESTALE ? 0 : r;
 }
 
-void node_rename(
+static void rename_node(
 	struct share_session *s, struct node *node, const struct node *folder, const char *name)
 {
 	char *copy;
@@ -205,6 +212,16 @@ void node_rename(
 	node->is_kept = false;
 }
 
+void node_rename(
+	struct share_session *s, struct node *node, const struct node *folder, const char *name)
+{
+	pthread_mutex_lock(&s->lock);
+	/* One that was forgotten meanwhile has no name any more. */
+	if (node->lookups)
+		rename_node(s, node, folder, name);
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* --- by file ---------------------------------------------------------------------------------- */
 
 static struct node *find_file(struct share_session *s, const struct stat *st)
@@ -217,11 +234,19 @@ static struct node *find_file(struct share_session *s, const struct stat *st)
 	return slot == NODE_NONE ? NULL : &s->nodes[slot];
 }
 
-struct node *node_at(struct share_session *s, const struct node *folder, const char *name)
+struct node *node_hold_at(struct share_session *s, const struct node *folder, const char *name)
 {
+	struct node *node;
 	struct stat st;
 
-	return fstatat(folder->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? NULL : find_file(s, &st);
+	if (fstatat(folder->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return NULL;
+	pthread_mutex_lock(&s->lock);
+	node = find_file(s, &st);
+	if (node)
+		node->nr_holders++;
+	pthread_mutex_unlock(&s->lock);
+	return node;
 }
 
 /* A new node, whose descriptor is given to it by the caller. */
@@ -246,11 +271,10 @@ static int add_node(struct share_session *s, const struct stat *st, struct node 
 	return 0;
 }
 
-int node_enter(struct share_session *s, int fd, const struct stat *st, const struct node *folder,
+static int enter(struct share_session *s, int fd, const struct stat *st, const struct node *folder,
 	const char *name, struct node **ret)
 {
 	struct node *node = find_file(s, st);
-	ptrdiff_t folder_slot = folder - s->nodes;
 	int r = node && node->fd >= 0 ? 0 : make_room(s);
 
 	if (r == 0 && !node)
@@ -265,26 +289,39 @@ int node_enter(struct share_session *s, int fd, const struct stat *st, const str
 		return r;
 	node->lookups++;
 	if (name)
-		node_rename(s, node, s->nodes + folder_slot, name);
+		rename_node(s, node, folder, name);
 	*ret = node;
 	return 0;
 }
 
-void node_forget(struct share_session *s, uint64_t id, uint64_t lookups)
+int node_enter(struct share_session *s, int fd, const struct stat *st, const struct node *folder,
+	const char *name, uint64_t *ret_id, uint32_t *ret_generation)
 {
-	struct node *node = node_find(s, id);
-	uint32_t *from;
+	struct node *node;
+	int r;
 
-	/* The root stays. */
-	if (!node || id == FUSE_ROOT_ID)
-		return;
-	node->lookups -= lookups < node->lookups ? lookups : node->lookups;
-	if (node->lookups)
-		return;
-	from = bucket_of(s, node->dev, node->ino);
-	while (*from != id - 1)
+	pthread_mutex_lock(&s->lock);
+	r = enter(s, fd, st, folder, name, &node);
+	if (r == 0) {
+		*ret_id = (uint64_t)(node - s->nodes) + 1;
+		*ret_generation = node->generation;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+/* No more found by its file, which another node may be for from now on. */
+static void unlist(struct share_session *s, struct node *node)
+{
+	uint32_t *from = bucket_of(s, node->dev, node->ino);
+
+	while (*from != node - s->nodes)
 		from = &s->nodes[*from].next;
 	*from = node->next;
+}
+
+static void free_node(struct share_session *s, struct node *node)
+{
 	if (node->fd >= 0) {
 		close(node->fd);
 		s->nr_open--;
@@ -292,8 +329,35 @@ void node_forget(struct share_session *s, uint64_t id, uint64_t lookups)
 	free(node->name);
 	*node = (struct node){ .fd = -1, .generation = node->generation };
 	node->next = s->free_node;
-	s->free_node = (uint32_t)(id - 1);
+	s->free_node = (uint32_t)(node - s->nodes);
 	s->nr_used--;
+}
+
+void node_release(struct share_session *s, struct node *node)
+{
+	if (!node)
+		return;
+	pthread_mutex_lock(&s->lock);
+	if (!--node->nr_holders && !node->lookups)
+		free_node(s, node);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void node_forget(struct share_session *s, uint64_t id, uint64_t lookups)
+{
+	struct node *node;
+
+	pthread_mutex_lock(&s->lock);
+	node = find_node(s, id);
+	/* The root stays. */
+	if (node && id != FUSE_ROOT_ID) {
+		node->lookups -= lookups < node->lookups ? lookups : node->lookups;
+		if (!node->lookups)
+			unlist(s, node);
+		if (!node->lookups && !node->nr_holders)
+			free_node(s, node);
+	}
+	pthread_mutex_unlock(&s->lock);
 }
 
 void node_path(const struct node *node, char path[NODE_PATH_MAX])
@@ -314,42 +378,84 @@ int node_open(struct share_session *s, const struct node *node, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-int handle_add(
-	struct share_session *s, const struct node *node, int fd, bool is_folder, uint64_t *ret)
+int handle_add(struct share_session *s, uint64_t node, int fd, bool is_folder, bool appends,
+	uint64_t *ret)
 {
-	uint32_t number = s->free_handle;
+	struct node *of;
+	uint32_t number;
 
-	if (number == SESSION_HANDLES_MAX) {
-		close(fd);
-		return -ENFILE;
+	pthread_mutex_lock(&s->lock);
+	of = find_node(s, node);
+	number = s->free_handle;
+	if (of && number < SESSION_HANDLES_MAX) {
+		s->free_handle = s->handles[number].next_free;
+		s->handles[number] = (struct handle){ .fd = fd,
+			.is_folder = is_folder,
+			.appends = appends,
+			.node = (uint32_t)(of - s->nodes) };
+		of->nr_handles++;
 	}
-	s->free_handle = s->handles[number].next_free;
-	s->handles[number] = (struct handle){
-		.fd = fd, .is_folder = is_folder, .node = (uint32_t)(node - s->nodes)
-	};
-	s->nodes[node - s->nodes].nr_handles++;
-	*ret = number;
-	return 0;
+	pthread_mutex_unlock(&s->lock);
+	if (of && number < SESSION_HANDLES_MAX) {
+		*ret = number;
+		return 0;
+	}
+	close(fd);
+	return of ? -ENFILE : -ESTALE;
 }
 
-struct handle *handle_find(struct share_session *s, uint64_t number, bool is_folder)
+static struct handle *find_handle(struct share_session *s, uint64_t number, bool is_folder)
 {
 	struct handle *handle = number < SESSION_HANDLES_MAX ? &s->handles[number] : NULL;
 
-	return handle && handle->fd >= 0 && handle->is_folder == is_folder ? handle : NULL;
+	return handle && handle->fd >= 0 && handle->is_folder == is_folder && !handle->is_released
+		? handle
+		: NULL;
+}
+
+static void free_handle(struct share_session *s, struct handle *handle)
+{
+	close(handle->fd);
+	*handle = (struct handle){ .fd = -1, .next_free = s->free_handle };
+	s->free_handle = (uint32_t)(handle - s->handles);
+}
+
+struct handle *handle_hold(struct share_session *s, uint64_t number, bool is_folder)
+{
+	struct handle *handle;
+
+	pthread_mutex_lock(&s->lock);
+	handle = find_handle(s, number, is_folder);
+	if (handle)
+		handle->nr_holders++;
+	pthread_mutex_unlock(&s->lock);
+	return handle;
+}
+
+void handle_release(struct share_session *s, struct handle *handle)
+{
+	if (!handle)
+		return;
+	pthread_mutex_lock(&s->lock);
+	if (!--handle->nr_holders && handle->is_released)
+		free_handle(s, handle);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void handle_remove(struct share_session *s, uint64_t number, bool is_folder)
 {
-	struct handle *handle = handle_find(s, number, is_folder);
-	struct node *node = handle ? node_find(s, (uint64_t)handle->node + 1) : NULL;
+	struct handle *handle;
+	struct node *node;
 
-	if (!handle)
-		return;
+	pthread_mutex_lock(&s->lock);
+	handle = find_handle(s, number, is_folder);
+	node = handle ? find_node(s, (uint64_t)handle->node + 1) : NULL;
 	/* One that was forgotten before may be another by now. */
 	if (node && node->nr_handles)
 		node->nr_handles--;
-	close(handle->fd);
-	*handle = (struct handle){ .fd = -1, .next_free = s->free_handle };
-	s->free_handle = (uint32_t)number;
+	if (handle)
+		handle->is_released = true;
+	if (handle && !handle->nr_holders)
+		free_handle(s, handle);
+	pthread_mutex_unlock(&s->lock);
 }

@@ -9,6 +9,7 @@
 #include "share/internal.h"
 
 #include <grp.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 #include "base/str.h"
 #include "base/userns.h"
 
+#define WORKERS	       4
 #define MAPS_BYTES_MAX (16u << 20)
 #define NAMESPACES                                                                                 \
 	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
@@ -52,28 +54,75 @@ int share_parse(char *text, struct share *ret, struct error *err)
 
 /* --- the server ------------------------------------------------------------------------------- */
 
-static void serve(struct share_session *session, int fd)
+/* One of the threads that serve. They take messages as these come; all have all that there is. */
+struct worker {
+	struct share_session *session;
+	struct share_buffers *buffers;
+	struct share_message message;
+	pthread_barrier_t *started;
+};
+
+/* One message. false: there are no more. */
+static bool serve_message(struct worker *w)
 {
-	static struct share_message message;
+	struct share_message *message = &w->message;
+	ssize_t n = recv(0, message, sizeof(*message), 0);
+	unsigned nr = (unsigned)message->nr_out + message->nr_in;
+	struct share_answer answer = { .id = message->id };
 
-	for (;;) {
-		ssize_t n = recv(fd, &message, sizeof(message), 0);
-		unsigned nr = (unsigned)message.nr_out + message.nr_in;
-		struct share_answer answer = { .id = message.id };
+	if (n < 0 && errno == EINTR)
+		return true;
+	if (n < (ssize_t)SHARE_MESSAGE_HEAD ||
+		n != (ssize_t)(SHARE_MESSAGE_HEAD + nr * sizeof(struct iovec)))
+		return false;
+	if (message->id == SHARE_RESET)
+		share_session_reset(w->session);
+	else
+		answer.written = (uint32_t)share_session_serve(w->session, w->buffers,
+			message->parts, message->nr_out, message->parts + message->nr_out,
+			message->nr_in);
+	return send(0, &answer, sizeof(answer), MSG_NOSIGNAL) >= 0;
+}
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < (ssize_t)SHARE_MESSAGE_HEAD ||
-			n != (ssize_t)(SHARE_MESSAGE_HEAD + nr * sizeof(struct iovec)))
-			return;
-		if (message.id == SHARE_RESET)
-			share_session_reset(session);
-		else
-			answer.written = (uint32_t)share_session_serve(session, message.parts,
-				message.nr_out, message.parts + message.nr_out, message.nr_in);
-		if (send(fd, &answer, sizeof(answer), MSG_NOSIGNAL) < 0)
-			return;
+static void *run_worker(void *argument)
+{
+	struct worker *w = argument;
+
+	/* What a thread asks of the kernel when it begins, it has asked behind this. */
+	pthread_barrier_wait(w->started);
+	while (serve_message(w))
+		;
+	_exit(0);
+}
+
+/* All but the first, who is the caller. They wait for messages, of which there are none yet. */
+static int start_workers(struct share_session *session, struct worker **ret, struct error *err)
+{
+	static pthread_barrier_t started;
+	struct worker *workers = calloc(WORKERS, sizeof(*workers));
+
+	/* What is allocated comes from one place, so that no thread needs system calls for one of
+	 * its own. */
+	mallopt(M_ARENA_MAX, 1);
+	if (!workers)
+		return error_oom(err);
+	pthread_barrier_init(&started, NULL, WORKERS);
+	for (unsigned i = 0; i < WORKERS; i++) {
+		pthread_t thread;
+		int r;
+
+		workers[i].session = session;
+		workers[i].started = &started;
+		workers[i].buffers = share_buffers_new();
+		if (!workers[i].buffers)
+			return error_oom(err);
+		r = i ? pthread_create(&thread, NULL, run_worker, &workers[i]) : 0;
+		if (r != 0)
+			return error_errno(err, r, "cannot start a server of shared folders");
 	}
+	pthread_barrier_wait(&started);
+	*ret = workers;
+	return 0;
 }
 
 /* Nothing of the maker's but the socket, which gets the number 0. */
@@ -145,25 +194,29 @@ static int enter_namespaces(struct error *err)
 	return 0;
 }
 
-static int prepare(
-	const struct share *shares, size_t nr, struct share_session **ret, struct error *err)
+static int prepare(const struct share *shares, size_t nr, struct worker **ret, struct error *err)
 {
+	struct share_session *session;
 	int root_fd, proc_fd;
 	int r = enter_namespaces(err);
 
 	if (r == 0)
 		r = confine_to_shares(shares, nr, &root_fd, &proc_fd, err);
 	if (r == 0)
-		r = share_session_open(root_fd, proc_fd, ret, err);
+		r = share_session_open(root_fd, proc_fd, &session, err);
 	if (r == 0)
 		r = confine_rights(err);
+	if (r == 0)
+		r = start_workers(session, ret, err);
+	if (r == 0)
+		r = confine_calls(err);
 	return r;
 }
 
 static _Noreturn void run_server(
 	const struct share *shares, size_t nr, const struct iovec *memory, size_t nr_memory, int fd)
 {
-	struct share_session *session = NULL;
+	struct worker *workers = NULL;
 	struct error error = { 0 };
 	int r = leave_maker(fd);
 
@@ -171,10 +224,10 @@ static _Noreturn void run_server(
 		r = drop_shared_memory(memory, nr_memory);
 	if (r < 0)
 		_exit(1);
-	r = prepare(shares, nr, &session, &error);
+	r = prepare(shares, nr, &workers, &error);
 	send(0, &error, sizeof(error), MSG_NOSIGNAL);
-	if (r == 0)
-		serve(session, 0);
+	while (r == 0 && serve_message(&workers[0]))
+		;
 	_exit(0);
 }
 

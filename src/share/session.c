@@ -8,6 +8,7 @@
 #include "share/internal.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/cleanup.h"
 
@@ -94,6 +95,15 @@ int request_take_name(struct request *r, const char **ret)
 	return 0;
 }
 
+struct handle *request_handle(struct request *r, uint64_t number, bool is_folder)
+{
+	struct handle *handle = handle_hold(r->session, number, is_folder);
+
+	if (handle)
+		r->handles[r->nr_handles++] = handle;
+	return handle;
+}
+
 int request_answer(struct request *r, const void *bytes, size_t size)
 {
 	if (size > r->in_bytes - sizeof(struct fuse_out_header))
@@ -109,6 +119,14 @@ int request_answer(struct request *r, const void *bytes, size_t size)
 	(FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA |          \
 		FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO |                     \
 		FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES | FUSE_SUBMOUNTS | FUSE_INIT_EXT)
+
+static void reset(struct share_session *s)
+{
+	s->is_initialized = false;
+	nodes_free(s);
+	/* The same memory is there again, so this cannot fail. */
+	nodes_init(s);
+}
 
 static int op_init(struct request *r)
 {
@@ -133,7 +151,7 @@ static int op_init(struct request *r)
 	}
 	if (in->minor < PROTOCOL_MINOR_MIN)
 		return -EPROTO;
-	share_session_reset(r->session);
+	reset(r->session);
 	r->session->is_initialized = true;
 	r->session->has_submounts = in->flags & FUSE_SUBMOUNTS;
 	answer.max_readahead = in->max_readahead;
@@ -143,11 +161,11 @@ static int op_init(struct request *r)
 
 static int op_destroy(struct request *r)
 {
-	share_session_reset(r->session);
+	reset(r->session);
 	return 0;
 }
 
-/* FUSE's way to end a request early. Ours are short. */
+/* FUSE's way to end a request early. Ours wait for nothing but a disk. */
 static int op_interrupt(struct request *r)
 {
 	return 0;
@@ -177,7 +195,7 @@ static const struct operation operations[] = {
 	[FUSE_LISTXATTR] = { "listxattr", op_listxattr },
 	[FUSE_REMOVEXATTR] = { "removexattr", op_removexattr },
 	[FUSE_FLUSH] = { "flush", op_flush },
-	[FUSE_INIT] = { "init", op_init, .has_no_node = true },
+	[FUSE_INIT] = { "init", op_init, .has_no_node = true, .is_alone = true },
 	[FUSE_OPENDIR] = { "opendir", op_opendir },
 	[FUSE_READDIR] = { "readdir", op_readdir },
 	[FUSE_RELEASEDIR] = { "releasedir", op_releasedir, .has_no_node = true },
@@ -185,7 +203,7 @@ static const struct operation operations[] = {
 	[FUSE_CREATE] = { "create", op_create },
 	[FUSE_INTERRUPT] = { "interrupt", op_interrupt, .has_no_node = true,
 		.has_no_answer = true },
-	[FUSE_DESTROY] = { "destroy", op_destroy, .has_no_node = true },
+	[FUSE_DESTROY] = { "destroy", op_destroy, .has_no_node = true, .is_alone = true },
 	[FUSE_BATCH_FORGET] = { "batch-forget", op_batch_forget, .has_no_node = true,
 		.has_no_answer = true },
 	[FUSE_FALLOCATE] = { "fallocate", op_fallocate },
@@ -215,17 +233,37 @@ static int run(struct request *r, const struct operation *operation)
 		return -EIO;
 	if (operation->has_no_node)
 		return operation->run(r);
-	r->node = node_find(s, r->header.nodeid);
-	e = r->node ? node_need(s, r->node) : -ESTALE;
-	return e < 0 ? e : operation->run(r);
+	e = node_hold(s, r->header.nodeid, &r->node);
+	if (e < 0)
+		return e;
+	e = operation->run(r);
+	while (r->nr_handles > 0)
+		handle_release(s, r->handles[--r->nr_handles]);
+	node_release(s, r->node);
+	return e;
 }
 
-size_t share_session_serve(struct share_session *s, const struct iovec *out, unsigned nr_out,
-	const struct iovec *in, unsigned nr_in)
+static int run_in_turn(struct request *r, const struct operation *operation)
+{
+	struct share_session *s = r->session;
+	int e;
+
+	if (operation && operation->is_alone)
+		pthread_rwlock_wrlock(&s->life);
+	else
+		pthread_rwlock_rdlock(&s->life);
+	e = run(r, operation);
+	pthread_rwlock_unlock(&s->life);
+	return e;
+}
+
+size_t share_session_serve(struct share_session *s, struct share_buffers *buffers,
+	const struct iovec *out, unsigned nr_out, const struct iovec *in, unsigned nr_in)
 {
 	struct request r = {
 		.session = s,
-		.args = s->args,
+		.buffers = buffers,
+		.args = buffers->args,
 		.out = out,
 		.nr_out = nr_out,
 		.out_bytes = total(out, nr_out),
@@ -243,9 +281,9 @@ size_t share_session_serve(struct share_session *s, const struct iovec *out, uns
 	/* An answer that has no room is none; but nothing happens then, either. */
 	if (r.in_bytes < sizeof(answer) && !(operation && operation->has_no_answer))
 		return 0;
-	r.nr_args = copy_out(out, nr_out, sizeof(r.header), s->args, SESSION_ARGS_MAX);
-	s->args[r.nr_args] = '\0';
-	n = run(&r, operation);
+	r.nr_args = copy_out(out, nr_out, sizeof(r.header), buffers->args, SESSION_ARGS_MAX);
+	buffers->args[r.nr_args] = '\0';
+	n = run_in_turn(&r, operation);
 	if (operation && operation->has_no_answer)
 		return 0;
 	answer.unique = r.header.unique;
@@ -269,6 +307,8 @@ int share_session_open(int root_fd, int proc_fd, struct share_session **ret, str
 	}
 	s->root_fd = root_fd;
 	s->proc_fd = proc_fd;
+	pthread_rwlock_init(&s->life, NULL);
+	pthread_mutex_init(&s->lock, NULL);
 	r = fchdir(proc_fd) < 0 ? -errno : nodes_init(s);
 	if (r < 0) {
 		share_session_free(s);
@@ -280,10 +320,20 @@ int share_session_open(int root_fd, int proc_fd, struct share_session **ret, str
 
 void share_session_reset(struct share_session *s)
 {
-	s->is_initialized = false;
-	nodes_free(s);
-	/* The same memory is there again, so this cannot fail. */
-	nodes_init(s);
+	pthread_rwlock_wrlock(&s->life);
+	reset(s);
+	pthread_rwlock_unlock(&s->life);
+}
+
+struct share_buffers *share_buffers_new(void)
+{
+	return calloc(1, sizeof(struct share_buffers));
+}
+
+struct share_buffers *share_buffers_free(struct share_buffers *buffers)
+{
+	free(buffers);
+	return NULL;
 }
 
 struct share_session *share_session_free(struct share_session *s)
@@ -291,9 +341,12 @@ struct share_session *share_session_free(struct share_session *s)
 	if (!s)
 		return NULL;
 	nodes_free(s);
-	free(s->nodes);
+	if (s->nodes)
+		munmap(s->nodes, SESSION_NODES_MAX * sizeof(*s->nodes));
 	close(s->root_fd);
 	close(s->proc_fd);
+	pthread_mutex_destroy(&s->lock);
+	pthread_rwlock_destroy(&s->life);
 	free(s);
 	return NULL;
 }

@@ -13,6 +13,10 @@
  * the guest's ids are the host's; for a user, the guest's root is the user, and others are of the
  * user's subordinate range.
  *
+ * Several requests are served at the same time, so that one that waits for a disk holds up no
+ * other; what depends on each other, the guest's kernel asks one after the other. Nothing that is
+ * asked waits for another process, so nothing has to be interrupted.
+ *
  * Locks (fcntl, flock) are the guest's own: they hold among its processes, and the host knows
  * nothing of them. Nothing of a file is cached longer than a second without asking; what the host
  * changes is seen then.
@@ -46,6 +50,7 @@ int share_parse(char *text, struct share *ret, struct error *err);
  */
 
 struct share_session;
+struct share_buffers;
 
 /*
  * A session that serves the tree at `root_fd`. `proc_fd` is /proc/self/fd, and becomes the working
@@ -55,13 +60,16 @@ int share_session_open(int root_fd, int proc_fd, struct share_session **ret, str
 struct share_session *share_session_free(struct share_session *session);
 /* Forget all that the guest has open or knows. */
 void share_session_reset(struct share_session *session);
+/* Room for one request at a time: each thread that serves has its own. NULL: there is no memory. */
+struct share_buffers *share_buffers_new(void);
+struct share_buffers *share_buffers_free(struct share_buffers *buffers);
 /*
  * Serve one request, in at most SHARE_PARTS_MAX parts: `out` is what the guest has written, `in`
  * where the answer goes. How many bytes the answer has; 0: there is none. Both may be any memory
- * that others change at the same time.
+ * that others change at the same time. From any thread, while others serve others.
  */
-size_t share_session_serve(struct share_session *session, const struct iovec *out, unsigned nr_out,
-	const struct iovec *in, unsigned nr_in);
+size_t share_session_serve(struct share_session *session, struct share_buffers *buffers,
+	const struct iovec *out, unsigned nr_out, const struct iovec *in, unsigned nr_in);
 
 /* --- the server --------------------------------------------------------------------------------
  */

@@ -18,6 +18,7 @@
 
 struct guest {
 	struct share_session *session;
+	struct share_buffers *buffers;
 	uint32_t uid, gid;
 	uint64_t unique;
 	_Alignas(8) uint8_t out[GUEST_ROOM], in[GUEST_ROOM];
@@ -33,6 +34,7 @@ static inline int guest_open(struct guest *g, const char *folder)
 	int proc_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	memset(g, 0, sizeof(*g));
+	g->buffers = share_buffers_new();
 	return share_session_open(root_fd, proc_fd, &g->session, NULL);
 }
 
@@ -62,7 +64,7 @@ static inline int guest_ask(struct guest *g, uint32_t opcode, uint64_t node, con
 		memcpy(args_at, args, nr_args);
 	if (nr_data)
 		memcpy(data_at, data, nr_data);
-	n = share_session_serve(g->session, out, 3, in, 2);
+	n = share_session_serve(g->session, g->buffers, out, 3, in, 2);
 	if (!n)
 		return -ENODATA;
 	memcpy(&g->answer, g->in, sizeof(g->answer));
@@ -72,6 +74,12 @@ static inline int guest_ask(struct guest *g, uint32_t opcode, uint64_t node, con
 		(g->answer.error && g->nr_answer))
 		abort();
 	return g->answer.error;
+}
+
+static inline void guest_close(struct guest *g)
+{
+	g->session = share_session_free(g->session);
+	g->buffers = share_buffers_free(g->buffers);
 }
 
 static inline int guest_ask_name(struct guest *g, uint32_t opcode, uint64_t node, const void *args,

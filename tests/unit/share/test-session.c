@@ -38,7 +38,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	g.session = share_session_free(g.session);
+	guest_close(&g);
 	close(folder_fd);
 	assert_int_equal(chdir("/"), 0);
 	assert_int_equal(io_remove_tree(AT_FDCWD, base, NULL), 0);
@@ -737,10 +737,10 @@ static void test_no_room(void **state)
 	memcpy(request, &header, sizeof(header));
 	memcpy(request + sizeof(header) + sizeof(struct fuse_mkdir_in), "made", 5);
 	/* No room to say what happened: then nothing does. */
-	assert_int_equal(share_session_serve(g.session, &out, 1, &in, 1), 0);
-	assert_int_equal(share_session_serve(g.session, &out, 1, NULL, 0), 0);
+	assert_int_equal(share_session_serve(g.session, g.buffers, &out, 1, &in, 1), 0);
+	assert_int_equal(share_session_serve(g.session, g.buffers, &out, 1, NULL, 0), 0);
 	assert_false(is_there("made"));
-	assert_int_equal(share_session_serve(g.session, &in, 1, &out, 1), 0);
+	assert_int_equal(share_session_serve(g.session, g.buffers, &in, 1, &out, 1), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
