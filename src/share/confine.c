@@ -256,8 +256,7 @@ static int install_filter(void)
 			BPF_JEQ, allowed_calls[i], NR_ALLOWED - i, 0);
 	for (size_t i = 0; i < TAIL_STEPS; i++)
 		steps[HEAD_STEPS + NR_ALLOWED + i] = tail[i];
-	r = syscall(
-		SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+	r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
 
 	return r < 0 ? -errno : r > 0 ? -EBUSY : 0; /* a thread with a list of its own */
 }

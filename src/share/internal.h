@@ -58,7 +58,8 @@ struct share_session {
 	pthread_rwlock_t life;
 	pthread_mutex_t lock;
 	int root_fd, proc_fd;
-	struct node *nodes; /* SESSION_NODES_MAX; node n is the guest's n + 1; the first is the root */
+	struct node
+		*nodes; /* SESSION_NODES_MAX; node n is the guest's n + 1; the first is the root */
 	uint32_t nr_nodes, free_node;
 	uint32_t nr_used;
 	uint32_t nr_open, open_limit; /* nodes with a descriptor */

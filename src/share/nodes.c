@@ -378,8 +378,8 @@ int node_open(struct share_session *s, const struct node *node, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-int handle_add(struct share_session *s, uint64_t node, int fd, bool is_folder, bool appends,
-	uint64_t *ret)
+int handle_add(
+	struct share_session *s, uint64_t node, int fd, bool is_folder, bool appends, uint64_t *ret)
 {
 	struct node *of;
 	uint32_t number;

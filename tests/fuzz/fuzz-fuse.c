@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += n;
 		size -= n;
 	}
-	g.session = share_session_free(g.session);
+	guest_close(&g);
 	f = fopen(secret, "re");
 	check(f && fread(text, 1, sizeof(text) - 1, f) == strlen(SECRET) && !strcmp(text, SECRET));
 	fclose(f);
