@@ -107,7 +107,7 @@ static int reserve(struct jit_array *array, size_t item_bytes, size_t limit)
 	if (items == MAP_FAILED)
 		return -errno;
 	madvise(items, item_bytes * limit, MADV_DONTDUMP);
-	*array = (struct jit_array){ items, item_bytes, 0, limit };
+	*array = (struct jit_array){ .items = items, .item_bytes = item_bytes, .limit = limit };
 	return 0;
 }
 
@@ -119,7 +119,10 @@ static void give_back(struct jit_array *array)
 
 static void empty(struct jit_array *array)
 {
-	madvise(array->items, array->item_bytes * array->limit, MADV_DONTNEED);
+	if (array->mapped_bytes)
+		jit_unmap_array(array);
+	else
+		madvise(array->items, array->item_bytes * array->limit, MADV_DONTNEED);
 	array->nr = 0;
 }
 
@@ -136,8 +139,12 @@ void *jit_append(struct jit_array *array, size_t nr)
 /* An empty cache: no code but the stubs, no map but the global one. */
 static void begin(struct jit *jit)
 {
-	/* As saved code wants it (saved.c). */
-	jit->used = (jit->stubs_end + JIT_CODE_ALIGN - 1) & ~(size_t)(JIT_CODE_ALIGN - 1);
+	/* As saved code wants it (saved.c, saved-machine.c). */
+	size_t align = jit->guest->machine ? JIT_PAGE_BYTES : JIT_CODE_ALIGN;
+
+	jit->used = (jit->stubs_end + align - 1) & ~(align - 1);
+	if (jit->mapped.end)
+		jit->used = jit->mapped.end;
 	host_global_map(jit, jit_append(&jit->maps, 1));
 	jit->index.nr = INDEX_FIRST;
 	jit->nr_indexed = 0;
@@ -309,6 +316,9 @@ struct jit *jit_free(struct jit *jit)
 	give_back(&jit->pages);
 	give_back(&jit->index);
 	give_back(&jit->emitter);
+	if (jit->mapped.shared)
+		munmap(jit->mapped.shared, jit->size);
+	free(jit->mapped.is_own);
 	if (jit->perf_fd >= 0)
 		close(jit->perf_fd);
 	munmap(jit, sizeof(*jit));
@@ -333,14 +343,15 @@ static uint64_t key_of(const struct jit *jit, uint64_t pc, uint64_t context)
 static struct jit_slot *slot_of(struct jit *jit, uint64_t pc, uint64_t context)
 {
 	struct jit_slot *index = jit->index.items;
+	const struct jit_block *blocks = jit->blocks.items;
 	uint64_t key = key_of(jit, pc, context), hash = key >> 40;
 
 	for (;; hash++) {
 		struct jit_slot *slot = &index[hash % jit->index.nr];
 
 		if (!slot->block ||
-			(slot->key == key && slot->block->context == context &&
-				place_of(jit, slot->block->pc, context) ==
+			(slot->key == key && blocks[slot->block - 1].context == context &&
+				place_of(jit, blocks[slot->block - 1].pc, context) ==
 					place_of(jit, pc, context)))
 			return slot;
 	}
@@ -348,9 +359,10 @@ static struct jit_slot *slot_of(struct jit *jit, uint64_t pc, uint64_t context)
 
 struct jit_block *jit_find(struct jit *jit, uint64_t pc, uint64_t context)
 {
-	struct jit_block *block = slot_of(jit, pc, context)->block;
+	struct jit_block *blocks = jit->blocks.items;
+	uint32_t number = slot_of(jit, pc, context)->block;
 
-	return block && !block->is_dead ? block : NULL;
+	return number && !blocks[number - 1].is_dead ? &blocks[number - 1] : NULL;
 }
 
 /* Twice the slots. It is small to begin with: what is looked up at random is memory that is used.
@@ -377,7 +389,8 @@ void jit_index(struct jit *jit, struct jit_block *block)
 		slot = slot_of(jit, block->pc, block->context);
 		jit->nr_indexed += !slot->block;
 	}
-	*slot = (struct jit_slot){ key_of(jit, block->pc, block->context), block };
+	*slot = (struct jit_slot){ key_of(jit, block->pc, block->context),
+		(uint32_t)(block - (struct jit_block *)jit->blocks.items) + 1 };
 }
 
 const struct jit_block *jit_block_at(const struct jit *jit, uint64_t host_pc)
@@ -441,11 +454,12 @@ static bool send_others_out(struct jit *jit, const struct jit_frame *frame)
 	return found;
 }
 
-/* Nobody is in translated code, nor comes in again with what it knows of it. */
-static void empty_all(struct jit *jit)
+void jit_empty(struct jit *jit)
 {
 	if (jit->guest->machine)
 		jit_unmark_pages(jit);
+	if (jit->mapped.end)
+		jit_unmap_code(jit);
 	empty(&jit->blocks);
 	empty(&jit->exits);
 	empty(&jit->landings);
@@ -473,7 +487,7 @@ void jit_flush(struct jit *jit, struct jit_frame *frame)
 		jit_lock(jit, frame);
 		__atomic_add_fetch(&jit->epoch, 1, __ATOMIC_SEQ_CST);
 	}
-	empty_all(jit);
+	jit_empty(jit);
 }
 
 /* The code from here to `end`, of which there is none any more, in both views: they are one file's.
@@ -493,11 +507,12 @@ bool jit_shrink(struct jit *jit, size_t keep_bytes)
 
 	jit_lock(jit, NULL);
 	end = jit->used;
-	if (end > keep_bytes && !jit->interpret) {
+	/* What is a file's costs nothing. */
+	if (end - (jit->mapped.end - jit->mapped.start) > keep_bytes && !jit->interpret) {
 		__atomic_add_fetch(&jit->epoch, 1, __ATOMIC_SEQ_CST);
 		is_done = !send_others_out(jit, NULL);
 		if (is_done) {
-			empty_all(jit);
+			jit_empty(jit);
 			give_back_code(jit, end);
 		}
 	}
@@ -666,6 +681,16 @@ int jit_after_fork(struct jit *jit, bool is_child)
 	jit->fork_copy = NULL;
 	jit_unlock(jit, NULL);
 	return r;
+}
+
+struct jit_stats jit_get_stats(struct jit *jit)
+{
+	struct jit_stats stats;
+
+	jit_lock(jit, NULL);
+	stats = jit->stats;
+	jit_unlock(jit, NULL);
+	return stats;
 }
 
 void jit_print_stats(struct jit *jit, int fd)

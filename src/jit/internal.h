@@ -164,7 +164,7 @@ struct jit_relocation {
 
 struct jit_slot {
 	uint64_t key; /* a hash: who looks for another block need not look at this one */
-	struct jit_block *block; /* NULL: the slot is empty */
+	uint32_t block; /* 1 + its number; 0: the slot is empty */
 };
 
 /* Address space is taken for `limit` items at once, so that they never move; memory as they come.
@@ -172,6 +172,7 @@ struct jit_slot {
 struct jit_array {
 	void *items;
 	size_t item_bytes, nr, limit;
+	size_t mapped_bytes; /* of a file, that it begins with (mapped.c) */
 };
 
 /* A page of a machine's memory that code was translated from. */
@@ -189,11 +190,6 @@ struct jit_page {
 struct jit_mark {
 	const uint8_t *host;
 	uint64_t physical;
-};
-
-struct jit_stats {
-	uint64_t blocks, regions, restored, guest_instructions, guest_bytes, host_bytes, links,
-		misses, flushes, invalidated;
 };
 
 struct jit {
@@ -232,6 +228,12 @@ struct jit {
 	uint32_t epoch;
 	bool wants_flush;
 	uint64_t lowest, highest; /* guest code that was translated; not of a machine */
+	struct jit_mapped {
+		size_t start, end; /* of code that is a file's (mapped.c) */
+		uint8_t *shared; /* the executable view, without the file in it */
+		uint8_t *is_own; /* by page: code that was a file's, and is in both views again */
+		size_t nr_own;
+	} mapped;
 	struct jit_array pages; /* of a machine: struct jit_page, a table of nr slots (pages.c) */
 	size_t nr_pages; /* in it */
 	struct jit_mark marks[JIT_MARKS];
@@ -309,6 +311,9 @@ void *jit_shadow_bottom(const struct jit_frame *frame);
 int jit_locate(const struct jit *jit, void *state, uint64_t pc, struct jit_source *ret);
 /* The page of this address, if something was translated from it since it was last forgotten. */
 struct jit_page *jit_find_page(struct jit *jit, uint64_t physical);
+/* Each of them. */
+void jit_each_page(
+	struct jit *jit, void (*each)(void *context, const struct jit_page *page), void *context);
 /* Writes to the source's page are told from now on; false: there is no room to remember it. */
 bool jit_mark_page(struct jit *jit, const struct jit_source *source);
 /* The block, which is about to be counted, was made from its page. */
@@ -376,6 +381,21 @@ struct jit_hot_loop {
 	int16_t place, target;
 	uint32_t counter;
 } __attribute__((packed));
+/* saved.c: as jit_precompile(). */
+int jit_precompile_source(struct jit *jit, const struct jit_source *source, uint32_t loop_bytes);
+/* Nobody is in translated code, nor comes in again with what it knows of it: all is forgotten. */
+void jit_empty(struct jit *jit);
+
+/* mapped.c: the first code of the cache, and the first items of an array, are those of a file from
+ * here on, from a page of it on. -errno. */
+int jit_map_code(struct jit *jit, int fd, size_t from, size_t bytes);
+int jit_map_array(struct jit_array *array, int fd, size_t from, size_t nr);
+/* They are not any more: the array is zeros; code is as it was without, unless the kernel refuses,
+ * and then nobody writes to its place. */
+void jit_unmap_code(struct jit *jit);
+void jit_unmap_array(struct jit_array *array);
+/* Before code here is written; false: it cannot be. */
+bool jit_own_code(struct jit *jit, size_t at);
 
 /* translate.c: a block for the source. -EFAULT: no code is there. -ENOSPC: flush first. -E2BIG: the
  * loop that ends at loop_end (0: none) is too large. */

@@ -92,6 +92,8 @@ struct jit_options {
 	 * address), or all of it has been forgotten: from now on jit_invalidate() must be told of
 	 * writes to it, or need not be. Any thread; not to call jit/ again. */
 	void (*has_code)(void *context, uint64_t page, bool has_code);
+	/* Where that page is in our memory, for code that is kept; NULL: there is none. */
+	const uint8_t *(*find_page)(void *context, uint64_t page);
 	size_t cache_bytes; /* bound of the code cache, from _MIN to _MAX; 0: the default */
 	const char *debug; /* words of STRATA_JIT: "trace,ir,asm,stats,interpret"; NULL: none */
 };
@@ -104,27 +106,46 @@ int jit_open(const struct jit_options *options, struct jit **ret, struct error *
 struct jit *jit_free(struct jit *jit);
 
 /*
- * Translated code that is kept from one process to the next (saved.c). It is one file's, whose code
- * the guest has, unchanged, at [start, start + size); where that is may differ from process to
- * process, but for what lies below 4 GiB.
+ * Translated code that is kept from one process to the next (saved.c). Of a program it is one
+ * file's, whose code the guest has, unchanged, at [start, start + size); where that is may differ
+ * from process to process, but for what lies below 4 GiB. Of a machine (saved-machine.c) it is
+ * that of all its memory, which is as it was: `memory` are numbers that no other state of it has.
  *
  * Who saves must never have executed guest code: a guest can write to all memory of its process.
- * So it opens a jit of its own (is_saving), has the places translated that others have told, which
- * may be any, and saves them all.
+ * (That of a machine cannot; but it speaks with devices, which are ours, and may have faults.) So
+ * it opens a jit of its own (is_saving), has the places translated that others have told, which may
+ * be any, and saves them all.
  */
+struct jit_origin {
+	uint64_t start, size;
+	uint64_t memory[4];
+};
 
 /* The code at pc, `loop_bytes` long if it is a loop. -EFAULT, -E2BIG: there is none; go on.
  * -ENOSPC: the cache is full. */
 int jit_precompile(struct jit *jit, uint64_t pc, uint32_t loop_bytes);
 /* Write it to fd, which is empty. The jit is of no more use. */
-int jit_save(struct jit *jit, int fd, uint64_t start, uint64_t size, struct error *err);
-/* Take what jit_save() has written. -ESTALE: it is another program's, or for other memory.
- * -EBADMSG: it is damaged. -ENOSPC: there is no room. Nothing has changed then. */
-int jit_restore(struct jit *jit, int fd, uint64_t start, uint64_t size);
+int jit_save(struct jit *jit, int fd, const struct jit_origin *origin, struct error *err);
+/* Take what jit_save() has written. Of a machine before anything was translated. -ESTALE: it is
+ * another program's, or for other memory. -EBADMSG: it is damaged. -ENOSPC: there is no room.
+ * Nothing has changed then. */
+int jit_restore(struct jit *jit, int fd, const struct jit_origin *origin);
 /* Each place in [start, start + size) that has been translated, by its offset, as jit_precompile()
  * takes it. Returns how many of them have not come from jit_restore(). */
 size_t jit_list(struct jit *jit, uint64_t start, uint64_t size,
 	void (*each)(void *context, uint64_t offset, uint32_t loop_bytes), void *context);
+
+/* A place in a machine's code: where it was executed, the page that it lies on, physically, and
+ * what else its translation depends on. */
+struct jit_machine_place {
+	uint64_t pc, page;
+	uint32_t mode, loop_bytes;
+};
+
+/* As jit_precompile() and jit_list(), of a machine. `state` is a hart that nothing is known of. */
+int jit_precompile_place(struct jit *jit, void *state, const struct jit_machine_place *place);
+void jit_list_places(struct jit *jit,
+	void (*each)(void *context, const struct jit_machine_place *place), void *context);
 
 /* Code in [start, start + size) has changed or gone: forget what was translated from it. Threads
  * that are in it go on with the new code at their next jump. Of a machine: guest-physical. */
@@ -149,5 +170,14 @@ void jit_thread_is_gone(struct jit *jit, struct jit_frame *frame, uint32_t numbe
 void jit_before_fork(struct jit *jit);
 int jit_after_fork(struct jit *jit, bool is_child);
 
+/* What has been translated since it was opened. */
+struct jit_stats {
+	uint64_t blocks, regions; /* lines, and loops as a whole */
+	uint64_t restored; /* blocks that have come from jit_restore() */
+	uint64_t guest_instructions, guest_bytes, host_bytes;
+	uint64_t links, misses, flushes, invalidated;
+};
+
+struct jit_stats jit_get_stats(struct jit *jit);
 /* What STRATA_JIT=stats promises, to `fd`, as lines of "name value". */
 void jit_print_stats(struct jit *jit, int fd);

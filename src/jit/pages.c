@@ -116,6 +116,16 @@ struct jit_page *jit_find_page(struct jit *jit, uint64_t physical)
 	return page->host ? page : NULL;
 }
 
+void jit_each_page(
+	struct jit *jit, void (*each)(void *context, const struct jit_page *page), void *context)
+{
+	const struct jit_page *pages = page_table(jit);
+
+	for (size_t i = 0; i < jit->pages.nr; i++)
+		if (pages[i].host)
+			each(context, &pages[i]);
+}
+
 bool jit_mark_page(struct jit *jit, const struct jit_source *source)
 {
 	uint64_t physical = source->context & -JIT_PAGE_BYTES;

@@ -4,10 +4,11 @@
  * arrays that describe it, and the code.
  *
  * Addresses of the guest are kept from the start of its code, offsets from the start of ours, and
- * the places in our code where either stands are listed, so that both can be put anywhere. A file
- * is for exactly the program that has written it (its build ID): structures are written as they
- * are. It comes from somebody we trust (jit.h), but may be cut short or damaged: sizes are checked
- * before they are used, and everything by a checksum.
+ * the places in our code where either stands are listed, so that both can be put anywhere. (Code of
+ * a machine stays where it is: saved-machine.c.) A file is for exactly the program that has written
+ * it (its build ID): structures are written as they are. It comes from somebody we trust (jit.h),
+ * but may be cut short or damaged: sizes are checked before they are used, and everything by a
+ * checksum.
  */
 #include <elf.h>
 #include <errno.h>
@@ -18,28 +19,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "jit/internal.h"
+#include "jit/saved.h"
 
-#define MAGIC	       UINT64_C(0x33306374696a7473) /* "stjitc03" */
-#define BUILD_ID_BYTES 20
-#define MOVES_ABOVE    (UINT64_C(1) << 32)
-#define FILE_BYTES_MAX (256u << 20)
-#define FULL_PARTS     4 /* one of them is not filled by what was kept: for what was not */
+#define MAGIC	    UINT64_C(0x34306374696a7473) /* "stjitc04" */
+#define MOVES_ABOVE (UINT64_C(1) << 32)
+#define FULL_PARTS  4 /* one of them is not filled by what was kept: for what was not */
 
-enum { BLOCKS, EXITS, LANDINGS, PLACES, SEGMENTS, MAPS, COUNTERS, RELOCATIONS, NR_PARTS };
-
-struct header {
-	uint64_t magic, checksum; /* of all behind it */
-	uint8_t build_id[BUILD_ID_BYTES];
-	uint32_t guest; /* a hash of its name */
-	uint32_t host; /* what it has */
-	uint32_t unused;
-	uint64_t start, size; /* of the guest's code, where it was translated */
-	uint64_t code, code_bytes; /* where it was in the cache */
-	uint64_t nr[NR_PARTS];
-};
-
-static struct jit_array *part(struct jit *jit, unsigned n)
+struct jit_array *jit_saved_part(struct jit *jit, unsigned n)
 {
 	struct jit_array *const parts[NR_PARTS] = { &jit->blocks, &jit->exits, &jit->landings,
 		&jit->places, &jit->segments, &jit->maps, &jit->counters, &jit->relocations };
@@ -73,8 +59,9 @@ static int find_build_id(struct dl_phdr_info *info, size_t size, void *ret)
 			uint64_t name = at + sizeof(*note),
 				 desc = name + ((note->n_namesz + 3) & ~3u);
 
-			if (note->n_type == NT_GNU_BUILD_ID && note->n_descsz == BUILD_ID_BYTES) {
-				memcpy(ret, (void *)(uintptr_t)desc, BUILD_ID_BYTES);
+			if (note->n_type == NT_GNU_BUILD_ID &&
+				note->n_descsz == JIT_SAVED_BUILD_ID_BYTES) {
+				memcpy(ret, (void *)(uintptr_t)desc, JIT_SAVED_BUILD_ID_BYTES);
 				return 1;
 			}
 			at = desc + ((note->n_descsz + 3) & ~3u);
@@ -98,38 +85,51 @@ static uint32_t hash_name(const char *name)
 	return hash;
 }
 
-/* Of whole words; what is left of one counts as if zeros came behind it. */
-static uint64_t add_checksum(uint64_t sum, const void *data, size_t size)
+#define LANES 4
+
+static uint64_t add_word(uint64_t sum, uint64_t word)
+{
+	sum = (sum ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return sum ^ sum >> 29;
+}
+
+/* Of whole words, in several sums that a CPU computes at once; what is left at the end counts as if
+ * zeros came behind it. */
+static uint64_t checksum_of(const void *data, size_t size)
 {
 	const uint8_t *bytes = data;
+	uint64_t sums[LANES] = { 1, 2, 3, 4 }, words[LANES];
 
-	for (size_t i = 0; i < size; i += 8) {
-		uint64_t word = 0;
-
-		memcpy(&word, bytes + i, size - i < 8 ? size - i : 8);
-		sum = (sum ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-		sum ^= sum >> 29;
+	for (; size >= sizeof(words); bytes += sizeof(words), size -= sizeof(words)) {
+		memcpy(words, bytes, sizeof(words));
+		for (unsigned i = 0; i < LANES; i++)
+			sums[i] = add_word(sums[i], words[i]);
 	}
-	return sum;
+	memset(words, 0, sizeof(words));
+	memcpy(words, bytes, size);
+	for (unsigned i = 0; i < LANES; i++)
+		sums[i] = add_word(sums[i], words[i]);
+	for (unsigned i = 1; i < LANES; i++)
+		sums[0] = add_word(sums[0], sums[i]);
+	return sums[0];
 }
 
 /* --- saving ------------------------------------------------------------------------------------
  */
 
-int jit_precompile(struct jit *jit, uint64_t pc, uint32_t loop_bytes)
+int jit_precompile_source(struct jit *jit, const struct jit_source *source, uint32_t loop_bytes)
 {
-	const struct jit_source source = { .pc = pc };
 	struct jit_block *block;
 	int r = 0;
 
 	jit_lock(jit, NULL);
-	block = jit_find(jit, pc, 0);
+	block = jit_find(jit, source->pc, source->context);
 	if (jit->blocks.nr >= jit->blocks.limit / 2 || jit->used >= jit->size / 2)
 		r = -ENOSPC; /* a file for those who have others beside */
 	else if (!block || loop_bytes > block->loop_bytes) {
 		const struct jit_block *old = block;
 
-		r = jit_make(jit, &source, loop_bytes ? pc + loop_bytes : 0, &block);
+		r = jit_make(jit, source, loop_bytes ? source->pc + loop_bytes : 0, &block);
 		if (r >= 0 && old)
 			host_replace(jit, old->code, block->code);
 	}
@@ -137,15 +137,24 @@ int jit_precompile(struct jit *jit, uint64_t pc, uint32_t loop_bytes)
 	return r;
 }
 
+int jit_precompile(struct jit *jit, uint64_t pc, uint32_t loop_bytes)
+{
+	const struct jit_source source = { .pc = pc };
+
+	return jit_precompile_source(jit, &source, loop_bytes);
+}
+
+/* As translate.c does it when a jump is first taken: of code that moves only on its page. */
 static void link_exits(struct jit *jit)
 {
 	const struct jit_exit *exits = jit->exits.items;
 
 	for (size_t i = 0; i < jit->exits.nr; i++) {
-		const struct jit_block *block = jit_find(jit, exits[i].target, 0);
+		const struct jit_exit *exit = &exits[i];
+		const struct jit_block *block = jit_find(jit, exit->target, exit->context);
 
-		if (block)
-			host_link(jit, exits[i].place, block->code);
+		if (block && (!jit_moves(jit, exit->context) || exit->target < JIT_PAGE_BYTES))
+			host_link(jit, exit->place, block->code);
 	}
 }
 
@@ -178,7 +187,7 @@ static void move(
 	}
 }
 
-static int write_all(int fd, const void *data, size_t size, struct error *err)
+int jit_saved_write(int fd, const void *data, size_t size, struct error *err)
 {
 	for (size_t done = 0; done < size;) {
 		ssize_t n = write(fd, (const char *)data + done, size - done);
@@ -193,18 +202,16 @@ static int write_all(int fd, const void *data, size_t size, struct error *err)
 	return 0;
 }
 
-/* Of a whole file. */
-static uint64_t checksum(const struct header *header, size_t size)
+static uint64_t checksum(const struct jit_saved *header, size_t size)
 {
-	size_t at = offsetof(struct header, build_id);
+	size_t at = offsetof(struct jit_saved, build_id);
 
-	return add_checksum(0, (const char *)header + at, size - at);
+	return checksum_of((const char *)header + at, size - at);
 }
 
-/* Into the header, once everything else is there. */
-static int write_checksum(int fd, struct error *err)
+int jit_saved_finish(int fd, struct error *err)
 {
-	struct header *header;
+	struct jit_saved *header;
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
@@ -217,73 +224,131 @@ static int write_checksum(int fd, struct error *err)
 	return 0;
 }
 
-int jit_save(struct jit *jit, int fd, uint64_t start, uint64_t size, struct error *err)
+int jit_saved_begin(struct jit *jit, const struct jit_origin *origin, size_t code,
+	struct jit_saved *ret, struct error *err)
+{
+	*ret = (struct jit_saved){ .magic = MAGIC,
+		.guest = hash_name(jit->guest->name),
+		.host = host_features(jit),
+		.origin = *origin,
+		.code = code,
+		.code_bytes = jit->used - code };
+	if (!get_build_id(ret->build_id))
+		return error_set(err, ENOTSUP, "this program was linked without a build ID");
+	link_exits(jit);
+	return 0;
+}
+
+static int save_program(struct jit *jit, int fd, const struct jit_origin *origin, struct error *err)
 {
 	static const size_t none[NR_PARTS];
 	size_t code = (jit->stubs_end + JIT_CODE_ALIGN - 1) & ~(size_t)(JIT_CODE_ALIGN - 1);
-	struct header header = { .magic = MAGIC,
-		.guest = hash_name(jit->guest->name),
-		.host = host_features(jit),
-		.start = start,
-		.size = size,
-		.code = code,
-		.code_bytes = jit->used - code };
-	int r;
+	struct jit_saved header;
+	int r = jit_saved_begin(jit, origin, code, &header, err);
 
-	if (!get_build_id(header.build_id))
-		return error_set(err, ENOTSUP, "this program was linked without a build ID");
-	link_exits(jit);
-	move(jit, none, jit->blocks.nr, -start, -(uint32_t)code);
+	if (r < 0)
+		return r;
+	move(jit, none, jit->blocks.nr, -origin->start, -(uint32_t)code);
 	for (unsigned n = 0; n < NR_PARTS; n++)
-		header.nr[n] = part(jit, n)->nr - given(n);
-	r = write_all(fd, &header, sizeof(header), err);
+		header.nr[n] = jit_saved_part(jit, n)->nr - given(n);
+	r = jit_saved_write(fd, &header, sizeof(header), err);
 	for (unsigned n = 0; n < NR_PARTS && r >= 0; n++) {
-		const struct jit_array *array = part(jit, n);
+		const struct jit_array *array = jit_saved_part(jit, n);
 
-		r = write_all(fd, (char *)array->items + given(n) * array->item_bytes,
+		r = jit_saved_write(fd, (char *)array->items + given(n) * array->item_bytes,
 			header.nr[n] * array->item_bytes, err);
 	}
 	if (r >= 0)
-		r = write_all(fd, jit->writable + code, header.code_bytes, err);
-	return r < 0 ? r : write_checksum(fd, err);
+		r = jit_saved_write(fd, jit->writable + code, header.code_bytes, err);
+	return r < 0 ? r : jit_saved_finish(fd, err);
+}
+
+int jit_save(struct jit *jit, int fd, const struct jit_origin *origin, struct error *err)
+{
+	return jit->guest->machine ? jit_save_machine(jit, fd, origin, err)
+				   : save_program(jit, fd, origin, err);
 }
 
 /* --- restoring ---------------------------------------------------------------------------------
  */
 
-/* The header fits us, the file and what room there is. */
-static int check(struct jit *jit, const struct header *header, uint64_t file_size, uint64_t start,
-	uint64_t size)
+int jit_saved_map(int fd, const struct jit_saved **ret, size_t *ret_size)
 {
-	uint64_t bytes = sizeof(*header) + header->code_bytes;
-	uint8_t build_id[BUILD_ID_BYTES];
+	struct stat st;
+	void *file;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size < (off_t)sizeof(**ret) || st.st_size > JIT_SAVED_BYTES_MAX)
+		return -EBADMSG;
+	file = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	if (file == MAP_FAILED)
+		return -errno;
+	*ret = file;
+	*ret_size = (size_t)st.st_size;
+	return 0;
+}
+
+bool jit_saved_has_room(struct jit *jit, const struct jit_saved *header, unsigned n)
+{
+	const struct jit_array *array = jit_saved_part(jit, n);
+
+	return array->nr + header->nr[n] <= array->limit / FULL_PARTS * (FULL_PARTS - 1);
+}
+
+int jit_saved_check(struct jit *jit, const struct jit_saved *header)
+{
+	uint8_t build_id[JIT_SAVED_BUILD_ID_BYTES];
 
 	if (header->magic != MAGIC || !get_build_id(build_id) ||
-		memcmp(build_id, header->build_id, BUILD_ID_BYTES) != 0 ||
-		header->guest != hash_name(jit->guest->name) ||
-		header->host != host_features(jit) || header->size != size ||
-		(header->start != start && (start < MOVES_ABOVE || header->start < MOVES_ABOVE)))
+		memcmp(build_id, header->build_id, sizeof(build_id)) != 0 ||
+		header->guest != hash_name(jit->guest->name) || header->host != host_features(jit))
 		return -ESTALE;
-	if (header->code_bytes > FILE_BYTES_MAX || header->code > FILE_BYTES_MAX)
+	if (header->code_bytes > JIT_SAVED_BYTES_MAX || header->code > JIT_SAVED_BYTES_MAX)
 		return -EBADMSG;
-	for (unsigned n = 0; n < NR_PARTS; n++) {
-		const struct jit_array *array = part(jit, n);
-		size_t most = array->limit / FULL_PARTS * (FULL_PARTS - 1);
-		size_t item_bytes = n == RELOCATIONS ? sizeof(struct jit_relocation)
-						     : array->item_bytes;
-
-		if (header->nr[n] > FILE_BYTES_MAX)
+	for (unsigned n = 0; n < NR_PARTS; n++)
+		if (header->nr[n] > JIT_SAVED_BYTES_MAX)
 			return -EBADMSG;
-		if (n != RELOCATIONS && array->nr + header->nr[n] > most)
+	for (unsigned n = 0; n < NR_MACHINE_PARTS; n++)
+		if (!jit_saved_has_room(jit, header, n))
 			return -ENOSPC;
-		bytes += header->nr[n] * item_bytes;
-	}
-	if (bytes != file_size)
-		return -EBADMSG;
-	return jit->used + JIT_CODE_ALIGN + header->code_bytes >
+	return jit->used + JIT_PAGE_BYTES + header->code_bytes >
 			jit->size / FULL_PARTS * (FULL_PARTS - 1)
 		? -ENOSPC
 		: 0;
+}
+
+bool jit_saved_is_whole(const struct jit_saved *header, size_t size)
+{
+	return checksum(header, size) == header->checksum;
+}
+
+/* What was translated is what the guest has, here or elsewhere. */
+static bool fits(const struct jit_origin *was, const struct jit_origin *is)
+{
+	return was->size == is->size &&
+		(was->start == is->start ||
+			(was->start >= MOVES_ABOVE && is->start >= MOVES_ABOVE));
+}
+
+/* The header fits us, the file and what room there is. */
+static int check(struct jit *jit, const struct jit_saved *header, uint64_t file_size,
+	const struct jit_origin *origin)
+{
+	uint64_t bytes = sizeof(*header) + header->code_bytes;
+	int r = jit_saved_check(jit, header);
+
+	if (r < 0)
+		return r;
+	if (!fits(&header->origin, origin))
+		return -ESTALE;
+	for (unsigned n = 0; n < NR_PARTS; n++)
+		bytes += header->nr[n] *
+			(n == RELOCATIONS ? sizeof(struct jit_relocation)
+					  : jit_saved_part(jit, n)->item_bytes);
+	if (bytes != file_size)
+		return -EBADMSG;
+	return jit_saved_is_whole(header, file_size) ? 0 : -EBADMSG;
 }
 
 static void add_to(uint8_t *place, size_t size, uint64_t value)
@@ -296,7 +361,7 @@ static void add_to(uint8_t *place, size_t size, uint64_t value)
 }
 
 /* -EBADMSG: a relocation is outside of the code. */
-static int relocate(const struct header *header, const struct jit_relocation *relocations,
+static int relocate(const struct jit_saved *header, const struct jit_relocation *relocations,
 	uint8_t *code, uint64_t start, uint64_t by, const size_t *first)
 {
 	for (uint64_t i = 0; i < header->nr[RELOCATIONS]; i++) {
@@ -347,7 +412,7 @@ static void index_all(struct jit *jit, size_t first)
 	struct jit_block *blocks = jit->blocks.items;
 
 	for (size_t i = first; i < jit->blocks.nr; i++)
-		if (!blocks[i].is_dead && !jit_find(jit, blocks[i].pc, 0))
+		if (!blocks[i].is_dead && !jit_find(jit, blocks[i].pc, blocks[i].context))
 			jit_index(jit, &blocks[i]);
 }
 
@@ -361,7 +426,7 @@ static void populate(void *start, size_t size)
 }
 
 /* From the mapped file, which check() has found good. */
-static int take(struct jit *jit, const struct header *header, uint64_t start)
+static int take(struct jit *jit, const struct jit_saved *header, uint64_t start)
 {
 	const char *from = (const char *)(header + 1);
 	const struct jit_relocation *relocations = NULL;
@@ -371,7 +436,7 @@ static int take(struct jit *jit, const struct header *header, uint64_t start)
 	int r;
 
 	for (unsigned n = 0; n < NR_PARTS; n++) {
-		struct jit_array *array = part(jit, n);
+		struct jit_array *array = jit_saved_part(jit, n);
 		size_t bytes = header->nr[n] *
 			(n == RELOCATIONS ? sizeof(*relocations) : array->item_bytes);
 
@@ -388,13 +453,13 @@ static int take(struct jit *jit, const struct header *header, uint64_t start)
 	}
 	populate(jit->writable + code, header->code_bytes);
 	memcpy(jit->writable + code, from, header->code_bytes);
-	r = relocate(header, relocations, jit->writable + code, start - header->start,
+	r = relocate(header, relocations, jit->writable + code, start - header->origin.start,
 		code - header->code, first);
 	if (r < 0)
 		return r;
 	for (unsigned n = 0; n < NR_PARTS; n++)
 		if (n != RELOCATIONS && n != BLOCKS)
-			part(jit, n)->nr += header->nr[n];
+			jit_saved_part(jit, n)->nr += header->nr[n];
 	jit->used = code + header->code_bytes;
 	nr_blocks += header->nr[BLOCKS];
 	move(jit, first, nr_blocks, start, (uint32_t)code);
@@ -406,35 +471,40 @@ static int take(struct jit *jit, const struct header *header, uint64_t start)
 	return 0;
 }
 
-int jit_restore(struct jit *jit, int fd, uint64_t start, uint64_t size)
+/* What changes in here is told. */
+static void stretch(struct jit *jit, const struct jit_origin *origin)
 {
-	const struct header *header;
-	struct stat st;
-	int r;
+	if (!jit->highest || origin->start < jit->lowest)
+		jit->lowest = origin->start;
+	if (origin->start + origin->size > jit->highest)
+		jit->highest = origin->start + origin->size;
+}
 
-	if (jit->interpret)
-		return 0;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_size < (off_t)sizeof(*header) || st.st_size > FILE_BYTES_MAX)
-		return -EBADMSG;
-	header = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
-	if (header == MAP_FAILED)
-		return -errno;
-	jit_lock(jit, NULL);
-	r = check(jit, header, (uint64_t)st.st_size, start, size);
-	if (r == 0 && checksum(header, (size_t)st.st_size) != header->checksum)
-		r = -EBADMSG;
+static int restore_program(struct jit *jit, const struct jit_saved *header, size_t size,
+	const struct jit_origin *origin)
+{
+	int r = check(jit, header, size, origin);
+
 	if (r == 0)
-		r = take(jit, header, start);
-	if (r == 0) {
-		if (!jit->highest || start < jit->lowest)
-			jit->lowest = start;
-		if (start + size > jit->highest)
-			jit->highest = start + size;
-	}
+		r = take(jit, header, origin->start);
+	if (r == 0)
+		stretch(jit, origin);
+	return r;
+}
+
+int jit_restore(struct jit *jit, int fd, const struct jit_origin *origin)
+{
+	const struct jit_saved *header;
+	size_t size;
+	int r = jit->interpret ? 0 : jit_saved_map(fd, &header, &size);
+
+	if (jit->interpret || r < 0)
+		return r;
+	jit_lock(jit, NULL);
+	r = jit->guest->machine ? jit_restore_machine(jit, fd, header, size, origin)
+				: restore_program(jit, header, size, origin);
 	jit_unlock(jit, NULL);
-	munmap((void *)(uintptr_t)header, (size_t)st.st_size);
+	munmap((void *)(uintptr_t)header, size);
 	return r;
 }
 

@@ -79,13 +79,14 @@ static int compare(const void *a, const void *b)
 /* What the file in the folder has already. */
 static void add_old(int dir_fd, const struct saved_module *m, uint64_t start, struct places *places)
 {
+	const struct jit_origin origin = { .start = start, .size = m->size };
 	struct jit_options options = { 0 };
 	struct jit *jit = NULL;
 	_cleanup_close_ int fd = openat(dir_fd, m->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	if (fd < 0 || jit_open(&options, &jit, NULL) < 0)
 		return;
-	if (jit_restore(jit, fd, start, m->size) == 0)
+	if (jit_restore(jit, fd, &origin) == 0)
 		jit_list(jit, start, m->size, add_place, places);
 	jit_free(jit);
 }
@@ -144,6 +145,7 @@ static int open_file(const struct maker *maker, const struct saved_module *m, of
 static int write_file(const struct maker *maker, const struct saved_module *m, int source,
 	struct jit *jit, uint64_t start, struct error *err)
 {
+	const struct jit_origin origin = { .start = start, .size = m->size };
 	_cleanup_free_ char *name = saved_code_temporary_name(m->name);
 	_cleanup_close_ int fd = -1;
 	off_t ignored;
@@ -154,7 +156,7 @@ static int write_file(const struct maker *maker, const struct saved_module *m, i
 	fd = openat(maker->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return error_errno(err, errno, "cannot make %s", name);
-	r = jit_save(jit, fd, start, m->size, err);
+	r = jit_save(jit, fd, &origin, err);
 	/* A container's users read what its owner has written. */
 	if (r == 0 && maker->layers && fchmod(fd, 0644) < 0)
 		r = error_errno(err, errno, "cannot let others read %s", name);

@@ -102,6 +102,7 @@ static bool find_path(int fd, char path[static PATH_MAX])
 static void restore(struct saved_code *saved, struct jit *jit, const struct saved_module *m)
 {
 	char path[PATH_MAX + SAVED_NAME_BYTES];
+	const struct jit_origin origin = { .start = m->start, .size = m->size };
 	struct timespec now = { 0 };
 	struct stat st;
 	int64_t fd;
@@ -112,8 +113,7 @@ static void restore(struct saved_code *saved, struct jit *jit, const struct save
 	if (fd < 0)
 		return;
 	/* What does not fit is made again when we end. */
-	if (jit_restore(jit, (int)fd, m->start, m->size) == 0 &&
-		host_call(SYS_fstat, fd, &st) == 0) {
+	if (jit_restore(jit, (int)fd, &origin) == 0 && host_call(SYS_fstat, fd, &st) == 0) {
 		host_call(SYS_clock_gettime, CLOCK_REALTIME, &now);
 		saved->tells_use[m - saved->modules] = now.tv_sec - st.st_mtim.tv_sec >
 			SAVED_USE_SECONDS;

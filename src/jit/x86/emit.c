@@ -432,17 +432,21 @@ int host_emit(struct jit *jit, struct jit_block *block)
 
 void host_link(struct jit *jit, uint32_t place, uint32_t target)
 {
-	x86_set_target(jit->writable + place, jit->writable + target);
+	if (jit_own_code(jit, place))
+		x86_set_target(jit->writable + place, jit->writable + target);
 }
 
 /* jmp over the first bytes, in one write. */
 void host_replace(struct jit *jit, uint32_t code, uint32_t by)
 {
 	uint8_t *old = jit->writable + code;
-	uint64_t *word = (uint64_t *)((uintptr_t)old & ~(uintptr_t)7), value = *word;
+	uint64_t *word = (uint64_t *)((uintptr_t)old & ~(uintptr_t)7), value;
 	unsigned shift = (unsigned)((uintptr_t)old & 7);
 	int32_t distance = (int32_t)(by - (code + 5));
 
+	if (!jit_own_code(jit, code))
+		return;
+	value = *word;
 	((uint8_t *)&value)[shift] = 0xe9;
 	memcpy((uint8_t *)&value + shift + 1, &distance, sizeof(distance));
 	__atomic_store_n(word, value, __ATOMIC_RELEASE);
@@ -464,7 +468,7 @@ int host_redirect(
 	}
 	/* The table may still lead to the code that is not to be entered. */
 	x86_jump(&c, is_landing ? jit->stubs.miss : jit->stubs.unknown);
-	if (x86_is_full(&c))
+	if (x86_is_full(&c) || !jit_own_code(jit, code))
 		return -ENOSPC;
 	host_replace(jit, code, (uint32_t)jit->used);
 	jit->used = (size_t)(c.p - jit->writable);

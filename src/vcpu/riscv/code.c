@@ -20,6 +20,11 @@ static void note(void *context, uint64_t page, bool has_code)
 		vm_page_clear(vm_page(region, page), VM_PAGE_HAS_CODE);
 }
 
+static const uint8_t *find_page(void *context, uint64_t page)
+{
+	return vm_memory_at(context, page, VM_PAGE_BYTES);
+}
+
 static void forget(void *context, uint64_t start, uint64_t size)
 {
 	jit_invalidate(context, start, size);
@@ -31,6 +36,7 @@ int riscv_code_open(struct vm_memory *memory, size_t cache_bytes, const char *de
 	const struct jit_options options = {
 		.is_machine = true,
 		.has_code = note,
+		.find_page = find_page,
 		.context = memory,
 		.cache_bytes = cache_bytes,
 		.debug = debug,

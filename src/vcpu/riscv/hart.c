@@ -9,7 +9,7 @@
 #define MCOUNTEREN_ALL UINT64_C(0xffffffff)
 #define PMP_NAPOT_OPEN 0x1f /* NAPOT, execute, write, read */
 
-static const struct riscv_system_ops system_ops = {
+const struct riscv_system_ops riscv_system_ops = {
 	.access = riscv_mmu_access,
 	.reach = riscv_mmu_reach,
 	.code = riscv_mmu_code,
@@ -36,7 +36,7 @@ int riscv_hart_init(
 	hart->saved.data = &hart->state;
 	riscv_cpu_init(&hart->cpu.cpu, (struct jit_memory){ 0 });
 	hart->cpu.cpu.is_system = true;
-	hart->cpu.ops = &system_ops;
+	hart->cpu.ops = &riscv_system_ops;
 	hart->tlb = riscv_tlb_new();
 	if (!hart->tlb) {
 		pthread_mutex_destroy(&hart->imsic.lock);

@@ -79,6 +79,17 @@ int riscv_code_open(struct vm_memory *memory, size_t cache_bytes, const char *de
 /* No hart uses it any more. Returns NULL. */
 struct jit *riscv_code_close(struct vm_memory *memory, struct jit *jit);
 
+/*
+ * Code that is kept (jit_restore()). The list is of places that were translated from pages that
+ * nobody has written to since the last vm_memory_clean(), or since they were there; all harts
+ * stand. riscv_code_make() is for a process in which no guest has ever run: translate what lies at
+ * these places, which may be any, in this memory, and write it to fd. -errno.
+ */
+void riscv_code_list(const struct vm_memory *memory, struct jit *jit,
+	void (*each)(void *context, const struct jit_machine_place *place), void *context);
+int riscv_code_make(struct vm_memory *memory, const struct jit_machine_place *places, size_t nr,
+	const struct jit_origin *origin, int fd, struct error *err);
+
 #define RISCV_BREAKPOINTS_MAX 64
 #define RISCV_TRAPS_MAX	      64
 

@@ -11,6 +11,9 @@
 
 #include "vcpu/riscv/hart.h"
 
+/* hart.c: what every hart is to jit/. */
+extern const struct riscv_system_ops riscv_system_ops;
+
 /* Of mstatus: Privileged ISA, 3.1.6. */
 #define MSTATUS_SIE	  (UINT64_C(1) << 1)
 #define MSTATUS_MIE	  (UINT64_C(1) << 3)

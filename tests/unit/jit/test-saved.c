@@ -68,6 +68,13 @@ static struct jit *open_jit(bool is_saving, size_t cache_bytes)
 	return jit;
 }
 
+static int restore(struct jit *jit, int fd, uint64_t start, uint64_t size)
+{
+	const struct jit_origin origin = { .start = start, .size = size };
+
+	return jit_restore(jit, fd, &origin);
+}
+
 static void add(void *context, uint64_t offset, uint32_t loop_bytes)
 {
 	struct list *list = context;
@@ -105,7 +112,7 @@ static int save(void)
 	assert_true(list.nr >= 3);
 	for (size_t i = 0; i < list.nr; i++)
 		assert_true(jit_precompile(jit, HERE + list.offsets[i], list.loops[i]) >= 0);
-	assert_int_equal(jit_save(jit, fd, HERE, PAGE, NULL), 0);
+	assert_int_equal(jit_save(jit, fd, &(struct jit_origin){ HERE, PAGE, { 0 } }, NULL), 0);
 	jit_free(guest);
 	jit_free(jit);
 	return fd;
@@ -129,7 +136,7 @@ static void it_does_the_same_elsewhere(void **state)
 		struct jit *jit = open_jit(false, 0);
 		size_t before, after;
 
-		assert_int_equal(jit_restore(jit, fd, places[i], PAGE), 0);
+		assert_int_equal(restore(jit, fd, places[i], PAGE), 0);
 		assert_int_equal(count_new(jit, places[i], &before), 0);
 		assert_true(before >= 3);
 		run(jit, places[i]);
@@ -148,8 +155,8 @@ static void two_of_them_in_one_cache(void **state)
 	size_t all;
 
 	run(jit, HERE); /* what is translated already stays */
-	assert_int_equal(jit_restore(jit, fd, THERE, PAGE), 0);
-	assert_int_equal(jit_restore(jit, fd, ELSEWHERE, PAGE), 0);
+	assert_int_equal(restore(jit, fd, THERE, PAGE), 0);
+	assert_int_equal(restore(jit, fd, ELSEWHERE, PAGE), 0);
 	for (int i = 0; i < 2; i++) {
 		run(jit, THERE);
 		run(jit, ELSEWHERE);
@@ -177,7 +184,7 @@ static void code_that_has_changed_is_translated_again(void **state)
 	struct jit *jit = open_jit(false, 0);
 	int fd = save();
 
-	assert_int_equal(jit_restore(jit, fd, THERE, PAGE), 0);
+	assert_int_equal(restore(jit, fd, THERE, PAGE), 0);
 	run(jit, THERE);
 	code[7] = 0x00850513; /* add: addi a0,a0,8 */
 	jit_invalidate(jit, THERE, PAGE);
@@ -198,7 +205,7 @@ static void refuse(int fd, uint64_t size, int expected)
 	struct jit *jit = open_jit(false, 0);
 	size_t used = jit->used, all;
 
-	assert_int_equal(jit_restore(jit, fd, THERE, size), expected);
+	assert_int_equal(restore(jit, fd, THERE, size), expected);
 	assert_int_equal(jit->used, used);
 	assert_int_equal(count_new(jit, THERE, &all), 0);
 	assert_int_equal(all, 0);
@@ -220,7 +227,7 @@ static void a_damaged_byte_is_seen(void **state)
 		assert_int_equal(pread(fd, &byte, 1, at), 1);
 		byte ^= 0x40;
 		assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-		r = jit_restore(jit, fd, THERE, PAGE);
+		r = restore(jit, fd, THERE, PAGE);
 		if (r != -EBADMSG && r != -ESTALE && r != -ENOSPC)
 			fail_msg("byte %ld: %d", (long)at, r);
 		byte ^= 0x40;
@@ -272,7 +279,7 @@ static void without_room_nothing_changes(void **state)
 	do {
 		used = jit->used;
 		before = jit->blocks.nr;
-		r = jit_restore(jit, fd, ELSEWHERE, PAGE);
+		r = restore(jit, fd, ELSEWHERE, PAGE);
 	} while (r == 0);
 	assert_int_equal(r, -ENOSPC);
 	assert_int_equal(jit->used, used);
