@@ -73,7 +73,11 @@ bool vm_golden_use(const char *path)
 
 void vm_golden_remove(const char *path)
 {
+	_cleanup_free_ char *code = vm_code_path(path);
+
 	io_remove_tree(AT_FDCWD, path, NULL);
+	if (code)
+		unlink(code);
 }
 
 /* --- making it ----------------------------------------------------------------------------------
@@ -115,12 +119,17 @@ static void remove_oldest(int folder_fd)
 {
 	char name[NAME_MAX + 1];
 
-	for (find_oldest(folder_fd, name); *name; find_oldest(folder_fd, name))
+	for (find_oldest(folder_fd, name); *name; find_oldest(folder_fd, name)) {
+		_cleanup_free_ char *code = vm_code_path(name);
+
 		if (io_remove_tree(folder_fd, name, NULL) < 0)
 			return;
+		if (code)
+			unlinkat(folder_fd, code, 0);
+	}
 }
 
-void vm_golden_save(int machine_fd, const struct container_machine *m, const char *path)
+bool vm_golden_save(int machine_fd, const struct container_machine *m, const char *path)
 {
 	_cleanup_free_ char *folder = strf("%s/machines", m->root);
 	_cleanup_close_ int fd = folder ? io_open_dir(AT_FDCWD, folder) : -1;
@@ -128,11 +137,15 @@ void vm_golden_save(int machine_fd, const struct container_machine *m, const cha
 
 	/* Whoever else is at it does as well. */
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || access(path, F_OK) == 0)
-		return;
-	if (!has_room(folder))
+		return false;
+	if (!has_room(folder)) {
 		log_debug("%s is nearly full: the machine is not kept for others", folder);
-	else if (vm_monitor_save(machine_fd, path, &err) < 0)
+		return false;
+	}
+	if (vm_monitor_save(machine_fd, path, &err) < 0) {
 		log_debug("the machine is not kept for others: %s", err.message);
-	else
-		remove_oldest(fd);
+		return false;
+	}
+	remove_oldest(fd);
+	return true;
 }

@@ -278,12 +278,13 @@ static int push_shares(char ***argv, const struct container_config *config)
 static int push_beginning(char ***argv, const struct machine_architecture *architecture,
 	const struct kernel *kernel, const char *golden)
 {
+	_cleanup_free_ char *code = golden ? vm_code_path(golden) : NULL;
 	const char *const boot[] = { "--kernel", kernel->vmlinux, "--initrd", kernel->initramfs,
 		"--append", architecture->boot_options };
-	int r = golden ? strv_push(argv, "--restore") : 0;
+	int r = golden ? strv_pushf(argv, "--restore=%s", golden) : 0;
 
 	if (golden)
-		return r < 0 ? r : strv_push(argv, golden);
+		return r < 0 || !code ? r : strv_pushf(argv, "--code=%s", code);
 	for (size_t i = 0; i < ARRAY_SIZE(boot) && r == 0; i++)
 		r = strv_push(argv, boot[i]);
 	return r;

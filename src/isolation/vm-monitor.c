@@ -10,10 +10,13 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 
 #define TALK_TIMEOUT_S	 60 /* it may be saving its memory for somebody else */
 #define ANSWER_BYTES_MAX 4096
+#define PIECE_BYTES	 65536
+#define CODE_TIMEOUT_S	 10 /* nobody needs it */
 
 static int connect_monitor(int machine_fd, struct error *err)
 {
@@ -55,7 +58,8 @@ static int read_answer(int fd, json_t **ret, struct error *err)
 		err, EIO, "%s", *sentence ? sentence : "the machine's monitor speaks nonsense");
 }
 
-static int ask(int machine_fd, const char *line, json_t **ret, struct error *err)
+/* The connection, at which the answer comes. */
+static int send_line(int machine_fd, const char *line, struct error *err)
 {
 	_cleanup_close_ int fd = line ? connect_monitor(machine_fd, err) : error_oom(err);
 
@@ -63,7 +67,14 @@ static int ask(int machine_fd, const char *line, json_t **ret, struct error *err
 		return fd;
 	if (send(fd, line, strlen(line), MSG_NOSIGNAL) != (ssize_t)strlen(line))
 		return error_errno(err, errno, "cannot talk to the machine's monitor");
-	return read_answer(fd, ret, err);
+	return steal_fd(&fd);
+}
+
+static int ask(int machine_fd, const char *line, json_t **ret, struct error *err)
+{
+	_cleanup_close_ int fd = send_line(machine_fd, line, err);
+
+	return fd < 0 ? fd : read_answer(fd, ret, err);
 }
 
 int vm_monitor_save(int machine_fd, const char *path, struct error *err)
@@ -99,4 +110,27 @@ int vm_monitor_balloon(int machine_fd, uint64_t bytes, struct error *err)
 
 	json_decref(answer);
 	return r;
+}
+
+int vm_monitor_code(int machine_fd, int out_fd, size_t max_bytes, struct error *err)
+{
+	_cleanup_close_ int fd = send_line(machine_fd, "code places\n", err);
+	const struct timeval timeout = { .tv_sec = CODE_TIMEOUT_S };
+	int64_t end = clock_monotonic_ns() + CODE_TIMEOUT_S * INT64_C(1000000000);
+	char piece[PIECE_BYTES];
+	size_t size = 0;
+	ssize_t n;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
+		return fd < 0 ? fd : error_errno(err, errno, "cannot set a timeout");
+	while (size < max_bytes && (n = recv(fd, piece, sizeof(piece), 0)) != 0) {
+		if (n < 0 && errno != EINTR)
+			return error_errno(err, errno, "cannot hear the machine's monitor");
+		if (clock_monotonic_ns() > end)
+			return error_set(err, ETIMEDOUT, "the machine's monitor takes its time");
+		if (n > 0 && io_write_full(out_fd, piece, (size_t)n) < 0)
+			return error_errno(err, errno, "cannot write what the monitor says");
+		size += n > 0 ? (size_t)n : 0;
+	}
+	return 0;
 }

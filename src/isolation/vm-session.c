@@ -31,12 +31,15 @@
 #define SHUTDOWN_TIMEOUT_MS 20000
 #define RESUME_TIMEOUT_MS   20000
 #define KILL_TIMEOUT_NS	    (INT64_C(5) * 1000000000) /* for a guest that is told to kill */
+#define CODE_AFTER_NS	    INT64_C(3000000000) /* of a command that does not end before */
 #define WRITE_MAX	    4096 /* PIPE_BUF: what poll(2) promises room for */
 
 struct running {
 	struct vm_session *session;
 	struct vm_link link;
 	int folder_fd, signal_fd;
+	char *golden; /* what its machine has begun with, or has become; NULL: nothing */
+	int64_t code_due_ns; /* when it is told what that has translated; 0: it was */
 	int console_fd; /* what the machine's kernel says; -1: not ours, or over */
 	char console[VM_CONSOLE_TAIL + 1]; /* the end of it, without NUL inside */
 	size_t console_len;
@@ -282,7 +285,8 @@ static int boot(struct running *r, const char *golden, struct error *err)
 	if (n < 0 || !golden)
 		return n;
 	vm_link_hang_up(&r->link);
-	vm_golden_save(r->folder_fd, m, golden);
+	if (vm_golden_save(r->folder_fd, m, golden))
+		r->golden = strdup(golden);
 	return vm_link_connect(m, &r->link, err);
 }
 
@@ -327,8 +331,10 @@ static bool resume(struct running *r, const char *golden)
 	n = start_process(r, golden, &err);
 	if (n == 0)
 		n = connect_resumed(r, &err);
-	if (n == 0)
+	if (n == 0) {
+		r->golden = strdup(golden);
 		return true;
+	}
 	log_debug("the machine that was kept does not go on: %s", err.message);
 	vm_golden_remove(golden);
 	clear(r);
@@ -513,12 +519,28 @@ static int serve_frames(struct running *r, struct error *err)
 	return 0;
 }
 
-/* Until the command's death is not waited for any longer; -1: for ever. */
-static int time_left_ms(const struct running *r)
+/* Of its machine, once: vm-code.c. */
+static void keep_code(struct running *r)
 {
-	int64_t left_ns = r->kill_ns - clock_monotonic_ns();
+	if (r->code_due_ns && r->machine && r->golden)
+		vm_code_keep(r->folder_fd, r->golden);
+	r->code_due_ns = 0;
+}
 
-	return r->kill_ns == 0 ? -1 : left_ns > 0 ? (int)(left_ns / 1000000) + 1 : 0;
+/* Until the moment, for poll(2); 0: there is none, -1. */
+static int time_left_ms(int64_t due_ns)
+{
+	int64_t left_ns = due_ns - clock_monotonic_ns();
+
+	return due_ns == 0 ? -1 : left_ns > 0 ? (int)(left_ns / 1000000) + 1 : 0;
+}
+
+/* Until the command's death is not waited for any longer, or its code is due. */
+static int timeout_ms(const struct running *r)
+{
+	int kill = time_left_ms(r->kill_ns), code = time_left_ms(r->code_due_ns);
+
+	return kill < 0 || (code >= 0 && code < kill) ? code : kill;
 }
 
 static int relay(struct running *r, struct error *err)
@@ -532,6 +554,7 @@ static int relay(struct running *r, struct error *err)
 
 	r->window = AGENT_STDIN_WINDOW;
 	r->stdin_open = in >= 0;
+	r->code_due_ns = r->golden ? clock_monotonic_ns() + CODE_AFTER_NS : 0;
 	while (!r->ended || r->pending_len) {
 		struct pollfd p[5] = {
 			{ .fd = r->signal_fd, .events = POLLIN },
@@ -548,14 +571,16 @@ static int relay(struct running *r, struct error *err)
 			break;
 		if (r->pending_len && p[2].fd < 0)
 			p[2].fd = r->pending_fd, p[1].fd = -1;
-		n = poll(p, 5, time_left_ms(r));
+		n = poll(p, 5, timeout_ms(r));
 		if (n < 0 && errno != EINTR)
 			return error_errno(err, errno, "cannot wait for the machine");
-		if (n == 0) {
+		if (n == 0 && time_left_ms(r->kill_ns) == 0) {
 			end_machine(r);
 			r->status = SIGKILL;
 			return 0;
 		}
+		if (time_left_ms(r->code_due_ns) == 0)
+			keep_code(r);
 		if (p[0].revents)
 			pass_signal(r);
 		if (p[2].revents)
@@ -658,6 +683,7 @@ void vm_session_run(struct vm_session *session)
 		end_machine(&r);
 		_exit(EXIT_LOST);
 	}
+	keep_code(&r);
 	if (r.machine && !session->config->rootfs.ephemeral)
 		shut_down(&r);
 	end_machine(&r);

@@ -110,8 +110,8 @@ int vm_golden_path(const struct container_config *config, const struct kernel *k
 /* Is it there? It counts as used now. */
 bool vm_golden_use(const char *path);
 /* Make it of the machine at machine_fd (machine.folder), whose agent waits and nobody is connected
- * with. Nothing depends on it: what goes wrong is for --debug. */
-void vm_golden_save(int machine_fd, const struct container_machine *machine, const char *path);
+ * with. Nothing depends on it: what goes wrong is for --debug. false: it is not that one. */
+bool vm_golden_save(int machine_fd, const struct container_machine *machine, const char *path);
 void vm_golden_remove(const char *path);
 
 /* --- vm-monitor.c: what the machine itself is asked; machine_fd is machine.folder ----------------
@@ -119,10 +119,23 @@ void vm_golden_remove(const char *path);
 
 /* Save a snapshot to `path`. */
 int vm_monitor_save(int machine_fd, const char *path, struct error *err);
+/* Which code has been translated: to out_fd, up to max_bytes of what it answers, as it is. */
+int vm_monitor_code(int machine_fd, int out_fd, size_t max_bytes, struct error *err);
 /* How much memory it was started with. */
 int vm_monitor_memory(int machine_fd, uint64_t *ret_bytes, struct error *err);
 /* The guest is to give up `bytes` of it in all. It does so after this, as far as it can. */
 int vm_monitor_balloon(int machine_fd, uint64_t bytes, struct error *err);
+
+/* --- vm-code.c: translated code of machines that have booted -------------------------------------
+ */
+
+#define VM_CODE_PREFIX "code-" /* in place of golden-*'s */
+
+/* Of the machine at `golden`: the caller's; NULL: out of memory. */
+char *vm_code_path(const char *golden);
+/* Have it made of what the machine at machine_fd has translated since it was at `golden`, if it is
+ * not there; nobody waits for that. What goes wrong is for --debug. */
+void vm_code_keep(int machine_fd, const char *golden);
 
 /* --- vm-process.c: what the guest is told --------------------------------------------------------
  */

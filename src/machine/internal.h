@@ -121,6 +121,16 @@ struct machine_board {
 	int (*note_writes)(struct machine *machine, struct error *err);
 	/* ...by the time this returns. NULL: at once. */
 	int (*collect_writes)(struct machine *machine, struct error *err);
+	/*
+	 * Translated code. forget_code(): the machine stands and has just been saved; all that is
+	 * translated from here on is that of a machine that goes on from there. restore_code():
+	 * take what was kept for the snapshot in the folder, whose memory has just been mapped.
+	 * show_code(): counts, and on demand the places, as machine_keep_code() takes them.
+	 * NULL: there is no such code.
+	 */
+	void (*forget_code)(struct machine *machine);
+	int (*restore_code)(struct machine *machine, const char *path, int folder_fd);
+	json_t *(*show_code)(struct machine *machine, bool with_places, struct error *err);
 	/* What a snapshot keeps beside devices: number i, or NULL behind the last. */
 	struct vm_saved *(*saved)(struct machine *machine, unsigned i);
 	/* Everything in memory and in the vcpus' registers as it is at the beginning. */

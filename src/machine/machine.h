@@ -107,6 +107,10 @@ struct machine_config {
 	 * on behind its name. */
 	bool notes_writes;
 
+	/* What machine_keep_code() has made for `restore`, or NULL. A file that does not fit is
+	 * removed, and nothing else happens. */
+	const char *code;
+
 	const char *jit_debug; /* struct jit_options.debug; NULL: nothing */
 
 	/* Where gdb is waited for: a port of 127.0.0.1, or a path with a '/'. NULL: nowhere. */
@@ -114,6 +118,15 @@ struct machine_config {
 	const char *monitor; /* path of the socket of monitor.h; NULL: none */
 	bool is_ended_by_reset; /* a guest that restarts itself powers off */
 };
+
+/*
+ * Translate again what a machine that went on from the snapshot in a folder had translated, which
+ * its monitor tells ("code places": `text`), from the snapshot's memory, and leave it at `path`. No
+ * machine may have run in this process; the text may be any. Somebody else who is at it is left
+ * alone.
+ */
+int machine_keep_code(
+	const char *snapshot, const char *text, size_t size, const char *path, struct error *err);
 
 struct machine;
 

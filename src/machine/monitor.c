@@ -197,6 +197,18 @@ static json_t *size_balloon(struct machine_monitor *monitor, char *const words[]
 	return result ? result : oom(err);
 }
 
+/* "code [places]" */
+static json_t *show_code(struct machine_monitor *monitor, char *const words[], struct error *err)
+{
+	if (!monitor->machine->board->show_code)
+		return not_told(monitor, "code", err);
+	if (words[0] && !streq(words[0], "places")) {
+		error_set(err, EINVAL, "code has no %s", words[0]);
+		return NULL;
+	}
+	return monitor->machine->board->show_code(monitor->machine, words[0] != NULL, err);
+}
+
 static json_t *quit_machine(struct machine_monitor *monitor, char *const words[], struct error *err)
 {
 	machine_stop(monitor->machine);
@@ -219,6 +231,7 @@ static const struct question {
 	{ "save", save_machine, true },
 	{ "save-diff", save_difference, true },
 	{ "balloon", size_balloon },
+	{ "code", show_code },
 	{ "quit", quit_machine },
 };
 

@@ -274,6 +274,8 @@ int machine_save(struct machine *m, const char *folder, bool is_difference, stru
 	r = save_to(m, &saving);
 	if (r == 0)
 		begin_difference(m, folder, saving.header.id, saving.header.depth);
+	if (r == 0 && m->board->forget_code)
+		m->board->forget_code(m);
 	resume(parts);
 	return r < 0 ? error_errno(err, r, "cannot save the machine to %s", folder) : 0;
 }
@@ -438,6 +440,20 @@ static int read_parts(const struct parts *parts, int fd, const char *folder, str
 	return 0;
 }
 
+/* What was kept is of a whole snapshot. */
+static void restore_code(struct machine *m, const struct chain *chain)
+{
+	int r = m->config.code && m->board->restore_code && chain->nr == 1
+		? m->board->restore_code(m, m->config.code, chain->links[0].folder_fd)
+		: 0;
+
+	if (r == 0 || r == -ENOENT)
+		return;
+	log_debug("%s is not used: %s", m->config.code, strerror(-r));
+	if (r == -ESTALE || r == -EBADMSG)
+		unlink(m->config.code);
+}
+
 int machine_restore(struct machine *m, const char *folder, struct error *err)
 {
 	_cleanup_(close_chain) struct chain chain = { 0 };
@@ -451,6 +467,8 @@ int machine_restore(struct machine *m, const char *folder, struct error *err)
 	/* Here, because parts write to memory when they are restored. */
 	if (r == 0)
 		begin_difference(m, folder, chain.links[0].header.id, chain.links[0].header.depth);
+	if (r == 0)
+		restore_code(m, &chain);
 	if (r == 0)
 		r = read_parts(&parts, chain.links[0].state_fd, folder, err);
 	for (unsigned i = 0; i < parts.nr && r == 0; i++)

@@ -23,6 +23,29 @@ def kept(box):
     return sorted((box.root / "machines").glob("golden-*"))
 
 
+def code_of(golden):
+    return golden.parent / golden.name.replace("golden-", "code-", 1)
+
+
+def wait_for_code(golden):
+    """Until what the first machine has translated is kept; nothing else is left of who made it."""
+    code = code_of(golden)
+    wait_until(code.exists, BOOT_S, what="kept code")
+    wait_until(lambda: not code.with_name(code.name + ".new").exists(), what="the end of who made it")
+    return code
+
+
+def count_code(box, *args):
+    """Of a machine that has run something: how much it has translated, and how much was there."""
+    box.ok("run", "-d", "--name", "counted", "--isolation", "vm", "--memory", "256m", *args, "busybox",
+           "sh", "-c", "echo ready; sleep 1000", timeout=BOOT_S)
+    wait_until(lambda: box.ok("logs", "counted") == "ready")
+    monitor, = box.root.glob("run/*.machine/monitor")
+    counts = json.loads(box.ok("vm", "monitor", "--format", "json", "monitor", "code", cwd=monitor.parent))
+    box.ok("rm", "-f", "counted")
+    return counts["blocks"] + counts["regions"], counts["restored"]
+
+
 def test_another_machine_goes_on(strata, machine_image, tmp_path):
     box = strata
     script = ["sh", "-c", "cat /proc/sys/kernel/random/boot_id /proc/sys/kernel/random/uuid; hostname; "
@@ -76,6 +99,50 @@ def test_what_is_damaged_is_made_again(strata, machine_image):
     assert run(box, ["sh", "-c", f"dmesg | grep -c '{FORKED}'"]) == "1"
 
 
+def test_the_next_one_begins_with_its_translated_code(strata, machine_image, tmp_path):
+    box = strata
+    run(box, ["true"])
+    golden, = kept(box)
+    wait_for_code(golden)
+    new, restored = count_code(box)
+    assert restored > 5000 and new < restored / 2
+    # Where a second process has the guest's memory, too.
+    run(box, "-v", f"{tmp_path}:/mnt", ["true"])
+    wait_for_code(next(folder for folder in kept(box) if folder != golden))
+    new, restored = count_code(box, "-v", f"{tmp_path}:/mnt")
+    assert restored > 5000 and new < restored / 2
+
+
+def test_a_command_that_goes_on_leaves_its_code_soon(strata, machine_image):
+    box = strata
+    box.ok("run", "-d", "--name", "long", "--isolation", "vm", "--memory", "256m", "busybox",
+           "sleep", "1000", timeout=BOOT_S)
+    golden, = kept(box)
+    wait_for_code(golden)
+    assert box.ok("exec", "long", "echo", "said") == "said"
+    box.ok("rm", "-f", "long")
+    assert count_code(box)[1] > 5000
+
+
+def test_code_that_is_not_the_snapshots_is_made_again(strata, machine_image):
+    box = strata
+    for memory in "256m", "192m":
+        run(box, "--memory", memory, ["true"])
+    other, golden = sorted(kept(box), key=lambda folder: "-256m-" in folder.name)
+    code = wait_for_code(golden)
+    foreign = wait_for_code(other).read_bytes()
+    whole = code.read_bytes()
+    damaged = bytearray(whole)
+    damaged[len(damaged) // 2] ^= 1
+    for wrong in bytes(damaged), whole[:-4096], foreign:
+        # Another file in its place: those that have begun with the old one still run from it.
+        code.with_name("wrong").write_bytes(wrong)
+        os.rename(code.with_name("wrong"), code)
+        assert run(box, ["echo", "said"]) == "said"
+        wait_until(lambda: code.exists() and code.read_bytes() != wrong, BOOT_S, what="new code")
+    assert count_code(box)[1] > 5000
+
+
 def test_the_user_wants_none(strata, machine_image):
     box = strata
     run(box, "--no-snapshot", ["true"])
@@ -90,17 +157,23 @@ def test_only_the_last_ones_stay(strata, machine_image):
         folder.mkdir(parents=True)
         (folder / "memory-0").write_text("x")
         os.utime(folder, (1000 - age, 1000 - age))
+        code_of(folder).write_text("x")
     run(box, ["true"])
     assert [folder for folder in old if folder.exists()] == old[:3] and len(kept(box)) == 4
+    assert [folder for folder in old if code_of(folder).exists()] == old[:3]
 
 
 def test_they_are_counted_and_removed(strata, machine_image):
     box = strata
     run(box, ["true"])
+    golden, = kept(box)
+    before = sum(path.stat().st_blocks * 512 for path in golden.iterdir())
+    code = wait_for_code(golden)
     rows = [json.loads(line) for line in box.ok("system", "df", "--format", "json").splitlines()]
     row, = [row for row in rows if row["Type"] == "Machines"]
     # On the disk, not what the memory could be.
     assert row["TotalCount"] == "1" and row["Size"].endswith("MB") and float(row["Size"][:-2]) < 200
+    assert float(row["Size"][:-2]) * 1e6 > before + code.stat().st_size
     assert "Deleted Machines:\n1 snapshots" in box.ok("system", "prune", "-f")
     assert not list((box.root / "machines").iterdir())
     run(box, ["true"])

@@ -7,6 +7,7 @@
 
 const struct verb *const verbs[] = {
 	&verb_man,
+	&verb_keep_code,
 	&verb_vm_run,
 	&verb_vm_monitor,
 	NULL,

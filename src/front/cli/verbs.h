@@ -31,6 +31,7 @@ extern const struct verb verb_import;
 extern const struct verb verb_info;
 extern const struct verb verb_initramfs;
 extern const struct verb verb_inspect;
+extern const struct verb verb_keep_code;
 extern const struct verb verb_kernel_fetch;
 extern const struct verb verb_kernel_import;
 extern const struct verb verb_kernel_inspect;

@@ -167,6 +167,7 @@ const struct verb verb_vm_monitor = {
 		"  walk ADDRESS [HART]    the page table's entries for a virtual address (hexadecimal)\n"
 		"  tree                   the device tree, as a blob: pipe it into dtc -I dtb\n"
 		"  pause, resume          let all harts stand; no time passes for the guest\n"
+		"  code [places]          counts of translated code; which places it is of\n"
 		"  balloon [BYTES]        let the guest give up so much memory (\"0\": none); what it has\n"
 		"                         given up so far\n"
 		"  save FOLDER            make a snapshot, for vm run --restore\n"

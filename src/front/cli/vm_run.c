@@ -16,7 +16,7 @@
 struct vm_run_options {
 	const char *kernel, *initrd, *append, *firmware, *console, *hvc;
 	int64_t memory_bytes, nr_vcpus;
-	const char *vsock, *gdb, *monitor, *snapshot, *restore;
+	const char *vsock, *gdb, *monitor, *snapshot, *restore, *code;
 	const char *aia, *arch, *display, *flash_code, *flash_data;
 	char **parts, **cdroms, **disks, **nets, **ports, **shares;
 	bool no_reboot, track;
@@ -56,6 +56,9 @@ static const struct option vm_run_table[] = {
 		"Let snapshots behind the first be differences: vm monitor save-diff, FOLDER.1, ..." },
 	{ OPTION_STRING, 0, "restore", AT(restore), "FOLDER",
 		"Go on from a machine that was saved; the other options are those it had",
+		COMPLETE_FILE },
+	{ OPTION_STRING, 0, "code", AT(code), "FILE",
+		"Translated code that was kept for the machine of --restore; what does not fit is removed",
 		COMPLETE_FILE },
 	{ OPTION_HEADING, .help = "The machine" },
 	{ OPTION_STRING, 0, "arch", AT(arch), "riscv64|x86_64",
@@ -217,6 +220,7 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 		.snapshot = o->snapshot,
 		.restore = o->restore,
 		.notes_writes = o->track,
+		.code = o->code,
 		.jit_debug = getenv("STRATA_JIT"),
 		.memory_bytes = (uint64_t)o->memory_bytes,
 		.nr_vcpus = (unsigned)o->nr_vcpus,

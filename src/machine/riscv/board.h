@@ -62,6 +62,11 @@ json_t *riscv_show_traps(struct machine *machine, unsigned index, struct error *
 json_t *riscv_show_walk(
 	struct machine *machine, unsigned index, uint64_t address, struct error *err);
 
+/* kept.c: translated code that is kept, as internal.h has it. */
+void riscv_forget_all_code(struct machine *machine);
+int riscv_restore_code(struct machine *machine, const char *path, int folder_fd);
+json_t *riscv_show_code(struct machine *machine, bool with_places, struct error *err);
+
 /* isa.c: "cpus" of the device tree. */
 void riscv_describe_harts(struct riscv_board *board, struct machine_tree *tree);
 

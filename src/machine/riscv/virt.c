@@ -189,6 +189,9 @@ const struct machine_board machine_board_riscv = {
 	.skip_time = skip_time,
 	.give_back = give_back,
 	.note_writes = note_writes,
+	.forget_code = riscv_forget_all_code,
+	.restore_code = riscv_restore_code,
+	.show_code = riscv_show_code,
 	.saved = saved,
 	.load = riscv_boot,
 };
