@@ -466,8 +466,17 @@ int host_redirect(
 		x86_load(&c, 8, RAX, frame_memory(jit, offsetof(struct jit_frame, page)));
 		x86_lea(&c, 8, RAX, x86_m(RAX, (int32_t)(pc % JIT_PAGE_BYTES)));
 	}
-	/* The table may still lead to the code that is not to be entered. */
-	x86_jump(&c, is_landing ? jit->stubs.miss : jit->stubs.unknown);
+	/* The table may still lead to the code that is not to be entered; so may its entry for code
+	 * without groups, which other code would only go on to again. */
+	if (is_landing) {
+		x86_jump(&c, jit->stubs.miss);
+	} else if (!(block->context & JIT_CONTEXT_CAREFUL)) {
+		x86_jump(&c, jit->stubs.unknown);
+	} else {
+		x86_store(&c, 8, state_memory(jit->guest->pc), RAX);
+		x86_constant(&c, RAX, JIT_LEAVE_CAREFUL);
+		x86_jump(&c, jit->stubs.leave);
+	}
 	if (x86_is_full(&c) || !jit_own_code(jit, code))
 		return -ENOSPC;
 	host_replace(jit, code, (uint32_t)jit->used);

@@ -380,6 +380,23 @@ static void groups_of_accesses_are_where_they_should(void **state)
 	}
 }
 
+/* Code without groups is found by an entry of its own in the thread's table, which may be older. */
+static void code_without_groups_is_forgotten(void **state)
+{
+	AT(0, ld(A0, A1, -16), ld(A2, A1, 24), add(A0, A0, A2), EBREAK);
+	m.hart.cpu.x[A1] = VIRTUAL + 4 * PAGE;
+	*word(3 * PAGE + PAGE - 16) = 40;
+	*word(4 * PAGE + 24) = 2;
+	for (int i = 0; i < 3; i++) {
+		m.hart.cpu.pc = VIRTUAL;
+		assert_int_equal(go_on(), JIT_STOP_BREAKPOINT);
+		assert_int_equal(m.hart.cpu.x[A0], 42 - i);
+		AT(0, ld(A0, A1, -16), ld(A2, A1, 24), add(A0, A0, A2), addi(A0, A0, -1 - i),
+			EBREAK);
+		jit_invalidate(m.jit, 8, 16);
+	}
+}
+
 /* Vectors that begin anywhere, are on two pages, and end with fewer elements. */
 static void vectors_are_where_they_should(void **state)
 {
@@ -932,6 +949,7 @@ int main(void)
 		TESTS(memory_is_reached_through_the_tlb),
 		TESTS(pages_are_crossed),
 		TESTS(groups_of_accesses_are_where_they_should),
+		TESTS(code_without_groups_is_forgotten),
 		TESTS(vectors_are_where_they_should),
 		TESTS(streams_cross_pages_at_either_end),
 		TESTS(a_page_that_has_moved_is_found_where_it_is),
