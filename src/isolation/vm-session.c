@@ -519,10 +519,13 @@ static int serve_frames(struct running *r, struct error *err)
 	return 0;
 }
 
-/* Of its machine, once: vm-code.c. */
+/* Of its machine, once: vm-code.c. One that runs on the host's CPU has none. */
 static void keep_code(struct running *r)
 {
-	if (r->code_due_ns && r->machine && r->golden)
+	const struct container_machine *m = r->session->config->machine;
+
+	if (machine_architecture_find(m->architecture)->is_emulated && r->code_due_ns &&
+		r->machine && r->golden)
 		vm_code_keep(r->folder_fd, r->golden);
 	r->code_due_ns = 0;
 }
