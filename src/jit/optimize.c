@@ -317,6 +317,27 @@ static void find_shift_add(const struct facts *f, const struct ir_block *block, 
 	ir->imm = shift->imm;
 }
 
+/* With what is inverted. */
+static void find_and_not(const struct facts *f, const struct ir_block *block, struct ir *ir)
+{
+	const struct ir *inverted;
+	uint8_t other = ir->b;
+
+	if (ir->op != IR_AND || ir->flags & IR_IMMEDIATE)
+		return;
+	inverted = maker(f, block, ir->a);
+	if (!inverted || inverted->op != IR_XOR || inverted->imm != -1) {
+		inverted = maker(f, block, ir->b);
+		other = ir->a;
+	}
+	if (!inverted || inverted->op != IR_XOR || !(inverted->flags & IR_IMMEDIATE) ||
+		inverted->imm != -1)
+		return;
+	ir->op = IR_AND_NOT;
+	ir->a = other;
+	ir->b = inverted->a;
+}
+
 /* (a << n) | (a >> width - n), by or, add or xor: a rotation. */
 static void find_rotation(const struct facts *f, const struct ir_block *block, struct ir *ir)
 {
@@ -528,6 +549,7 @@ static void go_down(struct ir_block *block)
 		find_extension(&f, block, ir);
 		find_rotation(&f, block, ir);
 		find_shift_add(&f, block, ir);
+		find_and_not(&f, block, ir);
 		find_quiet_comparison(block, i);
 		ir->version = ir->a < NR_SLOTS ? f.version[ir->a] : 0;
 		note(&f, ir, (int)i);

@@ -99,6 +99,10 @@ void emit_move(struct emitter *e, const struct ir *ir)
 {
 	uint8_t reg = target(e, ir->d, RAX);
 
+	if (ir->a != IR_ZERO && ir->d != IR_ZERO && e->map[ir->a] >= 0) {
+		out(e, ir->d, (uint8_t)e->map[ir->a]);
+		return;
+	}
 	move_to(e, reg, ir->a, 8);
 	out(e, ir->d, reg);
 }
@@ -249,11 +253,22 @@ static void emit_shift_by_number(struct emitter *e, const struct ir *ir)
 		[IR_ROTATE_LEFT] = X86_ROL };
 	unsigned size = ir->flags & IR_WORD ? 4 : 8;
 	uint8_t reg = target(e, ir->d, RAX), count = (uint8_t)ir->imm & (size * 8 - 1);
+	bool is_rotation = ir->op == IR_ROTATE_RIGHT || ir->op == IR_ROTATE_LEFT;
 
-	move_to(e, reg, ir->a, size);
-	if (count)
-		x86_shift_immediate(&e->code, size, (enum x86_shift)codes[ir->op], reg, count);
-	finish_word(e, ir, reg);
+	if (is_rotation && count && ir->a != IR_ZERO && !is_in(e, ir->a, reg)) {
+		/* rorx */
+		x86_vex(&e->code, size == 8, X86_PP_F2, X86_MAP_0F3A, 0xf0, reg, 0,
+			where(e, ir->a));
+		x86_byte(&e->code, ir->op == IR_ROTATE_LEFT ? (uint8_t)(size * 8 - count) : count);
+	} else {
+		move_to(e, reg, ir->a, size);
+		if (count)
+			x86_shift_immediate(
+				&e->code, size, (enum x86_shift)codes[ir->op], reg, count);
+	}
+	/* What has zeros above is extended. */
+	if (ir->op != IR_SHIFT_RIGHT || !count)
+		finish_word(e, ir, reg);
 	out(e, ir->d, reg);
 }
 

@@ -177,6 +177,30 @@ static void shifts_become_rotations(void **state)
 }
 
 /* Counts that come from registers count modulo the width: by 128 and by -64 is by nothing. */
+static void inversions_become_part_of_conjunctions(void **state)
+{
+	begin();
+	add_immediate(IR_XOR, D, A, -1, 0);
+	add_op(IR_AND, D, D, B);
+	finish();
+	assert_int_equal(block.nr, 2);
+	assert_op(0, IR_AND_NOT, D, 0);
+	assert_int_equal(block.ops[0].a, B);
+	assert_int_equal(block.ops[0].b, A);
+	/* What was inverted must still be there, and all of it inverted. */
+	begin();
+	add_immediate(IR_XOR, D, A, -1, 0);
+	add_constant(A, 5);
+	add_op(IR_AND, D, D, B);
+	finish();
+	assert_op(2, IR_AND, D, 0);
+	begin();
+	add_immediate(IR_XOR, D, A, -2, 0);
+	add_op(IR_AND, D, B, D);
+	finish();
+	assert_op(1, IR_AND, D, 0);
+}
+
 static void known_counts_are_within_the_width(void **state)
 {
 	begin();
@@ -313,6 +337,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_known_behind_labels_and_helpers),
 		cmocka_unit_test(shifts_become_extensions),
 		cmocka_unit_test(shifts_become_rotations),
+		cmocka_unit_test(inversions_become_part_of_conjunctions),
 		cmocka_unit_test(known_counts_are_within_the_width),
 		cmocka_unit_test(extensions_of_what_is_extended_are_moves),
 		cmocka_unit_test(what_moves_is_no_number),
