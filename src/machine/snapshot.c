@@ -3,7 +3,8 @@
  * snapshot.c - a machine that stands, in a folder: "state", and its memory.
  *
  *   state     a header; of each region of memory where it is; of each part (struct vm_saved) its
- *             name, number and size, and its bytes
+ *             name, number and size, and its bytes; of its file, if it has one, the size and the
+ *             bytes
  *   base      of a difference: a symbolic link to the snapshot that it differs from
  *   memory-N, changes-N   snapshot-memory.c
  *
@@ -32,9 +33,10 @@
 #include "base/str.h"
 #include "machine/snapshot-memory.h"
 
-#define MAGIC	   UINT64_C(0x33306e7361727473) /* "strasn03" */
-#define PARTS_MAX  (2 * MACHINE_SLOTS_MAX + VM_VCPUS_MAX + 1)
-#define NAME_BYTES 32
+#define MAGIC	      UINT64_C(0x33306e7361727473) /* "strasn03" */
+#define PARTS_MAX     (2 * MACHINE_SLOTS_MAX + VM_VCPUS_MAX + 1)
+#define NAME_BYTES    32
+#define PART_FILE_MAX (UINT64_C(256) << 20)
 
 struct header {
 	uint64_t magic;
@@ -120,6 +122,34 @@ struct saving {
 	bool is_difference;
 };
 
+/* From where `from` stands. */
+static int copy_bytes(int from, int to, uint64_t size)
+{
+	uint8_t buffer[16384];
+	int r = 0;
+
+	while (size > 0 && r == 0) {
+		size_t n = size < sizeof(buffer) ? (size_t)size : sizeof(buffer);
+
+		r = io_read_full(from, buffer, n);
+		if (r == 0)
+			r = io_write_full(to, buffer, n);
+		size -= n;
+	}
+	return r;
+}
+
+static int write_part_file(const struct vm_saved *saved, int fd)
+{
+	off_t end = lseek(*saved->file_fd, 0, SEEK_END);
+	uint64_t size = (uint64_t)end;
+	int r = end < 0 || lseek(*saved->file_fd, 0, SEEK_SET) < 0 ? -errno : 0;
+
+	if (r == 0)
+		r = io_write_full(fd, &size, sizeof(size));
+	return r < 0 ? r : copy_bytes(*saved->file_fd, fd, size);
+}
+
 static int write_state(struct machine *m, const struct saving *saving, int fd)
 {
 	const struct parts *parts = &saving->parts;
@@ -138,6 +168,8 @@ static int write_state(struct machine *m, const struct saving *saving, int fd)
 		r = io_write_full(fd, &part, sizeof(part));
 		if (r == 0)
 			r = io_write_full(fd, saved->data, saved->size);
+		if (r == 0 && saved->file_fd)
+			r = write_part_file(saved, fd);
 	}
 	return r < 0 ? r : fsync(fd) < 0 ? -errno : 0;
 }
@@ -420,6 +452,18 @@ static int restore_memory(
 	return 0;
 }
 
+static int read_part_file(const struct vm_saved *saved, int fd)
+{
+	uint64_t size;
+	int r = io_read_full(fd, &size, sizeof(size));
+
+	if (r < 0 || size > PART_FILE_MAX)
+		return r < 0 ? r : -EFBIG;
+	if (ftruncate(*saved->file_fd, 0) < 0 || lseek(*saved->file_fd, 0, SEEK_SET) < 0)
+		return -errno;
+	return copy_bytes(fd, *saved->file_fd, size);
+}
+
 static int read_parts(const struct parts *parts, int fd, const char *folder, struct error *err)
 {
 	for (unsigned i = 0; i < parts->nr; i++) {
@@ -434,7 +478,8 @@ static int read_parts(const struct parts *parts, int fd, const char *folder, str
 			return error_set(err, EINVAL,
 				"%s has a %s %u where this machine has a %s %u", folder,
 				header.name, header.instance, wanted.name, wanted.instance);
-		if (io_read_full(fd, saved->data, saved->size) != 0)
+		if (io_read_full(fd, saved->data, saved->size) != 0 ||
+			(saved->file_fd && read_part_file(saved, fd) < 0))
 			return damaged(err, folder);
 	}
 	return 0;

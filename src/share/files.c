@@ -168,6 +168,25 @@ int op_release(struct request *r)
 
 /* --- reading and writing ---------------------------------------------------------------------- */
 
+/* As preadv(2), but where it must not wait, only what is in the page cache: all that was asked for,
+ * or up to the file's end. */
+static ssize_t read_parts(
+	struct request *r, int fd, const struct iovec *parts, unsigned nr, size_t size, off_t at)
+{
+	uint8_t byte;
+	const struct iovec next = { &byte, 1 };
+	ssize_t n;
+
+	if (r->may_wait)
+		return preadv(fd, parts, (int)nr, at);
+	n = preadv2(fd, parts, (int)nr, at, RWF_NOWAIT);
+	if (n < 0 && errno == EOPNOTSUPP) /* of a file system that has no disk, mostly */
+		return preadv(fd, parts, (int)nr, at);
+	r->would_wait = n < 0 ? errno == EAGAIN
+			      : (size_t)n < size && preadv2(fd, &next, 1, at + n, RWF_NOWAIT) != 0;
+	return r->would_wait ? 0 : n;
+}
+
 int op_read(struct request *r)
 {
 	const struct fuse_read_in *in = request_take(r, sizeof(*in));
@@ -181,9 +200,10 @@ int op_read(struct request *r)
 		return -EINVAL;
 	if (!handle)
 		return -EBADF;
-	nr = slice(r->in, r->nr_in, sizeof(struct fuse_out_header),
-		in->size < room ? in->size : room, parts);
-	n = preadv(handle->fd, parts, (int)nr, (off_t)in->offset);
+	if (room > in->size)
+		room = in->size;
+	nr = slice(r->in, r->nr_in, sizeof(struct fuse_out_header), room, parts);
+	n = read_parts(r, handle->fd, parts, nr, room, (off_t)in->offset);
 	return n < 0 ? -errno : (int)n;
 }
 

@@ -44,7 +44,8 @@ struct node {
 };
 
 struct handle {
-	int fd; /* -1: this slot is free */
+	int fd; /* -1: this slot is free, unless: */
+	bool is_gone; /* it was open when the session was saved, and could not be opened again */
 	bool is_folder;
 	bool appends;
 	bool is_released; /* it goes when nobody holds it */
@@ -87,6 +88,8 @@ struct request {
 	struct node *node; /* that it is about, and holds */
 	struct handle *handles[REQUEST_HANDLES_MAX]; /* that it holds, too */
 	unsigned nr_handles;
+	bool may_wait, would_wait; /* for a disk */
+	bool has_met_gone; /* of the handles that it wanted, one is */
 	const uint8_t *args; /* what follows the header */
 	size_t nr_args;
 	size_t at; /* how far take_*() have come in them */
@@ -101,10 +104,14 @@ struct operation {
 	int (*run)(struct request *r);
 	bool has_no_node; /* its node is not looked at */
 	bool has_no_answer;
+	bool waits; /* for a disk, always */
 	bool is_alone; /* nothing else is served meanwhile */
 };
 
 /* --- session.c: arguments and answers --------------------------------------------------------- */
+
+/* With `life` held alone. */
+void session_reset(struct share_session *s);
 
 /* The next `size` bytes of the arguments, or NULL: they are not all there. */
 const void *request_take(struct request *r, size_t size);
@@ -142,6 +149,10 @@ void node_rename(
 	struct share_session *s, struct node *node, const struct node *folder, const char *name);
 /* Open what the node stands for, really. */
 int node_open(struct share_session *s, const struct node *node, int flags);
+/* Of a session that is made anew, with nr_nodes set: the node in a slot. -EINVAL: it cannot be. */
+int node_put(struct share_session *s, uint32_t slot, const struct node *node);
+/* Behind that, and when there are handles, too: what is free. */
+void nodes_find_free(struct share_session *s);
 /* Its place in /proc/self/fd, for calls that know paths only. */
 #define NODE_PATH_MAX 12
 void node_path(const struct node *node, char path[NODE_PATH_MAX]);

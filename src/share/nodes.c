@@ -15,6 +15,8 @@
 
 #include "base/cleanup.h"
 
+#define FOLDERS_MAX 1024 /* above each other, that are opened again */
+
 static uint32_t *bucket_of(struct share_session *s, dev_t dev, ino_t ino)
 {
 	uint64_t hash = (ino ^ dev * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0x9e3779b97f4a7c15);
@@ -141,20 +143,15 @@ static int make_room(struct share_session *s)
 	return s->nr_open < s->open_limit ? 0 : -ENFILE;
 }
 
-/* See to it that it has a descriptor. */
-static int need(struct share_session *s, struct node *node)
+/* Where it was last seen, if that is the same file still. Its folder has a descriptor. */
+static int open_again(struct share_session *s, struct node *node)
 {
-	struct node *folder = find_node(s, (uint64_t)node->folder + 1);
+	struct node *folder = &s->nodes[node->folder];
 	struct stat st;
-	int fd, r;
+	int fd, r = make_room(s);
 
-	if (node->fd >= 0)
-		return 0;
-	r = make_room(s);
 	if (r < 0)
 		return r;
-	if (!folder || folder->fd < 0)
-		return -ESTALE;
 	fd = openat(folder->fd, node->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT || errno == ENOTDIR ? -ESTALE : -errno;
@@ -166,6 +163,27 @@ static int need(struct share_session *s, struct node *node)
 	node->fd = fd;
 	s->nr_open++;
 	return 0;
+}
+
+/* See to it that it has a descriptor. Folders have one, but for those of a session that was saved:
+ * then it begins with the first that has. */
+static int need(struct share_session *s, struct node *node)
+{
+	uint32_t path[FOLDERS_MAX];
+	unsigned nr = 0;
+	int r = 0;
+
+	while (node && node->fd < 0) {
+		if (nr == FOLDERS_MAX || !node->name)
+			return -ESTALE;
+		path[nr++] = (uint32_t)(node - s->nodes);
+		node = find_node(s, (uint64_t)node->folder + 1);
+	}
+	if (!node)
+		return -ESTALE;
+	while (nr > 0 && r == 0)
+		r = open_again(s, &s->nodes[path[--nr]]);
+	return r;
 }
 
 int node_hold(struct share_session *s, uint64_t id, struct node **ret)
@@ -294,6 +312,34 @@ static int enter(struct share_session *s, int fd, const struct stat *st, const s
 	return 0;
 }
 
+int node_put(struct share_session *s, uint32_t slot, const struct node *node)
+{
+	uint32_t *bucket = bucket_of(s, node->dev, node->ino);
+
+	if (!slot || slot >= s->nr_nodes || s->nodes[slot].lookups || !node->lookups)
+		return -EINVAL;
+	s->nodes[slot] = *node;
+	s->nodes[slot].next = *bucket;
+	*bucket = slot;
+	s->nr_used++;
+	return 0;
+}
+
+void nodes_find_free(struct share_session *s)
+{
+	for (uint32_t slot = s->nr_nodes; slot-- > 1;)
+		if (!s->nodes[slot].lookups) {
+			s->nodes[slot].fd = -1;
+			s->nodes[slot].next = s->free_node;
+			s->free_node = slot;
+		}
+	for (uint32_t i = SESSION_HANDLES_MAX, next = SESSION_HANDLES_MAX; i-- > 0;)
+		if (s->handles[i].fd < 0 && !s->handles[i].is_gone) {
+			s->handles[i].next_free = next;
+			s->free_handle = next = i;
+		}
+}
+
 int node_enter(struct share_session *s, int fd, const struct stat *st, const struct node *folder,
 	const char *name, uint64_t *ret_id, uint32_t *ret_generation)
 {
@@ -408,14 +454,15 @@ static struct handle *find_handle(struct share_session *s, uint64_t number, bool
 {
 	struct handle *handle = number < SESSION_HANDLES_MAX ? &s->handles[number] : NULL;
 
-	return handle && handle->fd >= 0 && handle->is_folder == is_folder && !handle->is_released
+	return handle && (handle->fd >= 0 || handle->is_gone) && handle->is_folder == is_folder &&
+			!handle->is_released
 		? handle
 		: NULL;
 }
 
 static void free_handle(struct share_session *s, struct handle *handle)
 {
-	close(handle->fd);
+	cleanup_close(&handle->fd);
 	*handle = (struct handle){ .fd = -1, .next_free = s->free_handle };
 	s->free_handle = (uint32_t)(handle - s->handles);
 }

@@ -25,7 +25,8 @@
 #include "base/str.h"
 #include "base/userns.h"
 
-#define WORKERS	       4
+#define WAITERS	       4
+#define STATE_FD       1 /* in the server */
 #define MAPS_BYTES_MAX (16u << 20)
 #define NAMESPACES                                                                                 \
 	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
@@ -54,21 +55,89 @@ int share_parse(char *text, struct share *ret, struct error *err)
 
 /* --- the server ------------------------------------------------------------------------------- */
 
-/* One of the threads that serve. They take messages as these come; all have all that there is. */
-struct worker {
-	struct share_session *session;
+/*
+ * The first thread takes all messages and serves what is done at once, which is nearly everything:
+ * a second thread would only cost the way there. What would wait for a disk it gives to a waiter,
+ * and goes on; when all of these wait, it waits itself.
+ */
+struct waiter {
+	struct pool *pool;
+	struct waiter *next_idle;
 	struct share_buffers *buffers;
 	struct share_message message;
-	pthread_barrier_t *started;
+	bool has_message;
+	pthread_cond_t given;
 };
 
-/* One message. false: there are no more. */
-static bool serve_message(struct worker *w)
+struct pool {
+	struct share_session *session;
+	struct share_buffers *buffers; /* the first thread's */
+	struct share_message message; /* likewise */
+	pthread_barrier_t started;
+	pthread_mutex_t lock; /* of what follows, and of has_message */
+	struct waiter *idle;
+	struct waiter waiters[WAITERS];
+};
+
+static size_t serve_request(const struct pool *pool, struct share_buffers *buffers, bool may_wait,
+	const struct share_message *message)
 {
-	struct share_message *message = &w->message;
-	ssize_t n = recv(0, message, sizeof(*message), 0);
+	return share_session_serve(pool->session, buffers, may_wait, message->parts,
+		message->nr_out, message->parts + message->nr_out, message->nr_in);
+}
+
+static bool send_answer(uint32_t id, size_t written)
+{
+	const struct share_answer answer = { .id = id, .written = (uint32_t)written };
+
+	return send(0, &answer, sizeof(answer), MSG_NOSIGNAL) >= 0;
+}
+
+static void *run_waiter(void *argument)
+{
+	struct waiter *w = argument;
+	struct pool *pool = w->pool;
+
+	/* What a thread asks of the kernel when it begins, it has asked behind this. */
+	pthread_barrier_wait(&pool->started);
+	pthread_mutex_lock(&pool->lock);
+	for (;;) {
+		w->next_idle = pool->idle;
+		pool->idle = w;
+		while (!w->has_message)
+			pthread_cond_wait(&w->given, &pool->lock);
+		pthread_mutex_unlock(&pool->lock);
+		if (!send_answer(w->message.id, serve_request(pool, w->buffers, true, &w->message)))
+			_exit(0);
+		pthread_mutex_lock(&pool->lock);
+		w->has_message = false;
+	}
+}
+
+/* false: all of them wait. */
+static bool give_to_waiter(struct pool *pool, size_t message_bytes)
+{
+	struct waiter *w;
+
+	pthread_mutex_lock(&pool->lock);
+	w = pool->idle;
+	if (w) {
+		pool->idle = w->next_idle;
+		memcpy(&w->message, &pool->message, message_bytes);
+		w->has_message = true;
+		pthread_cond_signal(&w->given);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return w;
+}
+
+/* One message. false: there are no more. */
+static bool serve_message(struct pool *pool)
+{
+	const struct share_message *message = &pool->message;
+	ssize_t n = recv(0, &pool->message, sizeof(pool->message), 0);
 	unsigned nr = (unsigned)message->nr_out + message->nr_in;
-	struct share_answer answer = { .id = message->id };
+	size_t written = 0;
 
 	if (n < 0 && errno == EINTR)
 		return true;
@@ -76,64 +145,64 @@ static bool serve_message(struct worker *w)
 		n != (ssize_t)(SHARE_MESSAGE_HEAD + nr * sizeof(struct iovec)))
 		return false;
 	if (message->id == SHARE_RESET)
-		share_session_reset(w->session);
+		share_session_reset(pool->session);
+	else if (message->id == SHARE_SAVE)
+		written = (size_t)-share_session_save(pool->session, STATE_FD);
+	else if (message->id == SHARE_RESTORE)
+		written = (size_t)-share_session_restore(pool->session, STATE_FD);
 	else
-		answer.written = (uint32_t)share_session_serve(w->session, w->buffers,
-			message->parts, message->nr_out, message->parts + message->nr_out,
-			message->nr_in);
-	return send(0, &answer, sizeof(answer), MSG_NOSIGNAL) >= 0;
+		written = serve_request(pool, pool->buffers, false, message);
+	if (written == SHARE_WAITS && give_to_waiter(pool, (size_t)n))
+		return true;
+	if (written == SHARE_WAITS)
+		written = serve_request(pool, pool->buffers, true, message);
+	return send_answer(message->id, written);
 }
 
-static void *run_worker(void *argument)
+/* All threads but the first, who is the caller. */
+static int start_waiters(struct share_session *session, struct pool **ret, struct error *err)
 {
-	struct worker *w = argument;
-
-	/* What a thread asks of the kernel when it begins, it has asked behind this. */
-	pthread_barrier_wait(w->started);
-	while (serve_message(w))
-		;
-	_exit(0);
-}
-
-/* All but the first, who is the caller. They wait for messages, of which there are none yet. */
-static int start_workers(struct share_session *session, struct worker **ret, struct error *err)
-{
-	static pthread_barrier_t started;
-	struct worker *workers = calloc(WORKERS, sizeof(*workers));
+	struct pool *pool = calloc(1, sizeof(*pool));
 
 	/* What is allocated comes from one place, so that no thread needs system calls for one of
 	 * its own. */
 	mallopt(M_ARENA_MAX, 1);
-	if (!workers)
+	if (!pool)
 		return error_oom(err);
-	pthread_barrier_init(&started, NULL, WORKERS);
-	for (unsigned i = 0; i < WORKERS; i++) {
+	pool->session = session;
+	pthread_mutex_init(&pool->lock, NULL);
+	pthread_barrier_init(&pool->started, NULL, WAITERS + 1);
+	pool->buffers = share_buffers_new();
+	for (unsigned i = 0; i < WAITERS; i++) {
+		struct waiter *w = &pool->waiters[i];
 		pthread_t thread;
 		int r;
 
-		workers[i].session = session;
-		workers[i].started = &started;
-		workers[i].buffers = share_buffers_new();
-		if (!workers[i].buffers)
+		w->pool = pool;
+		pthread_cond_init(&w->given, NULL);
+		w->buffers = share_buffers_new();
+		if (!pool->buffers || !w->buffers)
 			return error_oom(err);
-		r = i ? pthread_create(&thread, NULL, run_worker, &workers[i]) : 0;
+		r = pthread_create(&thread, NULL, run_waiter, w);
 		if (r != 0)
 			return error_errno(err, r, "cannot start a server of shared folders");
 	}
-	pthread_barrier_wait(&started);
-	*ret = workers;
+	pthread_barrier_wait(&pool->started);
+	*ret = pool;
 	return 0;
 }
 
-/* Nothing of the maker's but the socket, which gets the number 0. */
-static int leave_maker(int fd)
+/* Nothing of the maker's but the socket, which gets the number 0, and the file of the state. */
+static int leave_maker(int fd, int state_fd)
 {
 	struct rlimit limit;
+	/* Whatever numbers they have, none is in the other's way. */
+	int socket_fd = fcntl(fd, F_DUPFD_CLOEXEC, STATE_FD + 1);
+	int file_fd = fcntl(state_fd, F_DUPFD_CLOEXEC, STATE_FD + 1);
 
-	if (dup2(fd, 0) < 0)
-		return -errno;
-	fcntl(0, F_SETFD, FD_CLOEXEC);
-	if (syscall(SYS_close_range, 1, ~0u, 0) < 0)
+	if (socket_fd < 0 || file_fd < 0 || dup3(socket_fd, 0, O_CLOEXEC) < 0 ||
+		dup3(file_fd, STATE_FD, O_CLOEXEC) < 0 ||
+		syscall(SYS_close_range, STATE_FD + 1, ~0u, 0) < 0)
 		return -errno;
 	/* Each file that the guest knows is one. */
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
@@ -194,7 +263,7 @@ static int enter_namespaces(struct error *err)
 	return 0;
 }
 
-static int prepare(const struct share *shares, size_t nr, struct worker **ret, struct error *err)
+static int prepare(const struct share *shares, size_t nr, struct pool **ret, struct error *err)
 {
 	struct share_session *session;
 	int root_fd, proc_fd;
@@ -207,26 +276,26 @@ static int prepare(const struct share *shares, size_t nr, struct worker **ret, s
 	if (r == 0)
 		r = confine_rights(err);
 	if (r == 0)
-		r = start_workers(session, ret, err);
+		r = start_waiters(session, ret, err);
 	if (r == 0)
 		r = confine_calls(err);
 	return r;
 }
 
-static _Noreturn void run_server(
-	const struct share *shares, size_t nr, const struct iovec *memory, size_t nr_memory, int fd)
+static _Noreturn void run_server(const struct share *shares, size_t nr, const struct iovec *memory,
+	size_t nr_memory, int fd, int state_fd)
 {
-	struct worker *workers = NULL;
+	struct pool *pool = NULL;
 	struct error error = { 0 };
-	int r = leave_maker(fd);
+	int r = leave_maker(fd, state_fd);
 
 	if (r == 0)
 		r = drop_shared_memory(memory, nr_memory);
 	if (r < 0)
 		_exit(1);
-	r = prepare(shares, nr, &workers, &error);
+	r = prepare(shares, nr, &pool, &error);
 	send(0, &error, sizeof(error), MSG_NOSIGNAL);
-	while (r == 0 && serve_message(&workers[0]))
+	while (r == 0 && serve_message(pool))
 		;
 	_exit(0);
 }
@@ -289,16 +358,22 @@ int share_server_start(const struct share *shares, size_t nr, const struct iovec
 
 	if (r < 0)
 		return r;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return error_errno(err, errno, "cannot create a pair of sockets");
+	server.state_fd = memfd_create("strata-shares", MFD_CLOEXEC);
+	if (server.state_fd < 0 ||
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		r = errno;
+		cleanup_close(&server.state_fd);
+		return error_errno(err, r, "cannot create a pair of sockets");
+	}
 	server.pid = fork();
 	if (server.pid == 0)
-		run_server(shares, nr, memory, nr_memory, pair[1]);
+		run_server(shares, nr, memory, nr_memory, pair[1], server.state_fd);
 	r = errno;
 	close(pair[1]);
 	server.fd = pair[0];
 	if (server.pid < 0) {
 		close(server.fd);
+		close(server.state_fd);
 		return error_errno(err, r, "cannot fork");
 	}
 	r = raise_server(&server, err);
@@ -315,6 +390,7 @@ void share_server_stop(struct share_server *server)
 	if (!server->pid)
 		return;
 	close(server->fd);
+	close(server->state_fd);
 	kill(server->pid, SIGKILL);
 	while (waitpid(server->pid, NULL, 0) < 0 && errno == EINTR)
 		;

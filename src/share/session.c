@@ -99,6 +99,11 @@ struct handle *request_handle(struct request *r, uint64_t number, bool is_folder
 {
 	struct handle *handle = handle_hold(r->session, number, is_folder);
 
+	if (handle && handle->is_gone) {
+		handle_release(r->session, handle);
+		r->has_met_gone = true;
+		return NULL;
+	}
 	if (handle)
 		r->handles[r->nr_handles++] = handle;
 	return handle;
@@ -114,19 +119,19 @@ int request_answer(struct request *r, const void *bytes, size_t size)
 
 /* --- the session ------------------------------------------------------------------------------ */
 
-/* What we can do of what the guest's kernel can. */
-#define WANTED_FLAGS                                                                               \
-	(FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA |          \
-		FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO |                     \
-		FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES | FUSE_SUBMOUNTS | FUSE_INIT_EXT)
-
-static void reset(struct share_session *s)
+void session_reset(struct share_session *s)
 {
 	s->is_initialized = false;
 	nodes_free(s);
 	/* The same memory is there again, so this cannot fail. */
 	nodes_init(s);
 }
+
+/* What we can do of what the guest's kernel can. */
+#define WANTED_FLAGS                                                                               \
+	(FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA |          \
+		FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO |                     \
+		FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES | FUSE_SUBMOUNTS | FUSE_INIT_EXT)
 
 static int op_init(struct request *r)
 {
@@ -151,7 +156,7 @@ static int op_init(struct request *r)
 	}
 	if (in->minor < PROTOCOL_MINOR_MIN)
 		return -EPROTO;
-	reset(r->session);
+	session_reset(r->session);
 	r->session->is_initialized = true;
 	r->session->has_submounts = in->flags & FUSE_SUBMOUNTS;
 	answer.max_readahead = in->max_readahead;
@@ -161,7 +166,7 @@ static int op_init(struct request *r)
 
 static int op_destroy(struct request *r)
 {
-	reset(r->session);
+	session_reset(r->session);
 	return 0;
 }
 
@@ -189,7 +194,7 @@ static const struct operation operations[] = {
 	[FUSE_WRITE] = { "write", op_write },
 	[FUSE_STATFS] = { "statfs", op_statfs },
 	[FUSE_RELEASE] = { "release", op_release, .has_no_node = true },
-	[FUSE_FSYNC] = { "fsync", op_fsync },
+	[FUSE_FSYNC] = { "fsync", op_fsync, .waits = true },
 	[FUSE_SETXATTR] = { "setxattr", op_setxattr },
 	[FUSE_GETXATTR] = { "getxattr", op_getxattr },
 	[FUSE_LISTXATTR] = { "listxattr", op_listxattr },
@@ -199,19 +204,19 @@ static const struct operation operations[] = {
 	[FUSE_OPENDIR] = { "opendir", op_opendir },
 	[FUSE_READDIR] = { "readdir", op_readdir },
 	[FUSE_RELEASEDIR] = { "releasedir", op_releasedir, .has_no_node = true },
-	[FUSE_FSYNCDIR] = { "fsyncdir", op_fsyncdir },
+	[FUSE_FSYNCDIR] = { "fsyncdir", op_fsyncdir, .waits = true },
 	[FUSE_CREATE] = { "create", op_create },
 	[FUSE_INTERRUPT] = { "interrupt", op_interrupt, .has_no_node = true,
 		.has_no_answer = true },
 	[FUSE_DESTROY] = { "destroy", op_destroy, .has_no_node = true, .is_alone = true },
 	[FUSE_BATCH_FORGET] = { "batch-forget", op_batch_forget, .has_no_node = true,
 		.has_no_answer = true },
-	[FUSE_FALLOCATE] = { "fallocate", op_fallocate },
+	[FUSE_FALLOCATE] = { "fallocate", op_fallocate, .waits = true },
 	[FUSE_READDIRPLUS] = { "readdirplus", op_readdirplus },
 	[FUSE_RENAME2] = { "rename2", op_rename2 },
 	[FUSE_LSEEK] = { "lseek", op_lseek },
-	[FUSE_COPY_FILE_RANGE] = { "copy-file-range", op_copy_file_range },
-	[FUSE_SYNCFS] = { "syncfs", op_syncfs },
+	[FUSE_COPY_FILE_RANGE] = { "copy-file-range", op_copy_file_range, .waits = true },
+	[FUSE_SYNCFS] = { "syncfs", op_syncfs, .waits = true },
 	[FUSE_TMPFILE] = { "tmpfile", op_tmpfile },
 };
 
@@ -231,6 +236,10 @@ static int run(struct request *r, const struct operation *operation)
 	/* Before INIT, nothing is agreed on. */
 	if (!s->is_initialized && r->header.opcode != FUSE_INIT)
 		return -EIO;
+	if (operation->waits && !r->may_wait) {
+		r->would_wait = true;
+		return 0;
+	}
 	if (operation->has_no_node)
 		return operation->run(r);
 	e = node_hold(s, r->header.nodeid, &r->node);
@@ -240,7 +249,7 @@ static int run(struct request *r, const struct operation *operation)
 	while (r->nr_handles > 0)
 		handle_release(s, r->handles[--r->nr_handles]);
 	node_release(s, r->node);
-	return e;
+	return e == -EBADF && r->has_met_gone ? -ESTALE : e;
 }
 
 static int run_in_turn(struct request *r, const struct operation *operation)
@@ -257,11 +266,12 @@ static int run_in_turn(struct request *r, const struct operation *operation)
 	return e;
 }
 
-size_t share_session_serve(struct share_session *s, struct share_buffers *buffers,
+size_t share_session_serve(struct share_session *s, struct share_buffers *buffers, bool may_wait,
 	const struct iovec *out, unsigned nr_out, const struct iovec *in, unsigned nr_in)
 {
 	struct request r = {
 		.session = s,
+		.may_wait = may_wait,
 		.buffers = buffers,
 		.args = buffers->args,
 		.out = out,
@@ -284,6 +294,8 @@ size_t share_session_serve(struct share_session *s, struct share_buffers *buffer
 	r.nr_args = copy_out(out, nr_out, sizeof(r.header), buffers->args, SESSION_ARGS_MAX);
 	buffers->args[r.nr_args] = '\0';
 	n = run_in_turn(&r, operation);
+	if (r.would_wait)
+		return SHARE_WAITS;
 	if (operation && operation->has_no_answer)
 		return 0;
 	answer.unique = r.header.unique;
@@ -321,7 +333,7 @@ int share_session_open(int root_fd, int proc_fd, struct share_session **ret, str
 void share_session_reset(struct share_session *s)
 {
 	pthread_rwlock_wrlock(&s->life);
-	reset(s);
+	session_reset(s);
 	pthread_rwlock_unlock(&s->life);
 }
 

@@ -66,22 +66,36 @@ struct share_buffers *share_buffers_free(struct share_buffers *buffers);
 /*
  * Serve one request, in at most SHARE_PARTS_MAX parts: `out` is what the guest has written, `in`
  * where the answer goes. How many bytes the answer has; 0: there is none. Both may be any memory
- * that others change at the same time. From any thread, while others serve others.
+ * that others change at the same time. From any thread, while others serve others. Where it must
+ * not wait for a disk but would, SHARE_WAITS comes back instead, and nothing has happened yet. What
+ * is known only to the file system, as where the kernel finds a name, is waited for all the same.
  */
+#define SHARE_WAITS SIZE_MAX
 size_t share_session_serve(struct share_session *session, struct share_buffers *buffers,
-	const struct iovec *out, unsigned nr_out, const struct iovec *in, unsigned nr_in);
+	bool may_wait, const struct iovec *out, unsigned nr_out, const struct iovec *in,
+	unsigned nr_in);
+
+/*
+ * All that the guest knows and has open, to a file that is cut off first, and from one, in place of
+ * what the session had. A negative errno, or 0; -EINVAL: the file is damaged, and the session is as
+ * new. What cannot be found again is ESTALE for the guest.
+ */
+int share_session_save(struct share_session *session, int fd);
+int share_session_restore(struct share_session *session, int fd);
 
 /* --- the server --------------------------------------------------------------------------------
  */
 
 /* What goes to the server, in one message: of `parts`, only those that there are. */
 struct share_message {
-	uint32_t id; /* SHARE_RESET: forget everything; there is an answer, too */
+	uint32_t id; /* or one of those below: `written` of the answer is 0 or an errno */
 	uint16_t nr_out, nr_in;
 	struct iovec parts[SHARE_PARTS_MAX];
 };
 
-#define SHARE_RESET	   UINT32_MAX
+#define SHARE_RESET	   UINT32_MAX /* forget everything */
+#define SHARE_SAVE	   (UINT32_MAX - 1) /* share_session_save() to the file of the state... */
+#define SHARE_RESTORE	   (UINT32_MAX - 2) /* ...and back. No request is under way */
 #define SHARE_MESSAGE_HEAD offsetof(struct share_message, parts)
 
 /* What comes back. */
@@ -92,6 +106,7 @@ struct share_answer {
 struct share_server {
 	pid_t pid;
 	int fd; /* SOCK_SEQPACKET */
+	int state_fd; /* a file in memory that it can read and write, too */
 };
 
 /*

@@ -242,6 +242,9 @@ struct vm_saved {
 	unsigned instance;
 	void *data;
 	size_t size;
+	/* A file in memory that belongs to it, too: NULL, or its descriptor. save() has filled it,
+	 * restore() finds what was in it. */
+	const int *file_fd;
 	/* Complete `data` before it is saved, waiting for what is under way; from here on the
 	 * device changes neither it nor guest memory on its own. NULL: nothing to do. */
 	void (*save)(struct vm_saved *saved);

@@ -3,6 +3,7 @@
 what is damaged, or another machine's, is told."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -173,6 +174,42 @@ def test_signal_makes_differences(saved, runs, tmp_path):
         wait_for_folder(path, run)
     assert os.readlink(name / "base") == "../snapshot"
     assert os.readlink(tmp_path / "again.1/base") == "../again"
+
+
+def test_shares_are_found_again(strata_binary, runs, tmp_path):
+    """What the guest has open goes on, and what is gone by then is that alone."""
+    boot, shared, folder = machines.files(), tmp_path / "shared", tmp_path / "snapshot"
+    (tmp_path / "initrd").write_bytes(machines.initramfs(boot, """
+mount -t virtiofs strata /mnt
+exec 3< /mnt/rw/lines 4< /mnt/rw/gone 5>> /mnt/rw/log
+read -r first <&3
+echo "has $first"
+while read -r line; do eval "$line"; done
+""", ("virtio_mmio",)))
+    shared.mkdir()
+    (shared / "lines").write_text("one\n" + "-" * 8192 + "\ntwo\n")
+    (shared / "gone").write_text("x" * 8192)
+    (shared / "log").write_text("begin\n")
+    options = [strata_binary, "vm", "run", "--memory", "256m", "--share", f"rw={shared}"]
+    run = runs(*options, "--kernel", boot["kernel"], "--initrd", tmp_path / "initrd", "--append",
+               "console=ttyS0 quiet panic=-1", "--snapshot", folder)
+    run.wait_for(b"has one")
+    run.process.send_signal(signal.SIGUSR1)
+    wait_for_folder(folder, run)
+    run.tell("echo first >&5; sync; echo it $((1 + 1)) goes on")
+    run.wait_for(b"it 2 goes on")
+    run.end()
+    (shared / "gone").unlink()
+    (shared / "new").write_text("made meanwhile\n")
+    for _ in range(2):
+        run = runs(*options, "--restore", folder)
+        run.tell("tail -n 1 <&3; cat <&4; echo again >&5; cat /mnt/rw/new; echo is $((1 + 1)) done")
+        run.wait_for(b"is 2 done")
+        assert b"\ntwo\r\n" in run.said and b"made meanwhile" in run.said, run.said
+        assert re.search(b"cat: .*(Stale|error)", run.said), run.said
+        run.tell("poweroff -f")
+        assert run.process.wait(WAIT_S) == 0
+    assert (shared / "log").read_text() == "begin\nfirst\nagain\nagain\n"
 
 
 def refused(options, folder):

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -37,9 +38,10 @@ struct virtio_fs {
 	struct share_server server;
 	struct loop_source answers; /* the server's socket */
 	bool is_dead; /* the server is */
-	struct vm_saved saved; /* is_used */
+	struct vm_saved saved; /* is_used, and what the server knows */
 	uint8_t is_used; /* the guest has sent something since the last reset */
 	struct share_message message;
+	int result; /* of what was asked last that is no request */
 	unsigned nr_out; /* requests that are with the server */
 	struct fs_request requests[REQUESTS_MAX];
 };
@@ -144,8 +146,10 @@ static int take_answer(struct virtio_fs *fs, int flags)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return errno == EAGAIN ? -EAGAIN : 0;
-	if (n == sizeof(answer) && answer.id == SHARE_RESET)
+	if (n == sizeof(answer) && answer.id >= SHARE_RESTORE) {
+		fs->result = (int)answer.written;
 		return -EALREADY;
+	}
 	if (n != sizeof(answer) || answer.id >= REQUESTS_MAX || !fs->requests[answer.id].queue ||
 		answer.written > fs->requests[answer.id].chain.in_bytes) {
 		server_failed(fs);
@@ -191,20 +195,28 @@ static void fs_stop(struct virtio_device *device)
 	signal_queues(fs);
 }
 
+/* SHARE_RESET and the like, and wait: 0 or an errno; nothing is with the server. */
+static int tell_server(struct virtio_fs *fs, uint32_t id)
+{
+	int r;
+
+	fs->message = (struct share_message){ .id = id };
+	if (send(fs->server.fd, &fs->message, SHARE_MESSAGE_HEAD, MSG_NOSIGNAL) < 0)
+		return EPIPE;
+	do {
+		r = take_answer(fs, 0);
+	} while (r == 0);
+	return r == -EALREADY ? fs->result : EPIPE;
+}
+
 static void fs_reset(struct virtio_device *device)
 {
 	struct virtio_fs *fs = fs_of(device);
-	int r;
 
 	for (unsigned i = 0; i < REQUESTS_MAX; i++)
 		fs->requests[i].queue = NULL;
 	fs->is_used = false;
-	fs->message = (struct share_message){ .id = SHARE_RESET };
-	if (send(fs->server.fd, &fs->message, SHARE_MESSAGE_HEAD, MSG_NOSIGNAL) < 0)
-		return;
-	do {
-		r = take_answer(fs, 0);
-	} while (r == 0);
+	tell_server(fs, SHARE_RESET);
 }
 
 /* On the vcpu's own thread, which saves the way through the loop: the lock is held here as it is
@@ -223,14 +235,23 @@ static const struct virtio_device_ops fs_ops = {
 	.notify = fs_notify,
 };
 
-static int fs_restore(struct vm_saved *saved, struct error *err)
+/* The device is stopped by now. What is not said makes restore() fail. */
+static void fs_save(struct vm_saved *saved)
 {
 	struct virtio_fs *fs = container_of(saved, struct virtio_fs, saved);
 
-	if (fs->is_used)
-		return error_set(err, EOPNOTSUPP,
-			"the snapshot's guest has shared folders mounted, which cannot be restored");
-	return 0;
+	pthread_mutex_lock(&fs->device.lock);
+	if (!fs->is_used || tell_server(fs, SHARE_SAVE) != 0)
+		(void)!ftruncate(fs->server.state_fd, 0);
+	pthread_mutex_unlock(&fs->device.lock);
+}
+
+static int fs_restore(struct vm_saved *saved, struct error *err)
+{
+	struct virtio_fs *fs = container_of(saved, struct virtio_fs, saved);
+	int r = fs->is_used ? tell_server(fs, SHARE_RESTORE) : 0;
+
+	return r ? error_errno(err, r, "what the snapshot says of shared folders cannot be") : 0;
 }
 
 static void init_device(struct virtio_fs *fs, struct vm_memory *memory, const char *tag)
@@ -248,6 +269,8 @@ static void init_device(struct virtio_fs *fs, struct vm_memory *memory, const ch
 		.name = "fs",
 		.data = &fs->is_used,
 		.size = sizeof(fs->is_used),
+		.file_fd = &fs->server.state_fd,
+		.save = fs_save,
 		.restore = fs_restore,
 	};
 }

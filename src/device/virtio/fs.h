@@ -3,8 +3,8 @@
  * fs.h - folders of the host in the guest (virtio 1.2 §5.11): the queues on one side, the server
  * process of share/ on the other.
  *
- * A snapshot of a machine whose guest has mounted them cannot be restored: what the guest's kernel
- * knows of files are numbers of a server that is gone. Before it mounts them, it can.
+ * A snapshot keeps what the guest's kernel knows of files, and which it has open: by their names.
+ * When the machine is restored, those that are not there any more are ESTALE for the guest.
  */
 #pragma once
 

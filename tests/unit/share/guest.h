@@ -64,7 +64,7 @@ static inline int guest_ask(struct guest *g, uint32_t opcode, uint64_t node, con
 		memcpy(args_at, args, nr_args);
 	if (nr_data)
 		memcpy(data_at, data, nr_data);
-	n = share_session_serve(g->session, g->buffers, out, 3, in, 2);
+	n = share_session_serve(g->session, g->buffers, true, out, 3, in, 2);
 	if (!n)
 		return -ENODATA;
 	memcpy(&g->answer, g->in, sizeof(g->answer));

@@ -7,6 +7,7 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/mman.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -737,13 +738,136 @@ static void test_no_room(void **state)
 	memcpy(request, &header, sizeof(header));
 	memcpy(request + sizeof(header) + sizeof(struct fuse_mkdir_in), "made", 5);
 	/* No room to say what happened: then nothing does. */
-	assert_int_equal(share_session_serve(g.session, g.buffers, &out, 1, &in, 1), 0);
-	assert_int_equal(share_session_serve(g.session, g.buffers, &out, 1, NULL, 0), 0);
+	assert_int_equal(share_session_serve(g.session, g.buffers, true, &out, 1, &in, 1), 0);
+	assert_int_equal(share_session_serve(g.session, g.buffers, true, &out, 1, NULL, 0), 0);
 	assert_false(is_there("made"));
-	assert_int_equal(share_session_serve(g.session, g.buffers, &in, 1, &out, 1), 0);
+	assert_int_equal(share_session_serve(g.session, g.buffers, true, &in, 1, &out, 1), 0);
+}
+
+/* What is in memory is read, to the file's end, too; what goes to the disk is for who may wait. */
+static void test_waits(void **state)
+{
+	struct fuse_in_header header = { .unique = 7, .opcode = FUSE_READ };
+	struct fuse_read_in in = { .size = 4096 };
+	const struct iovec out[] = { { &header, sizeof(header) }, { &in, sizeof(in) } };
+	const struct iovec into[] = { { g.in, sizeof(g.in) } };
+
+	put("file", "text");
+	header.nodeid = lookup("file");
+	in.fh = opened(header.nodeid, O_RDWR);
+	assert_int_equal(share_session_serve(g.session, g.buffers, false, out, 2, into, 1),
+		sizeof(struct fuse_out_header) + 4);
+	assert_memory_equal(g.in + sizeof(struct fuse_out_header), "text", 4);
+	header.opcode = FUSE_FSYNC;
+	assert_true(
+		share_session_serve(g.session, g.buffers, false, out, 2, into, 1) == SHARE_WAITS);
+	assert_int_equal(share_session_serve(g.session, g.buffers, true, out, 2, into, 1),
+		sizeof(struct fuse_out_header));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+/* --- saved and restored ----------------------------------------------------------------------- */
+
+/* Another server that goes on where this one was. */
+static int restore_from(int fd)
+{
+	share_session_free(g.session);
+	g.session = NULL;
+	assert_int_equal(
+		share_session_open(open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC),
+			open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC), &g.session, NULL),
+		0);
+	return share_session_restore(g.session, fd);
+}
+
+static void test_saved(void **state)
+{
+	_cleanup_close_ int fd = memfd_create("saved", MFD_CLOEXEC);
+	uint64_t kept, gone, replaced, deep, deep_folder, fh, gone_fh, new_fh, folder_fh;
+	char path[96];
+
+	put("kept", "stays");
+	put("gone", "is removed");
+	put("replaced", "is another");
+	assert_int_equal(mkdirat(folder_fd, "a", 0755), 0);
+	assert_int_equal(mkdirat(folder_fd, "a/b", 0755), 0);
+	put("a/b/deep", "below");
+	kept = lookup("kept");
+	gone = lookup("gone");
+	replaced = lookup("replaced");
+	deep_folder = guest_lookup(&g, lookup("a"), "b");
+	deep = guest_lookup(&g, deep_folder, "deep");
+	fh = opened(kept, O_RDWR | O_APPEND);
+	gone_fh = opened(gone, O_RDONLY);
+	assert_int_equal(guest_ask(&g, FUSE_OPENDIR, deep_folder, &(struct fuse_open_in){ 0 },
+				 sizeof(struct fuse_open_in), NULL, 0),
+		0);
+	folder_fh = ((const struct fuse_open_out *)(const void *)g.bytes)->fh;
+	assert_int_equal(share_session_save(g.session, fd), 0);
+	/* It goes on itself. */
+	expect_read(kept, fh, "stays");
+
+	assert_int_equal(unlinkat(folder_fd, "gone", 0), 0);
+	snprintf(path, sizeof(path), "%s/moved", base);
+	assert_int_equal(renameat(folder_fd, "replaced", AT_FDCWD, path), 0);
+	put("replaced", "by this");
+	assert_int_equal(restore_from(fd), 0);
+
+	expect_read(kept, fh, "stays");
+	assert_int_equal(write_at(kept, fh, 0, " there", 0), 0);
+	expect_content("kept", "stays there");
+	expect_read(deep, opened(deep, O_RDONLY), "below");
+	assert_int_equal(guest_ask(&g, FUSE_READDIR, deep_folder,
+				 &(struct fuse_read_in){ .fh = folder_fh, .size = 4096 },
+				 sizeof(struct fuse_read_in), NULL, 0),
+		0);
+	assert_true(g.nr_answer > 0);
+	/* What is not there any more, or is another, is that alone. */
+	assert_int_equal(open_node(gone, O_RDONLY, &new_fh), -ESTALE);
+	assert_int_equal(open_node(replaced, O_RDONLY, &new_fh), -ESTALE);
+	assert_int_equal(read_at(ROOT, gone_fh, 0, 4096), -ESTALE);
+	/* Its number is in use until the guest says otherwise. */
+	new_fh = opened(kept, O_RDONLY);
+	assert_true(new_fh != gone_fh && new_fh != fh && new_fh != folder_fh);
+	assert_int_equal(
+		guest_ask(&g, FUSE_RELEASE, gone, &(struct fuse_release_in){ .fh = gone_fh },
+			sizeof(struct fuse_release_in), NULL, 0),
+		0);
+	assert_int_equal(opened(kept, O_RDONLY), gone_fh);
+	/* The same node as before, and a new one. */
+	assert_int_equal(lookup("kept"), kept);
+	assert_true(lookup("replaced") != replaced);
+}
+
+/* Any bytes: an error, or a session that serves; cut short: an error. */
+static void test_saved_damaged(void **state)
+{
+	_cleanup_close_ int fd = memfd_create("saved", MFD_CLOEXEC);
+	uint8_t saved[512];
+	ssize_t size;
+
+	put("file", "text");
+	opened(lookup("file"), O_RDONLY);
+	assert_int_equal(share_session_save(g.session, fd), 0);
+	size = pread(fd, saved, sizeof(saved), 0);
+	assert_true(size > 64 && size < (ssize_t)sizeof(saved));
+	for (ssize_t i = 0; i < size; i++) {
+		uint8_t damaged = saved[i] ^ (uint8_t)(1u << i % 8);
+		int r;
+
+		assert_int_equal(pwrite(fd, &damaged, 1, i), 1);
+		r = share_session_restore(g.session, fd);
+		assert_true(r == 0 || r == -EINVAL);
+		assert_int_equal(guest_init(&g), 0);
+		expect_read(lookup("file"), opened(lookup("file"), O_RDONLY), "text");
+		assert_int_equal(pwrite(fd, &saved[i], 1, i), 1);
+	}
+	for (off_t cut = 0; cut < size; cut += 7) {
+		assert_int_equal(ftruncate(fd, cut), 0);
+		assert_int_equal(share_session_restore(g.session, fd), -EINVAL);
+	}
+}
 
 int main(void)
 {
@@ -769,6 +893,9 @@ int main(void)
 		TEST(test_every_operation_cut_short),
 		TEST(test_order),
 		TEST(test_no_room),
+		TEST(test_waits),
+		TEST(test_saved),
+		TEST(test_saved_damaged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
