@@ -39,7 +39,7 @@ def count_code(box, *args):
     """Of a machine that has run something: how much it has translated, and how much was there."""
     box.ok("run", "-d", "--name", "counted", "--isolation", "vm", "--memory", "256m", *args, "busybox",
            "sh", "-c", "echo ready; sleep 1000", timeout=BOOT_S)
-    wait_until(lambda: box.ok("logs", "counted") == "ready")
+    wait_until(lambda: box.ok("logs", "counted") == "ready", BOOT_S)
     monitor, = box.root.glob("run/*.machine/monitor")
     counts = json.loads(box.ok("vm", "monitor", "--format", "json", "monitor", "code", cwd=monitor.parent))
     box.ok("rm", "-f", "counted")
