@@ -40,7 +40,7 @@ enum debug_stop_kind {
 	DEBUG_STOP_SIGNAL, /* also a step that is done, which is SIGTRAP; 0: for no reason */
 	DEBUG_STOP_BREAKPOINT, /* pc is at it */
 	DEBUG_STOP_HARDWARE_BREAKPOINT,
-	DEBUG_STOP_WATCHPOINT, /* behind what has written to it; `address` is the watchpoint's */
+	DEBUG_STOP_WATCHPOINT, /* `watchpoint` at `address`: behind what has accessed it */
 	DEBUG_STOP_EXITED, /* with `status`: the target has ended, or does when send() returns */
 	DEBUG_STOP_KILLED, /* by `signal`: likewise */
 	DEBUG_STOP_EXECUTED, /* another program, which executable() names, has taken its place */
@@ -51,7 +51,8 @@ struct debug_stop {
 	enum debug_stop_kind kind;
 	uint64_t thread;
 	int signal, status;
-	uint64_t address;
+	enum debug_breakpoint_type watchpoint;
+	uint64_t address; /* the watchpoint's */
 };
 
 #define DEBUG_ALL_THREADS UINT64_MAX

@@ -131,6 +131,13 @@ static void tell_registers(struct debug_session *s)
 	}
 }
 
+static const char *watchpoint_name(enum debug_breakpoint_type type)
+{
+	return type == DEBUG_WATCHPOINT_READ	  ? "rwatch"
+		: type == DEBUG_WATCHPOINT_ACCESS ? "awatch"
+						  : "watch";
+}
+
 void session_tell_stop(struct debug_session *s)
 {
 	const struct debug_stop *stop = &s->stop;
@@ -156,7 +163,8 @@ void session_tell_stop(struct debug_session *s)
 	if (stop->kind == DEBUG_STOP_HARDWARE_BREAKPOINT && s->knows_hwbreak)
 		reply_text(&s->reply, "hwbreak:;");
 	if (stop->kind == DEBUG_STOP_WATCHPOINT)
-		reply_printf(&s->reply, "watch:%llx;", (unsigned long long)stop->address);
+		reply_printf(&s->reply, "%s:%llx;", watchpoint_name(stop->watchpoint),
+			(unsigned long long)stop->address);
 	if (stop->kind == DEBUG_STOP_EXECUTED && s->knows_exec)
 		tell_program(s);
 	tell_registers(s);

@@ -132,10 +132,10 @@ void debugger_refresh_watchpoints(struct debugger *d)
 			d->watchpoints[i].size);
 }
 
-/* Only changes are seen, which is what `watch` is about. */
-static int insert_watchpoint(struct debugger *d, uint64_t address, uint64_t size)
+static int insert_watchpoint(
+	struct debugger *d, enum debug_breakpoint_type type, uint64_t address, uint64_t size)
 {
-	struct debugger_watchpoint new = { .address = address, .size = size };
+	struct debugger_watchpoint new = { .type = type, .address = address, .size = size };
 
 	if (!size || size > sizeof(new.value) || d->nr_watchpoints == DEBUGGER_WATCHPOINTS_MAX)
 		return -ENOSPC;
@@ -147,11 +147,14 @@ static int insert_watchpoint(struct debugger *d, uint64_t address, uint64_t size
 	return 0;
 }
 
-static void remove_watchpoint(struct debugger *d, uint64_t address, uint64_t size)
+static void remove_watchpoint(
+	struct debugger *d, enum debug_breakpoint_type type, uint64_t address, uint64_t size)
 {
 	lock_take(&d->lock);
 	for (size_t i = 0; i < d->nr_watchpoints; i++) {
-		if (d->watchpoints[i].address != address || d->watchpoints[i].size != size)
+		const struct debugger_watchpoint *w = &d->watchpoints[i];
+
+		if (w->type != type || w->address != address || w->size != size)
 			continue;
 		d->watchpoints[i] = d->watchpoints[--d->nr_watchpoints];
 		break;
@@ -167,10 +170,8 @@ int debugger_insert_breakpoint(struct debug_target *target, enum debug_breakpoin
 	uint8_t instruction[4];
 	int r;
 
-	if (type == DEBUG_WATCHPOINT_WRITE)
-		return insert_watchpoint(d, address, kind);
 	if (type > DEBUG_BREAKPOINT_HARDWARE)
-		return -EOPNOTSUPP;
+		return insert_watchpoint(d, type, address, kind);
 	if (found) {
 		found->users |= (uint8_t)(1 << type);
 		return 0;
@@ -209,11 +210,9 @@ int debugger_remove_breakpoint(struct debug_target *target, enum debug_breakpoin
 {
 	struct debugger_breakpoint *b = debugger_find_breakpoint(debugger_of(target), address);
 
-	if (type == DEBUG_WATCHPOINT_WRITE)
-		remove_watchpoint(debugger_of(target), address, kind);
-	else if (type > DEBUG_BREAKPOINT_HARDWARE)
-		return -EOPNOTSUPP;
-	if (!b || type == DEBUG_WATCHPOINT_WRITE)
+	if (type > DEBUG_BREAKPOINT_HARDWARE)
+		remove_watchpoint(debugger_of(target), type, address, kind);
+	if (!b || type > DEBUG_BREAKPOINT_HARDWARE)
 		return 0;
 	b->users &= (uint8_t) ~(1 << type);
 	if (!b->users)

@@ -136,7 +136,9 @@ static bool is_in_range(const struct thread *t)
 	return t->cpu.pc >= t->debug.range_start && t->cpu.pc < t->debug.range_end;
 }
 
-bool debugger_find_change(struct debugger *d, uint64_t *ret_address)
+/* The first watchpoint that wants to know of writes and whose value is not what it was when it was
+ * last looked at. */
+static bool find_change(struct debugger *d, struct debugger_watchpoint *ret)
 {
 	uint8_t value[DEBUGGER_WATCHED_MAX];
 	bool found = false;
@@ -145,33 +147,64 @@ bool debugger_find_change(struct debugger *d, uint64_t *ret_address)
 	for (size_t i = 0; i < d->nr_watchpoints; i++) {
 		struct debugger_watchpoint *w = &d->watchpoints[i];
 
-		if (guest_copy_in(value, w->address, w->size) < 0 ||
+		if (w->type == DEBUG_WATCHPOINT_READ ||
+			guest_copy_in(value, w->address, w->size) < 0 ||
 			memcmp(value, w->value, w->size) == 0)
 			continue;
 		memcpy(w->value, value, w->size);
 		if (!found)
-			*ret_address = w->address;
+			*ret = *w;
 		found = true;
 	}
 	lock_release(&d->lock);
 	return found;
 }
 
+/* Watchpoints come and go only while no guest code runs. Writes that change nothing are of no
+ * interest to DEBUG_WATCHPOINT_WRITE. */
+static void note_access(struct riscv_cpu *cpu, uint64_t address, uint64_t size, unsigned what)
+{
+	struct thread *t = container_of(cpu, struct thread, cpu);
+	const struct debugger *d = t->process->debugger;
+
+	for (size_t i = 0; d && !t->debug.accessed && i < d->nr_watchpoints; i++) {
+		const struct debugger_watchpoint *w = &d->watchpoints[i];
+		bool is_meant = w->type == DEBUG_WATCHPOINT_ACCESS ||
+			(w->type == DEBUG_WATCHPOINT_READ && what & RISCV_READS);
+
+		if (is_meant && address < w->address + w->size && w->address < address + size)
+			t->debug.accessed = w;
+	}
+}
+
 /* How guest code was left. */
 struct outcome {
 	enum jit_stop stop;
-	bool is_watched; /* what is at `address` has changed */
-	uint64_t address;
+	bool is_watched; /* `met` has been */
+	struct debugger_watchpoint met;
 	struct debugger_breakpoint breakpoint; /* without users: none */
 };
 
+static void step_watched(struct debugger *d, struct thread *t, struct outcome *ret)
+{
+	t->debug.accessed = NULL;
+	ret->stop = riscv_step(t->process->jit, &t->cpu, NULL);
+	ret->is_watched = find_change(d, &ret->met);
+	/* What faults has done nothing, or does it again. */
+	if (ret->is_watched || !t->debug.accessed || ret->stop != JIT_STOP_LIMIT)
+		return;
+	ret->is_watched = true;
+	ret->met = *t->debug.accessed;
+}
+
 static void run_watched(struct debugger *d, struct thread *t, struct outcome *ret)
 {
+	t->cpu.note_access = note_access;
 	do {
-		ret->stop = riscv_step(t->process->jit, &t->cpu, NULL);
-		ret->is_watched = debugger_find_change(d, &ret->address);
+		step_watched(d, t, ret);
 	} while (ret->stop == JIT_STOP_LIMIT && !ret->is_watched && !t->debug.step &&
 		!load(&t->debug.hold) && !t->is_pending);
+	t->cpu.note_access = NULL;
 }
 
 static void run_guest(struct debugger *d, struct thread *t, struct outcome *ret)
@@ -219,12 +252,14 @@ static void report_once(struct debugger *d, struct thread *t, enum debug_stop_ki
 		park(d, t);
 }
 
-static void report_watchpoint(struct debugger *d, struct thread *t, uint64_t address)
+static void report_watchpoint(
+	struct debugger *d, struct thread *t, const struct debugger_watchpoint *met)
 {
 	const struct debug_stop stop = { .kind = DEBUG_STOP_WATCHPOINT,
 		.thread = (uint64_t)t->tid,
 		.signal = SIGTRAP,
-		.address = address };
+		.watchpoint = met->type,
+		.address = met->address };
 
 	report(d, t, &stop);
 }
@@ -232,11 +267,11 @@ static void report_watchpoint(struct debugger *d, struct thread *t, uint64_t add
 /* Is there something to be told before guest code runs? */
 static bool has_reported(struct debugger *d, struct thread *t)
 {
-	uint64_t address;
+	struct debugger_watchpoint met;
 
 	/* A system call may have written there. */
-	if (d->nr_watchpoints && debugger_find_change(d, &address)) {
-		report_watchpoint(d, t, address);
+	if (d->nr_watchpoints && find_change(d, &met)) {
+		report_watchpoint(d, t, &met);
 		return true;
 	}
 	if (!t->debug.step_done)
@@ -252,7 +287,7 @@ static bool has_reported(struct debugger *d, struct thread *t)
 static bool has_settled(struct debugger *d, struct thread *t, const struct outcome *outcome)
 {
 	if (outcome->is_watched) {
-		report_watchpoint(d, t, outcome->address);
+		report_watchpoint(d, t, &outcome->met);
 		return true;
 	}
 	if (outcome->breakpoint.users) {

@@ -47,6 +47,7 @@ struct debugger_breakpoint {
 
 /* While there is one, guest code is interpreted, and memory looked at behind each instruction. */
 struct debugger_watchpoint {
+	enum debug_breakpoint_type type;
 	uint64_t address;
 	size_t size;
 	uint8_t value[DEBUGGER_WATCHED_MAX]; /* as it was last seen */
@@ -127,9 +128,6 @@ void debugger_release(struct thread *t);
 /* The thread with this number, its list locked; NULL, and it is not. */
 struct thread *debugger_lock_thread(struct debugger *d, uint64_t id);
 void debugger_unlock_threads(struct debugger *d);
-
-/* Has a watched value changed since it was last looked at? The first one's watchpoint. */
-bool debugger_find_change(struct debugger *d, uint64_t *ret_address);
 
 /* --- debugger-target.c ----------------------------------------------------------------------- */
 

@@ -87,6 +87,7 @@ struct thread_debug {
 	bool is_known; /* has been held or let go since it began */
 	bool step, step_done;
 	uint64_t range_start, range_end; /* of a step: as long as pc is in there */
+	const struct debugger_watchpoint *accessed; /* by the instruction; NULL: none */
 	bool in_signal; /* waits for `signal`: which one is to be delivered */
 	int signal;
 	uint64_t injected; /* signals of the debugger's own, which it need not be told of */

@@ -173,6 +173,21 @@ def test_watches(debug, program, hardware):
     assert d.end() == (WHOLE + "turns 0 counter 1000\n", 7)
 
 
+def test_watches_reads(debug, program):
+    """`counter++` reads and then writes; what only writes is no reading."""
+    d = debug(program)
+    out = d.gdb("break add", "continue", "delete", "rwatch counter", "continue", "continue",
+                "delete", "break add", "continue", "delete", "awatch counter", "continue",
+                "continue", "delete", "rwatch origin.y", "continue")
+    assert re.findall(r"(Hardware .*)\n\nValue = (\d+)", out) == [
+        ("Hardware read watchpoint 2: counter", "0"),
+        ("Hardware read watchpoint 2: counter", "1"),
+        ("Hardware access (read/write) watchpoint 4: counter", "2")], out
+    assert "Hardware access (read/write) watchpoint 4: counter\n\nOld value = 2\nNew value = 3" in out
+    assert "exited with code 07" in out
+    assert d.end() == (WHOLE + "turns 0 counter 1000\n", 7)
+
+
 def test_changes_values_and_calls(debug, program):
     d = debug(program)
     out = d.gdb("break add", "continue", "delete", "print add(40, 2)", "print factorial(6)",

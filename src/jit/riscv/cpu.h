@@ -13,6 +13,12 @@
 #define RISCV_VLEN_BYTES 16
 #define RISCV_VILL	 (UINT64_C(1) << 63) /* of vtype: no vector instruction may use it */
 
+/* What an instruction does to memory. */
+enum {
+	RISCV_READS = 1,
+	RISCV_WRITES = 2,
+};
+
 struct riscv_cpu {
 	uint64_t x[32]; /* x[0] stays 0 */
 	uint64_t f[32]; /* narrower values are NaN-boxed: all bits above them set */
@@ -28,6 +34,9 @@ struct riscv_cpu {
 	uint32_t interrupt;
 	uint64_t retired; /* instructions, for the counters */
 	struct jit_memory memory;
+	/* Of a user's program: called before each access of an instruction that is interpreted, for
+	 * a debugger; NULL: nobody is. */
+	void (*note_access)(struct riscv_cpu *cpu, uint64_t address, uint64_t size, unsigned what);
 	bool is_system; /* this is the start of a struct riscv_system_cpu (system.h) */
 	/* riscv_run()'s: where a fault leaves to while the interpreter runs. */
 	void *run;

@@ -115,9 +115,10 @@ static bool move_at_once(
 	bytes = (walk->length - cpu->vstart) << walk->width;
 	if (page_of(start) != page_of(start + bytes - 1))
 		return false;
-	memory = cpu->is_system ? riscv_look_up(cpu, start, bytes,
-					  walk->is_store ? RISCV_ACCESS_WRITE : RISCV_ACCESS_READ)
-				: riscv_host(cpu, start);
+	memory = cpu->is_system
+		? riscv_look_up(cpu, start, bytes,
+			  walk->is_store ? RISCV_ACCESS_WRITE : RISCV_ACCESS_READ)
+		: riscv_access_host(cpu, start, bytes, walk->is_store ? RISCV_WRITES : RISCV_READS);
 	if (!memory)
 		return false;
 	if (walk->is_store)

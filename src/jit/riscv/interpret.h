@@ -24,6 +24,15 @@ static inline void *riscv_host(const struct riscv_cpu *cpu, uint64_t address)
 	return (void *)(uintptr_t)(cpu->memory.offset + address);
 }
 
+/* Likewise, for an instruction's access. */
+static inline void *riscv_access_host(
+	struct riscv_cpu *cpu, uint64_t address, uint64_t size, unsigned what)
+{
+	if (cpu->note_access)
+		cpu->note_access(cpu, address, size, what);
+	return riscv_host(cpu, address);
+}
+
 #define RISCV_LAST_HOST_ROUNDING 3 /* nearest even, to zero, down, up */
 
 /* Does the host have the rounding mode in fcsr? */
@@ -65,7 +74,7 @@ static inline bool riscv_load(struct riscv_cpu *cpu, uint64_t address, unsigned 
 			return riscv_system(cpu)->ops->access(
 				riscv_system(cpu), address, size, RISCV_ACCESS_READ, ret);
 	} else {
-		host = riscv_host(cpu, address);
+		host = riscv_access_host(cpu, address, size, RISCV_READS);
 	}
 	*ret = 0;
 	memcpy(ret, host, size);
@@ -83,7 +92,7 @@ static inline bool riscv_store(
 			return riscv_system(cpu)->ops->access(
 				riscv_system(cpu), address, size, RISCV_ACCESS_WRITE, &value);
 	} else {
-		host = riscv_host(cpu, address);
+		host = riscv_access_host(cpu, address, size, RISCV_WRITES);
 	}
 	memcpy(host, &value, size);
 	return true;
@@ -96,7 +105,7 @@ static inline void *riscv_reach(
 	void *host;
 
 	if (!cpu->is_system)
-		return riscv_host(cpu, address);
+		return riscv_access_host(cpu, address, size, riscv_reach_does(size, access));
 	host = riscv_look_up(cpu, address, size, access);
 	return host ? host
 		    : riscv_system(cpu)->ops->reach(riscv_system(cpu), address, size, access);

@@ -194,6 +194,7 @@ void riscv_cpu_copy(struct riscv_cpu *cpu, const struct riscv_cpu *from)
 {
 	*cpu = *from;
 	cpu->run = NULL;
+	cpu->note_access = NULL;
 	cpu->frame = (struct jit_frame){ 0 };
 	cpu->interrupt = 0;
 	cpu->reserved_address = RISCV_NO_RESERVATION;

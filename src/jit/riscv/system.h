@@ -45,6 +45,14 @@ enum riscv_access {
 	RISCV_ACCESS_EXECUTE,
 };
 
+/* An atomic that writes reads as well, be it what it compares; a block is only written. */
+static inline unsigned riscv_reach_does(unsigned size, enum riscv_access access)
+{
+	if (access == RISCV_ACCESS_READ)
+		return RISCV_READS;
+	return size > sizeof(uint64_t) ? RISCV_WRITES : RISCV_READS | RISCV_WRITES;
+}
+
 struct riscv_system_cpu;
 
 /* Of a page of code. */

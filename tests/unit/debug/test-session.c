@@ -317,6 +317,14 @@ static void test_old_commands(void **state)
 
 static void test_reasons(void **state)
 {
+	const struct debug_stop read = { .kind = DEBUG_STOP_WATCHPOINT,
+		.thread = 0x10,
+		.signal = SIGTRAP,
+		.watchpoint = DEBUG_WATCHPOINT_READ,
+		.address = 0x1234 };
+	struct debug_stop access = read;
+
+	access.watchpoint = DEBUG_WATCHPOINT_ACCESS;
 	stop(DEBUG_STOP_BREAKPOINT, 0x10, SIGTRAP, 0);
 	assert_memory_equal(last_reply(), "T05thread:10;01:", 16); /* it has not said it knows */
 	send_packet("qSupported:swbreak+;hwbreak+");
@@ -328,6 +336,10 @@ static void test_reasons(void **state)
 	assert_memory_equal(last_reply(), "T05thread:10;watch:1234;01:", 27);
 	send_packet("?");
 	assert_memory_equal(last_reply(), "T05thread:10;watch:1234;01:", 27);
+	debug_session_stopped(session, &read);
+	assert_memory_equal(last_reply(), "T05thread:10;rwatch:1234;01:", 28);
+	debug_session_stopped(session, &access);
+	assert_memory_equal(last_reply(), "T05thread:10;awatch:1234;01:", 28);
 }
 
 static void test_another_program(void **state)
