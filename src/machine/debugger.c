@@ -87,8 +87,8 @@ static void let_go(struct machine_debugger *d)
 {
 	struct machine *m = d->machine;
 
-	while (d->nr_breakpoints > 0)
-		m->board->debug->remove_breakpoint(m, d->breakpoints[--d->nr_breakpoints].address);
+	while (d->nr_points > 0)
+		m->board->debug->remove(m, &d->points[--d->nr_points]);
 	for (unsigned i = 0; i < m->config.nr_vcpus; i++) {
 		m->board->debug->set_step(m, i, false);
 		m->vcpus[i].is_held = m->vcpus[i].has_met = false;
@@ -118,16 +118,38 @@ static uint64_t get_pc(struct machine_debugger *d, unsigned index)
 	return pc;
 }
 
+static bool is_breakpoint(enum debug_breakpoint_type type)
+{
+	return type == DEBUG_BREAKPOINT_SOFTWARE || type == DEBUG_BREAKPOINT_HARDWARE;
+}
+
 static bool find_breakpoint(
 	const struct machine_debugger *d, uint64_t address, enum debug_breakpoint_type *ret)
 {
-	for (unsigned i = 0; i < d->nr_breakpoints; i++) {
-		if (d->breakpoints[i].address == address) {
-			*ret = d->breakpoints[i].type;
+	for (unsigned i = 0; i < d->nr_points; i++) {
+		if (d->points[i].address == address && is_breakpoint(d->points[i].type)) {
+			*ret = d->points[i].type;
 			return true;
 		}
 	}
 	return false;
+}
+
+/* What the vcpu, which has met something, has met. */
+static void describe_met(struct machine_debugger *d, unsigned index, struct debug_stop *stop)
+{
+	struct machine_point watchpoint;
+	enum debug_breakpoint_type type;
+
+	stop->signal = SIGTRAP;
+	if (d->machine->board->debug->find_watchpoint(d->machine, index, &watchpoint)) {
+		stop->kind = DEBUG_STOP_WATCHPOINT;
+		stop->watchpoint = watchpoint.type;
+		stop->address = watchpoint.address;
+	} else if (find_breakpoint(d, get_pc(d, index), &type)) {
+		stop->kind = type == DEBUG_BREAKPOINT_SOFTWARE ? DEBUG_STOP_BREAKPOINT
+							       : DEBUG_STOP_HARDWARE_BREAKPOINT;
+	}
 }
 
 /* The first that has met something; else the first that is there. */
@@ -135,17 +157,12 @@ static struct debug_stop find_stop(struct machine_debugger *d)
 {
 	struct machine *m = d->machine;
 	struct debug_stop stop = { .kind = DEBUG_STOP_SIGNAL, .thread = 1 };
-	enum debug_breakpoint_type type;
 
 	for (unsigned i = 0; i < m->config.nr_vcpus; i++) {
 		if (!m->vcpus[i].has_met)
 			continue;
 		stop.thread = i + 1;
-		stop.signal = SIGTRAP;
-		if (find_breakpoint(d, get_pc(d, i), &type))
-			stop.kind = type == DEBUG_BREAKPOINT_SOFTWARE
-				? DEBUG_STOP_BREAKPOINT
-				: DEBUG_STOP_HARDWARE_BREAKPOINT;
+		describe_met(d, i, &stop);
 		return stop;
 	}
 	stop.signal = d->is_interrupted ? SIGINT : 0;
@@ -314,42 +331,47 @@ static int write_memory(
 	return r;
 }
 
-/* --- breakpoints: of all vcpus, and not written to the guest's memory ------------------------- */
+/* --- breakpoints and watchpoints: of all vcpus ------------------------------------------------ */
+
+static struct machine_point *find_point(
+	struct machine_debugger *d, const struct machine_point *wanted)
+{
+	for (unsigned i = 0; i < d->nr_points; i++)
+		if (d->points[i].type == wanted->type && d->points[i].address == wanted->address &&
+			d->points[i].size == wanted->size)
+			return &d->points[i];
+	return NULL;
+}
 
 static int insert_breakpoint(struct debug_target *target, enum debug_breakpoint_type type,
 	uint64_t address, uint64_t kind)
 {
+	const struct machine_point point = { type, address, kind };
 	struct machine_debugger *d = debugger_of(target);
-	enum debug_breakpoint_type other;
 	int r;
 
-	if (type != DEBUG_BREAKPOINT_SOFTWARE && type != DEBUG_BREAKPOINT_HARDWARE)
-		return -EOPNOTSUPP;
-	if (find_breakpoint(d, address, &other))
+	if (find_point(d, &point))
 		return 0;
-	if (d->nr_breakpoints == DEBUGGER_BREAKPOINTS_MAX)
+	if (!is_breakpoint(type) && kind == 0)
+		return -EINVAL;
+	if (d->nr_points == DEBUGGER_POINTS_MAX)
 		return -ENOSPC;
-	r = d->machine->board->debug->add_breakpoint(d->machine, address);
-	if (r < 0)
-		return r;
-	d->breakpoints[d->nr_breakpoints].address = address;
-	d->breakpoints[d->nr_breakpoints++].type = type;
-	return 0;
+	r = d->machine->board->debug->insert(d->machine, &point);
+	if (r == 0)
+		d->points[d->nr_points++] = point;
+	return r;
 }
 
 static int remove_breakpoint(struct debug_target *target, enum debug_breakpoint_type type,
 	uint64_t address, uint64_t kind)
 {
+	const struct machine_point point = { type, address, kind };
 	struct machine_debugger *d = debugger_of(target);
+	struct machine_point *found = find_point(d, &point);
 
-	if (type != DEBUG_BREAKPOINT_SOFTWARE && type != DEBUG_BREAKPOINT_HARDWARE)
-		return -EOPNOTSUPP;
-	for (unsigned i = 0; i < d->nr_breakpoints; i++) {
-		if (d->breakpoints[i].address == address) {
-			d->machine->board->debug->remove_breakpoint(d->machine, address);
-			d->breakpoints[i] = d->breakpoints[--d->nr_breakpoints];
-			break;
-		}
+	if (found) {
+		d->machine->board->debug->remove(d->machine, found);
+		*found = d->points[--d->nr_points];
 	}
 	return 0;
 }

@@ -11,7 +11,7 @@
 #include "debug/debug.h"
 #include "machine/internal.h"
 
-#define DEBUGGER_BREAKPOINTS_MAX 64
+#define DEBUGGER_POINTS_MAX 64
 
 struct machine_debugger {
 	struct debug_target target;
@@ -24,11 +24,8 @@ struct machine_debugger {
 	bool is_interrupted; /* Ctrl-C was typed */
 	bool is_physical; /* addresses of memory are */
 	unsigned eyes; /* the vcpu that memory is looked at from */
-	struct {
-		uint64_t address;
-		enum debug_breakpoint_type type;
-	} breakpoints[DEBUGGER_BREAKPOINTS_MAX];
-	unsigned nr_breakpoints;
+	struct machine_point points[DEBUGGER_POINTS_MAX];
+	unsigned nr_points;
 	uint64_t range_start, range_end; /* of the one that steps in it; none: both 0 */
 };
 

@@ -12,6 +12,7 @@
 #include <signal.h>
 
 #include "base/loop.h"
+#include "debug/debug.h"
 #include "device/console.h"
 #include "machine/machine.h"
 #include "vm/vm.h"
@@ -65,6 +66,12 @@ struct machine_device {
 	void *device;
 };
 
+/* Where a debugger wants vcpus to stop; a virtual address, in whatever address space. */
+struct machine_point {
+	enum debug_breakpoint_type type;
+	uint64_t address, size; /* of a breakpoint it is gdb's `kind` */
+};
+
 /* What a debugger does with a vcpu that stands. Registers as debug/debug.h numbers them; memory by
  * virtual addresses, on one page; what returns an int: 0 or a negative errno. */
 struct machine_debug_ops {
@@ -77,9 +84,11 @@ struct machine_debug_ops {
 		struct machine *machine, unsigned index, uint64_t address, void *to, size_t size);
 	int (*write_memory)(struct machine *machine, unsigned index, uint64_t address,
 		const void *from, size_t size);
-	/* Of all vcpus. */
-	int (*add_breakpoint)(struct machine *machine, uint64_t address);
-	void (*remove_breakpoint)(struct machine *machine, uint64_t address);
+	/* Of all vcpus. -EOPNOTSUPP: there is no such type. */
+	int (*insert)(struct machine *machine, const struct machine_point *point);
+	void (*remove)(struct machine *machine, const struct machine_point *point);
+	/* The watchpoint that this one, which has met something, has met: false: none. */
+	bool (*find_watchpoint)(struct machine *machine, unsigned index, struct machine_point *ret);
 	/* One instruction, and VM_STOP_BREAKPOINT. */
 	void (*set_step)(struct machine *machine, unsigned index, bool step);
 };

@@ -12,7 +12,7 @@ import pytest
 
 from program import wait_until
 
-SOURCE = Path(__file__).parent / "machine/bare.c"
+SOURCES = Path(__file__).parent / "machine"
 COMPILER, GDB = "riscv64-linux-gnu-gcc", "gdb-multiarch"
 TIMEOUT_S = 120
 SETTINGS = ["set pagination off", "set confirm off", "set debuginfod enabled off", "set width 0"]
@@ -23,13 +23,19 @@ pytestmark = [
 ]
 
 
+def build(folder, name):
+    target = folder / name
+    subprocess.run([COMPILER, "-g", "-O1", "-Wall", "-Werror", "-static", "-nostdlib", "-no-pie",
+                    "-march=rv64gcv", "-mcmodel=medany", "-fno-omit-frame-pointer",
+                    "-Wl,--build-id=none", "-Wl,-N", "-Wl,-Ttext=0x80000000", "-o", target,
+                    SOURCES / f"{name}.c"], check=True)
+    return target
+
+
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
-    target = tmp_path_factory.mktemp("bare") / "bare"
-    subprocess.run([COMPILER, "-g", "-O1", "-Wall", "-Werror", "-static", "-nostdlib", "-no-pie",
-                    "-march=rv64gc", "-mcmodel=medany", "-fno-omit-frame-pointer",
-                    "-Wl,--build-id=none", "-Wl,-N", "-Wl,-Ttext=0x80000000", "-o", target, SOURCE], check=True)
-    return target
+    """What `machine` runs."""
+    return build(tmp_path_factory.mktemp("bare"), "bare")
 
 
 @pytest.fixture
@@ -121,3 +127,57 @@ def test_nobody_else_at_the_same_time(gdb, machine, program):
         assert "hart 0" not in said
         first.communicate(b"detach\nquit\n", timeout=30)
     assert "hart 0" in gdb("info threads")
+
+
+class TestWatchpoints:
+    """Virtual addresses, in every way that memory can be written to and read."""
+
+    @pytest.fixture(scope="class")
+    def program(self, tmp_path_factory):
+        return build(tmp_path_factory.mktemp("watched"), "watched")
+
+    @staticmethod
+    def hits(said):
+        """The functions that have been stopped in, and the values that gdb has shown."""
+        return re.findall(r"hit Hardware .*\n\n(?:Old value = .*\nNew value|Value) = (\d+).*\n"
+                          r"0x[0-9a-f]+ in (\w+) \(", said)
+
+    def test_every_way_to_write(self, gdb):
+        said = gdb("hbreak store", "continue", "set $first = $a0", "delete",
+                   "watch *(unsigned long *)0x40004000", *["continue"] * 7, "print $first",
+                   "print watched")
+        first = int(re.search(r"^\$1 = (\d+)", said, re.M)[1])
+        assert re.search(r"\$2 = .* 0x40004000", said), said
+        assert self.hits(said) == [
+            (str(first), "store"), (str(first + 1), "store_across"), (str(first + 2), "exchange"),
+            (str(first + 3), "store_vector"), ("0", "zero_block"), (str(first + 1), "store"),
+            (str(first + 2), "store_across")], said
+
+    def test_reads(self, gdb):
+        said = gdb("hbreak zero_block", "continue", "delete", "rwatch *(unsigned long *)0x40004000",
+                   *["continue"] * 3)
+        assert [where for _, where in self.hits(said)] == ["load", "exchange", "load"], said
+
+    def test_part_of_a_word_and_no_neighbour(self, gdb):
+        """One byte, which does not change, and reads as well as writes."""
+        said = gdb("hbreak zero_block", "continue", "delete", "awatch *(char *)0x40004003",
+                   *["continue"] * 6)
+        assert [where for _, where in self.hits(said)] == [
+            "zero_block", "load", "store", "store_across", "exchange", "store_vector"], said
+
+    def test_all_harts_and_a_step(self, gdb):
+        """Whoever does it, also in the middle of a step of another; and nothing stays behind."""
+        said = gdb("watch *(unsigned long *)0x40004050", "continue", "continue", "delete",
+                   "thread 1", "set $before = other[0]", "hbreak store", "continue",
+                   "print other[0] > $before", "delete", "watch *(unsigned long *)0x40004000",
+                   "hbreak store", "continue", "set scheduler-locking on", *["stepi"] * 6, "delete")
+        assert len(re.findall(r'Thread 2 "hart 1" hit Hardware watchpoint 1', said)) == 2, said
+        assert said.count("in store_rarely (") == 2, said
+        assert "$1 = 1\n" in said and "hit Hardware watchpoint 3" in said, said
+
+    def test_as_many_as_there_are(self, gdb):
+        """One too many is refused, and what there is goes on."""
+        said = gdb(*[f"awatch *(char *){0x40004000 + i}" for i in range(65)], "continue", "delete",
+                   "hbreak store", "continue")
+        assert "Could not insert hardware watchpoint" in said, said
+        assert re.search(r"hit Breakpoint 66", said), said

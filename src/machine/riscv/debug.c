@@ -69,21 +69,62 @@ static int write_memory(
 	return riscv_hart_write(hart_of(m, index), address, from, size);
 }
 
-static void remove_breakpoint(struct machine *m, uint64_t address)
+static bool is_watchpoint(enum debug_breakpoint_type type)
 {
-	for (unsigned i = 0; i < riscv_board(m)->nr_harts; i++)
-		riscv_hart_remove_breakpoint(hart_of(m, i), address);
+	return type == DEBUG_WATCHPOINT_WRITE || type == DEBUG_WATCHPOINT_READ ||
+		type == DEBUG_WATCHPOINT_ACCESS;
 }
 
-static int add_breakpoint(struct machine *m, uint64_t address)
+static struct riscv_watchpoint watchpoint_of(const struct machine_point *point)
+{
+	return (struct riscv_watchpoint){ .address = point->address,
+		.size = point->size,
+		.is_read = point->type != DEBUG_WATCHPOINT_WRITE,
+		.is_write = point->type != DEBUG_WATCHPOINT_READ };
+}
+
+/* Breakpoints of both kinds are the hart's, and not in memory. */
+static int insert_for_hart(struct riscv_hart *hart, const struct machine_point *point)
+{
+	const struct riscv_watchpoint watchpoint = watchpoint_of(point);
+
+	return is_watchpoint(point->type) ? riscv_hart_add_watchpoint(hart, &watchpoint)
+					  : riscv_hart_add_breakpoint(hart, point->address);
+}
+
+static void remove_point(struct machine *m, const struct machine_point *point)
+{
+	const struct riscv_watchpoint watchpoint = watchpoint_of(point);
+
+	for (unsigned i = 0; i < riscv_board(m)->nr_harts; i++) {
+		if (is_watchpoint(point->type))
+			riscv_hart_remove_watchpoint(hart_of(m, i), &watchpoint);
+		else
+			riscv_hart_remove_breakpoint(hart_of(m, i), point->address);
+	}
+}
+
+/* All harts have the same, so the first one that has no room is the first of all. */
+static int insert_point(struct machine *m, const struct machine_point *point)
 {
 	int r = 0;
 
 	for (unsigned i = 0; r == 0 && i < riscv_board(m)->nr_harts; i++)
-		r = riscv_hart_add_breakpoint(hart_of(m, i), address);
-	if (r < 0)
-		remove_breakpoint(m, address);
+		r = insert_for_hart(hart_of(m, i), point);
 	return r;
+}
+
+static bool find_watchpoint(struct machine *m, unsigned index, struct machine_point *ret)
+{
+	const struct riscv_watchpoint *met = riscv_hart_met_watchpoint(hart_of(m, index));
+
+	if (!met)
+		return false;
+	*ret = (struct machine_point){ .address = met->address, .size = met->size };
+	ret->type = !met->is_read ? DEBUG_WATCHPOINT_WRITE
+		: !met->is_write  ? DEBUG_WATCHPOINT_READ
+				  : DEBUG_WATCHPOINT_ACCESS;
+	return true;
 }
 
 static void set_step(struct machine *m, unsigned index, bool step)
@@ -97,7 +138,8 @@ const struct machine_debug_ops riscv_debug_ops = {
 	.write_register = write_register,
 	.read_memory = read_memory,
 	.write_memory = write_memory,
-	.add_breakpoint = add_breakpoint,
-	.remove_breakpoint = remove_breakpoint,
+	.insert = insert_point,
+	.remove = remove_point,
+	.find_watchpoint = find_watchpoint,
 	.set_step = set_step,
 };

@@ -91,12 +91,19 @@ int riscv_code_make(struct vm_memory *memory, const struct jit_machine_place *pl
 	const struct jit_origin *origin, int fd, struct error *err);
 
 #define RISCV_BREAKPOINTS_MAX 64
+#define RISCV_WATCHPOINTS_MAX 64
 #define RISCV_TRAPS_MAX	      64
 
 /* One that was taken, for who wonders how a guest came where it is. */
 struct riscv_trap {
 	uint64_t cause, value, pc; /* as xcause, xtval and xepc say it */
 	enum riscv_privilege from, to;
+};
+
+/* Of a debugger: virtual addresses in any address space, and what is done there. */
+struct riscv_watchpoint {
+	uint64_t address, size; /* which may not be 0 */
+	bool is_read, is_write; /* tells of these */
 };
 
 struct riscv_hart {
@@ -138,10 +145,19 @@ struct riscv_hart {
 	struct riscv_trap traps[RISCV_TRAPS_MAX];
 	uint64_t nr_traps;
 
-	/* A debugger's. With any of them, everything is interpreted. */
+	/* A debugger's. With one of these, everything is interpreted. */
 	bool wants_step;
 	unsigned nr_breakpoints;
 	uint64_t breakpoints[RISCV_BREAKPOINTS_MAX];
+
+	/* Likewise, and nothing is: watch.c. */
+	struct riscv_watch {
+		struct riscv_watchpoint points[RISCV_WATCHPOINTS_MAX];
+		unsigned nr_points;
+		bool is_passing; /* an instruction that meets one is executed */
+		bool has_met;
+		struct riscv_watchpoint met;
+	} watch;
 };
 
 /* Off until it is reset or started. -ENOMEM. */
@@ -194,3 +210,9 @@ int riscv_hart_write(struct riscv_hart *hart, uint64_t address, const void *from
 /* -ENOSPC, -ENOENT. The guest's memory is left alone. */
 int riscv_hart_add_breakpoint(struct riscv_hart *hart, uint64_t pc);
 int riscv_hart_remove_breakpoint(struct riscv_hart *hart, uint64_t pc);
+/* run() returns behind an instruction that has done there what is watched for: likewise. What is
+ * neither a load, a store nor an atomic of the hart (a page walk, a device) is not seen. */
+int riscv_hart_add_watchpoint(struct riscv_hart *hart, const struct riscv_watchpoint *point);
+int riscv_hart_remove_watchpoint(struct riscv_hart *hart, const struct riscv_watchpoint *point);
+/* The one that run() has returned for; NULL: none. */
+const struct riscv_watchpoint *riscv_hart_met_watchpoint(const struct riscv_hart *hart);

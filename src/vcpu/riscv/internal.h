@@ -181,6 +181,18 @@ uint64_t riscv_mmu_mask(const struct riscv_hart *hart, enum riscv_access access,
 /* For cbo.clean and the like: readable, or a store's fault. */
 bool riscv_mmu_probe_block(struct riscv_hart *hart, uint64_t address);
 
+/* watch.c: cpu.fault_code of an instruction that has met a watchpoint, and has done nothing yet. */
+#define RISCV_WATCHED 64
+/* Is what an instruction does (RISCV_READS, RISCV_WRITES) to be told of? Then it is a fault, and is
+ * not done before riscv_watch_pass(). */
+bool riscv_watch_stops(struct riscv_hart *hart, uint64_t address, unsigned size, unsigned what);
+/* It is done. */
+void riscv_watch_note(struct riscv_hart *hart, uint64_t address, unsigned size, unsigned what);
+/* May the page not enter a table? */
+bool riscv_watch_has_page(const struct riscv_hart *hart, uint64_t address);
+/* Execute the instruction that was stopped. */
+enum jit_stop riscv_watch_pass(struct riscv_hart *hart);
+
 /* tlb.c: what is remembered of page tables. */
 struct riscv_leaf {
 	uint64_t physical; /* of the page of 4 KiB that was asked for */

@@ -9,7 +9,7 @@
  * as many steps as levels.
  *
  * Writes to pages that code was translated from stay out of the table, so that all of them come
- * by here and are told.
+ * by here and are told; so do all accesses to pages that a debugger watches (watch.c).
  */
 #include "vcpu/riscv/internal.h"
 
@@ -322,6 +322,8 @@ static void enter(struct riscv_hart *hart, const struct place *place, uint64_t a
 {
 	uint8_t *page = place->host - (place->physical & (VM_PAGE_BYTES - 1));
 
+	if (riscv_watch_has_page(hart, address))
+		return;
 	riscv_tlb_fill(hart, address, page, access, place->is_global);
 }
 
@@ -429,12 +431,19 @@ static bool access_pages(struct riscv_hart *hart, uint64_t address, unsigned siz
 bool riscv_mmu_access(struct riscv_system_cpu *cpu, uint64_t address, unsigned size,
 	enum riscv_access access, uint64_t *value)
 {
+	unsigned what = access == RISCV_ACCESS_WRITE ? RISCV_WRITES : RISCV_READS;
 	struct riscv_hart *hart = riscv_hart_of_cpu(cpu);
+	bool is_done;
 
 	address = riscv_mmu_mask(hart, access, address);
-	if ((address & (VM_PAGE_BYTES - 1)) + size > VM_PAGE_BYTES)
-		return access_pages(hart, address, size, access, value);
-	return access_page(hart, address, size, access, value);
+	if (riscv_watch_stops(hart, address, size, what))
+		return false;
+	is_done = (address & (VM_PAGE_BYTES - 1)) + size > VM_PAGE_BYTES
+		? access_pages(hart, address, size, access, value)
+		: access_page(hart, address, size, access, value);
+	if (is_done)
+		riscv_watch_note(hart, address, size, what);
+	return is_done;
 }
 
 /* Code on the page is forgotten before the write: what reads it anew before that is told of by
@@ -443,10 +452,12 @@ void *riscv_mmu_reach(
 	struct riscv_system_cpu *cpu, uint64_t address, unsigned size, enum riscv_access access)
 {
 	struct riscv_hart *hart = riscv_hart_of_cpu(cpu);
+	unsigned what = riscv_reach_does(size, access);
 	struct place place;
 
 	address = riscv_mmu_mask(hart, access, address);
-	if (!find_or_fail(hart, access, address, &place))
+	if (riscv_watch_stops(hart, address, size, what) ||
+		!find_or_fail(hart, access, address, &place))
 		return NULL;
 	if (!place.host) {
 		fail(hart, FAULT_ACCESS, access, address);
@@ -456,6 +467,7 @@ void *riscv_mmu_reach(
 		note_write(hart, &place, address, size);
 	else
 		enter(hart, &place, address, access);
+	riscv_watch_note(hart, address, size, what);
 	return place.host;
 }
 

@@ -114,13 +114,24 @@ static bool is_stepping(const struct riscv_hart *hart)
 	return hart->cpu.mode & RISCV_MODE_STEP;
 }
 
+/* Has the instruction that is to be executed been stopped at a watchpoint? */
+static bool is_watched(const struct riscv_hart *hart, enum jit_stop stop)
+{
+	return stop == JIT_STOP_FAULT && hart->cpu.cpu.fault_code == RISCV_WATCHED;
+}
+
 static enum jit_stop execute(struct riscv_hart *hart, uint64_t limit)
 {
 	struct riscv_cpu *cpu = &hart->cpu.cpu;
+	enum jit_stop stop;
 
 	if (is_stepping(hart))
-		return riscv_interpret(cpu, 1);
-	return hart->config.jit ? riscv_run(hart->config.jit, cpu) : riscv_interpret(cpu, limit);
+		stop = riscv_interpret(cpu, 1);
+	else if (hart->config.jit)
+		stop = riscv_run(hart->config.jit, cpu);
+	else
+		stop = riscv_interpret(cpu, limit);
+	return is_watched(hart, stop) ? riscv_watch_pass(hart) : stop;
 }
 
 static void handle(struct riscv_hart *hart, enum jit_stop stop)
@@ -172,6 +183,9 @@ enum jit_stop riscv_take_stop(struct riscv_system_cpu *cpu, enum jit_stop stop)
 			return stop;
 		break;
 	case JIT_STOP_FAULT:
+		if (is_watched(hart, stop))
+			return stop;
+		break;
 	case JIT_STOP_MODE:
 		break;
 	default:
@@ -238,6 +252,8 @@ static enum vm_stop loop(struct riscv_hart *hart)
 		if (!is_first && is_at_breakpoint(hart))
 			return VM_STOP_BREAKPOINT;
 		handle(hart, execute(hart, limit));
+		if (hart->watch.has_met)
+			return VM_STOP_BREAKPOINT;
 	}
 	return stop;
 }
@@ -254,6 +270,7 @@ static enum vm_stop run(struct vm_vcpu *vcpu, struct error *err)
 		return VM_STOP_ERROR;
 	}
 	__atomic_store_n(&hart->is_running, true, __ATOMIC_SEQ_CST);
+	hart->watch.has_met = false;
 	riscv_update_mode(hart);
 	riscv_timer_arm(hart);
 	stop = loop(hart);

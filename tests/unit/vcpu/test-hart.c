@@ -28,6 +28,8 @@ enum {
 	INSN_LOOP = 0x0000006f, /* to itself */
 	INSN_NOP = 0x00000013,
 	INSN_NEXT = 0x00150513, /* addi a0, a0, 1 */
+	INSN_STORE = 0x00a5b023, /* sd a0, 0(a1) */
+	INSN_LOAD = 0x0005b603, /* ld a2, 0(a1) */
 };
 
 enum {
@@ -308,6 +310,61 @@ static void breakpoints_and_steps(void **state)
 	assert_int_equal(riscv_hart_add_breakpoint(hart, 0), -ENOSPC);
 }
 
+/* The hart stands at this word of its program, behind an access to the watchpoint, or nothing. */
+static void expect_met(struct riscv_hart *hart, const struct riscv_watchpoint *point, unsigned word)
+{
+	const struct riscv_watchpoint *met;
+
+	assert_int_equal(run(hart), VM_STOP_BREAKPOINT);
+	met = riscv_hart_met_watchpoint(hart);
+	assert_int_equal(hart->cpu.cpu.pc, MEMORY_START + 4 * word);
+	assert_int_equal(met != NULL, point != NULL);
+	if (point)
+		assert_int_equal(met->address, point->address);
+}
+
+static void watchpoints_stop_behind_an_access(void **state)
+{
+	const struct riscv_watchpoint bytes = {
+		.address = MEMORY_START + 0x4002, .size = 2, .is_write = true
+	};
+	const struct riscv_watchpoint word = {
+		.address = MEMORY_START + 0x4000, .size = 8, .is_read = true
+	};
+	struct riscv_hart *hart = begin(INSN_STORE, 0);
+	uint64_t value = 1;
+
+	put(MEMORY_START + 4, INSN_LOAD);
+	put(MEMORY_START + 8, INSN_LOOP);
+	assert_int_equal(riscv_hart_add_watchpoint(hart, &bytes), 0);
+	assert_int_equal(riscv_hart_add_watchpoint(hart, &word), 0);
+	hart->cpu.cpu.x[10] = 7;
+	hart->cpu.cpu.x[11] = MEMORY_START + 0x3ffc; /* its last bytes are watched */
+	expect_met(hart, &bytes, 1);
+	vm_memory_read(&machine.memory, MEMORY_START + 0x3ffc, &value, sizeof(value));
+	assert_int_equal(value, 7);
+	expect_met(hart, &word, 2);
+	assert_int_equal(hart->cpu.cpu.x[12], 7);
+
+	/* Behind it; and what faults has met nothing. */
+	hart->cpu.cpu.pc = MEMORY_START;
+	hart->cpu.cpu.x[11] = MEMORY_START + 0x4008;
+	assert_int_equal(riscv_hart_add_breakpoint(hart, MEMORY_START + 8), 0);
+	expect_met(hart, NULL, 2);
+	hart->cpu.cpu.pc = MEMORY_START + 4;
+	hart->cpu.cpu.x[11] = MEMORY_START - 4;
+	assert_int_equal(riscv_hart_remove_breakpoint(hart, MEMORY_START + 8), 0);
+	assert_int_equal(riscv_hart_remove_watchpoint(hart, &word), 0);
+	assert_int_equal(riscv_hart_remove_watchpoint(hart, &word), -ENOENT);
+	assert_int_equal(riscv_hart_add_watchpoint(hart,
+				 &(struct riscv_watchpoint){
+					 .address = 0, .size = UINT64_MAX, .is_read = true }),
+		0);
+	assert_int_equal(run(hart), VM_STOP_OFF); /* in the handler */
+	assert_null(riscv_hart_met_watchpoint(hart));
+	assert_int_equal(csr(hart, CSR_SCAUSE), 5);
+}
+
 static void a_debugger_sees_what_is_mapped_and_leaves_it_alone(void **state)
 {
 	struct riscv_hart *hart = begin(INSN_LOOP, 0);
@@ -412,6 +469,7 @@ int main(void)
 		TEST(counters_stand_while_the_machine_does),
 		TEST(fences_are_answered_whatever_a_hart_does),
 		TEST(breakpoints_and_steps),
+		TEST(watchpoints_stop_behind_an_access),
 		TEST(a_debugger_sees_what_is_mapped_and_leaves_it_alone),
 		TEST(registers_have_numbers_and_names),
 		TEST(what_is_saved_is_what_comes_back),
