@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "container/container.h"
 #include "front/cli/inspect.h"
+#include "front/cli/ports.h"
 #include "front/cli/show.h"
 #include "instance/join.h"
 #include "instance/volume.h"
@@ -423,7 +424,7 @@ json_t *inspect_host_config(const struct instance *instance)
 	inspect_set(o, "Binds", describe_binds(instance));
 	inspect_set(o, "LogConfig", describe_logging(spec));
 	inspect_set(o, "NetworkMode", namespace_mode(c, CONTAINER_NS_NETWORK, "none"));
-	inspect_set(o, "PortBindings", json_object());
+	inspect_set(o, "PortBindings", ports_json(spec, ""));
 	inspect_set(o, "PublishAllPorts", json_false());
 	inspect_set(o, "RestartPolicy",
 		json_pack("{s:s, s:I}", "Name", restart_names[spec->restart], "MaximumRetryCount",
@@ -457,8 +458,8 @@ json_t *inspect_host_config(const struct instance *instance)
 
 /* --- NetworkSettings --- */
 
-/* No instance has a port or an address of its own yet: what there is belongs to the host, or to the
- * instance whose network it shares. */
+/* No instance has an address of its own yet: what there is belongs to the host, or to the instance
+ * whose network it shares. Ports are those that lead into a machine that runs. */
 json_t *inspect_network(const struct instance *instance)
 {
 	const struct container_config *c = &instance->config;
@@ -468,7 +469,11 @@ json_t *inspect_network(const struct instance *instance)
 		inspect_set(networks, c->namespaces[CONTAINER_NS_NETWORK].wanted ? "none" : "host",
 			json_pack("{s:s, s:s, s:s}", "IPAddress", "", "Gateway", "", "MacAddress",
 				""));
-	inspect_set(o, "Ports", json_object());
+	inspect_set(o, "Ports",
+		instance->state.status == INSTANCE_RUNNING ||
+				instance->state.status == INSTANCE_PAUSED
+			? ports_json(&instance->spec, "0.0.0.0")
+			: json_object());
 	inspect_set(o, "IPAddress", inspect_text(NULL));
 	inspect_set(o, "Gateway", inspect_text(NULL));
 	inspect_set(o, "MacAddress", inspect_text(NULL));

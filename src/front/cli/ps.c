@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "front/cli/each.h"
 #include "front/cli/filter.h"
+#include "front/cli/ports.h"
 #include "front/cli/show.h"
 #include "front/cli/table.h"
 #include "front/cli/verbs.h"
@@ -302,18 +303,30 @@ static char *mount_names(struct instance *instance)
 	return str_finish(&out);
 }
 
+/* "" where it is another instance's. */
+static const char *network_name(struct instance *instance)
+{
+	const struct container_namespace_config *network =
+		&instance->config.namespaces[CONTAINER_NS_NETWORK];
+
+	if (instance_load_config(instance, NULL) < 0 || network->path)
+		return "";
+	return network->wanted ? "none" : "host";
+}
+
 static int add_row(
 	struct table *t, const struct ps_options *o, struct instance *instance, struct error *err)
 {
 	char id[80], age[SHOW_TIME_MAX], at[SHOW_TIME_MAX], status[128], size[96] = "";
 	const struct instance_spec *spec = &instance->spec;
 	_cleanup_free_ char *labels = show_labels(spec->labels), *command = NULL, *mounts = NULL;
+	_cleanup_free_ char *ports = is_live(instance) ? ports_format(spec) : strdup("");
 
 	command = table_format_text(
 		spec->command_line ? spec->command_line : "", COMMAND_MAX, true, o->no_trunc);
 	/* Only a template or JSON asks for these; the documents are read then only. */
 	mounts = o->format ? mount_names(instance) : strdup("");
-	if (!labels || !command || !mounts)
+	if (!labels || !command || !mounts || !ports)
 		return error_oom(err);
 	format_status(status, sizeof(status), instance);
 	if (o->size)
@@ -325,12 +338,14 @@ static int add_row(
 			[COL_COMMAND] = command,
 			[COL_CREATED] = show_age(age, spec->created_ns),
 			[COL_STATUS] = status,
+			[COL_PORTS] = ports,
 			[COL_NAMES] = spec->name,
 			[COL_SIZE] = size,
 			[COL_CREATED_AT] = show_time(at, spec->created_ns),
 			[COL_STATE] = instance_status_name(instance->state.status),
 			[COL_LABELS] = labels,
 			[COL_MOUNTS] = mounts,
+			[COL_NETWORKS] = o->format ? network_name(instance) : "",
 			[COL_ISOLATION] = spec->isolation,
 			[COL_PLATFORM] = spec->platform,
 		},

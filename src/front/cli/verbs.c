@@ -74,6 +74,8 @@ const struct verb *const verbs[] = {
 	ALIAS("container logs", "logs"),
 	&verb_top,
 	ALIAS("container top", "top"),
+	&verb_port,
+	ALIAS("container port", "port"),
 	&verb_stats,
 	ALIAS("container stats", "stats"),
 	&verb_events,

@@ -46,6 +46,7 @@ extern const struct verb verb_logout;
 extern const struct verb verb_logs;
 extern const struct verb verb_man;
 extern const struct verb verb_pause;
+extern const struct verb verb_port;
 extern const struct verb verb_ps;
 extern const struct verb verb_pull;
 extern const struct verb verb_push;
