@@ -256,6 +256,13 @@ static long mount_layers(struct text *lower)
 	return r;
 }
 
+static bool was_used;
+
+bool boot_was_used(void)
+{
+	return was_used;
+}
+
 /* On the instance's own disk, or in memory where there is none. */
 static long mount_upper(void)
 {
@@ -268,7 +275,7 @@ static long mount_upper(void)
 		r = sys(SYS_mount, "tmpfs", "/instance", "tmpfs", 0, "mode=0700");
 	if (r < 0)
 		return failed(r, "/dev/vdb");
-	sys(SYS_mkdirat, AT_FDCWD, "/instance/upper", 0755);
+	was_used = sys(SYS_mkdirat, AT_FDCWD, "/instance/upper", 0755) == -EEXIST;
 	sys(SYS_mkdirat, AT_FDCWD, "/instance/work", 0755);
 	return 0;
 }

@@ -21,6 +21,8 @@
 long boot_machine(void);
 /* The disks are there, perhaps others than the kernel has seen: to a mounted image. */
 long boot_mount_image(const uint64_t disk_sectors[2]);
+/* Has another machine had this instance's disk before? */
+bool boot_was_used(void);
 /* Everything written; never returns where the kernel obeys. */
 void boot_shut_down(uint32_t how);
 
@@ -80,8 +82,25 @@ void process_exit(int status) __attribute__((noreturn));
  * not. */
 void files_report(int report_fd, long code, const char *text) __attribute__((noreturn));
 void files_look(const char *path, int report_fd) __attribute__((noreturn));
+/* Where what follows reports; if `r` is an error, that and what it is of; that all is done. */
+void files_begin(int report_fd);
+void files_must(long r, const char *what);
+void files_end(void) __attribute__((noreturn));
+
+/* --- pack.c, unpack.c: in such a child ----------------------------------------------------------
+ */
+
 void files_pack(const char *path, int to, int report_fd) __attribute__((noreturn));
-void files_unpack(const char *path, int from, int report_fd) __attribute__((noreturn));
+/* With `has_folder` what the archive says of its top is meant for the folder at `path`. */
+void files_unpack(const char *path, int from, int report_fd, bool has_folder)
+	__attribute__((noreturn));
+
+/* --- fill.c ------------------------------------------------------------------------------------
+ */
+
+/* Unless the volume (a folder beside the root filesystem) has something in it, what `target` has is
+ * copied there. `why` gets more words when it is known what went wrong. */
+long fill_volume(int root, const char *target, const char *volume, struct text *why);
 
 /* --- list.c: in such a child -------------------------------------------------------------------
  */

@@ -83,7 +83,7 @@ char *strchr(const char *text, int c)
 
 /* --- text ------------------------------------------------------------------------------------- */
 
-static void add_bytes(struct text *text, const char *bytes, size_t len)
+void text_add_bytes(struct text *text, const char *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
 		if (text->len + 1 >= text->size) {
@@ -104,13 +104,13 @@ static void add_number(struct text *text, uint64_t value, unsigned base)
 		digits[--at] = (char)('0' + value % base);
 		value /= base;
 	} while (value);
-	add_bytes(text, digits + at, sizeof(digits) - at);
+	text_add_bytes(text, digits + at, sizeof(digits) - at);
 }
 
 static void add_signed(struct text *text, int64_t value)
 {
 	if (value < 0)
-		add_bytes(text, "-", 1);
+		text_add_bytes(text, "-", 1);
 	add_number(text, value < 0 ? -(uint64_t)value : (uint64_t)value, 10);
 }
 
@@ -122,7 +122,7 @@ static void add_argument(struct text *text, char kind, va_list *list)
 	switch (kind) {
 	case 's':
 		string = va_arg(*list, const char *);
-		add_bytes(text, string, strlen(string));
+		text_add_bytes(text, string, strlen(string));
 		break;
 	case 'd':
 		add_signed(text, va_arg(*list, int));
@@ -135,10 +135,10 @@ static void add_argument(struct text *text, char kind, va_list *list)
 		break;
 	case 'c':
 		c = (char)va_arg(*list, int);
-		add_bytes(text, &c, 1);
+		text_add_bytes(text, &c, 1);
 		break;
 	default:
-		add_bytes(text, &kind, 1);
+		text_add_bytes(text, &kind, 1);
 	}
 }
 
@@ -149,7 +149,7 @@ void text_add_list(struct text *text, const char *format, va_list list)
 	va_copy(copy, list);
 	for (; *format; format++) {
 		if (*format != '%') {
-			add_bytes(text, format, 1);
+			text_add_bytes(text, format, 1);
 			continue;
 		}
 		format++;

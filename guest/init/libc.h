@@ -53,6 +53,7 @@ struct text {
 
 /* %s %d %u %ld %lu %o %c %%, without widths. */
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_add_bytes(struct text *text, const char *bytes, size_t len);
 void text_add_list(struct text *text, const char *format, va_list list);
 /* The same into `buffer`, from its beginning; false when it was cut off. */
 bool text_write(char *buffer, size_t size, const char *format, ...)

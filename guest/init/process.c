@@ -663,7 +663,7 @@ long process_start_transfer(enum agent_type what, const char *path, struct proce
 		enter_root(report);
 		keep_only((unsigned)report, (unsigned)stream);
 		if (what == AGENT_PUT)
-			files_unpack(path, stream, report);
+			files_unpack(path, stream, report, false);
 		if (what == AGENT_GET)
 			files_pack(path, stream, report);
 		if (what == AGENT_LIST)

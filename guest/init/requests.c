@@ -317,17 +317,26 @@ static long mount_beside(const char *type, const char *source, const char *targe
 	return sys(SYS_mount, source, target, type, flags, options);
 }
 
-static long do_mount(int root, const struct agent_mount *mount, const char *strings)
+/* `why` is empty; what it is after a failure lacks the error's own words. */
+static long do_mount(
+	int root, const struct agent_mount *mount, const char *strings, struct text *why)
 {
 	const char *type = strings, *source = type + strlen(type) + 1;
 	const char *target = source + strlen(source) + 1, *options = target + strlen(target) + 1;
 	long fd, r;
 	char place[40];
 
-	if (mount->is_beside)
+	if (mount->how & AGENT_MOUNT_FILL && !boot_was_used()) {
+		text_add(why, "cannot fill the volume on %s", target);
+		r = fill_volume(root, target, source, why);
+		if (r < 0)
+			return r;
+	}
+	why->len = 0;
+	text_add(why, "cannot mount %s on %s", source, target);
+	if (mount->how & AGENT_MOUNT_BESIDE)
 		return mount_beside(type, source, target, mount->flags, *options ? options : NULL);
-	fd = open_target(root, target, mount->is_file);
-
+	fd = open_target(root, target, mount->how & AGENT_MOUNT_FILE);
 	if (fd < 0)
 		return fd;
 	text_write(place, sizeof(place), "/proc/self/fd/%d", (int)fd);
@@ -347,12 +356,13 @@ static long do_mount(int root, const struct agent_mount *mount, const char *stri
 
 long request_mount_all(const char **ret_why)
 {
-	static char why[AGENT_MESSAGE_MAX];
+	static char why_buffer[AGENT_MESSAGE_MAX];
+	struct text why = TEXT(why_buffer);
 	long root = sys(SYS_openat, AT_FDCWD, ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC), r = root;
 	size_t at = 0;
 
-	*ret_why = why;
-	text_write(why, sizeof(why), "there is no root filesystem");
+	*ret_why = why_buffer;
+	text_add(&why, "there is no root filesystem");
 	while (r >= 0 && at < mounts.len) {
 		const char *strings;
 		struct agent_mount mount;
@@ -361,10 +371,8 @@ long request_mount_all(const char **ret_why)
 		memcpy(&size, mounts.bytes + at, sizeof(size));
 		memcpy(&mount, mounts.bytes + at + sizeof(size), sizeof(mount));
 		strings = (const char *)mounts.bytes + at + sizeof(size) + sizeof(mount);
-		r = do_mount((int)root, &mount, strings);
-		strings += strlen(strings) + 1;
-		text_write(why, sizeof(why), "cannot mount %s on %s", strings,
-			strings + strlen(strings) + 1);
+		why = (struct text)TEXT(why_buffer);
+		r = do_mount((int)root, &mount, strings, &why);
 		at += sizeof(size) + size;
 	}
 	if (root >= 0)

@@ -214,6 +214,18 @@ int io_open_dir(int dir_fd, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+bool io_dir_is_empty(int dir_fd)
+{
+	int copy = io_open_dir(dir_fd, ".");
+	_cleanup_closedir_ DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (!streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
+			return false;
+	return dir != NULL;
+}
+
 /*
  * How deep the walk below descends at once; a level holds two descriptors. What lies deeper is
  * moved up beside the top's children and met there later: a tree that was made by following links

@@ -47,6 +47,8 @@ int io_make_dirs(int dir_fd, const char *path, mode_t mode, struct error *err);
 
 /* Open a directory O_PATH-less, O_DIRECTORY. Negative errno on failure. */
 int io_open_dir(int dir_fd, const char *path);
+/* Of an open one; false, too, when it cannot be read. */
+bool io_dir_is_empty(int dir_fd);
 
 /*
  * Remove a tree without following links or crossing into other file systems; a missing tree is

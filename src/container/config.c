@@ -227,6 +227,7 @@ struct container_machine *container_machine_free(struct container_machine *machi
 	strv_free(machine->layers);
 	free(machine->disk);
 	strv_free(machine->ports);
+	strv_free(machine->fill);
 	free(machine);
 	return NULL;
 }

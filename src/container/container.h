@@ -193,6 +193,7 @@ struct container_machine {
 	bool has_network; /* of the host's sockets */
 	bool boots; /* rather than to go on from a snapshot */
 	char **ports; /* of the host that lead into it, as net/net.h reads them */
+	char **fill; /* destinations of volumes that get what the image has there, while empty */
 };
 
 struct container_machine *container_machine_free(struct container_machine *machine);

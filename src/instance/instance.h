@@ -84,11 +84,12 @@ struct instance_spec {
 	char *manifest_digest;
 	char **layers; /* diff IDs, bottom first */
 	char *platform; /* "linux/amd64" */
-	/* Of one with a kernel of its own: which (NULL: the default), how large its disk is, and
-	 * which ports of the host lead into it ("[IP:]HOST:GUEST[/PROTOCOL]"). */
+	/* Of one with a kernel of its own: which (NULL: the default), how large its disk is, which
+	 * ports of the host lead into it ("[IP:]HOST:GUEST[/PROTOCOL]"), and where volumes are
+	 * mounted that get what the image has there. */
 	char *kernel;
 	int64_t disk_bytes;
-	char **ports;
+	char **ports, **fill;
 	char **labels; /* KEY=VALUE */
 	int64_t created_ns;
 	char *command_line; /* entrypoint + command, for `ps` */

@@ -33,6 +33,7 @@ void instance_spec_free(struct instance_spec *spec)
 	free(spec->platform);
 	free(spec->kernel);
 	strv_free(spec->ports);
+	strv_free(spec->fill);
 	strv_free(spec->labels);
 	free(spec->command_line);
 	free(spec->log_driver);
@@ -72,6 +73,7 @@ char *instance_spec_write(const struct instance_spec *spec)
 	if (spec->disk_bytes)
 		json_write_int(&w, "disk_bytes", spec->disk_bytes);
 	json_write_strv(&w, "ports", spec->ports);
+	json_write_strv(&w, "fill", spec->fill);
 	json_write_strv(&w, "labels", spec->labels);
 	json_write_int(&w, "created_ns", spec->created_ns);
 	json_write_string(&w, "command_line", spec->command_line);
@@ -118,6 +120,7 @@ static const struct member members[] = {
 	MEMBER(kernel, MEMBER_STRING),
 	MEMBER(disk_bytes, MEMBER_INT),
 	MEMBER(ports, MEMBER_STRV),
+	MEMBER(fill, MEMBER_STRV),
 	MEMBER(labels, MEMBER_STRV),
 	MEMBER(created_ns, MEMBER_INT),
 	MEMBER(command_line, MEMBER_STRING),

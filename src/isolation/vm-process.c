@@ -202,7 +202,7 @@ static int tell_mount(
 
 /* The machine's shares are folders and files of one filesystem, named by their numbers. */
 static int tell_share(struct vm_link *link, const struct container_mount *mount, size_t number,
-	struct str *s, struct error *err)
+	const struct vm_volumes *volumes, struct str *s, struct error *err)
 {
 	_cleanup_str_ struct str ignored = { 0 };
 	struct agent_mount wanted = { .flags = MS_BIND | MS_REC };
@@ -211,7 +211,10 @@ static int tell_share(struct vm_link *link, const struct container_mount *mount,
 
 	if (stat(mount->source, &st) < 0)
 		return error_errno(err, errno, "cannot find %s", mount->source);
-	wanted.is_file = !S_ISDIR(st.st_mode);
+	if (!S_ISDIR(st.st_mode))
+		wanted.how = AGENT_MOUNT_FILE;
+	else if (vm_volumes_is_new(volumes, mount->source))
+		wanted.how = AGENT_MOUNT_FILL;
 	strv_for_each (word, mount->options)
 		apply_word(*word, &wanted, &ignored);
 	snprintf(source, sizeof(source), VM_SHARES "/%zu", number);
@@ -222,7 +225,7 @@ static int tell_share(struct vm_link *link, const struct container_mount *mount,
 static int tell_shares_root(struct vm_link *link, const struct container_config *config,
 	struct str *s, struct error *err)
 {
-	const struct agent_mount wanted = { .is_beside = 1 };
+	const struct agent_mount wanted = { .how = AGENT_MOUNT_BESIDE };
 
 	for (size_t i = 0; i < config->nr_mounts; i++)
 		if (vm_mount_is_share(&config->mounts[i]))
@@ -232,8 +235,8 @@ static int tell_shares_root(struct vm_link *link, const struct container_config 
 	return 0;
 }
 
-static int tell_mounts(struct vm_link *link, const struct container_config *config, struct str *s,
-	struct error *err)
+static int tell_mounts(struct vm_link *link, const struct container_config *config,
+	const struct vm_volumes *volumes, struct str *s, struct error *err)
 {
 	int r = tell_shares_root(link, config, s, err);
 
@@ -245,7 +248,7 @@ static int tell_mounts(struct vm_link *link, const struct container_config *conf
 		if (is_provided(mount->destination) && mount->source)
 			r = write_provided(link, mount, s, err);
 		else if (vm_mount_is_share(mount))
-			r = tell_share(link, mount, i, s, err);
+			r = tell_share(link, mount, i, volumes, s, err);
 		else
 			r = tell_mount(link, mount, s, err);
 	}
@@ -272,7 +275,8 @@ static int tell_disks(
 	return vm_link_request(link, AGENT_BEGIN, &begin, sizeof(begin), err);
 }
 
-int vm_set_up_guest(struct vm_link *link, const struct container_config *config, struct error *err)
+int vm_set_up_guest(struct vm_link *link, const struct container_config *config,
+	const struct vm_volumes *volumes, struct error *err)
 {
 	_cleanup_str_ struct str s = { 0 };
 	int r = tell_time_and_names(link, config, &s, err);
@@ -284,7 +288,7 @@ int vm_set_up_guest(struct vm_link *link, const struct container_config *config,
 	if (r == 0)
 		r = tell_sysctls(link, config, &s, err);
 	if (r == 0)
-		r = tell_mounts(link, config, &s, err);
+		r = tell_mounts(link, config, volumes, &s, err);
 	return r < 0 ? r : vm_set_limits(link, &config->limits, 0, err);
 }
 

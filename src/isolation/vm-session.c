@@ -52,6 +52,7 @@ struct running {
 	int64_t kill_ns; /* when the machine is ended, if its command has not been; 0: never */
 	int status; /* of the command, as wait(2) has it */
 	bool ended;
+	struct vm_volumes volumes; /* locked until the command has started */
 };
 
 /* --- beginning -----------------------------------------------------------------------------------
@@ -356,7 +357,9 @@ static int start_machine(struct running *r, struct error *err)
 	if (!golden || !resume(r, golden))
 		n = boot(r, golden, err);
 	if (n == 0)
-		n = vm_set_up_guest(&r->link, s->config, err);
+		n = vm_volumes_lock(s->config, &r->volumes, err);
+	if (n == 0)
+		n = vm_set_up_guest(&r->link, s->config, &r->volumes, err);
 	/* What a guest that is gone could not say itself. */
 	if (n == -EPIPE)
 		n = machine_ended(r, err);
@@ -679,6 +682,7 @@ void vm_session_run(struct vm_session *session)
 		end_machine(&r);
 		fail(session, &err, command_failed);
 	}
+	vm_volumes_unlock(&r.volumes);
 	close(session->sync_fd);
 	n = relay(&r, &err);
 	if (n < 0) {

@@ -137,11 +137,31 @@ char *vm_code_path(const char *golden);
  * not there; nobody waits for that. What goes wrong is for --debug. */
 void vm_code_keep(int machine_fd, const char *golden);
 
+/* --- vm-volumes.c --------------------------------------------------------------------------------
+ */
+
+struct vm_volume {
+	const char *path; /* the configuration's */
+	int fd; /* locked; -1: it is not to be filled */
+};
+struct vm_volumes {
+	struct vm_volume list[VM_SHARES_MAX];
+	size_t count;
+};
+
+/* Those of machine.fill that are empty: nobody else fills them until vm_volumes_unlock(), which is
+ * due after a failure, too. */
+int vm_volumes_lock(
+	const struct container_config *config, struct vm_volumes *volumes, struct error *err);
+bool vm_volumes_is_new(const struct vm_volumes *volumes, const char *path);
+void vm_volumes_unlock(struct vm_volumes *volumes);
+
 /* --- vm-process.c: what the guest is told --------------------------------------------------------
  */
 
 /* Everything before the command: time, names, network, files, mounts, limits. */
-int vm_set_up_guest(struct vm_link *link, const struct container_config *config, struct error *err);
+int vm_set_up_guest(struct vm_link *link, const struct container_config *config,
+	const struct vm_volumes *volumes, struct error *err);
 /* Ask for the process; `flags` are AGENT_EXEC_* besides those that the process says. */
 int vm_send_process(struct vm_link *link, const struct container_process *process, uint32_t flags,
 	struct error *err);

@@ -177,12 +177,19 @@ struct agent_file {
 	uint32_t mode, flags;
 };
 
-/* Followed by type, source, target and the filesystem's own options, each ending with NUL. The
- * target is in the root filesystem, or beside it, where later mounts may have their sources. */
+enum agent_mount_flag {
+	AGENT_MOUNT_FILE = 1 << 0, /* the source is a file, to be put on one */
+	AGENT_MOUNT_BESIDE = 1 << 1, /* the target is beside the root filesystem, where later
+				      * mounts may have their sources */
+	AGENT_MOUNT_FILL = 1 << 2, /* the source is a folder: while it is empty, and the instance's
+				    * disk is new, what the target has is copied there first */
+};
+
+/* Followed by type, source, target and the filesystem's own options, each ending with NUL. */
 struct agent_mount {
 	uint64_t flags; /* MS_* of mount(2) */
-	uint32_t is_file; /* the source is a file, to be put on one */
-	uint32_t is_beside;
+	uint32_t how; /* AGENT_MOUNT_* */
+	uint32_t zero;
 };
 
 /* 0: as it is; UINT64_MAX: none. The machine is about to be smaller by balloon_bytes: that much

@@ -217,8 +217,8 @@ def answer(session):
     return struct.unpack("<i", payload[:4])[0], payload[4:].decode(errors="replace")
 
 
-def get(session, path):
-    """The members of the archive, {name: (type, mode, uid, link, content)}; or the failure."""
+def archive_from(session, path):
+    """The bytes of the archive; or the failure."""
     session.send("GET", path.encode() + b"\0")
     archive = b""
     while True:
@@ -227,8 +227,15 @@ def get(session, path):
             break
         archive += payload
     assert kind == "RESULT"
-    if struct.unpack("<i", payload[:4])[0]:
-        return struct.unpack("<i", payload[:4])[0], payload[4:].decode()
+    code = struct.unpack("<i", payload[:4])[0]
+    return (code, payload[4:].decode()) if code else archive
+
+
+def get(session, path):
+    """The members of the archive, {name: (type, mode, uid, link, content)}; or the failure."""
+    archive = archive_from(session, path)
+    if isinstance(archive, tuple):
+        return archive
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         return {m.name: (m.type, m.mode, m.uid, m.linkname,
                          tar.extractfile(m).read() if m.isfile() else None) for m in tar}
@@ -284,6 +291,120 @@ def test_files_out_of_the_guest(guest):
     assert get(s, "/missing")[0] == 2
     (root / "out").symlink_to("/etc/../../../../tmp")
     assert get(s, "/out/missing-there")[0] == 2
+
+
+CAPABILITY = struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0)  # cap_net_bind_service=ep
+
+
+def test_attributes_links_and_holes_out_of_the_guest(guest, tmp_path):
+    tree = guest.root / "tree"
+    (tree / "z").mkdir(parents=True)
+    (tree / "file").write_bytes(b"content")
+    os.setxattr(tree / "file", "security.capability", CAPABILITY)
+    os.setxattr(tree / "file", "trusted.odd", b"\0\n=\xff" * 300)
+    os.setxattr(tree, "trusted.of-folder", b"")
+    os.link(tree / "file", tree / "z/again")
+    os.mknod(tree / "device", 0o600 | 0o020000, os.makedev(300, 70000))
+    os.setxattr(tree / "device", "trusted.of-device", b"yes")
+    with open(tree / "holes", "wb") as file:
+        for at in (1 << 20, 40 << 30, 50 << 30):
+            os.pwrite(file.fileno(), b"data", at)
+        file.truncate(60 << 30)
+    (tree / "all-hole").touch()
+    os.truncate(tree / "all-hole", 1 << 30)
+    archive = archive_from(guest.session, "/tree")
+    assert len(archive) < 1 << 20
+    (tmp_path / "out").mkdir()
+    # Two readers of it that are not ours.
+    subprocess.run(["tar", "-C", tmp_path / "out", "-x", "--xattrs", "--xattrs-include=*", "--acls"],
+                   input=archive, check=True)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        linked = [member.name for member in tar if member.islnk()]
+        assert len(linked) == 1 and tar.getmember("tree/holes").size == 60 << 30
+    out = tmp_path / "out/tree"
+    assert os.getxattr(out / "file", "security.capability") == CAPABILITY
+    assert os.getxattr(out / "file", "trusted.odd") == b"\0\n=\xff" * 300
+    assert os.getxattr(out / "device", "trusted.of-device") == b"yes"
+    assert os.listxattr(out) == ["trusted.of-folder"]
+    assert (out / "file").stat().st_ino == (out / "z/again").stat().st_ino
+    assert (out / "device").stat().st_rdev == os.makedev(300, 70000)
+    assert (out / "all-hole").stat().st_size == 1 << 30
+    holes = (out / "holes").stat()
+    assert holes.st_size == 60 << 30 and holes.st_blocks * 512 < 1 << 20
+    with open(out / "holes", "rb") as file:
+        assert [os.pread(file.fileno(), 5, at) for at in (0, 1 << 20, 40 << 30, 50 << 30)] == [
+            b"\0" * 5] + [b"data\0"] * 3
+
+
+def test_attributes_and_holes_into_the_guest(guest):
+    content = b"\0" * (1 << 20) + b"middle" + b"\0" * (1 << 20)
+    odd = "\n=" * 200
+    assert put(guest.session, "/home", archive_of(
+        ("./file", {"pax_headers": {"SCHILY.xattr.trusted.odd": odd,
+                                    "SCHILY.xattr.trusted.overlay.opaque": "y"}}, content),
+        ("plain", {}, b"x"), ("hard", {"type": tarfile.LNKTYPE, "linkname": "file"}, b""))) == (0, "")
+    file = guest.root / "home/file"
+    assert os.listxattr(file) == ["trusted.odd"]
+    assert os.getxattr(file, "trusted.odd") == odd.encode()
+    assert not os.listxattr(guest.root / "home/plain")
+    assert file.read_bytes() == content and file.stat().st_blocks * 512 < 1 << 20
+    assert file.stat().st_ino == (guest.root / "home/hard").stat().st_ino
+    odd_type = archive_of(("x", {"type": b"Z"}, b""))
+    assert put(guest.session, "/home", odd_type) == (22, "x: Invalid argument")
+
+
+FILL = 4
+
+
+def fill(guest, volume, target):
+    """What the main process finds in an empty folder of the host that is mounted on `target`."""
+    s = guest.session
+    assert s.request("MOUNT", struct.pack("<QII", 4096 | 16384, FILL, 0) + b"\0" + os.fsencode(volume) + b"\0"
+                     + target.encode() + b"\0\0") == (0, "")
+    return s.run(["sh", "-c", f"ls {target}"], flags=MAIN | ALL)
+
+
+def test_a_new_volume_is_filled(guest, tmp_path):
+    (tmp_path / "volume").mkdir()
+    tree = guest.root / "tree"
+    (tree / "dir").mkdir(parents=True)
+    (tree / "dir/file").write_text("content")
+    os.setxattr(tree / "dir/file", "trusted.kept", b"yes")
+    os.link(tree / "dir/file", tree / "again")
+    os.chown(tree / "dir", 7, 8)
+    os.chown(tree, 1000, 1001)
+    tree.chmod(0o2751)
+    assert text(fill(guest, tmp_path / "volume", "/tree")) == "again\ndir\n"
+    volume = tmp_path / "volume"
+    st = volume.stat()
+    assert (st.st_uid, st.st_gid, st.st_mode & 0o7777) == (1000, 1001, 0o2751)
+    assert ((volume / "dir").stat().st_uid, (volume / "dir").stat().st_gid) == (7, 8)
+    assert (volume / "again").stat().st_ino == (volume / "dir/file").stat().st_ino
+    assert os.getxattr(volume / "again", "trusted.kept") == b"yes"
+
+
+@pytest.mark.parametrize("target", ["/etc", "/none", "/etc/passwd/x"])
+def test_a_volume_is_filled_if_that_can_be(guest, tmp_path, target):
+    (tmp_path / "volume").mkdir()
+    if target == "/etc":
+        (tmp_path / "volume/full").touch()
+    done = fill(guest, tmp_path / "volume", target)
+    if target == "/etc/passwd/x":
+        assert done == (0, 20, "cannot mount " + str(tmp_path / "volume") +
+                        " on /etc/passwd/x: Not a directory")
+    else:
+        assert text(done) == ("full\n" if target == "/etc" else "")
+
+
+def test_a_volume_that_cannot_be_filled_says_why(guest, tmp_path):
+    small = tmp_path / "small"
+    size = b"tmpfs\0x\0" + os.fsencode(small) + b"\0size=64k\0"
+    assert guest.session.request("MOUNT", struct.pack("<QII", 0, 2, 0) + size) == (0, "")
+    (guest.root / "large").mkdir()
+    (guest.root / "large/file").write_bytes(b"x" * (1 << 20))
+    assert fill(guest, small, "/large") == (
+        0, 28, "cannot fill the volume on /large: file: No space left on device")
+    assert not list(small.iterdir())
 
 
 def test_looking(guest):

@@ -174,6 +174,31 @@ def test_folders_files_and_volumes_of_the_host(strata, machine_image, open_tmp):
     assert run(strata, machine_image, "-v", "named:/there", ["cat", "/there/file"]).stdout == "kept\n"
 
 
+def test_new_volumes_get_what_the_image_has(strata, machine_image):
+    def volume(name):
+        return Path(strata.ok("volume", "inspect", "-f", "{{.Mountpoint}}", name))
+
+    # Two at once: one fills, the other waits for it.
+    words = ["run", "--rm", "--isolation", "vm", "-v", "new:/bin", "-v", "bare:/etc:nocopy",
+             "-v", "odd:/not/there", machine_image, "sh", "-c", "ls /bin | wc -l; ls /etc /not/there"]
+    both = [strata.popen(*words), strata.popen(*words)]
+    said = [one.communicate(timeout=BOOT_S)[0] for one in both]
+    assert said[0] == said[1] and int(said[0].split()[0]) > 100, said
+    assert "passwd" not in said[0] and "/not/there" in said[0]
+    filled = os.lstat(volume("new") / "busybox")
+    assert (filled.st_uid, filled.st_mode & 0o777, filled.st_nlink) == (0, 0o755, 1)
+    assert (volume("new") / "sh").is_symlink() and volume("new").stat().st_mode & 0o777 == 0o755
+
+    # What is taken out of it later stays out, and what is full stays as it is.
+    strata.ok("create", "--name", "m1", "--isolation", "vm", "-v", "made:/etc", machine_image, "sh", "-c",
+              "ls /etc | grep -c passwd; rm -r /etc/*")
+    assert strata.ok("start", "-a", "m1", timeout=BOOT_S) == "1"
+    assert not list(volume("made").iterdir())
+    strata.fails("start", "-a", "m1", status=1, timeout=BOOT_S, saying="No such file")
+    (volume("made") / "mine").touch()
+    assert run(strata, machine_image, "-v", "made:/etc", ["ls", "/etc"]).stdout.split() == ["mine"]
+
+
 def test_network_is_none_or_the_hosts(strata, machine_image):
     show = ["sh", "-c", "ls /sys/class/net; ip route | head -1; cat /etc/resolv.conf"]
     assert run(strata, machine_image, show).stdout.split() == ["lo"]

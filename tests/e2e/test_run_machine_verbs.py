@@ -6,6 +6,9 @@ import io
 import json
 import os
 import signal
+import socket
+import struct
+import subprocess
 import tarfile
 
 import pytest
@@ -13,6 +16,21 @@ from conftest import wait_until
 from test_run_machine import BOOT_S, LOOP, machines
 
 pytestmark = pytest.mark.slow
+CAPABILITY = struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0)  # cap_net_bind_service=ep
+
+
+@pytest.fixture
+def free_port():
+    """Of TCP and UDP, on every address."""
+    for _ in range(100):
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            tcp.bind(("", 0))
+            try:
+                udp.bind(("", tcp.getsockname()[1]))
+            except OSError:
+                continue
+            return tcp.getsockname()[1]
+    pytest.fail("no port is free for both")
 
 
 @pytest.fixture
@@ -110,6 +128,55 @@ def test_files_of_one_that_does_not_run(strata, machine_image, tmp_path):
     assert (tmp_path / "shared/y").read_text() == "from the host\n"
     strata.fails("cp", "m1:/no/such", tmp_path / "back", status=1, saying="no such file")
     assert not machines(strata)
+
+
+def test_what_files_are_besides_their_content_is_copied(strata, started, tmp_path):
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "file").write_text("said\n")
+    os.setxattr(tree / "file", "security.capability", CAPABILITY)
+    os.link(tree / "file", tree / "again")
+    os.mknod(tree / "device", 0o020600, os.makedev(1, 3))
+    with open(tree / "holes", "wb") as file:
+        file.truncate(8 << 20)
+    # By itself, and in the kind of archive that others make.
+    strata.ok("cp", "-a", tree, f"{started}:/by-itself")
+    strata.ok("exec", started, "mkdir", "/by-tar")
+    packed = subprocess.run(["tar", "-C", tree, "-czSf", "-", "--format=gnu", "holes"], check=True,
+                            stdout=subprocess.PIPE).stdout
+    done = strata("cp", "-", f"{started}:/by-tar", input=packed, text=False)
+    assert done.returncode == 0, done
+    assert strata.ok("exec", started, "sh", "-c", "stat -c '%s %b' /by-*/holes; "
+                     "stat -c '%F %h' /by-itself/file /by-itself/device").splitlines() == [
+                         "8388608 0", "8388608 0", "regular file 2", "character special file 1"]
+    strata.ok("cp", "-a", f"{started}:/by-itself", tmp_path / "back")
+    back = tmp_path / "back"
+    assert os.getxattr(back / "file", "security.capability") == CAPABILITY
+    assert (back / "file").stat().st_ino == (back / "again").stat().st_ino
+    assert (back / "device").stat().st_rdev == os.makedev(1, 3)
+    assert ((back / "holes").stat().st_size, (back / "holes").stat().st_blocks) == (8 << 20, 0)
+
+
+def test_ports_are_shown(strata, machine_image, free_port):
+    strata.ok("run", "-d", "--name", "mach", "--isolation", "vm", "--network", "host", "-p",
+              f"127.0.0.1:{free_port}:80", "-p", f"{free_port}:53/udp", machine_image, "sh", "-c", LOOP,
+              timeout=BOOT_S)
+    shown = f"127.0.0.1:{free_port}->80/tcp, 0.0.0.0:{free_port}->53/udp"
+    assert shown in strata.ok("ps")
+    assert strata.ok("ps", "--format", "{{.Ports}} {{.Networks}}") == f"{shown} host"
+    assert strata.ok("port", "mach") == f"80/tcp -> 127.0.0.1:{free_port}\n53/udp -> 0.0.0.0:{free_port}"
+    assert strata.ok("port", "mach", "80") == f"127.0.0.1:{free_port}"
+    strata.fails("port", "mach", "53", status=1, saying="no public port '53/tcp' published for mach")
+    (seen,) = json.loads(strata.ok("inspect", "mach"))
+    bound = [{"HostIp": "127.0.0.1", "HostPort": str(free_port)}]
+    everywhere = {"HostIp": "0.0.0.0", "HostPort": str(free_port)}
+    assert seen["NetworkSettings"]["Ports"] == {"80/tcp": bound, "53/udp": [everywhere]}
+    assert seen["HostConfig"]["PortBindings"] == {
+        "80/tcp": bound, "53/udp": [{**everywhere, "HostIp": ""}]}
+    strata.ok("stop", "-t", "0", "mach", timeout=BOOT_S)
+    assert strata.ok("ps", "-a", "--format", "{{.Ports}}") == ""
+    strata.fails("port", "mach", status=1, saying="is not running")
+    assert strata.ok("inspect", "-f", "{{.NetworkSettings.Ports}}", "mach") in ("{}", "map[]")
 
 
 def test_what_a_killed_command_has_written_stays(strata, machine_image):

@@ -212,24 +212,30 @@ static int check_folder(void *context, struct error *err)
 	return r;
 }
 
+/* Into a private folder; ret_folder is for drop_folder(). */
+static int unpack_input(const struct cli *cli, char **ret_folder, struct error *err)
+{
+	struct tar tar = { "__tar-extract", NULL };
+	int r = make_folder(cli, ret_folder, err);
+
+	tar.folder = *ret_folder;
+	return r == 0 ? userns_call(tar_now, &tar, err) : r;
+}
+
 static int stream_in(const struct cli *cli, struct job *job, struct error *err)
 {
 	_cleanup_(drop_folder) char *folder = NULL;
 	_cleanup_free_ char *content = NULL;
-	struct tar tar = { "__tar-extract", NULL };
 	int r = call(check_folder, job, err);
 
 	if (r == 0)
-		r = make_folder(cli, &folder, err);
+		r = unpack_input(cli, &folder, err);
 	if (r < 0)
 		return r;
-	tar.folder = folder;
 	content = strf("%s/.", folder);
 	if (!content)
 		return error_oom(err);
-	r = userns_call(tar_now, &tar, err);
-	if (r == 0)
-		r = place_open_host(content, &job->source, err);
+	r = place_open_host(content, &job->source, err);
 	job->owners = true;
 	return r == 0 ? call(copy_now, job, err) : r;
 }
@@ -310,24 +316,33 @@ static int choose_target(struct cp_machine *m, const struct place_entry *source,
 	return r;
 }
 
+/* The guest knows one kind of archive; users have many. */
+static int machine_stream_in(const struct cli *cli, struct cp_machine *m, struct error *err)
+{
+	_cleanup_(drop_folder) char *folder = NULL;
+	enum isolation_file kind;
+	int r = cp_machine_look(m, m->path, &kind, err);
+
+	if (r == 0 && kind != ISOLATION_FILE_FOLDER)
+		r = error_set(err, ENOTDIR,
+			"%s must be a folder that exists: a tar stream is unpacked into it",
+			m->path);
+	if (r == 0)
+		r = unpack_input(cli, &folder, err);
+	return r == 0 ? cp_machine_put(m, m->path, folder, err) : r;
+}
+
 static int machine_in(const struct cli *cli, struct cp_machine *m, struct job *job,
 	const char *from, struct error *err)
 {
 	_cleanup_place_entry_ struct place_entry source = { .parent_fd = -1, .dir_fd = -1 };
 	_cleanup_(drop_folder) char *folder = NULL;
 	_cleanup_free_ char *directory = NULL, *staged = NULL;
-	enum isolation_file kind;
 	const char *name = NULL;
 	int r;
 
-	if (streq(from, "-")) {
-		r = cp_machine_look(m, m->path, &kind, err);
-		if (r == 0 && kind != ISOLATION_FILE_FOLDER)
-			r = error_set(err, ENOTDIR,
-				"%s must be a folder that exists: a tar stream is unpacked into it",
-				m->path);
-		return r == 0 ? cp_machine_stream_in(m, STDIN_FILENO, err) : r;
-	}
+	if (streq(from, "-"))
+		return machine_stream_in(cli, m, err);
 	r = place_open_host(from, &job->source, err);
 	if (r == 0)
 		r = place_resolve(&job->source, job->options->follow, &source, err);

@@ -167,8 +167,3 @@ int cp_machine_stream_out(struct cp_machine *machine, int out_fd, struct error *
 {
 	return machine->ops->get(&machine->instance.config, machine->path, out_fd, err);
 }
-
-int cp_machine_stream_in(struct cp_machine *machine, int in_fd, struct error *err)
-{
-	return machine->ops->put(&machine->instance.config, machine->path, in_fd, err);
-}

@@ -38,6 +38,5 @@ int cp_machine_stream_out(struct cp_machine *machine, int out_fd, struct error *
 /* What is in the folder goes where `directory` is in the guest. */
 int cp_machine_put(
 	struct cp_machine *machine, const char *directory, const char *folder, struct error *err);
-int cp_machine_stream_in(struct cp_machine *machine, int in_fd, struct error *err);
 int cp_machine_look(
 	struct cp_machine *machine, const char *path, enum isolation_file *ret, struct error *err);

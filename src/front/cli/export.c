@@ -139,9 +139,8 @@ const struct verb verb_export = {
 	.group = "Instances",
 	.usage = "[OPTIONS] INSTANCE",
 	.summary = "Write an instance's root filesystem as a tar archive",
-	.help = "The instance may run or not; one in a machine has to run. Volumes, /proc and everything\n"
-		"else that is mounted in it appear as empty folders and files. `import` makes an image of\n"
-		"the archive again.",
+	.help = "The instance may run or not. Volumes, /proc and everything else that is mounted in it\n"
+		"appear as empty folders and files. `import` makes an image of the archive again.",
 	.options = option_table,
 	.options_size = sizeof(struct export_options),
 	.min_operands = 1,

@@ -138,9 +138,13 @@ int run_build_machine(const struct run_request *request, struct run_plan *plan, 
 	plan->config.rootfs.path = strdup("rootfs");
 	if ((o->kernel && !plan->spec.kernel) || !plan->config.rootfs.path)
 		return error_oom(err);
-	/* What the image has in their place is in no folder of the host. */
-	for (size_t i = 0; i < plan->nr_volumes; i++)
+	/* What the image has in their place is in no folder of the host: the guest copies it. */
+	for (size_t i = 0; i < plan->nr_volumes; i++) {
+		if (plan->volumes[i].copy &&
+			strv_push(&plan->spec.fill, plan->volumes[i].destination) < 0)
+			return error_oom(err);
 		plan->volumes[i].copy = false;
+	}
 	if (o->privileged)
 		grant_all(&plan->config.process);
 	return 0;

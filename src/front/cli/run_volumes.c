@@ -50,18 +50,6 @@ int run_plan_make_volumes(const struct cli *cli, struct run_plan *plan, struct e
 	return 0;
 }
 
-static bool is_empty(int dir_fd)
-{
-	int copy = io_open_dir(dir_fd, ".");
-	_cleanup_closedir_ DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir)))
-		if (!streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
-			return false;
-	return dir != NULL;
-}
-
 struct fill {
 	int root_fd, volume_fd;
 	const char *destination;
@@ -104,7 +92,7 @@ int run_plan_fill_volumes(const struct cli *cli, struct run_plan *plan,
 		r = io_lock(volume_fd, true);
 		if (r < 0)
 			return error_errno(err, r, "cannot lock volume %s", v->name);
-		if (!is_empty(volume_fd))
+		if (!io_dir_is_empty(volume_fd))
 			continue;
 		if (root_fd < 0)
 			r = container_open_rootfs(config, &root_fd, &userns_fd, err);
