@@ -114,6 +114,18 @@ static void mount_in(const char *type, const char *source, const char *target, u
 	sys(SYS_close, fd);
 }
 
+/* The instance's own, as the host's containers have it; to be written only by who has the right to
+ * mount another one. It is bound, because mount(2) puts no filesystem on itself. */
+static void show_cgroup(const struct child *child)
+{
+	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+
+	mount_in(NULL, CGROUP, "/sys/fs/cgroup", MS_BIND, NULL);
+	if (!(child->parts->head.cap_bounding >> CAP_SYS_ADMIN & 1))
+		mount_in(NULL, NULL, "/sys/fs/cgroup", MS_REMOUNT | MS_BIND | MS_RDONLY | flags,
+			NULL);
+}
+
 static void become_main(const struct child *child)
 {
 	const char *why = "cannot mount";
@@ -132,7 +144,7 @@ static void become_main(const struct child *child)
 	must(child, sys(SYS_chroot, "."), "cannot change the root");
 	/* Seen from the new namespaces. /proc/self/fd is still the old one's, and good for it. */
 	sys(SYS_unshare, CLONE_NEWCGROUP);
-	mount_in("cgroup2", "cgroup", "/sys/fs/cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	show_cgroup(child);
 	mount_in("proc", "proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 	if (child->parts->head.flags & AGENT_EXEC_READ_ONLY)
 		must(child, sys(SYS_mount, NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL),

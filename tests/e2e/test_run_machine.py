@@ -251,6 +251,35 @@ def test_a_panic_is_told_as_one(strata, started):
     assert "Kernel panic" in strata("logs", started).stderr
 
 
+SHOW = """
+hostname; cat /proc/sys/kernel/domainname; grep a.example /etc/hosts; cat /etc/resolv.conf
+grep -o size=3072k /proc/mounts; ulimit -n; cat /proc/self/oom_score_adj; id -G; pwd
+cat /sys/fs/cgroup/cpu.max /sys/fs/cgroup/pids.max; echo 9 > /sys/fs/cgroup/pids.max; echo $FROM_FILE
+cat /proc/sys/net/ipv4/ip_forward; cat /proc/1/comm; touch /x; grep NoNewPrivs /proc/self/status
+"""
+
+
+def test_options_mean_what_they_mean_for_a_container(strata, machine_image, tmp_path):
+    """Those that no other test here has; tests/unit/front/test-run.c has the list of all."""
+    (tmp_path / "env").write_text("FROM_FILE=yes\n")
+    (tmp_path / "labels").write_text("from.file=1\n")
+    done = strata(
+        "run", "--name", "m1", "--isolation", "vm", "--network", "host", "--add-host", "a.example:1.2.3.4",
+        "--dns", "9.8.7.6", "--dns-search", "s.example", "--dns-option", "ndots:3", "--domainname", "dom",
+        "--hostname", "hosty", "--shm-size", "3m", "--ulimit", "nofile=99:100", "--oom-score-adj", "123",
+        "--group-add", "44", "--cpu-quota", "50000", "--cpu-period", "200000", "--pids-limit", "33",
+        "--env-file", tmp_path / "env", "--label-file", tmp_path / "labels", "--cidfile", tmp_path / "id",
+        "--sysctl", "net.ipv4.ip_forward=1", "--workdir", "/usr", "--init", "--read-only", "--security-opt",
+        "no-new-privileges", machine_image, "sh", "-c", SHOW, timeout=BOOT_S)
+    assert done.stdout.splitlines() == [
+        "hosty", "dom", "1.2.3.4\ta.example", "nameserver 9.8.7.6", "search s.example", "options ndots:3",
+        "size=3072k", "99", "123", "0 44", "/usr", "50000 200000", "33", "yes", "1", "init",
+        "NoNewPrivs:\t1"], done
+    assert done.stderr.count("Read-only file system") == 2
+    assert strata.ok("ps", "-a", "--format", "{{.ID}} {{.Labels}}", "--no-trunc") == (
+        (tmp_path / "id").read_text().strip() + " from.file=1")
+
+
 def test_what_a_machine_cannot_do_is_said(strata, machine_image, tmp_path):
     def refused(saying, *options):
         done = run(strata, machine_image, *options, ["true"])

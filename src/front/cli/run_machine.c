@@ -41,8 +41,8 @@ int run_check_machine_limits(const struct resource_options *limits, struct error
 		{ limits->memory_reservation != CGROUP_UNSET, "memory-reservation",
 			"has memory of its own" },
 		{ limits->cpu_shares != CGROUP_UNSET, "cpu-shares", "has CPUs of its own: --cpus" },
-		{ limits->cpuset_cpus || limits->cpuset_mems, "cpuset-*",
-			"has CPUs of its own: --cpus" },
+		{ limits->cpuset_cpus, "cpuset-cpus", "has CPUs of its own: --cpus" },
+		{ limits->cpuset_mems, "cpuset-mems", "has memory of its own" },
 		{ limits->blkio_weight != CGROUP_UNSET, "blkio-weight", "has disks of its own" },
 	};
 
@@ -55,9 +55,12 @@ static int refuse(const struct run_options *o, struct error *err)
 	const bool shares_network = o->network && !streq(o->network, "none") &&
 		!streq(o->network, "host");
 	const struct refusal rows[] = {
-		{ o->devices || o->device_rules, "device", "has devices of its own" },
-		{ o->read_bps || o->write_bps || o->read_iops || o->write_iops, "device-*",
-			"has disks of its own" },
+		{ o->devices, "device", "has devices of its own" },
+		{ o->device_rules, "device-cgroup-rule", "has devices of its own" },
+		{ o->read_bps, "device-read-bps", "has disks of its own" },
+		{ o->write_bps, "device-write-bps", "has disks of its own" },
+		{ o->read_iops, "device-read-iops", "has disks of its own" },
+		{ o->write_iops, "device-write-iops", "has disks of its own" },
 		{ o->pid != NULL, "pid", "has processes of its own" },
 		{ o->ipc != NULL, "ipc", "has a kernel of its own" },
 		{ o->uts != NULL, "uts", "has a host name of its own" },
@@ -115,6 +118,23 @@ static void grant_all(struct container_process *process)
 	process->cap_bounding = process->cap_effective = process->cap_permitted = UINT64_MAX;
 }
 
+/* What only the built configuration tells. */
+static int refuse_built(const struct container_config *config, struct error *err)
+{
+	static const char *const shared[] = { "shared", "rshared", "slave", "rslave" };
+
+	if (config->seccomp.kind == SECCOMP_CUSTOM)
+		return error_set(err, ENOTSUP,
+			"--isolation vm and --security-opt seccomp=FILE exclude each other: a machine has a kernel of its own");
+	for (size_t i = 0; i < config->nr_mounts; i++)
+		for (size_t j = 0; j < ARRAY_SIZE(shared); j++)
+			if (strv_contains(config->mounts[i].options, shared[j]))
+				return error_set(err, ENOTSUP,
+					"--isolation vm and a mount that is %s exclude each other: a machine has mounts of its own",
+					shared[j]);
+	return 0;
+}
+
 int run_build_machine(const struct run_request *request, struct run_plan *plan, struct error *err)
 {
 	const struct run_options *o = request->options;
@@ -124,11 +144,14 @@ int run_build_machine(const struct run_request *request, struct run_plan *plan, 
 
 	if (!run_is_machine(o))
 		return 0;
+	r = refuse_built(&plan->config, err);
+	if (r == 0)
+		r = publish(o, &plan->spec, err);
+	if (r < 0)
+		return r;
 	/* That there is none is better said before anything is made. */
 	r = kernel_find(request->cli->root, o->kernel, architecture, &kernel, err);
 	kernel_free(&kernel);
-	if (r == 0)
-		r = publish(o, &plan->spec, err);
 	if (r < 0)
 		return r;
 	plan->spec.disk_bytes = o->disk_size ? o->disk_size : DISK_DEFAULT;

@@ -449,6 +449,157 @@ static void absurd_lines_are_refused(void **state)
 	}
 }
 
+/* --- machines --- */
+
+/* Every option of `run`: what a machine makes of it. One that works there is tried with a machine
+ * by tests/e2e/test_run_machine*.py, and here with a value that is good for a container. */
+static const struct {
+	const char *name;
+	const char *value; /* NULL: it is a flag */
+	const char *why; /* it cannot be; NULL: it works */
+} machine_options[] = {
+	{ "add-host", "a:1.2.3.4", NULL },
+	{ "annotation", "a=b", NULL },
+	{ "attach", "stdout", NULL },
+	{ "blkio-weight", "300", "has disks of its own" },
+	{ "cap-add", "NET_ADMIN", NULL },
+	{ "cap-drop", "ALL", NULL },
+	{ "cgroupns", "host", "has control groups of its own" },
+	{ "cidfile", "/nonexistent/file", NULL },
+	{ "cpu-period", "100000", NULL },
+	{ "cpu-quota", "50000", NULL },
+	{ "cpu-shares", "512", "has CPUs of its own" },
+	{ "cpus", "0.5", NULL },
+	{ "cpuset-cpus", "0", "has CPUs of its own" },
+	{ "cpuset-mems", "0", "has memory of its own" },
+	{ "detach", NULL, NULL },
+	{ "detach-keys", "ctrl-a", NULL },
+	{ "device", "/dev/null", "has devices of its own" },
+	{ "device-cgroup-rule", "c 1:3 r", "has devices of its own" },
+	{ "device-read-bps", "/dev/sda:1", "has disks of its own" },
+	{ "device-read-iops", "/dev/sda:1", "has disks of its own" },
+	{ "device-write-bps", "/dev/sda:1", "has disks of its own" },
+	{ "device-write-iops", "/dev/sda:1", "has disks of its own" },
+	{ "disk-size", "1g", NULL },
+	{ "dns", "1.2.3.4", NULL },
+	{ "dns-option", "ndots:1", NULL },
+	{ "dns-search", "example.org", NULL },
+	{ "domainname", "name", NULL },
+	{ "entrypoint", "/bin/x", NULL },
+	{ "env", "A=b", NULL },
+	{ "env-file", "/dev/null", NULL },
+	{ "group-add", "12", NULL },
+	{ "health-cmd", "true", NULL },
+	{ "health-interval", "1s", NULL },
+	{ "health-retries", "2", NULL },
+	{ "health-start-period", "1s", NULL },
+	{ "health-timeout", "1s", NULL },
+	{ "hostname", "name", NULL },
+	{ "init", NULL, NULL },
+	{ "interactive", NULL, NULL },
+	{ "ipc", "host", "has a kernel of its own" },
+	{ "isolation", "vm", NULL },
+	{ "kernel", "name", NULL },
+	{ "label", "a=b", NULL },
+	{ "label-file", "/dev/null", NULL },
+	{ "log-driver", "none", NULL },
+	{ "log-opt", "max-size=1m", NULL },
+	{ "memory", "128m", NULL },
+	{ "memory-reservation", "64m", "has memory of its own" },
+	{ "memory-swap", "256m", "has no swap" },
+	{ "mount", "type=tmpfs,target=/x", NULL },
+	{ "name", "name", NULL },
+	{ "net", "host", NULL },
+	{ "network", "host", NULL },
+	{ "no-healthcheck", NULL, NULL },
+	{ "no-snapshot", NULL, NULL },
+	{ "oom-kill-disable", NULL, "has memory of its own" },
+	{ "oom-score-adj", "100", NULL },
+	{ "pid", "host", "has processes of its own" },
+	{ "pids-limit", "20", NULL },
+	{ "platform", "linux/amd64", NULL },
+	{ "privileged", NULL, NULL },
+	{ "publish", "80:80", "publish needs --network host" },
+	{ "publish-all", NULL, "publishes ports that are named" },
+	{ "pull", "never", NULL },
+	{ "read-only", NULL, NULL },
+	{ "restart", "always", NULL },
+	{ "rm", NULL, NULL },
+	{ "security-opt", "no-new-privileges", NULL },
+	{ "shm-size", "1m", NULL },
+	{ "sig-proxy", NULL, NULL },
+	{ "stop-signal", "INT", NULL },
+	{ "stop-timeout", "1", NULL },
+	{ "sysctl", "kernel.domainname=x", NULL },
+	{ "time-offset", "monotonic=1", "has clocks of its own" },
+	{ "tmpfs", "/x", NULL },
+	{ "tty", NULL, NULL },
+	{ "ulimit", "nofile=100", NULL },
+	{ "user", "1", NULL },
+	{ "userns", "private", "has users of its own" },
+	{ "uts", "host", "has a host name of its own" },
+	{ "volume", "name:/x", NULL },
+	{ "workdir", "/x", NULL },
+};
+
+static void a_machine_takes_an_option_or_names_it(void **state)
+{
+	char option[64], named[64];
+	struct built b;
+
+	for (const struct option *o = run_option_table; o->kind != OPTION_END; o++) {
+		size_t i = 0;
+
+		if (o->kind == OPTION_HEADING)
+			continue;
+		while (i < ARRAY_SIZE(machine_options) && !streq(machine_options[i].name, o->name))
+			i++;
+		if (i == ARRAY_SIZE(machine_options))
+			fail_msg("--%s: say here what a machine makes of it", o->name);
+		snprintf(option, sizeof(option), "--%s%s%s", o->name,
+			machine_options[i].value ? "=" : "",
+			machine_options[i].value ? machine_options[i].value : "");
+		snprintf(named, sizeof(named), "--%s", o->name);
+		/* The details of a check need one. */
+		build(&b,
+			(const char *const[]){ "--isolation", "vm", option,
+				strncmp(o->name, "health-", 7) ? "--label=a=b"
+							       : "--health-cmd=true",
+				"img", NULL });
+		assert_true(b.r < 0);
+		/* What is missing for one that works is a kernel, which comes after all of them. */
+		if (!strstr(b.err.message,
+			    machine_options[i].why ? machine_options[i].why
+						   : "there is no kernel") ||
+			(machine_options[i].why && !strstr(b.err.message, named)))
+			fail_msg("%s: %s", option, b.err.message);
+		drop(&b);
+	}
+}
+
+static void a_machine_names_values_that_it_cannot_have(void **state)
+{
+	static const struct {
+		const char *option, *saying;
+	} values[] = {
+		{ "--volume=/tmp:/x:rshared", "a mount that is rshared" },
+		{ "--volume=/tmp:/x:slave", "a mount that is slave" },
+		{ "--network=container:other", "--network" },
+	};
+	struct built b;
+
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+		build(&b,
+			(const char *const[]){
+				"--isolation", "vm", values[i].option, "img", NULL });
+		assert_true(b.r < 0);
+		if (!strstr(b.err.message, values[i].saying) ||
+			!strstr(b.err.message, "--isolation vm and "))
+			fail_msg("%s: %s", values[i].option, b.err.message);
+		drop(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -461,6 +612,8 @@ int main(void)
 		cmocka_unit_test(mounts_are_sorted_and_planned),
 		cmocka_unit_test(devices_are_added),
 		cmocka_unit_test(absurd_lines_are_refused),
+		cmocka_unit_test(a_machine_takes_an_option_or_names_it),
+		cmocka_unit_test(a_machine_names_values_that_it_cannot_have),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
