@@ -146,6 +146,8 @@ static void become_main(const struct child *child)
 	sys(SYS_unshare, CLONE_NEWCGROUP);
 	show_cgroup(child);
 	mount_in("proc", "proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	/* Root's, as a container's is, and before nobody can write; what is wrong, chdir() says. */
+	make_folders(AT_FDCWD, child->cwd);
 	if (child->parts->head.flags & AGENT_EXEC_READ_ONLY)
 		must(child, sys(SYS_mount, NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL),
 			"cannot make the root filesystem read-only");
@@ -345,8 +347,6 @@ static void enter_working_directory(const struct child *child)
 {
 	long r = sys(SYS_chdir, child->cwd);
 
-	if (r == -ENOENT && child->main && make_folders(AT_FDCWD, child->cwd) == 0)
-		r = sys(SYS_chdir, child->cwd);
 	if (r < 0)
 		fail(child, false, r, "cannot enter the working directory %s: %s", child->cwd,
 			error_text(r));
