@@ -9,10 +9,37 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(TOP / "tests/e2e"))
 from machines import INIT, Machine, entry  # noqa: E402,F401 (the tests import Machine here)
+from program import Program  # noqa: E402
 
 SHARE = Path("/run/share")  # run-kvm puts the kernels there
 APPEND = "console=ttyS0 quiet panic=-1"
 BOOT_S = 150  # two emulators deep, on a busy host
+
+
+class Strata(Program):
+    """The program, with run-kvm's state root or another."""
+
+    def __init__(self, root=SHARE / "root"):
+        super().__init__()
+        self.root = root
+
+    def argv(self, *args):
+        return [os.environ["STRATA_BIN"], "--root", str(self.root), *map(str, args)]
+
+    def env(self, extra=None):
+        return {**os.environ, **(extra or {})}
+
+    def machines(self):
+        """The arguments of strata-machine's processes, by their number."""
+        found = {}
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                words = path.read_text().split("\0")
+            except OSError:
+                continue
+            if words[0].endswith("strata-machine"):
+                found[int(path.parent.name)] = words
+        return found
 
 
 def initramfs(script, modules=()):
