@@ -74,6 +74,10 @@ struct jit_guest_machine {
 	uint32_t nr_regimes, regime_mask; /* which bits of mode are the regime */
 	uint32_t shared_regimes; /* bit by regime: those that hold what is_global mostly */
 	uint32_t may_interrupt; /* 32 bits; 0: no interrupt waits for a bit of the status */
+	/* Code of a mode with this bit counts what it has executed (64 bits), and is left where the
+	 * count has come to `retired_limit` or gone beyond, by those jumps that look whether the
+	 * thread shall stop. Helpers find the count exact. */
+	uint32_t counting_mode, retired, retired_limit;
 	/* Where to read code at pc from. false: a fault, of which the state tells. */
 	bool (*find_code)(void *state, uint64_t pc, struct jit_source *ret);
 };

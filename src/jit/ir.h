@@ -354,6 +354,9 @@ struct ir {
 	bool merges_previous;
 	uint32_t version;
 	uint8_t count, kind; /* of vectors: elements; see the operation */
+	/* Instructions of the block that are done behind this one, of which a way out of the block
+	 * that is taken, or a label that is passed, comes by; 0: none. */
+	uint16_t done;
 	uint64_t pc; /* of the guest's instruction */
 	int64_t imm;
 };

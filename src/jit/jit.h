@@ -31,6 +31,7 @@ enum jit_stop {
 	/* Only of a machine's hart: */
 	JIT_STOP_WAIT, /* for an interrupt (wfi); pc is behind the instruction */
 	JIT_STOP_MODE, /* privilege or what else translated code depends on may have changed */
+	JIT_STOP_AGAIN, /* all is done for what has come up; pc is where it goes on */
 };
 
 /*

@@ -46,7 +46,7 @@ static void note_page(struct jit_frame *frame, struct jit_tlb_table *table,
 static int reach_group(struct jit_frame *frame, const struct jit_slow *slow)
 {
 	const struct jit_guest *guest = frame->jit->guest;
-	const char *state = jit_state_of(frame->jit, frame);
+	char *state = jit_state_of(frame->jit, frame);
 	uint64_t pc = *(const uint64_t *)(state + guest->pc);
 	uint64_t address = *(const uint64_t *)(state + guest->slot_offsets[slow->slot]) +
 		(uint64_t)(int64_t)slow->first;
@@ -61,8 +61,10 @@ static int reach_group(struct jit_frame *frame, const struct jit_slow *slow)
 	r = help(frame, slow);
 	if (r)
 		return r;
-	if (!jit_tlb_find(table, address, slow->bytes))
+	if (!jit_tlb_find(table, address, slow->bytes)) {
+		++*(uint64_t *)(state + guest->machine->retired); /* this one is done */
 		return go_carefully(frame, pc + (slow->place & JIT_SLOW_HALF ? 2 : 4));
+	}
 	note_page(frame, table, slow, &table->entries[jit_tlb_index(table, address)]);
 	return 0;
 }

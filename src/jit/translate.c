@@ -301,12 +301,28 @@ static void promote(struct jit *jit, struct jit_frame *frame, void *state, uint6
 	jit_unlock(jit, frame);
 }
 
+static uint64_t count_at(const void *state, uint32_t offset)
+{
+	return *(const uint64_t *)((const char *)state + offset);
+}
+
+/* Has it executed as much as it is to? */
+static bool is_at_limit(const struct jit *jit, const void *state)
+{
+	const struct jit_guest_machine *machine = jit->guest->machine;
+
+	return machine &&
+		*(const uint32_t *)((const char *)state + machine->mode) & machine->counting_mode &&
+		count_at(state, machine->retired) >= count_at(state, machine->retired_limit);
+}
+
 /* Has somebody else than ourselves asked for it? */
 static bool is_interrupted(const struct jit *jit, void *state)
 {
 	uint32_t *interrupt = (void *)((char *)state + jit->guest->interrupt);
+	bool is_asked = __atomic_exchange_n(interrupt, 0, __ATOMIC_SEQ_CST) & ~JIT_INTERRUPT_OWN;
 
-	return __atomic_exchange_n(interrupt, 0, __ATOMIC_SEQ_CST) & ~JIT_INTERRUPT_OWN;
+	return is_asked || is_at_limit(jit, state);
 }
 
 /* `exit` is read while the table of exits cannot be emptied yet. */

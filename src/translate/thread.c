@@ -185,8 +185,9 @@ void thread_run(struct thread *t)
 			break;
 		case JIT_STOP_LIMIT:
 		case JIT_STOP_INTERRUPT:
-		case JIT_STOP_WAIT: /* these two are a machine's */
+		case JIT_STOP_WAIT: /* these are a machine's */
 		case JIT_STOP_MODE:
+		case JIT_STOP_AGAIN:
 			break;
 		}
 		if (t->is_pending || t->tracee.has_news)

@@ -498,8 +498,9 @@ class Chapter:
 # --- programs --------------------------------------------------------------------------------
 
 
-def subroutines(layout):
-    """Load and store all registers by x30; items with the labels "load" and "store"."""
+def subroutines(layout, counter):
+    """Load and store all registers by x30; items with the labels "load" and "store". A counter is
+    stored, too, in the upper half of fcsr's place."""
     at = 8 * (NR_X + NR_F)
     place = words(*load_immediate(31, layout.place), i_type(0x03, 3, 31, 31, 0))
     load = [("label", "load"), *place, *words(i_type(0x03, 3, 1, 31, at), csrw(CSR_FCSR, 1))]
@@ -510,16 +511,19 @@ def subroutines(layout):
     store += words(*(s_type(0x23, 3, 31, n, 8 * (n - 1)) for n in range(1, 31)))
     store += words(*(s_type(0x27, 3, 31, n, 8 * (NR_X + n)) for n in range(NR_F)))
     store += words(csrr(1, CSR_FCSR), s_type(0x23, 3, 31, 1, at))
+    if counter:
+        store += words(csrr(1, counter), s_type(0x23, 2, 31, 1, at + 4))
     store += words(i_type(0x13, 0, 1, 31, CHAPTER_BYTES), *load_immediate(31, layout.place),
                    s_type(0x23, 3, 31, 1, 0), i_type(0x67, 0, 0, 30, 0))
     return load + store
 
 
-def program(seed, table, count):
-    """The ELF file of `count` chapters."""
+def pieces(seed, table, count, counter=None):
+    """(entry, [(address, content, flags)]) of a program of `count` chapters, which stores the CSR
+    `counter` (a number) behind each of them."""
     rng, layout = random.Random(seed), Layout(count)
     handlers, second = vectors.handlers()
-    items = [*words(*handlers), *subroutines(layout), ("label", "start")]
+    items = [*words(*handlers), *subroutines(layout, counter), ("label", "start")]
     call = vectors.system_call
     items += words(*call(132, layout.signals + 48, 0),
                    *call(134, vectors.SIGILL, layout.signals, 0, 8),
@@ -543,9 +547,14 @@ def program(seed, table, count):
     signals = struct.pack("<9Q", CODE, flags, 0, CODE + second, flags, 0, layout.signals + 4096, 0,
                           1 << 16)
     data = data.ljust(layout.scratch - DATA, b"\0") + rng.randbytes(SCRATCH_BYTES)
-    return elf(labels["start"], [(CODE, code, 5), (DATA, data, 6), (layout.hole, bytes(4096), 0),
-                                 (layout.signals,
-                                  signals.ljust(layout.stack - layout.signals, b"\0"), 6)])
+    return labels["start"], [(CODE, code, 5), (DATA, data, 6), (layout.hole, bytes(4096), 0),
+                             (layout.signals,
+                              signals.ljust(layout.stack - layout.signals, b"\0"), 6)]
+
+
+def program(seed, table, count):
+    """The ELF file of `count` chapters."""
+    return elf(*pieces(seed, table, count))
 
 
 def first_difference(count, ours, theirs):

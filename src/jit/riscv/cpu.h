@@ -32,7 +32,9 @@ struct riscv_cpu {
 	/* Set by a signal handler of this thread, or by another thread: riscv_run() returns
 	 * JIT_STOP_INTERRUPT soon, and clears it. */
 	uint32_t interrupt;
-	uint64_t retired; /* instructions, for the counters */
+	/* Instructions, for the counters; what translated code executes only if it counts
+	 * (RISCV_MODE_COUNT). */
+	uint64_t retired;
 	struct jit_memory memory;
 	/* Of a user's program: called before each access of an instruction that is interpreted, for
 	 * a debugger; NULL: nobody is. */

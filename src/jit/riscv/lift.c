@@ -238,6 +238,7 @@ struct ir *riscv_lift_add(
 		.c = IR_ZERO,
 		.helper = -1,
 		.length = insn->length,
+		.done = (uint16_t)block->nr_guest,
 		.pc = pc };
 	return ir;
 }

@@ -40,6 +40,7 @@ static int execute_float_csr(struct riscv_cpu *cpu, const struct riscv_insn *ins
 	host_write_float_control(host_float_control(rounding(cpu)));
 	if (stop == JIT_STOP_LIMIT && !riscv_rounds_as_host(cpu)) {
 		cpu->pc = next;
+		cpu->retired++;
 		return JIT_LEAVE_INTERPRET;
 	}
 	return (int)stop;
@@ -69,7 +70,7 @@ static int go_on(struct riscv_system_cpu *cpu, enum jit_stop stop)
 	if (stop != JIT_STOP_LIMIT)
 		return (int)stop;
 	return is_translated(&cpu->cpu) && jit_switch(&cpu->cpu.frame, cpu) ? JIT_LEAVE_SWITCHED
-									    : JIT_STOP_MODE;
+									    : JIT_STOP_AGAIN;
 }
 
 static int help(void *state, const void *data)
@@ -130,6 +131,9 @@ static const struct jit_guest_machine machine = {
 	.shared_regimes = 1u << RISCV_REGIME_SUPERVISOR | 1u << RISCV_REGIME_SUPERVISOR_USER |
 		1u << RISCV_REGIME_MACHINE,
 	.may_interrupt = offsetof(struct riscv_system_cpu, may_interrupt),
+	.counting_mode = RISCV_MODE_COUNT,
+	.retired = offsetof(struct riscv_system_cpu, cpu.retired),
+	.retired_limit = offsetof(struct riscv_system_cpu, retired_limit),
 	.find_code = find_code,
 };
 
@@ -297,9 +301,18 @@ static enum jit_stop interpret_some(struct jit *jit, struct riscv_cpu *cpu)
 	return interpret(cpu, false);
 }
 
+static bool is_at_limit(const struct riscv_cpu *cpu)
+{
+	return mode_of(cpu) & RISCV_MODE_COUNT &&
+		cpu->retired >= ((const struct riscv_system_cpu *)cpu)->retired_limit;
+}
+
 static bool is_interrupted(struct riscv_cpu *cpu)
 {
-	return __atomic_exchange_n(&cpu->interrupt, 0, __ATOMIC_SEQ_CST) & ~JIT_INTERRUPT_OWN;
+	bool is_asked = __atomic_exchange_n(&cpu->interrupt, 0, __ATOMIC_SEQ_CST) &
+		~JIT_INTERRUPT_OWN;
+
+	return is_asked || is_at_limit(cpu);
 }
 
 enum jit_stop riscv_run(struct jit *jit, struct riscv_cpu *cpu)

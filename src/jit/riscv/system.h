@@ -37,6 +37,7 @@ enum {
 	RISCV_MODE_VECTOR = 1 << 4, /* mstatus.VS is Dirty */
 	RISCV_MODE_STEP = 1 << 5, /* a debugger wants every instruction: only interpreted */
 	RISCV_MODE_ZERO = 1 << 6, /* cbo.zero may be executed */
+	RISCV_MODE_COUNT = 1 << 7, /* cpu.retired is exact, and held against retired_limit */
 };
 
 enum riscv_access {
@@ -98,7 +99,8 @@ struct riscv_system_ops {
 	/*
 	 * An instruction of translated code has stopped so. JIT_STOP_LIMIT: that has been dealt
 	 * with (a trap was taken), and nothing is in the way of going on at pc, in whatever mode
-	 * that is; else what is still to be done. NULL: JIT_STOP_MODE is nothing to stop for.
+	 * that is; else what is still to be done, JIT_STOP_AGAIN if only interrupts are to be
+	 * looked at. NULL: JIT_STOP_MODE is nothing to stop for.
 	 */
 	enum jit_stop (*take)(struct riscv_system_cpu *cpu, enum jit_stop stop);
 	/*
@@ -132,6 +134,9 @@ struct riscv_system_cpu {
 	 * let one in. What changes that by the hart's own thread sets it; else `interrupt` is set.
 	 */
 	uint32_t may_interrupt;
+	/* With RISCV_MODE_COUNT: riscv_run() returns JIT_STOP_INTERRUPT soon behind the instruction
+	 * with which cpu.retired comes to this. */
+	uint64_t retired_limit;
 	struct jit_tlb tlb[RISCV_REGIMES];
 };
 

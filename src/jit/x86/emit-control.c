@@ -105,7 +105,7 @@ struct cold *cold_part(struct emitter *e, int kind, const struct ir *ir)
 		e->failed = true;
 	else
 		e->nr_cold++;
-	*cold = (struct cold){ .ir = ir };
+	*cold = (struct cold){ .ir = ir, .counted = e->counted };
 	cold->kind = (unsigned)kind;
 	return cold;
 }
@@ -278,11 +278,17 @@ static void lead(struct emitter *e, const struct ir *ir, uint8_t *place, uint64_
 	cold->target = pc;
 }
 
+/* Do the stubs by which code goes that moves look whether the thread shall stop? They do not know
+ * how much it may execute. */
+static bool looks_in_stubs(const struct emitter *e)
+{
+	return moves_by_page(e) && !e->counts;
+}
+
 /* Before a backward jump; the state is that before the instruction. */
 static void check_interrupt(struct emitter *e, const struct ir *ir)
 {
-	x86_arithmetic_immediate(&e->code, 4, X86_CMP, state_memory(e->jit->guest->interrupt), 0);
-	also_if(e, cold_part(e, COLD_INTERRUPT, ir), X86_NE);
+	stop_if_wanted(e, cold_part(e, COLD_INTERRUPT, ir));
 }
 
 /* A loop's turn; true: that has also looked whether the thread shall stop. */
@@ -300,7 +306,7 @@ static bool count_turn(struct emitter *e, const struct ir *ir)
 	number = (uint32_t)(counter - (uint32_t *)e->jit->counters.items);
 	cold = cold_part(e, COLD_HOT, ir);
 	cold->counter = (int)number;
-	if (moves_by_page(e)) {
+	if (looks_in_stubs(e)) {
 		x86_constant(&e->code, RAX, number);
 		moves(e, 4, JIT_MOVES_COUNTER);
 		call_stub(e, e->jit->stubs.turn);
@@ -321,8 +327,8 @@ static void before_jump(struct emitter *e, const struct ir *ir)
 	if ((uint64_t)ir->imm > ir->pc || (!map_is_global(e) && !is_label(e, (uint64_t)ir->imm)))
 		return;
 	if (is_far(e, (uint64_t)ir->imm)) { /* no region has two pages */
-		if (moves_by_page(e))
-			return; /* the stub looks */
+		if (looks_in_stubs(e))
+			return;
 	} else if (count_turn(e, ir)) {
 		return;
 	}
@@ -353,8 +359,7 @@ static void stop_if_interrupted(struct emitter *e, const struct ir *ir, uint64_t
 	struct cold *cold = cold_part(e, COLD_STOP, ir);
 
 	cold->target = pc;
-	x86_arithmetic_immediate(&e->code, 4, X86_CMP, state_memory(e->jit->guest->interrupt), 0);
-	also_if(e, cold, X86_NE);
+	stop_if_wanted(e, cold);
 }
 
 /* Of code that moves: rax = how far the target, on another page, is behind the start of this one;
@@ -375,12 +380,12 @@ static void emit_far_jump(struct emitter *e, const struct ir *ir, uint64_t pc)
 	bool is_global = map_is_global(e);
 
 	map_to_global(e);
+	if (!is_global && pc <= ir->pc && !looks_in_stubs(e))
+		stop_if_interrupted(e, ir, pc);
 	if (load_far_place(e, pc)) {
 		jump_to_stub(e, e->jit->stubs.far);
 		return;
 	}
-	if (!is_global && pc <= ir->pc)
-		stop_if_interrupted(e, ir, pc);
 	guest_constant(e, RAX, pc);
 	look_up(e);
 	x86_jump_if(&e->code, X86_NE, e->jit->stubs.unknown);
@@ -397,6 +402,7 @@ void emit_branch(struct emitter *e, const struct ir *ir)
 	unsigned padding;
 
 	before_jump(e, ir);
+	count_up_to(e, ir->done);
 	compare.flags &= (uint8_t)~IR_IMMEDIATE; /* imm is the target */
 	start = e->code.p;
 	condition = emit_compare(e, &compare);
@@ -412,6 +418,7 @@ void emit_branch(struct emitter *e, const struct ir *ir)
 void emit_jump(struct emitter *e, const struct ir *ir)
 {
 	before_jump(e, ir);
+	count_up_to(e, ir->done);
 	if (is_far(e, (uint64_t)ir->imm)) /* nothing to be set later: it need not be out of line */
 		emit_far_jump(e, ir, (uint64_t)ir->imm);
 	else
@@ -501,8 +508,9 @@ void emit_call(struct emitter *e, const struct ir *ir)
 {
 	bool is_far_call = is_far(e, (uint64_t)ir->imm);
 
-	if ((uint64_t)ir->imm <= ir->pc && !(is_far_call && moves_by_page(e)))
+	if ((uint64_t)ir->imm <= ir->pc && !(is_far_call && looks_in_stubs(e)))
 		check_interrupt(e, ir); /* a recursion, perhaps */
+	count_up_to(e, ir->done);
 	leave_way_back(e, ir);
 	if (is_far_call && load_far_place(e, (uint64_t)ir->imm)) {
 		call_and_land(e, ir, e->jit->stubs.far);
@@ -544,6 +552,7 @@ static void load_target(struct emitter *e, const struct ir *ir)
 void emit_jump_register(struct emitter *e, const struct ir *ir)
 {
 	check_interrupt(e, ir);
+	count_up_to(e, ir->done);
 	load_target(e, ir);
 	if (ir->d != IR_ZERO) {
 		guest_constant(e, RCX, behind(ir));
@@ -558,8 +567,9 @@ void emit_jump_register(struct emitter *e, const struct ir *ir)
 
 void emit_call_register(struct emitter *e, const struct ir *ir)
 {
-	if (!moves_by_page(e))
+	if (!looks_in_stubs(e))
 		check_interrupt(e, ir);
+	count_up_to(e, ir->done);
 	load_target(e, ir);
 	leave_way_back(e, ir);
 	if (moves_by_page(e))
@@ -572,6 +582,7 @@ void emit_return(struct emitter *e, const struct ir *ir)
 {
 	struct cold *cold;
 
+	count_up_to(e, ir->done);
 	x86_load(&e->code, 8, RAX, where(e, ir->a));
 	map_to_global(e);
 	x86_arithmetic(&e->code, 8, X86_CMP, RAX, x86_m(RSP, 8));
@@ -607,16 +618,19 @@ static void emit_leave(struct emitter *e, uint64_t pc, int reason)
 
 void emit_stop(struct emitter *e, const struct ir *ir)
 {
+	count_on_way_out(e, done_before(ir)); /* whether its own is done, who is told knows */
 	emit_leave(e, ir->pc + (uint64_t)ir->imm, ir->size);
 }
 
 /* `data` is found when the block is done (emit_helper_data). */
-void call_helper(struct emitter *e, uint64_t pc, int helper)
+void call_helper(struct emitter *e, const struct ir *ir, int helper)
 {
 	struct cold *cold = cold_part(e, COLD_HELPER, NULL);
+	int uncounted = (int)done_before(ir) - e->counted;
 
+	add_retired(e, uncounted);
 	map_to_global(e);
-	store_guest_constant(e, state_memory(e->jit->guest->pc), pc);
+	store_guest_constant(e, state_memory(e->jit->guest->pc), ir->pc);
 	x86_byte(&e->code, 0x48); /* lea rax, [rip + data] */
 	x86_byte(&e->code, 0x8d);
 	x86_byte(&e->code, 0x05);
@@ -626,6 +640,7 @@ void call_helper(struct emitter *e, uint64_t pc, int helper)
 	x86_call(&e->code, e->jit->stubs.helper);
 	moves(e, 4, JIT_MOVES_STUB);
 	map_from_global(e);
+	add_retired(e, -uncounted);
 }
 
 /* The slow path of a machine's access: jit_reach(), and back. */
@@ -633,7 +648,10 @@ void call_reach(struct emitter *e, const struct cold *cold, struct jit_slow *slo
 {
 	const struct ir *ir = cold->ir;
 	bool is_at = moves_by_page(e);
+	int uncounted = (int)done_before(ir) - e->counted;
+	uint8_t *back;
 
+	add_retired(e, uncounted);
 	slow->word = e->in->words[ir->helper];
 	slow->place |= (uint16_t)(ir->pc % JIT_PAGE_BYTES);
 	if (!is_at)
@@ -642,8 +660,13 @@ void call_reach(struct emitter *e, const struct cold *cold, struct jit_slow *slo
 		x86_call(&e->code, e->reach);
 	else
 		call_stub(e, is_at ? e->jit->stubs.reach_at : e->jit->stubs.reach);
-	x86_jump(&e->code, cold->resume);
+	back = x86_jump(&e->code, cold->resume);
 	add_data(e, slow, slow->place & JIT_SLOW_GROUP ? sizeof(*slow) : JIT_SLOW_LONE_BYTES);
+	if (!e->counts || !uncounted || x86_is_full(&e->code))
+		return;
+	x86_set_target(back, e->code.p);
+	add_retired(e, -uncounted);
+	x86_jump(&e->code, cold->resume);
 }
 
 /* A region's own way there, of all its slow paths, with the map changed. */
@@ -658,7 +681,7 @@ static void emit_reach(struct emitter *e)
 
 void emit_helper(struct emitter *e, const struct ir *ir)
 {
-	call_helper(e, ir->pc, (int)ir->imm);
+	call_helper(e, ir, (int)ir->imm);
 	e->boxed = 0;
 }
 
@@ -716,6 +739,7 @@ static void emit_hot_part(struct emitter *e, const struct cold *cold)
 	int64_t place = place_of(e, cold->ir->pc), target = place_of(e, (uint64_t)cold->ir->imm);
 	struct jit_hot_loop loop = { (int16_t)place, (int16_t)target, (uint32_t)cold->counter };
 
+	count_on_way_out(e, done_before(cold->ir));
 	if (moves_by_page(e) && place == loop.place && target == loop.target) {
 		call_stub(e, e->jit->stubs.hot_at);
 		add_data(e, &loop, sizeof(loop));
@@ -740,9 +764,9 @@ static void emit_cold_part(struct emitter *e, struct cold *cold)
 		}
 		if (cold->ir->op == IR_FLOAT_SET && cold->ir->c != IR_ZERO)
 			emit_float_read_flags(e, &(struct ir){ .d = cold->ir->c });
-		call_helper(e, cold->ir->pc, cold->ir->helper);
+		call_helper(e, cold->ir, cold->ir->helper);
 		if (cold->ir->op == IR_FLOAT_SET && cold->ir->flags & IR_KEEPS_FLAGS)
-			call_helper(e, cold->ir->pc, (int)cold->ir->imm);
+			call_helper(e, cold->ir, (int)cold->ir->imm);
 		x86_jump(&e->code, cold->resume);
 		break;
 	case COLD_EXIT:
@@ -760,18 +784,20 @@ static void emit_cold_part(struct emitter *e, struct cold *cold)
 		emit_far_jump(e, cold->ir, cold->target);
 		break;
 	case COLD_INTERRUPT:
+		count_on_way_out(e, done_before(cold->ir));
 		emit_leave(e, cold->ir->pc, JIT_STOP_INTERRUPT);
 		break;
 	case COLD_STOP: /* registers are where they belong already */
 		leave_at(e, cold->target, JIT_STOP_INTERRUPT);
 		break;
 	case COLD_INTERPRET:
+		count_on_way_out(e, done_before(cold->ir));
 		emit_leave(e, cold->ir->pc, JIT_LEAVE_INTERPRET);
 		break;
 	case COLD_VECTOR_REST:
 		x86_store_immediate(
 			&e->code, 4, state_memory(e->jit->guest->vector_start), cold->counter);
-		call_helper(e, cold->ir->pc, cold->ir->helper);
+		call_helper(e, cold->ir, cold->ir->helper);
 		x86_jump(&e->code, cold->resume);
 		break;
 	case COLD_VECTOR:
@@ -810,6 +836,7 @@ void emit_cold_parts(struct emitter *e)
 			continue; /* helper's data only */
 		for (unsigned n = 0; n < 4 && cold->places[n]; n++)
 			x86_set_target(cold->places[n], e->code.p);
+		e->counted = cold->counted;
 		emit_cold_part(e, cold);
 	}
 }

@@ -378,6 +378,8 @@ static void emit_all(struct emitter *e)
 			    (ir->op >= IR_VECTOR_LOAD && ir->op <= IR_VECTOR_STORE_INDEXED)) &&
 			!is_machine(e))
 			note_place(e, ir);
+		if (ir->op == IR_LABEL)
+			count_up_to(e, ir->done);
 		emitters[ir->op](e, ir);
 	}
 	for (unsigned i = 0; i < e->nr_jumps; i++)
@@ -397,6 +399,7 @@ static void choose_tables(struct emitter *e)
 	tlb = tlb_of(machine, (unsigned)(e->out->context & machine->regime_mask));
 	e->tlb.read = tlb + offsetof(struct jit_tlb, read);
 	e->tlb.write = tlb + offsetof(struct jit_tlb, write);
+	e->counts = e->out->context & machine->counting_mode;
 }
 
 size_t host_emitter_bytes(void)

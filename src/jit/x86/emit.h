@@ -85,6 +85,7 @@ struct cold {
 	uint8_t *data; /* its address is wanted here */
 	uint64_t target;
 	int counter;
+	uint16_t counted; /* struct emitter's, where it was left */
 };
 
 /* Accesses on one page (emit-pages.c). */
@@ -119,6 +120,8 @@ struct emitter {
 	struct {
 		size_t read, write;
 	} tlb;
+	bool counts; /* instructions; how many of them have been added to the state's */
+	uint16_t counted;
 	uint64_t boxed; /* floating-point slots that are known to hold a boxed single */
 	const uint8_t *reach; /* the region's way to jit_reach(), if it has one */
 	bool failed; /* too much of something */
@@ -285,8 +288,8 @@ static inline void resume_here(struct emitter *e, struct cold *cold)
 }
 void emit_group_part(struct emitter *e, const struct cold *cold);
 void emit_recent_part(struct emitter *e, const struct cold *cold);
-/* Have the guest's helper do the instruction at pc. */
-void call_helper(struct emitter *e, uint64_t pc, int helper);
+/* Have the guest's helper do the operation's instruction. */
+void call_helper(struct emitter *e, const struct ir *ir, int helper);
 /* Have jit_reach() see to a machine's access, with what `slow` has of its group; then on behind it.
  */
 void call_reach(struct emitter *e, const struct cold *cold, struct jit_slow *slow);
@@ -303,6 +306,26 @@ uint32_t weight_of(unsigned depth);
 void map_to_global(struct emitter *e);
 void map_from_global(struct emitter *e);
 bool map_is_global(const struct emitter *e);
+
+/* --- counting instructions --------------------------------------------------------------------
+ *
+ * All of it writes flags, and is nothing where the block does not count.
+ */
+
+/* The state has counted `done` instructions of the block from here on, whatever way is taken; or on
+ * a way that does not come back. */
+void count_up_to(struct emitter *e, unsigned done);
+void count_on_way_out(struct emitter *e, unsigned done);
+/* So many more have been executed than the state has counted. */
+void add_retired(struct emitter *e, int nr);
+/* To the cold part if somebody wants the thread to stop, or it has executed what it was to. Writes
+ * rcx. */
+void stop_if_wanted(struct emitter *e, struct cold *cold);
+/* Of the block's instructions, those before the operation's. */
+static inline unsigned done_before(const struct ir *ir)
+{
+	return ir->done ? ir->done - 1u : 0;
+}
 
 /* --- operations ------------------------------------------------------------------------------ */
 

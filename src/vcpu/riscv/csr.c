@@ -17,6 +17,7 @@
 #define PRIVILEGE(number)  ((number) >> 8 & 3)
 #define COUNTER_OF(number) ((number)&31)
 #define TIME		   1 /* the counter that is mtime */
+#define INSTRET		   2
 
 #define STVEC_MODES	2 /* direct, vectored */
 #define SATP_MODE_SHIFT 60
@@ -357,10 +358,10 @@ static void write_event(struct riscv_hart *hart, unsigned number, uint64_t value
 
 static void write_inhibit(struct riscv_hart *hart, unsigned number, uint64_t value)
 {
-	riscv_counters_stop(hart);
+	riscv_counters_stop(hart, RISCV_ALL_COUNTERS);
 	hart->csrs.mcountinhibit = value & ((UINT64_C(1) << RISCV_COUNTERS) - 1) &
 		~(UINT64_C(1) << TIME);
-	riscv_counters_start(hart);
+	riscv_counters_start(hart, RISCV_ALL_COUNTERS);
 }
 
 static uint64_t read_overflows(struct riscv_hart *hart, unsigned number)
@@ -588,10 +589,16 @@ bool riscv_csr_access(struct riscv_hart *hart, const struct riscv_insn *insn)
 	if (!row || hart->privilege < PRIVILEGE(number) || (writes && READ_ONLY(number)) ||
 		(row->allows && !row->allows(hart, number)))
 		return false;
+	if (row->read == read_counter && COUNTER_OF(number) == INSTRET)
+		riscv_hart_count(hart);
 	old = read_row(hart, row, number);
-	if (writes)
+	if (writes) {
+		/* What is written holds behind the instruction: it has been counted then. */
+		cpu->retired++;
 		write_row(hart, row, number,
 			riscv_csr_combine(cpu, insn, base_of(hart, number, old)));
+		cpu->retired--;
+	}
 	cpu->x[insn->rd] = old;
 	return true;
 }

@@ -116,10 +116,13 @@ static enum jit_stop execute_return(struct riscv_hart *hart, bool is_machine)
 	if (is_machine ? hart->privilege != RISCV_MACHINE
 		       : hart->privilege == RISCV_USER || is_trapped)
 		return JIT_STOP_ILLEGAL;
+	/* It counts in the mode that it leaves. */
+	hart->cpu.cpu.retired++;
 	if (is_machine)
 		riscv_return_from_machine(hart);
 	else
 		riscv_return_from_supervisor(hart);
+	hart->cpu.cpu.retired--;
 	return JIT_STOP_MODE;
 }
 

@@ -88,6 +88,7 @@ static void clear(struct riscv_hart *hart)
 	cpu->reserved_address = RISCV_NO_RESERVATION;
 	hart->csrs = (struct riscv_csrs){ .mstatus = MSTATUS_UXL_64 | MSTATUS_SXL_64,
 		.stimecmp = UINT64_MAX };
+	hart->sbi = (struct riscv_sbi_state){ .counters_memory = RISCV_NO_MEMORY };
 	memset(&hart->counters, 0, sizeof(hart->counters));
 	for (unsigned i = 0; i < RISCV_COUNTERS; i++)
 		riscv_counter_write(hart, i, 0);

@@ -111,6 +111,7 @@ struct riscv_hart {
 	struct vm_vcpu vcpu;
 	struct riscv_hart_config config;
 	struct riscv_csrs csrs;
+	struct riscv_sbi_state sbi; /* config.sbi's */
 	enum riscv_privilege privilege;
 
 	/* Of other threads, atomic. cpu.cpu.interrupt makes the hart look at them. */
@@ -181,6 +182,8 @@ void riscv_hart_fence(struct riscv_hart *hart, struct riscv_hart *from);
 /* No message-signaled interrupt is pending or enabled, as after power-on. riscv_hart_reset() does
  * so, riscv_hart_start() does not: who starts a hart may have sent it one. */
 void riscv_hart_forget_messages(struct riscv_hart *hart);
+/* From now on instructions are counted one by one (counters.c), until the hart begins anew. */
+void riscv_hart_count(struct riscv_hart *hart);
 /* stimecmp, as SBI's set_timer sets it. */
 void riscv_hart_set_timer(struct riscv_hart *hart, uint64_t mtime);
 /* Which pages are written is to be noted again (vm_memory_clean()). */

@@ -234,15 +234,16 @@ void riscv_pmp_update(struct riscv_hart *hart);
 /* counters.c */
 uint64_t riscv_counter_read(struct riscv_hart *hart, unsigned i);
 void riscv_counter_write(struct riscv_hart *hart, unsigned i, uint64_t value);
-/* Around a change of what makes counters stand: stop before, start behind. */
-void riscv_counters_stop(struct riscv_hart *hart);
-void riscv_counters_start(struct riscv_hart *hart);
+/* Around a change of what makes these counters stand: stop before, start behind. */
+#define RISCV_ALL_COUNTERS UINT32_MAX
+void riscv_counters_stop(struct riscv_hart *hart, uint32_t counters);
+void riscv_counters_start(struct riscv_hart *hart, uint32_t counters);
 void riscv_counter_write_event(struct riscv_hart *hart, unsigned i, uint64_t value);
 /* Bits of those that have overflowed. */
 uint32_t riscv_counters_overflowed(const struct riscv_hart *hart);
 /* Note overflows. How many instructions may be interpreted before the next one. */
 uint64_t riscv_counters_check(struct riscv_hart *hart);
-/* mtime of the next overflow in translated code, UINT64_MAX: none. */
+/* mtime of the next overflow of a counter that counts time, UINT64_MAX: none. */
 uint64_t riscv_counters_deadline(struct riscv_hart *hart);
 
 /* timer.c: is stimecmp over? */

@@ -168,6 +168,7 @@ static void handle(struct riscv_hart *hart, enum jit_stop stop)
 		cpu->retired++;
 		break;
 	case JIT_STOP_LIMIT:
+	case JIT_STOP_AGAIN:
 	case JIT_STOP_INTERRUPT:
 		break;
 	}
@@ -192,7 +193,7 @@ enum jit_stop riscv_take_stop(struct riscv_system_cpu *cpu, enum jit_stop stop)
 		return stop;
 	}
 	handle(hart, stop);
-	return riscv_pending_interrupt(hart) < 0 ? JIT_STOP_LIMIT : JIT_STOP_MODE;
+	return riscv_pending_interrupt(hart) < 0 ? JIT_STOP_LIMIT : JIT_STOP_AGAIN;
 }
 
 /* --- the loop ----------------------------------------------------------------------------------

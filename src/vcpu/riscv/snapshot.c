@@ -38,9 +38,11 @@ static void save(struct vm_saved *saved)
 	}
 	state->pins = __atomic_load_n(&hart->pins, __ATOMIC_SEQ_CST);
 	riscv_imsic_save(hart, state->imsic);
+	state->sbi = hart->sbi;
 	state->privilege = hart->privilege;
 	state->is_waiting = hart->is_waiting;
 	state->is_off = hart->is_off;
+	state->is_exact = hart->counters.is_exact;
 }
 
 /* Members by the number of their CSR, in an order in which no one's value depends on a later one.
@@ -135,10 +137,13 @@ static int restore(struct vm_saved *saved, struct error *err)
 		return error_set(err, EINVAL, "hart %u has no privilege %u", hart->config.index,
 			state->privilege);
 	riscv_hart_reset(hart, 0, 0);
+	if (state->is_exact)
+		riscv_hart_count(hart);
 	restore_csrs(hart, state);
 	restore_user(hart, state);
 	__atomic_store_n(&hart->pins, state->pins & IRQS, __ATOMIC_SEQ_CST);
 	riscv_imsic_restore(hart, state->imsic);
+	hart->sbi = state->sbi;
 	hart->is_waiting = state->is_waiting;
 	hart->is_off = state->is_off;
 	riscv_set_privilege(hart, (enum riscv_privilege)state->privilege);

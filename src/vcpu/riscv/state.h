@@ -33,14 +33,26 @@ struct riscv_csrs {
 	uint8_t pmpcfg[RISCV_PMP_ENTRIES];
 };
 
+/* What an mhpmevent may say is counted: SBI PMU's numbers (SBI 3.0, 11.1 and 11.2), which a device
+ * tree can then map one to one. */
+enum riscv_event {
+	RISCV_EVENT_CYCLES = 1,
+	RISCV_EVENT_INSTRUCTIONS = 2,
+	RISCV_EVENT_READ_MISSES = 0x10019, /* of the data TLB */
+	RISCV_EVENT_WRITE_MISSES = 0x1001b,
+	RISCV_EVENT_FETCH_MISSES = 0x10021, /* of the instruction TLB */
+};
+
 /* Counter 0 is cycle, 2 instret, the others are mhpmcounter; 1, which would be time, is unused. */
 struct riscv_counters {
 	uint64_t values[RISCV_COUNTERS]; /* as of `since` */
 	uint64_t events[RISCV_COUNTERS]; /* mhpmevent */
 	uint64_t since[RISCV_COUNTERS]; /* of what it counts; counts do not go on while stopped */
 	uint64_t happened[3]; /* misses of the table of pages: enum riscv_miss */
-	bool depend_on_privilege; /* some do not count in every mode */
-	bool has_events; /* some mhpmevent is not 0 */
+	/* Instructions are counted one by one, since the guest has first asked for that. */
+	bool is_exact;
+	/* Bits of counters: that do not count in every mode, whose mhpmevent is not 0. */
+	uint32_t by_privilege, with_event;
 };
 
 /* An interrupt file: bits of identities, and the registers beside them. */
@@ -48,6 +60,15 @@ struct riscv_imsic_file {
 	uint64_t eip[RISCV_IMSIC_IDS / 64], eie[RISCV_IMSIC_IDS / 64];
 	uint32_t eidelivery, eithreshold;
 };
+
+/* What the SBI implementation keeps of a hart, until it begins anew. */
+struct riscv_sbi_state {
+	uint64_t
+		counters_memory; /* guest-physical: of the counters' snapshot; or RISCV_NO_MEMORY */
+	uint32_t locked; /* bits of features (FWFT) that stay as they are */
+	uint32_t unused;
+};
+#define RISCV_NO_MEMORY UINT64_MAX
 
 /* A snapshot's, without holes. */
 struct riscv_hart_state {
@@ -58,6 +79,7 @@ struct riscv_hart_state {
 	struct riscv_csrs csrs;
 	uint64_t counters[RISCV_COUNTERS], events[RISCV_COUNTERS];
 	struct riscv_imsic_file imsic[RISCV_IMSIC_FILES];
+	struct riscv_sbi_state sbi;
 	uint64_t pins;
-	uint32_t privilege, is_waiting, is_off, unused;
+	uint32_t privilege, is_waiting, is_off, is_exact;
 };

@@ -42,6 +42,8 @@ void riscv_update_mode(struct riscv_hart *hart)
 		mode |= RISCV_MODE_VECTOR;
 	if (riscv_may_use_blocks(hart, ENVCFG_CBZE))
 		mode |= RISCV_MODE_ZERO;
+	if (hart->counters.is_exact)
+		mode |= RISCV_MODE_COUNT;
 	if (hart->wants_step || hart->nr_breakpoints)
 		mode |= RISCV_MODE_STEP;
 	hart->cpu.mode = mode;
@@ -49,13 +51,13 @@ void riscv_update_mode(struct riscv_hart *hart)
 
 void riscv_set_privilege(struct riscv_hart *hart, enum riscv_privilege privilege)
 {
-	bool stops = hart->counters.depend_on_privilege && privilege != hart->privilege;
+	uint32_t stopping = privilege != hart->privilege ? hart->counters.by_privilege : 0;
 
-	if (stops)
-		riscv_counters_stop(hart);
+	if (stopping)
+		riscv_counters_stop(hart, stopping);
 	hart->privilege = privilege;
-	if (stops)
-		riscv_counters_start(hart);
+	if (stopping)
+		riscv_counters_start(hart, stopping);
 	riscv_update_mode(hart);
 }
 
