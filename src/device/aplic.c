@@ -53,7 +53,7 @@
 #define TARGET_IPRIO	  UINT32_C(0xff)
 #define TOPI_SHIFT	  16
 
-/* Source modes: table 4.2. */
+/* Source modes: 4.5.2. */
 enum mode {
 	MODE_INACTIVE = 0,
 	MODE_DETACHED = 1,
@@ -92,7 +92,7 @@ static bool is_level(enum mode mode)
 	return mode == MODE_LEVEL_HIGH || mode == MODE_LEVEL_LOW;
 }
 
-/* The value of a source whose line is `level` (4.7). */
+/* The value of a source whose line is `level` (4.5.2). */
 static bool rectify(enum mode mode, bool level)
 {
 	switch (mode) {

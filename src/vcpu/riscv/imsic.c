@@ -9,7 +9,7 @@
  * delivers, and something is pending and enabled that the threshold lets through.
  *
  * Of what the chapters leave open: identities are 1 to 255; all bytes of iprio are 0, so that major
- * interrupts have their default order (5.2.2); no bit of mvien can be set, so that mvip is another
+ * interrupts have their default order (5.2.1); no bit of mvien can be set, so that mvip is another
  * view of mip (5.3).
  */
 #include "vcpu/riscv/internal.h"
@@ -23,7 +23,7 @@
 #define SELECT_LAST	   0xffu
 #define WORDS		   (RISCV_IMSIC_IDS / 64)
 #define TOP_SHIFT	   16
-#define TOP_PRIORITY	   1 /* of mtopi and stopi, without priorities: 5.2.3 */
+#define TOP_PRIORITY	   1 /* of mtopi and stopi, without priorities: 5.2.2 */
 
 enum { FILE_MACHINE, FILE_SUPERVISOR };
 
@@ -41,7 +41,7 @@ static unsigned select_of(const struct riscv_hart *hart, unsigned number)
 							  : hart->csrs.siselect);
 }
 
-/* The smaller the identity, the higher its priority (3.9). */
+/* The smaller the identity, the higher its priority (3.3). */
 static uint32_t top(const struct riscv_imsic_file *file)
 {
 	for (uint32_t w = 0; w < WORDS; w++) {
@@ -165,7 +165,7 @@ void riscv_imsic_write_register(struct riscv_hart *hart, unsigned number, uint64
 	pthread_mutex_unlock(&hart->imsic.lock);
 }
 
-/* --- what comes first (3.9, 5.2.3, 5.4.3) ----------------------------------------------------- */
+/* --- what comes first (3.9, 5.2.2, 5.4.2) ----------------------------------------------------- */
 
 uint64_t riscv_imsic_read_topei(struct riscv_hart *hart, unsigned number)
 {
