@@ -152,6 +152,18 @@ static uint8_t take_received(struct uart *uart)
 	return byte;
 }
 
+size_t uart_take(struct uart *uart, void *bytes, size_t size)
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&uart->lock);
+	while (n < size && uart->state.nr_received)
+		((uint8_t *)bytes)[n++] = take_received(uart);
+	update_line(uart);
+	pthread_mutex_unlock(&uart->lock);
+	return n;
+}
+
 static void transmit(struct uart *uart, uint8_t byte)
 {
 	struct uart_state *s = &uart->state;

@@ -38,5 +38,8 @@ struct uart {
 };
 
 void uart_init(struct uart *uart, const struct vm_irq *irq, struct console *console);
+/* What has been received goes to somebody else, up to so many bytes, as if the guest had read it.
+ * Returns how many there were. From any thread. */
+size_t uart_take(struct uart *uart, void *bytes, size_t size);
 void uart_reset(struct uart *uart);
 void uart_destroy(struct uart *uart);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "device/plic.h"
+#include "device/uart.h"
 #include "machine/internal.h"
 #include "machine/kernel.h"
 #include "machine/riscv/layout.h"
@@ -46,6 +47,7 @@ struct riscv_board {
 	unsigned nr_harts; /* that are initialized */
 	struct vm_vcpu *vcpus[VM_VCPUS_MAX];
 	struct riscv_payload payload;
+	struct uart *uart; /* the console's other end */
 };
 
 static inline struct riscv_board *riscv_board(struct machine *machine)
@@ -67,8 +69,9 @@ void riscv_forget_all_code(struct machine *machine);
 int riscv_restore_code(struct machine *machine, const char *path, int folder_fd);
 json_t *riscv_show_code(struct machine *machine, bool with_places, struct error *err);
 
-/* isa.c: "cpus" of the device tree. */
+/* isa.c: "cpus" of the device tree, and "pmu", which is for firmware. */
 void riscv_describe_harts(struct riscv_board *board, struct machine_tree *tree);
+void riscv_describe_counters(struct machine_tree *tree);
 
 /* describe.c: the tree of all there is, the caller's to free. */
 int riscv_describe(struct machine *machine, void **ret, size_t *ret_bytes, struct error *err);

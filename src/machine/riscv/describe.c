@@ -93,6 +93,8 @@ static void describe_all(struct machine *m, struct machine_tree *tree)
 	describe_chosen(m, tree);
 	describe_memory(m, tree);
 	riscv_describe_harts(riscv_board(m), tree);
+	if (m->config.firmware)
+		riscv_describe_counters(tree);
 	describe_devices(m, tree);
 	describe_power(tree, "poweroff", "syscon-poweroff", FINISHER_PASS);
 	describe_power(tree, "reboot", "syscon-reboot", FINISHER_RESET);

@@ -187,6 +187,7 @@ static int open_uart(struct machine *m, unsigned index, const struct machine_pla
 		return error_oom(err);
 	uart_init(uart, &irq, &m->console);
 	uart->io.start = place->start;
+	riscv_board(m)->uart = uart;
 	*ret = uart;
 	return vm_bus_add(&m->bus, &uart->io, err);
 }

@@ -6,9 +6,12 @@
  * Svadu stands alone: with our own SBI, hardware sets the accessed and dirty bits; firmware in
  * machine mode may leave that to page faults, which are taken as well. Svvptc: no hart remembers
  * that a page was not there, so Linux need not fence each page that it maps.
+ *
+ * What the counters can count is told to firmware alone (perf/riscv,pmu.yaml); a kernel asks SBI.
  */
 #include "base/str.h"
 #include "machine/riscv/board.h"
+#include "machine/riscv/sbi.h"
 
 #define BLOCK_BYTES 64 /* of Zicbom, Zicbop and Zicboz */
 
@@ -139,5 +142,28 @@ void riscv_describe_harts(struct riscv_board *board, struct machine_tree *tree)
 	tree_u32(tree, "timebase-frequency", BOARD_TIME_HZ);
 	for (unsigned i = 0; i < board->nr_harts; i++)
 		describe_hart(board->machine, tree, i);
+	tree_end(tree);
+}
+
+/* An event's number is what mhpmevent gets, and every counter that has one takes it. */
+void riscv_describe_counters(struct machine_tree *tree)
+{
+	const uint32_t programmable = ((UINT32_C(1) << RISCV_EVENT_COUNTERS) - 1)
+		<< RISCV_FIRST_EVENT;
+	uint32_t events[3 * SBI_EVENTS], counters[3 * SBI_EVENTS];
+
+	for (unsigned i = 0; i < SBI_EVENTS; i++) {
+		const struct sbi_event *event = &sbi_events[i];
+		uint32_t fixed = event->fixed < 0 ? 0 : UINT32_C(1) << event->fixed;
+
+		events[3 * i] = events[3 * i + 2] = event->number;
+		events[3 * i + 1] = 0; /* the upper half */
+		counters[3 * i] = counters[3 * i + 1] = event->number; /* from, to */
+		counters[3 * i + 2] = programmable | fixed;
+	}
+	tree_node(tree, "pmu");
+	tree_string(tree, "compatible", "riscv,pmu");
+	tree_cells(tree, "riscv,event-to-mhpmevent", events, ARRAY_SIZE(events));
+	tree_cells(tree, "riscv,event-to-mhpmcounters", counters, ARRAY_SIZE(counters));
 	tree_end(tree);
 }

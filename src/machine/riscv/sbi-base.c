@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sbi-base.c - what there is (SBI 2.0, chapter 4).
+ * sbi-base.c - what there is (SBI 3.0, chapter 4).
  */
 #include "machine/riscv/sbi.h"
 
-#define SPECIFICATION_VERSION  (2u << 24)
+#define SPECIFICATION_VERSION  (3u << 24)
 #define IMPLEMENTATION_ID      0x73747261 /* "stra": none of the registered ones (table 4) */
 #define IMPLEMENTATION_VERSION 1
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sbi-console.c - the debug console, before and beside the kernel's own driver (SBI 2.0,
- * chapter 12). It writes to the same place as the serial port; what is typed goes to that one only,
- * so there is nothing to be read.
+ * sbi-console.c - the debug console, before and beside the kernel's own driver (SBI 3.0,
+ * chapter 12). It writes to the same place as the serial port, and reads what that has received:
+ * who comes first gets it.
  */
 #include "machine/riscv/sbi.h"
 
@@ -21,9 +21,15 @@ static enum sbi_error write_bytes(struct sbi_call *call)
 
 static enum sbi_error read_bytes(struct sbi_call *call)
 {
-	if (call->a[2] != 0 || !vm_memory_at(&call->machine->memory, call->a[1], call->a[0]))
+	struct vm_memory *memory = &call->machine->memory;
+	uint8_t bytes[UART_FIFO_BYTES];
+
+	if (call->a[2] != 0 || !vm_memory_at(memory, call->a[1], call->a[0]))
 		return SBI_INVALID_PARAM;
-	return SBI_SUCCESS;
+	call->value = uart_take(
+		call->board->uart, bytes, call->a[0] < sizeof(bytes) ? call->a[0] : sizeof(bytes));
+	return vm_memory_write(memory, call->a[1], bytes, call->value) < 0 ? SBI_FAILED
+									   : SBI_SUCCESS;
 }
 
 /* That one waits, says the specification; what is too much is lost in place of the machine. */

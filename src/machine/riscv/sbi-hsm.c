@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sbi-hsm.c - harts that come and go (SBI 2.0, chapter 9). Whether one is off is the machine's to
+ * sbi-hsm.c - harts that come and go (SBI 3.0, chapter 9). Whether one is off is the machine's to
  * know (struct machine_vcpu): its thread waits until it is started.
  */
 #include "machine/riscv/sbi.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sbi-ipi.c - interrupts from hart to hart (SBI 2.0, chapter 7).
+ * sbi-ipi.c - interrupts from hart to hart (SBI 3.0, chapter 7).
  */
 #include "machine/riscv/sbi.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sbi-reset.c - power off and reset (SBI 2.0, chapter 10).
+ * sbi-reset.c - power off and reset (SBI 3.0, chapter 10).
  */
 #include "machine/riscv/sbi.h"
 

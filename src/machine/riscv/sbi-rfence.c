@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sbi-rfence.c - fences on other harts (SBI 2.0, chapter 8). Whatever range or address space is
+ * sbi-rfence.c - fences on other harts (SBI 3.0, chapter 8). Whatever range or address space is
  * named, a hart forgets all it remembers: it fills its tables again from memory in no time.
  *
  * remote_fence_i needs nothing: code that is written is noticed by the page it is on (vm.h, enum

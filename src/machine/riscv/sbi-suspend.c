@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sbi-suspend.c - the whole machine sleeps (SBI 2.0, chapter 13): the last hart that runs waits for
+ * sbi-suspend.c - the whole machine sleeps (SBI 3.0, chapter 13): the last hart that runs waits for
  * an interrupt, and then begins where it has said.
  */
 #include "machine/riscv/sbi.h"
 
 #define SUSPEND_TO_RAM 0u
 #define CSR_SIE	       0x104
+#define CSR_MENVCFG    0x30a
 
 static bool is_alone(struct sbi_call *call)
 {
@@ -23,7 +24,8 @@ static bool is_alone(struct sbi_call *call)
 static enum sbi_error suspend(struct sbi_call *call)
 {
 	struct riscv_hart *hart = call->hart;
-	uint64_t enabled = 0;
+	const struct riscv_sbi_state kept = hart->sbi;
+	uint64_t enabled = 0, features = 0;
 
 	if ((uint32_t)call->a[0] != SUSPEND_TO_RAM)
 		return SBI_INVALID_PARAM;
@@ -33,8 +35,12 @@ static enum sbi_error suspend(struct sbi_call *call)
 		return SBI_DENIED;
 	/* What may wake it is what it had enabled. */
 	riscv_hart_read_csr(hart, CSR_SIE, &enabled);
+	riscv_hart_read_csr(hart, CSR_MENVCFG, &features);
 	riscv_hart_start(hart, call->a[1], call->a[2]);
 	riscv_hart_write_csr(hart, CSR_SIE, enabled);
+	/* What FWFT has set stays (chapter 18). */
+	riscv_hart_write_csr(hart, CSR_MENVCFG, features);
+	hart->sbi = kept;
 	hart->is_waiting = true;
 	/* a0 and a1, as they are to be where it begins again. */
 	call->value = call->a[2];

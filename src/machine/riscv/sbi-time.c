@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sbi-time.c - the timer of a kernel that does not know Sstc (SBI 2.0, chapter 6).
+ * sbi-time.c - the timer of a kernel that does not know Sstc (SBI 3.0, chapter 6).
  */
 #include "machine/riscv/sbi.h"
 

@@ -15,6 +15,7 @@ static const struct sbi_extension *const extensions[] = {
 	&sbi_pmu,
 	&sbi_console,
 	&sbi_suspend,
+	&sbi_features,
 };
 
 const struct sbi_extension *sbi_find(uint64_t id)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sbi.h - the hypercalls of a kernel that is entered in supervisor mode: RISC-V SBI 2.0 (chapter
+ * sbi.h - the hypercalls of a kernel that is entered in supervisor mode: RISC-V SBI 3.0 (chapter
  * numbers are from there). One file for each extension, and one row in sbi.c.
  *
  * A call runs on the hart's own thread, while the others go on.
@@ -21,6 +21,7 @@ enum sbi_error {
 	SBI_ALREADY_STARTED = -7,
 	SBI_ALREADY_STOPPED = -8,
 	SBI_NO_SHARED_MEMORY = -9,
+	SBI_DENIED_LOCKED = -14,
 };
 
 struct sbi_call {
@@ -40,8 +41,16 @@ struct sbi_extension {
 	unsigned nr_functions;
 };
 
-extern const struct sbi_extension sbi_base, sbi_console, sbi_hsm, sbi_ipi, sbi_pmu, sbi_reset,
-	sbi_rfence, sbi_suspend, sbi_time;
+extern const struct sbi_extension sbi_base, sbi_console, sbi_features, sbi_hsm, sbi_ipi, sbi_pmu,
+	sbi_reset, sbi_rfence, sbi_suspend, sbi_time;
+
+/* sbi-pmu.c: what can be counted. */
+#define SBI_EVENTS 5
+struct sbi_event {
+	uint32_t number; /* enum riscv_event, which is SBI's, too */
+	int fixed; /* the counter that counts this alone; -1: none */
+};
+extern const struct sbi_event sbi_events[SBI_EVENTS];
 
 /* NULL: there is none. */
 const struct sbi_extension *sbi_find(uint64_t id);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test-sbi.c - the hypercalls of a kernel in supervisor mode (SBI 2.0), called as an ecall calls
+ * test-sbi.c - the hypercalls of a kernel in supervisor mode (SBI 3.0), called as an ecall calls
  * them, on a machine of three harts that does not run.
  */
 #include "unit/test.h"
@@ -22,6 +22,7 @@
 #define PMU  0x504d55
 #define DBCN 0x4442434e
 #define SUSP 0x53555350
+#define FWFT 0x46574654
 
 static struct machine *m;
 static struct riscv_board *board;
@@ -79,9 +80,9 @@ static int64_t error_of(uint64_t id, uint64_t function, uint64_t a0, uint64_t a1
 
 static void test_base(void **state)
 {
-	static const uint64_t there[] = { BASE, TIME, IPI, RFNC, HSM, SRST, PMU, DBCN, SUSP };
+	static const uint64_t there[] = { BASE, TIME, IPI, RFNC, HSM, SRST, PMU, DBCN, SUSP, FWFT };
 
-	assert_int_equal(call(0, BASE, 0, 0, 0, 0).value, 2 << 24);
+	assert_int_equal(call(0, BASE, 0, 0, 0, 0).value, 3 << 24);
 	for (size_t i = 0; i < ARRAY_SIZE(there); i++)
 		assert_int_equal(call(0, BASE, 3, there[i], 0, 0).value, 1);
 	for (uint64_t legacy = 0; legacy < 0x10; legacy++)
@@ -168,6 +169,15 @@ static void test_console(void **state)
 	assert_int_equal(
 		error_of(DBCN, 0, UINT64_MAX, MEMORY + (64 << 20) - 8, 0), SBI_INVALID_PARAM);
 	assert_int_equal(call(0, DBCN, 1, 16, MEMORY, 0).value, 0);
+	/* What was typed, with the port's FIFO on. */
+	vm_bus_write(&m->bus, LAYOUT_UART_START + 2, 1, 1);
+	assert_int_equal(
+		m->console.guest->ops->input(m->console.guest, (const void *)"typed", 5), 5);
+	assert_int_equal(call(0, DBCN, 1, 3, MEMORY + 0x100, 0).value, 3);
+	assert_int_equal(call(0, DBCN, 1, 16, MEMORY + 0x103, 0).value, 2);
+	assert_int_equal(vm_memory_read(&m->memory, MEMORY + 0x100, text, 6), 0);
+	assert_string_equal(text, "typed");
+	assert_int_equal(call(0, DBCN, 1, 16, MEMORY, 0).value, 0);
 	assert_int_equal(error_of(DBCN, 1, UINT64_MAX, MEMORY, 0), SBI_INVALID_PARAM);
 	console_close(&m->console);
 	assert_int_equal(read(shown, text, sizeof(text)), 6);
@@ -199,7 +209,129 @@ static void test_counters(void **state)
 	assert_int_equal(error_of(PMU, 3, 0, UINT64_MAX, 0), SBI_INVALID_PARAM);
 	assert_int_equal(error_of(PMU, 4, UINT64_MAX, 1, 0), SBI_INVALID_PARAM);
 	assert_int_equal(error_of(PMU, 2, 3, 1, 0), SBI_NOT_SUPPORTED); /* event 0 is none */
-	assert_int_equal(error_of(PMU, 5, 0, 0, 0), SBI_NOT_SUPPORTED);
+	/* What is reserved is refused. */
+	assert_int_equal(error_of(PMU, 2, 3, 1, 1 << 8), SBI_INVALID_PARAM);
+	assert_int_equal(error_of(PMU, 3, 3, 1, 3), SBI_INVALID_PARAM);
+	assert_int_equal(error_of(PMU, 3, 3, 1, 4), SBI_INVALID_PARAM);
+	assert_int_equal(error_of(PMU, 4, 3, 1, 4), SBI_INVALID_PARAM);
+	/* No counter is firmware's. */
+	assert_int_equal(error_of(PMU, 5, 0, 0, 0), SBI_INVALID_PARAM);
+	assert_int_equal(error_of(PMU, 6, 3, 0, 0), SBI_INVALID_PARAM);
+}
+
+static struct riscv_sbi_result call5(
+	uint64_t id, uint64_t function, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
+{
+	uint64_t arguments[8] = { a0, a1, a2, a3, 0, 0, function, id };
+	struct riscv_sbi_result result = { 99, 99 };
+
+	riscv_sbi_call(&board->harts[0], arguments, &result);
+	return result;
+}
+
+static void test_snapshot(void **state)
+{
+	const uint64_t at = MEMORY + 0x2000, never = UINT64_C(-1);
+	uint64_t memory[1 + 64] = { 0, 1000, 2000 }, event = 0;
+
+	assert_int_equal(error_of(PMU, 3, 3, 1, 2), SBI_NO_SHARED_MEMORY);
+	assert_int_equal(error_of(PMU, 4, 3, 1, 2), SBI_NO_SHARED_MEMORY);
+	assert_int_equal(error_of(PMU, 7, at + 8, 0, 0), SBI_INVALID_PARAM);
+	assert_int_equal(error_of(PMU, 7, at, 0, 1), SBI_INVALID_PARAM);
+	assert_int_equal(error_of(PMU, 7, at, 1, 0), SBI_INVALID_ADDRESS);
+	assert_int_equal(error_of(PMU, 7, 0x1000000, 0, 0), SBI_INVALID_ADDRESS);
+	assert_int_equal(error_of(PMU, 7, MEMORY + (64 << 20), 0, 0), SBI_INVALID_ADDRESS);
+	assert_int_equal(error_of(PMU, 7, at, 0, 0), SBI_SUCCESS);
+	/* Two counters of TLB misses, which do not go on by themselves: 3, and 4 behind it. */
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(call5(PMU, 2, 0, 0xff, 0, 0x10019).value, 3 + i);
+	assert_int_equal(vm_memory_write(&m->memory, at, memory, sizeof(memory)), 0);
+	assert_int_equal(error_of(PMU, 3, 3, 3, 2), SBI_SUCCESS);
+	assert_int_equal(
+		riscv_hart_write_csr(&board->harts[0], 0x324, UINT64_C(1) << 63 | 0x10019), 0);
+	memset(memory, 0x55, sizeof(memory));
+	assert_int_equal(vm_memory_write(&m->memory, at, memory, sizeof(memory)), 0);
+	assert_int_equal(error_of(PMU, 4, 3, 3, 2), SBI_SUCCESS);
+	assert_int_equal(vm_memory_read(&m->memory, at, memory, sizeof(memory)), 0);
+	assert_int_equal(memory[0], 2); /* counter 4, behind the base */
+	assert_int_equal(memory[1], 1000);
+	assert_int_equal(memory[2], 2000);
+	assert_int_equal(memory[3], UINT64_C(0x5555555555555555));
+	assert_int_equal(error_of(PMU, 3, 64 * 64, 8, 2), SBI_SUCCESS); /* Linux' */
+	assert_int_equal(error_of(PMU, 3, 64 * 64, 8, 0), SBI_INVALID_PARAM);
+	/* One that begins again has not overflowed. */
+	assert_int_equal(error_of(PMU, 3, 4, 1, 0), SBI_SUCCESS);
+	assert_int_equal(riscv_hart_read_csr(&board->harts[0], 0x324, &event), 0);
+	assert_int_equal(event, 0x10019);
+	assert_int_equal(error_of(PMU, 7, never, never, 0), SBI_SUCCESS);
+	assert_int_equal(error_of(PMU, 4, 4, 1, 2), SBI_NO_SHARED_MEMORY);
+}
+
+static void test_event_info(void **state)
+{
+	const uint64_t at = MEMORY + 0x3000;
+	uint32_t entries[3][4] = { { 2, 77, 0, 0 }, { 3, 77, 0, 0 }, { 0x10021, 77, 0, 0 } };
+
+	assert_int_equal(vm_memory_write(&m->memory, at, entries, sizeof(entries)), 0);
+	assert_int_equal(call5(PMU, 8, at, 0, 3, 0).error, SBI_SUCCESS);
+	assert_int_equal(vm_memory_read(&m->memory, at, entries, sizeof(entries)), 0);
+	assert_int_equal(entries[0][1], 1);
+	assert_int_equal(entries[1][1], 0);
+	assert_int_equal(entries[2][1], 1);
+	assert_int_equal(call5(PMU, 8, at + 8, 0, 1, 0).error, SBI_INVALID_PARAM);
+	assert_int_equal(call5(PMU, 8, at, 0, 1, 1).error, SBI_INVALID_PARAM);
+	assert_int_equal(call5(PMU, 8, at, 1, 1, 0).error, SBI_INVALID_ADDRESS);
+	assert_int_equal(call5(PMU, 8, 0, 0, 1, 0).error, SBI_INVALID_ADDRESS);
+	assert_int_equal(call5(PMU, 8, at, 0, UINT64_MAX, 0).error, SBI_FAILED);
+	entries[1][0] = 1 << 20;
+	assert_int_equal(vm_memory_write(&m->memory, at, entries, sizeof(entries)), 0);
+	assert_int_equal(call5(PMU, 8, at, 0, 3, 0).error, SBI_INVALID_PARAM);
+}
+
+static uint64_t menvcfg(void)
+{
+	uint64_t value = 0;
+
+	assert_int_equal(riscv_hart_read_csr(&board->harts[0], 0x30a, &value), 0);
+	return value;
+}
+
+static void test_features(void **state)
+{
+	enum { DELEGATION, SHADOW_STACK = 2, DIRTY = 4, MASKING };
+
+	assert_int_equal(call(0, FWFT, 1, DELEGATION, 0, 0).value, 1);
+	assert_int_equal(error_of(FWFT, 0, DELEGATION, 1, 0), SBI_SUCCESS);
+	assert_int_equal(error_of(FWFT, 0, DELEGATION, 0, 0), SBI_DENIED);
+	assert_int_equal(error_of(FWFT, 0, DELEGATION, 2, 0), SBI_INVALID_PARAM);
+	assert_int_equal(error_of(FWFT, 0, SHADOW_STACK, 1, 0), SBI_NOT_SUPPORTED);
+	assert_int_equal(error_of(FWFT, 1, SHADOW_STACK, 0, 0), SBI_NOT_SUPPORTED);
+	assert_int_equal(error_of(FWFT, 1, 6, 0, 0), SBI_DENIED);
+	assert_int_equal(error_of(FWFT, 0, UINT32_MAX, 0, 0), SBI_DENIED);
+
+	assert_int_equal(call(0, FWFT, 1, MASKING, 0, 0).value, 0);
+	assert_int_equal(error_of(FWFT, 0, MASKING, 7, 0), SBI_SUCCESS);
+	assert_int_equal(call(0, FWFT, 1, MASKING, 0, 0).value, 7);
+	assert_int_equal(menvcfg() >> 32 & 3, 2);
+	assert_int_equal(error_of(FWFT, 0, MASKING, 16, 2), SBI_INVALID_PARAM);
+	assert_int_equal(error_of(FWFT, 0, MASKING, 8, 0), SBI_INVALID_PARAM);
+	assert_int_equal(error_of(FWFT, 0, MASKING, 16, 1), SBI_SUCCESS);
+	assert_int_equal(menvcfg() >> 32 & 3, 3);
+	/* Locked, it takes no other value. */
+	assert_int_equal(error_of(FWFT, 0, MASKING, 16, 0), SBI_SUCCESS);
+	assert_int_equal(error_of(FWFT, 0, MASKING, 0, 0), SBI_DENIED_LOCKED);
+	assert_int_equal(call(1, FWFT, 1, MASKING, 0, 0).value, 0); /* a hart's own */
+
+	assert_int_equal(call(0, FWFT, 1, DIRTY, 0, 0).value, 1);
+	assert_int_equal(error_of(FWFT, 0, DIRTY, 0, 0), SBI_SUCCESS);
+	assert_int_equal(menvcfg() >> 61 & 1, 0);
+	/* A machine that sleeps keeps them, a hart that begins does not. */
+	assert_int_equal(error_of(SUSP, 0, 0, MEMORY, 0), SBI_SUCCESS);
+	assert_int_equal(call(0, FWFT, 1, DIRTY, 0, 0).value, 0);
+	assert_int_equal(error_of(FWFT, 0, MASKING, 0, 0), SBI_DENIED_LOCKED);
+	riscv_hart_start(&board->harts[0], MEMORY, 0);
+	assert_int_equal(call(0, FWFT, 1, DIRTY, 0, 0).value, 1);
+	assert_int_equal(error_of(FWFT, 0, MASKING, 0, 0), SBI_SUCCESS);
 }
 
 static void test_suspend(void **state)
@@ -220,7 +352,7 @@ static void test_suspend(void **state)
 
 static void test_nonsense(void **state)
 {
-	static const uint64_t ids[] = { BASE, TIME, IPI, RFNC, HSM, PMU, DBCN };
+	static const uint64_t ids[] = { BASE, TIME, IPI, RFNC, HSM, PMU, DBCN, FWFT };
 	static const uint64_t values[] = { 0, 1, 0x7fffffff, MEMORY, MEMORY + (64 << 20) - 1,
 		UINT64_C(1) << 63, UINT64_MAX };
 
@@ -243,6 +375,9 @@ int main(void)
 		TEST(test_reset),
 		TEST(test_console),
 		TEST(test_counters),
+		TEST(test_snapshot),
+		TEST(test_event_info),
+		TEST(test_features),
 		TEST(test_suspend),
 		TEST(test_nonsense),
 	};
