@@ -15,7 +15,7 @@
  * ROOT/kernels/boot/HEX-SIZE-TIME.cpio is the initial file system: the modules that a machine needs
  * of the layer HEX, and our guest/init, whose file has that size and time. Made when it is missing.
  *
- * find.c and probe.c are what the small program needs; the rest is strata-image's.
+ * find.c, host.c and probe.c are what the small program needs; the rest is strata-image's.
  */
 #pragma once
 
@@ -89,6 +89,20 @@ int kernel_store_open(const char *root, struct image_store *ret, struct error *e
  */
 int kernel_find(const char *root, const char *name, const char *architecture, struct kernel *ret,
 	struct error *err);
+
+/* A kernel that this host boots, and the folder of its modules (host.c). */
+struct kernel_on_host {
+	char *file, *modules;
+};
+
+void kernel_on_host_free(struct kernel_on_host *found);
+
+/*
+ * One for that architecture below `top`: the kernel that runs, else the last by its name. -ENOENT,
+ * without a sentence: there is none. -EACCES: there is one, but not for this user.
+ */
+int kernel_find_on_host(
+	const char *top, const char *architecture, struct kernel_on_host *ret, struct error *err);
 
 /* KERNEL_DEFAULT:ARCH */
 char *kernel_default_name(const char *architecture);

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 
+#include "front/cli/cli.h"
 #include "kernel/kernel.h"
 #include "net/net.h"
 
@@ -135,11 +136,54 @@ static int refuse_built(const struct container_config *config, struct error *err
 	return 0;
 }
 
+/* The host's own kernel becomes the one of all machines for its CPU, as `kernel import` would have
+ * it. -ENOENT: there is none. */
+static int take_host_kernel(const struct cli *cli, const char *architecture, struct error *err)
+{
+	const char *argv[] = { cli->program, "--root", cli->root, "kernel", "import", "--quiet",
+		"--modules", NULL, NULL, NULL };
+	struct kernel_on_host found = { 0 };
+	struct image_platform host;
+	int r = image_platform_parse(NULL, &host, err);
+
+	if (r == 0)
+		r = streq(host.architecture, architecture)
+			? kernel_find_on_host("", architecture, &found, err)
+			: -ENOENT;
+	if (r < 0)
+		return r;
+	fprintf(stderr, "%s: machines get this host's own kernel, %s\n", cli->program, found.file);
+	argv[7] = found.modules;
+	argv[8] = found.file;
+	r = cli_run_helper("strata-image", argv, err);
+	kernel_on_host_free(&found);
+	return r;
+}
+
+static int find_kernel(
+	const struct cli *cli, const char *name, const char *architecture, struct error *err)
+{
+	struct kernel kernel = { 0 };
+	int r = kernel_find(cli->root, name, architecture, &kernel, err);
+
+	kernel_free(&kernel);
+	if (r == -ENOENT && !name) {
+		struct error missing = *err;
+
+		error_clear(err);
+		r = take_host_kernel(cli, architecture, err);
+		if (r == -ENOENT)
+			*err = missing;
+		else if (r == -EACCES)
+			r = error_prefix(err, "%s", missing.message);
+	}
+	return r;
+}
+
 int run_build_machine(const struct run_request *request, struct run_plan *plan, struct error *err)
 {
 	const struct run_options *o = request->options;
 	const char *architecture = request->image->config.platform.architecture;
-	struct kernel kernel = { 0 };
 	int r;
 
 	if (!run_is_machine(o))
@@ -150,8 +194,7 @@ int run_build_machine(const struct run_request *request, struct run_plan *plan, 
 	if (r < 0)
 		return r;
 	/* That there is none is better said before anything is made. */
-	r = kernel_find(request->cli->root, o->kernel, architecture, &kernel, err);
-	kernel_free(&kernel);
+	r = find_kernel(request->cli, o->kernel, architecture, err);
 	if (r < 0)
 		return r;
 	plan->spec.disk_bytes = o->disk_size ? o->disk_size : DISK_DEFAULT;
