@@ -306,3 +306,9 @@ def test_ordinary_user(rootless, foreign_store, machine_kernel):
     done = rootless("run", "--rm", "--isolation", "vm", "busybox", "sh", "-c", "id -u; uname -m; exit 5",
                     timeout=BOOT_S)
     assert (done.returncode, done.stdout) == (5, "0\nriscv64\n"), done.stderr
+
+
+def test_one_that_uses_all_memory_is_killed(strata, machine_image):
+    done = run(strata, machine_image, "--memory", "192m",
+               ["sh", "-c", "head -c 300000000 /dev/zero | tail >/dev/null; echo $?"])
+    assert done.stdout == "137\n", done
