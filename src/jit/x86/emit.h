@@ -223,6 +223,23 @@ void store_guest_constant(struct emitter *e, struct x86_operand memory, uint64_t
 void moves(struct emitter *e, unsigned bytes, enum jit_relocation_kind kind);
 void jump_to_stub(struct emitter *e, const uint8_t *stub);
 void call_stub(struct emitter *e, const uint8_t *stub);
+/* What a stub finds behind the call. */
+void add_data(struct emitter *e, const void *data, size_t bytes);
+
+/* --- ways out (emit-control.c) ---------------------------------------------------------------- */
+
+/* How far an address is behind the start of the block's page. */
+int64_t place_of(const struct emitter *e, uint64_t address);
+/* Of code that this block's leads to, and where there is some; NULL: nowhere yet. */
+uint64_t context_of(const struct emitter *e);
+uint8_t *code_of(const struct emitter *e, uint64_t pc);
+/* A way out on which the flags are read (IR_BRANCH). */
+bool reads_flags(const struct ir *ir);
+/* jmp whose distance may be set at any time; and the stub that it leads to until it is linked. */
+uint8_t *jump_out(struct emitter *e);
+void emit_link_stub(struct emitter *e, uint64_t pc, uint64_t context, uint8_t *place);
+void emit_far_jump(struct emitter *e, const struct ir *ir, uint64_t pc);
+void stop_if_interrupted(struct emitter *e, const struct ir *ir, uint64_t pc);
 
 /* Where an operand in memory is, until rax and rcx are written but for `scratch`, which is free (or
  * X86_NO_REG). What goes the slow way comes back at resume_here(slow). */
