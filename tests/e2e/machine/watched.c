@@ -44,8 +44,8 @@ static struct {
 	volatile unsigned long words[PAGE / 8];
 } data __attribute__((aligned(PAGE)));
 
-/* All are at OTHER_WAY. */
-volatile unsigned long *watched, *other, *rare;
+/* All are at OTHER_WAY. One hart waits for what the other sets. */
+volatile unsigned long *volatile watched, *volatile other, *volatile rare;
 
 __attribute__((noinline)) void store(unsigned long value)
 {
