@@ -337,15 +337,6 @@ static void make_cgroup(void)
 	sys(SYS_mkdirat, AT_FDCWD, CGROUP, 0755);
 }
 
-/* There is no swap: who has used all memory up would read its programs again and again, for
- * minutes. Kill it when what was used within a second does not fit (Linux,
- * Documentation/admin-guide/mm/ multigen_lru.rst, "Thrashing prevention"); a kernel without that
- * thrashes. */
-static void prevent_thrashing(void)
-{
-	file_write_text("/sys/kernel/mm/lru_gen/min_ttl_ms", "1000");
-}
-
 long boot_machine(void)
 {
 	long r = mount_all();
@@ -355,7 +346,7 @@ long boot_machine(void)
 	load_modules();
 	request_start_loopback();
 	make_cgroup();
-	prevent_thrashing();
+	request_keep_reserve();
 	return 0;
 }
 

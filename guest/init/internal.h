@@ -116,6 +116,10 @@ void request_stats(struct agent_stats *ret);
 /* In the mount namespace of the main process, once that is made: every MOUNT there was. */
 long request_mount_all(const char **ret_why);
 void request_start_loopback(void);
+/* At the beginning, when nothing of the instance is there: hold it to a little less than there is.
+ * There is no swap, and a kernel that has nothing left itself reads programs again and again, for
+ * minutes, before it kills; one that holds a cgroup to a limit kills at once. */
+void request_keep_reserve(void);
 
 /* --- agent.c ---------------------------------------------------------------------------------- */
 

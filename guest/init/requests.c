@@ -16,6 +16,7 @@
 #define MOUNTS_SIZE	(64u << 10) /* bytes of all MOUNT requests together */
 #define NUMBERS_SIZE	(16u << 10) /* of a file with numbers */
 #define LIMIT_BYTES_MIN (UINT64_C(16) << 20) /* of memory, that an instance is held to */
+#define RESERVE_PART	16 /* one in so many bytes is left to the kernel */
 
 static const char *why_not; /* of the request that is being served */
 
@@ -409,18 +410,32 @@ static const char *read_numbers(const char *path)
 	return text;
 }
 
+/* What the instance may have at most; 0: not known, all of the machine. */
+static uint64_t ceiling;
+
 static uint64_t memory_total(void)
 {
 	struct sysinfo info;
 
+	if (ceiling)
+		return ceiling;
 	return sys(SYS_sysinfo, &info) == 0 ? info.totalram * info.mem_unit : 0;
+}
+
+void request_keep_reserve(void)
+{
+	uint64_t free = number_after(read_numbers("/proc/meminfo"), "MemAvailable") * 1024;
+	uint64_t limit = free - free / RESERVE_PART;
+
+	if (limit >= LIMIT_BYTES_MIN && set_limit("memory.max", limit) >= 0)
+		ceiling = limit;
 }
 
 /* A limit below what is in use would make the kernel kill until it fits: reclaim first
  * (memory.reclaim, Linux 5.19), and refuse if that was not enough. */
 static long limit_memory(uint64_t balloon_bytes)
 {
-	uint64_t total = memory_total(), limit = UINT64_MAX, current;
+	uint64_t total = memory_total(), limit = total, current;
 	char text[32];
 
 	if (balloon_bytes == 0)

@@ -168,7 +168,7 @@ class TestWatchpoints:
     def test_all_harts_and_a_step(self, gdb):
         """Whoever does it, also in the middle of a step of another; and nothing stays behind."""
         said = gdb("watch *(unsigned long *)0x40004050", "continue", "continue", "delete",
-                   "thread 1", "set $before = other[0]", "hbreak store", "continue",
+                   "set $before = other[0]", "hbreak store_rarely", "continue",
                    "print other[0] > $before", "delete", "watch *(unsigned long *)0x40004000",
                    "hbreak store", "continue", "set scheduler-locking on", *["stepi"] * 6, "delete")
         assert len(re.findall(r'Thread 2 "hart 1" hit Hardware watchpoint 1', said)) == 2, said

@@ -310,5 +310,6 @@ def test_ordinary_user(rootless, foreign_store, machine_kernel):
 
 def test_one_that_uses_all_memory_is_killed(strata, machine_image):
     done = run(strata, machine_image, "--memory", "192m",
-               ["sh", "-c", "head -c 300000000 /dev/zero | tail >/dev/null; echo $?"])
-    assert done.stdout == "137\n", done
+               ["sh", "-c", "dd if=/dev/zero of=/f bs=1M count=300 2>/dev/null; cat /f | wc -c; "
+                "head -c 300000000 /dev/zero | tail >/dev/null; echo $?"])
+    assert done.stdout == f"{300 << 20}\n137\n", done
