@@ -116,24 +116,33 @@ static int vm_create(const struct container_config *config,
 	return 0;
 }
 
-/* Until the guest runs the command: its kernel boots meanwhile. */
-static int vm_start(struct isolation_process *process, struct error *err)
+/* What the session says first: how many bytes, which are none at its end. A failure is one of ours.
+ */
+static ssize_t hear_session(struct container_handle *handle, struct error *err)
 {
-	struct container_handle *handle = &process->handle;
 	struct vm_failure failure = { 0 };
 	ssize_t n;
 
 	do {
 		n = recv(handle->sync_fd, &failure, sizeof(failure), 0);
 	} while (n < 0 && errno == EINTR);
-	close(steal_fd(&handle->sync_fd));
-	if (n == (ssize_t)sizeof(failure)) {
-		failure.message[sizeof(failure.message) - 1] = '\0';
-		handle->command_failed = failure.command_failed;
-		return error_set(err, failure.code ? failure.code : EIO, "%s", failure.message);
-	}
+	if (n < 0)
+		return error_errno(err, errno, "cannot hear the machine's session");
+	if (n != (ssize_t)sizeof(failure))
+		return n;
+	failure.message[sizeof(failure.message) - 1] = '\0';
+	handle->command_failed = failure.command_failed;
+	return error_set(err, failure.code ? failure.code : EIO, "%s", failure.message);
+}
+
+/* Until the guest runs the command: its kernel boots meanwhile. */
+static int vm_start(struct isolation_process *process, struct error *err)
+{
 	/* Its end: the command runs, or the session was killed, which its exit status will say. */
-	return n < 0 ? error_errno(err, errno, "cannot hear the machine's session") : 0;
+	ssize_t n = hear_session(&process->handle, err);
+
+	close(steal_fd(&process->handle.sync_fd));
+	return n < 0 ? (int)n : 0;
 }
 
 static int vm_exec(const struct container_config *config, pid_t init_pid,
@@ -155,20 +164,13 @@ static int vm_exec(const struct container_config *config, pid_t init_pid,
  * --------------------------------------------------------------- */
 
 /* Until its agent answers. */
-static int await_files(const struct container_handle *handle, struct error *err)
+static int await_files(struct container_handle *handle, struct error *err)
 {
-	struct vm_failure failure = { 0 };
-	ssize_t n;
+	ssize_t n = hear_session(handle, err);
 
-	do {
-		n = recv(handle->sync_fd, &failure, sizeof(failure), 0);
-	} while (n < 0 && errno == EINTR);
-	if (n == 1)
-		return 0;
-	if (n != (ssize_t)sizeof(failure))
+	if (n >= 0 && n != 1)
 		return error_set(err, EIO, "the machine's session has ended");
-	failure.message[sizeof(failure.message) - 1] = '\0';
-	return error_set(err, failure.code ? failure.code : EIO, "%s", failure.message);
+	return n < 0 ? (int)n : 0;
 }
 
 /* A machine like its own, but that it reaches nobody, and nobody it. */

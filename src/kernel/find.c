@@ -153,7 +153,7 @@ int kernel_find(const char *root, const char *name, const char *architecture, st
 
 /* --- modules --- */
 
-static bool holds_modules(const char *folder)
+bool kernel_holds_modules(const char *folder)
 {
 	_cleanup_free_ char *path = strf("%s/kernel", folder);
 
@@ -171,7 +171,7 @@ static int only_release(const char *folder, char **ret, struct error *err)
 
 		if (!path)
 			return error_oom(err);
-		if (entry->d_name[0] == '.' || !holds_modules(path))
+		if (entry->d_name[0] == '.' || !kernel_holds_modules(path))
 			continue;
 		if (*ret)
 			return error_set(err, EINVAL,
@@ -188,7 +188,7 @@ int kernel_find_modules(const char *folder, char **ret_path, char **ret_release,
 	_cleanup_free_ char *path = NULL;
 	int r = 0;
 
-	if (holds_modules(folder)) {
+	if (kernel_holds_modules(folder)) {
 		path = realpath(folder, NULL);
 		r = 1;
 	}

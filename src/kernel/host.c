@@ -3,7 +3,7 @@
  * host.c - the kernels that this host itself boots: boot/vmlinuz-RELEASE, or vmlinux-RELEASE, with
  * lib/modules/RELEASE, as all distributions have them.
  */
-#include "kernel/kernel.h"
+#include "kernel/internal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -33,12 +33,10 @@ static bool is_for(const char *path, const char *architecture)
 static char *find_modules(const char *top, const char *release)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(module_folders); i++) {
-		char *path = strf("%s/%s/%s/kernel", top, module_folders[i], release);
+		char *path = strf("%s/%s/%s", top, module_folders[i], release);
 
-		if (path && access(path, F_OK) == 0) {
-			path[strlen(path) - strlen("/kernel")] = '\0';
+		if (path && kernel_holds_modules(path))
 			return path;
-		}
 		free(path);
 	}
 	return NULL;

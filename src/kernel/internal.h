@@ -88,6 +88,8 @@ int kernel_check_modules(const char *path, struct error *err);
 /* --- find.c ------------------------------------------------------------------------------------
  */
 
+/* Is it lib/modules/RELEASE of a kernel that has any? */
+bool kernel_holds_modules(const char *folder);
 /* The one folder in DIR/lib/modules, DIR/usr/lib/modules or DIR, or DIR itself, that holds modules:
  * its path, and the release that it is for. */
 int kernel_find_modules(const char *folder, char **ret_path, char **ret_release, struct error *err);

@@ -48,6 +48,12 @@ static char **begin_command(const struct compare *c, const char *words)
 	return r == 0 ? argv : strv_free(argv);
 }
 
+/* One word more; NULL when memory has run out, for which command() has a sentence. */
+static char **add_word(char **argv, const char *word)
+{
+	return !argv || strv_push(&argv, word) == 0 ? argv : strv_free(argv);
+}
+
 /* "PROGRAM failed with status 1: strata: SENTENCE": the sentence is what matters. */
 static void keep_sentence(struct error *err)
 {
@@ -75,12 +81,7 @@ static int command(char **argv, char **ret, struct error *err)
 
 static void remove_instance(const struct compare *c, const char *name)
 {
-	char **argv = begin_command(c, "rm -f");
-
-	if (argv && strv_push(&argv, name) == 0)
-		command(argv, NULL, NULL);
-	else
-		strv_free(argv);
+	command(add_word(begin_command(c, "rm -f"), name), NULL, NULL);
 }
 
 /* What makes a `run` or a `create` this way. */
@@ -91,23 +92,17 @@ static char **begin_instance(const struct compare *c, const struct compare_resul
 	const char *const options[] = { "--platform", way->platform, "--isolation",
 		way->way->isolation, "--pull", "never", "--no-healthcheck", "--network",
 		c->net_mib ? "host" : "none", "--name", name };
-	int r = argv ? 0 : -ENOMEM;
 
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(options); i++)
-		r = strv_push(&argv, options[i]);
-	return r == 0 ? argv : strv_free(argv);
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		argv = add_word(argv, options[i]);
+	return argv;
 }
 
 int compare_find_image(struct compare *c, struct error *err)
 {
 	const char *pull[] = { c->cli->program, "pull", c->image, NULL, NULL, NULL };
-	char **argv = begin_command(c, "image inspect");
 
-	if (!argv || strv_push(&argv, c->image) < 0) {
-		strv_free(argv);
-		return error_oom(err);
-	}
-	if (command(argv, NULL, NULL) == 0)
+	if (command(add_word(begin_command(c, "image inspect"), c->image), NULL, NULL) == 0)
 		return 0;
 	if (c->cli->root_given)
 		memcpy(pull + 1, ((const char *[]){ "--root", c->cli->root, "pull", c->image }),
@@ -359,39 +354,22 @@ static uint64_t tree_bytes(pid_t root)
 static int make_waiting(
 	struct compare *c, const struct compare_result *way, const char *name, struct error *err)
 {
+	_cleanup_free_ char *place = strf("%s:%s", name, YARDSTICK);
 	char **argv = begin_instance(c, way, "create --entrypoint " YARDSTICK, name);
 	struct image_platform platform;
 	char yardstick[PATH_MAX];
-	_cleanup_free_ char *place = strf("%s:%s", name, YARDSTICK);
-	int r = argv && place && strv_push(&argv, c->image) == 0 && strv_push(&argv, "wait") == 0
-		? 0
-		: error_oom(err);
+	int r = command(add_word(add_word(argv, c->image), "wait"), NULL, err);
 
-	if (r < 0) {
-		strv_free(argv);
-		return r;
-	}
-	r = command(argv, NULL, err);
 	if (r == 0)
 		r = image_platform_parse(way->platform, &platform, err);
 	if (r == 0)
 		r = yardstick_path(platform.architecture, yardstick, sizeof(yardstick), err);
-	if (r < 0)
-		return r;
-	argv = begin_command(c, "cp");
-	if (!argv || strv_push(&argv, yardstick) < 0 || strv_push(&argv, place) < 0) {
-		strv_free(argv);
-		return error_oom(err);
-	}
-	r = command(argv, NULL, err);
-	if (r < 0)
-		return r;
-	argv = begin_command(c, "start");
-	if (!argv || strv_push(&argv, name) < 0) {
-		strv_free(argv);
-		return error_oom(err);
-	}
-	return command(argv, NULL, err);
+	if (r == 0 && !place)
+		r = error_oom(err);
+	if (r == 0)
+		r = command(
+			add_word(add_word(begin_command(c, "cp"), yardstick), place), NULL, err);
+	return r < 0 ? r : command(add_word(begin_command(c, "start"), name), NULL, err);
 }
 
 /* Until the yardstick in it has said "ready". */
@@ -401,14 +379,8 @@ static int await_ready(struct compare *c, const char *name, struct error *err)
 
 	while (!compare_interrupted()) {
 		_cleanup_free_ char *log = NULL;
-		char **argv = begin_command(c, "logs");
-		int r;
+		int r = command(add_word(begin_command(c, "logs"), name), &log, err);
 
-		if (!argv || strv_push(&argv, name) < 0) {
-			strv_free(argv);
-			return error_oom(err);
-		}
-		r = command(argv, &log, err);
 		if (r < 0)
 			return r;
 		if (log && strstr(log, "ready"))

@@ -164,20 +164,18 @@ static int find_kernel(
 	const struct cli *cli, const char *name, const char *architecture, struct error *err)
 {
 	struct kernel kernel = { 0 };
-	int r = kernel_find(cli->root, name, architecture, &kernel, err);
+	struct error missing = { 0 };
+	int r = kernel_find(cli->root, name, architecture, &kernel, &missing);
 
 	kernel_free(&kernel);
 	if (r == -ENOENT && !name) {
-		struct error missing = *err;
-
-		error_clear(err);
 		r = take_host_kernel(cli, architecture, err);
-		if (r == -ENOENT)
-			*err = missing;
-		else if (r == -EACCES)
-			r = error_prefix(err, "%s", missing.message);
+		if (r == -EACCES)
+			return error_prefix(err, "%s", missing.message);
+		if (r != -ENOENT)
+			return r;
 	}
-	return r;
+	return r < 0 ? error_set(err, r, "%s", missing.message) : 0;
 }
 
 int run_build_machine(const struct run_request *request, struct run_plan *plan, struct error *err)
