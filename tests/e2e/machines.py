@@ -4,6 +4,7 @@
 Everything is downloaded once through this machine's own apt (debs.py) and kept in the cache.
 """
 
+import contextlib
 import fcntl
 import lzma
 import os
@@ -79,6 +80,22 @@ class Run:
     def end(self):
         self.process.kill()
         self.process.wait()
+
+
+@contextlib.contextmanager
+def runs():
+    """Gives a function that starts a Run; all that it has started end with the block."""
+    started = []
+
+    def start(*argv):
+        started.append(Run(*argv))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for run in started:
+            run.end()
 
 
 def wait_for_folder(folder, run):

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 import machines
-from machines import WAIT_S, Run, wait_for_folder
+from machines import WAIT_S, wait_for_folder
 
 MODULES = ("virtio_mmio", "virtio_blk", "virtio-rng")
 SCRIPT = """
@@ -24,15 +24,8 @@ while read -r line; do eval "$line"; done
 
 @pytest.fixture
 def runs():
-    started = []
-
-    def start(*argv):
-        started.append(Run(*argv))
-        return started[-1]
-
-    yield start
-    for run in started:
-        run.end()
+    with machines.runs() as start:
+        yield start
 
 
 @pytest.fixture

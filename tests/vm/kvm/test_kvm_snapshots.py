@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import guests
-from machines import Run  # by way of guests
+import machines  # by way of guests
 
 # What is typed before the driver opens the serial port is lost: it empties that, as everywhere.
 SCRIPT = """
@@ -20,15 +20,8 @@ while read -r line; do eval "$line"; done
 
 @pytest.fixture
 def runs():
-    started = []
-
-    def start(*argv):
-        started.append(Run(*argv))
-        return started[-1]
-
-    yield start
-    for run in started:
-        run.end()
+    with machines.runs() as start:
+        yield start
 
 
 def test_differences(runs, tmp_path):
