@@ -77,6 +77,8 @@ enum disk_engine_kind {
 struct disk_engine;
 
 int disk_engine_open(enum disk_engine_kind kind, struct disk_engine **ret, struct error *err);
+/* Start its threads, once; what was submitted before has waited for them. */
+int disk_engine_start(struct disk_engine *engine, struct error *err);
 /* All requests are done, all its disks closed. */
 struct disk_engine *disk_engine_close(struct disk_engine *engine);
 /* "io_uring" */

@@ -191,6 +191,11 @@ int disk_engine_open(enum disk_engine_kind kind, struct disk_engine **ret, struc
 	return disk_engine_threads.open(ret, err);
 }
 
+int disk_engine_start(struct disk_engine *engine, struct error *err)
+{
+	return engine->ops->start(engine, err);
+}
+
 struct disk_engine *disk_engine_close(struct disk_engine *engine)
 {
 	if (engine)

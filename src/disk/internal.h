@@ -17,6 +17,8 @@
 struct disk_engine_ops {
 	const char *name;
 	int (*open)(struct disk_engine **ret, struct error *err);
+	/* Its threads. */
+	int (*start)(struct disk_engine *engine, struct error *err);
 	void (*submit)(struct disk_engine *engine, struct disk_request *request);
 	void (*close)(struct disk_engine *engine);
 };

@@ -76,6 +76,19 @@ static void threads_close(struct disk_engine *engine)
 	free(t);
 }
 
+static int threads_start(struct disk_engine *engine, struct error *err)
+{
+	struct threads *t = of_engine(engine);
+
+	for (; t->nr_threads < NR_THREADS; t->nr_threads++) {
+		int r = engine_start_thread(&t->threads[t->nr_threads], run, t);
+
+		if (r < 0)
+			return error_errno(err, r, "cannot start a thread for disks");
+	}
+	return 0;
+}
+
 static int threads_open(struct disk_engine **ret, struct error *err)
 {
 	struct threads *t = calloc(1, sizeof(*t));
@@ -86,14 +99,6 @@ static int threads_open(struct disk_engine **ret, struct error *err)
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->arrived, NULL);
 	request_list_init(&t->list);
-	for (; t->nr_threads < NR_THREADS; t->nr_threads++) {
-		int r = engine_start_thread(&t->threads[t->nr_threads], run, t);
-
-		if (r < 0) {
-			threads_close(&t->engine);
-			return error_errno(err, r, "cannot start a thread for disks");
-		}
-	}
 	*ret = &t->engine;
 	return 0;
 }
@@ -101,6 +106,7 @@ static int threads_open(struct disk_engine **ret, struct error *err)
 const struct disk_engine_ops disk_engine_threads = {
 	.name = "threads",
 	.open = threads_open,
+	.start = threads_start,
 	.submit = threads_submit,
 	.close = threads_close,
 };

@@ -33,7 +33,7 @@ struct uring {
 
 	pthread_mutex_t lock;
 	struct request_list list;
-	bool is_asleep, is_closing;
+	bool is_asleep, is_closing, is_started;
 };
 
 static struct uring *of_engine(struct disk_engine *engine)
@@ -195,14 +195,26 @@ static void uring_close(struct disk_engine *engine)
 	u->is_closing = true;
 	pthread_mutex_unlock(&u->lock);
 	wake(u);
-	pthread_join(u->thread, NULL);
+	if (u->is_started)
+		pthread_join(u->thread, NULL);
 	io_uring_queue_exit(&u->ring);
 	close(u->wake_fd);
 	pthread_mutex_destroy(&u->lock);
 	free(u);
 }
 
-static int start(struct uring *u, struct error *err)
+static int uring_start(struct disk_engine *engine, struct error *err)
+{
+	struct uring *u = of_engine(engine);
+	int r = engine_start_thread(&u->thread, run, u);
+
+	if (r < 0)
+		return error_errno(err, r, "cannot start a thread for disks");
+	u->is_started = true;
+	return 0;
+}
+
+static int open_ring(struct uring *u, struct error *err)
 {
 	_cleanup_close_ int wake_fd = eventfd(0, EFD_CLOEXEC);
 	int r;
@@ -212,15 +224,8 @@ static int start(struct uring *u, struct error *err)
 	r = io_uring_queue_init(NR_ENTRIES, &u->ring, 0);
 	if (r < 0)
 		return error_errno(err, r, "cannot use io_uring");
-	u->wake_fd = wake_fd;
 	pthread_mutex_init(&u->lock, NULL);
-	r = engine_start_thread(&u->thread, run, u);
-	if (r < 0) {
-		pthread_mutex_destroy(&u->lock);
-		io_uring_queue_exit(&u->ring);
-		return error_errno(err, r, "cannot start a thread for disks");
-	}
-	steal_fd(&wake_fd);
+	u->wake_fd = steal_fd(&wake_fd);
 	return 0;
 }
 
@@ -234,7 +239,7 @@ static int uring_open(struct disk_engine **ret, struct error *err)
 	u->engine.ops = &disk_engine_uring;
 	request_list_init(&u->list);
 	request_list_init(&u->waiting);
-	r = start(u, err);
+	r = open_ring(u, err);
 	if (r < 0)
 		return r;
 	*ret = &u->engine;
@@ -245,6 +250,7 @@ static int uring_open(struct disk_engine **ret, struct error *err)
 const struct disk_engine_ops disk_engine_uring = {
 	.name = "io_uring",
 	.open = uring_open,
+	.start = uring_start,
 	.submit = uring_submit,
 	.close = uring_close,
 };

@@ -107,6 +107,8 @@ struct machine_board {
 	int (*open_memory)(struct machine *machine, uint64_t bytes, struct error *err);
 	int (*open_vcpus)(struct machine *machine, struct error *err);
 	void (*close_vcpus)(struct machine *machine);
+	/* Threads that it has besides those of vcpus. NULL: none. */
+	int (*start_threads)(struct machine *machine, struct error *err);
 	const struct machine_debug_ops *debug; /* NULL: gdb finds nothing here */
 	/* Of a vcpu that stands, as JSON: the caller's. NULL: the board cannot tell. */
 	json_t *(*show_registers)(struct machine *machine, unsigned index, struct error *err);
@@ -242,7 +244,8 @@ void machine_reset_devices(struct machine *machine);
 void machine_close_devices(struct machine *machine);
 
 /* vcpus.c: threads, and what stops them */
-int machine_start_vcpus(struct machine *machine, struct error *err);
+/* All that a machine has, once its process has given up what it does not need (jail.h). */
+int machine_start_threads(struct machine *machine, struct error *err);
 void machine_join_vcpus(struct machine *machine);
 /* Let one run that was off; with `lock` held. */
 void machine_start_vcpu(struct machine *machine, unsigned index);

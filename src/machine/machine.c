@@ -182,7 +182,7 @@ int machine_run(struct machine *m, struct machine_end *ret, struct error *err)
 	if (r == 0)
 		r = machine_jail(&m->config, err);
 	if (r == 0)
-		r = machine_start_vcpus(m, err);
+		r = machine_start_threads(m, err);
 	if (r == 0) {
 		machine_watch_idle(m);
 		r = loop_run(&m->loop);

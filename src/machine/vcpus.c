@@ -129,7 +129,7 @@ void machine_start_vcpu(struct machine *m, unsigned index)
 	pthread_cond_broadcast(&m->changed);
 }
 
-int machine_start_vcpus(struct machine *m, struct error *err)
+static int start_vcpus(struct machine *m, struct error *err)
 {
 	for (unsigned i = 0; i < m->config.nr_vcpus; i++) {
 		int r = pthread_create(&m->vcpus[i].thread, NULL, run_vcpu, &m->vcpus[i]);
@@ -139,6 +139,15 @@ int machine_start_vcpus(struct machine *m, struct error *err)
 		m->nr_threads++;
 	}
 	return 0;
+}
+
+int machine_start_threads(struct machine *m, struct error *err)
+{
+	int r = m->disk_engine ? disk_engine_start(m->disk_engine, err) : 0;
+
+	if (r == 0 && m->board->start_threads)
+		r = m->board->start_threads(m, err);
+	return r == 0 ? start_vcpus(m, err) : r;
 }
 
 void machine_join_vcpus(struct machine *m)

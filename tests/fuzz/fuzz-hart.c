@@ -64,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		hart = aligned_alloc(64, (sizeof(*hart) + 63) / 64 * 64);
 		if (!hart || vm_memory_add(&memory, MEMORY_START, MEMORY_BYTES, &err) < 0 ||
 			riscv_clock_init(&hart_clock, 10000000, &err) < 0 ||
+			riscv_clock_start(&hart_clock, &err) < 0 ||
 			riscv_hart_init(hart, &config, &err) < 0)
 			abort();
 	}

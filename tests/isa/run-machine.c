@@ -288,7 +288,7 @@ int main(int argc, char **argv)
 	}
 	if (vm_bus_add(&bus, &finisher, &err) < 0 || vm_bus_add(&bus, &msip, &err) < 0 ||
 		load(argv[2]) < 0 || riscv_clock_init(&hart_clock, FREQUENCY_HZ, &err) < 0 ||
-		start_harts() < 0 || run_harts() < 0) {
+		riscv_clock_start(&hart_clock, &err) < 0 || start_harts() < 0 || run_harts() < 0) {
 		fprintf(stderr, "cannot run %s\n", argv[2]);
 		return 2;
 	}

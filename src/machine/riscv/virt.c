@@ -145,6 +145,11 @@ static int open_vcpus(struct machine *m, struct error *err)
 	return r < 0 ? r : open_harts(m, board, err);
 }
 
+static int start_threads(struct machine *m, struct error *err)
+{
+	return riscv_clock_start(&riscv_board(m)->clock, err);
+}
+
 static void close_vcpus(struct machine *m)
 {
 	struct riscv_board *board = riscv_board(m);
@@ -181,6 +186,7 @@ const struct machine_board machine_board_riscv = {
 	.open_memory = open_memory,
 	.open_vcpus = open_vcpus,
 	.close_vcpus = close_vcpus,
+	.start_threads = start_threads,
 	.debug = &riscv_debug_ops,
 	.show_registers = riscv_show_registers,
 	.show_traps = riscv_show_traps,

@@ -37,8 +37,10 @@ struct riscv_clock {
 	struct riscv_clock_thread *thread; /* timer.c */
 };
 
-/* mtime is 0 now. Errors: of pthread_create(3). */
+/* mtime is 0 now. */
 int riscv_clock_init(struct riscv_clock *clock, uint64_t frequency_hz, struct error *err);
+/* Start the thread, once, before a hart executes. Errors: of pthread_create(3). */
+int riscv_clock_start(struct riscv_clock *clock, struct error *err);
 /* No hart uses it any more. */
 void riscv_clock_destroy(struct riscv_clock *clock);
 /* While all harts stand: it goes on from there. */

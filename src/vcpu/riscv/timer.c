@@ -31,7 +31,7 @@ struct riscv_clock_thread {
 	struct riscv_hart *harts[VM_VCPUS_MAX];
 	uint64_t next; /* what it sleeps for */
 	uint32_t word; /* a futex; counts what should wake it */
-	bool ends;
+	bool ends, is_started;
 };
 
 /* --- the clock ---------------------------------------------------------------------------------
@@ -131,18 +131,21 @@ static void wake(struct riscv_clock_thread *thread)
 int riscv_clock_init(struct riscv_clock *clock, uint64_t frequency_hz, struct error *err)
 {
 	struct riscv_clock_thread *thread = calloc(1, sizeof(*thread));
-	int r;
 
 	if (!thread)
 		return error_set(err, ENOMEM, "no memory for a clock");
 	pthread_mutex_init(&thread->lock, NULL);
 	*clock = (struct riscv_clock){ frequency_hz, clock_monotonic_ns(), thread };
-	r = pthread_create(&thread->id, NULL, run, clock);
-	if (r) {
-		free(thread);
-		clock->thread = NULL;
+	return 0;
+}
+
+int riscv_clock_start(struct riscv_clock *clock, struct error *err)
+{
+	int r = pthread_create(&clock->thread->id, NULL, run, clock);
+
+	if (r)
 		return error_errno(err, r, "cannot start the thread of the guest's timers");
-	}
+	clock->thread->is_started = true;
 	return 0;
 }
 
@@ -152,7 +155,8 @@ void riscv_clock_destroy(struct riscv_clock *clock)
 		return;
 	__atomic_store_n(&clock->thread->ends, true, __ATOMIC_SEQ_CST);
 	wake(clock->thread);
-	pthread_join(clock->thread->id, NULL);
+	if (clock->thread->is_started)
+		pthread_join(clock->thread->id, NULL);
 	pthread_mutex_destroy(&clock->thread->lock);
 	free(clock->thread);
 	clock->thread = NULL;

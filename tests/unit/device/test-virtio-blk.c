@@ -54,7 +54,9 @@ static int setup_kind(enum disk_engine_kind kind)
 	close(fd);
 	driver_init(&driver);
 	assert_int_equal(loop_open(&loop, NULL), 0);
-	return disk_engine_open(kind, &engine, NULL);
+	int r = disk_engine_open(kind, &engine, NULL);
+
+	return r < 0 ? r : disk_engine_start(engine, NULL);
 }
 
 static int setup(void **state)

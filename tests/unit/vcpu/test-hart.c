@@ -68,7 +68,8 @@ static int set_up(void **state)
 	memset(&machine, 0, sizeof(machine));
 	vm_memory_init(&machine.memory);
 	if (vm_memory_add(&machine.memory, MEMORY_START, MEMORY_BYTES, &err) < 0 ||
-		riscv_clock_init(&machine.clock, FREQUENCY_HZ, &err) < 0)
+		riscv_clock_init(&machine.clock, FREQUENCY_HZ, &err) < 0 ||
+		riscv_clock_start(&machine.clock, &err) < 0)
 		return -1;
 	for (unsigned i = 0; i < HARTS; i++) {
 		const struct riscv_hart_config config = { .index = i,

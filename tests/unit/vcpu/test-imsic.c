@@ -76,7 +76,7 @@ static int set_up(void **state)
 	hart = aligned_alloc(64, (sizeof(*hart) + 63) / 64 * 64);
 	if (!hart || vm_memory_add(&memory, MEMORY_START, MEMORY_BYTES, &err) < 0 ||
 		riscv_clock_init(&clock_, FREQUENCY_HZ, &err) < 0 ||
-		riscv_hart_init(hart, &config, &err) < 0)
+		riscv_clock_start(&clock_, &err) < 0 || riscv_hart_init(hart, &config, &err) < 0)
 		return -1;
 	riscv_hart_start(hart, MEMORY_START, 0);
 	return 0;
