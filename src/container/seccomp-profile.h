@@ -6,7 +6,7 @@
 #pragma once
 
 #include "base/json.h"
-#include "container/seccomp-compile.h"
+#include "base/seccomp-compile.h"
 #include "container/seccomp.h"
 
 /* --- seccomp-names.c -------------------------------------------------------------------------- */

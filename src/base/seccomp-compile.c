@@ -19,7 +19,7 @@
  * return) or reached through an unconditional jump where it is too far. A label is the position of
  * an instruction counted from the end, 1 for the last.
  */
-#include "container/seccomp-compile.h"
+#include "base/seccomp-compile.h"
 
 #include <assert.h>
 #include <errno.h>
