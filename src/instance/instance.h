@@ -90,6 +90,10 @@ struct instance_spec {
 	char *kernel;
 	int64_t disk_bytes;
 	char **ports, **fill;
+	/* The networks it joins, in the order of its interfaces (network_request_format()), and
+	 * whether its name servers are its own (--dns) and not theirs. */
+	char **networks;
+	bool own_name_servers;
 	char **labels; /* KEY=VALUE */
 	int64_t created_ns;
 	char *command_line; /* entrypoint + command, for `ps` */
@@ -203,7 +207,7 @@ void instance_list_free(struct instance *list, size_t count);
 /* strv of the manifest digests that instances need (for image_collect() and image_remove()). */
 int instance_pinned_images(const struct instance_roots *roots, char ***ret, struct error *err);
 
-/* --- attaching ----------------------------------------------------------------------------- */
+/* --- attaching -------------------------------------------------------------------------------- */
 
 struct instance_attach_options {
 	bool stdin_open; /* forward our stdin */
@@ -274,7 +278,7 @@ int instance_exec_defaults(
 int instance_exec(struct instance *instance, const struct instance_exec_options *options,
 	int *ret_exit_code, struct error *err);
 
-/* --- commands to a live one ---------------------------------------------------------------- */
+/* --- commands to a live one ------------------------------------------------------------------- */
 
 /* Stop signal, then SIGKILL after timeout_s (-1 = the instance's own, signo 0 likewise). The
  * monitor does it; without a monitor we do. A stopped one is success. */
@@ -305,7 +309,7 @@ int instance_remove_broken(const struct instance_roots *roots, const char *id, s
 /* Start what `always` and `unless-stopped` promise; the systemd unit calls it at boot. */
 int instance_boot(const struct instance_roots *roots, char ***ret_started, struct error *err);
 
-/* --- logs ---------------------------------------------------------------------------------- */
+/* --- logs ------------------------------------------------------------------------------------- */
 
 struct instance_log_line {
 	int stream; /* 1 or 2 */
@@ -324,7 +328,7 @@ typedef int (*instance_log_fn)(void *context, const struct instance_log_line *li
 int instance_logs(struct instance *instance, const struct instance_log_options *options,
 	instance_log_fn fn, void *context, struct error *err);
 
-/* --- events -------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 /* Append one: `action` as Docker's ("create", "start", "die", ...), attributes KEY=VALUE. Never
  * fails the caller. */

@@ -8,6 +8,7 @@
 
 #include "base/io.h"
 #include "instance/volume.h"
+#include "network/network.h"
 
 static const char *const restart_names[] = {
 	[INSTANCE_RESTART_NO] = "no",
@@ -34,6 +35,7 @@ void instance_spec_free(struct instance_spec *spec)
 	free(spec->kernel);
 	strv_free(spec->ports);
 	strv_free(spec->fill);
+	strv_free(spec->networks);
 	strv_free(spec->labels);
 	free(spec->command_line);
 	free(spec->log_driver);
@@ -74,6 +76,9 @@ char *instance_spec_write(const struct instance_spec *spec)
 		json_write_int(&w, "disk_bytes", spec->disk_bytes);
 	json_write_strv(&w, "ports", spec->ports);
 	json_write_strv(&w, "fill", spec->fill);
+	json_write_strv(&w, "networks", spec->networks);
+	if (spec->own_name_servers)
+		json_write_bool(&w, "own_name_servers", true);
 	json_write_strv(&w, "labels", spec->labels);
 	json_write_int(&w, "created_ns", spec->created_ns);
 	json_write_string(&w, "command_line", spec->command_line);
@@ -121,6 +126,8 @@ static const struct member members[] = {
 	MEMBER(disk_bytes, MEMBER_INT),
 	MEMBER(ports, MEMBER_STRV),
 	MEMBER(fill, MEMBER_STRV),
+	MEMBER(networks, MEMBER_STRV),
+	MEMBER(own_name_servers, MEMBER_BOOL),
 	MEMBER(labels, MEMBER_STRV),
 	MEMBER(created_ns, MEMBER_INT),
 	MEMBER(command_line, MEMBER_STRING),
@@ -218,6 +225,14 @@ static int check(const struct instance_spec *spec, struct error *err)
 		if (!volume_name_is_valid(*volume))
 			return error_set(err, EINVAL,
 				INSTANCE_SPEC_FILE ": \"%s\" is no name of a volume", *volume);
+	}
+	strv_for_each (text, spec->networks) {
+		struct network_request request = { 0 };
+		int r = network_request_parse(*text, &request, err);
+
+		network_request_free(&request);
+		if (r < 0)
+			return error_prefix(err, INSTANCE_SPEC_FILE);
 	}
 	return 0;
 }

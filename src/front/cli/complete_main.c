@@ -12,6 +12,7 @@
 #include "front/cli/verbs.h"
 #include "image/image.h"
 #include "instance/volume.h"
+#include "network/network.h"
 
 struct lookup {
 	struct instance_roots roots;
@@ -88,6 +89,19 @@ static void offer_volumes(const struct lookup *l)
 	volume_list_free(list, count);
 }
 
+static void offer_networks(const struct lookup *l)
+{
+	const struct network_roots roots = { l->roots.root, l->roots.run_root, l->roots.rootless };
+	struct network *list = NULL;
+	size_t count = 0;
+
+	if (network_list(&roots, &list, &count, NULL) < 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		offer(l, list[i].name);
+	network_list_free(list, count);
+}
+
 static void print_line(struct lookup *l, char *line)
 {
 	char *blank = line[0] == ':' ? strchr(line, ' ') : NULL;
@@ -105,6 +119,8 @@ static void print_line(struct lookup *l, char *line)
 		offer_instances(l, false, true);
 	else if (streq(line, ":volume"))
 		offer_volumes(l);
+	else if (streq(line, ":network"))
+		offer_networks(l);
 	else if (*line)
 		printf("%s\n", line);
 }

@@ -14,6 +14,7 @@ typedef int (*inspect_fn)(struct cli *cli, const char *name, json_t **ret, struc
 int inspect_image(struct cli *cli, const char *name, json_t **ret, struct error *err);
 int inspect_instance(struct cli *cli, const char *name, json_t **ret, struct error *err);
 int inspect_volume(struct cli *cli, const char *name, json_t **ret, struct error *err);
+int inspect_network_named(struct cli *cli, const char *name, json_t **ret, struct error *err);
 
 /* Parts of an instance's document. */
 json_t *inspect_mounts(const struct instance *instance);

@@ -206,7 +206,7 @@ int inspect_instance(struct cli *cli, const char *name, json_t **ret, struct err
 	return *ret ? 0 : error_oom(err);
 }
 
-/* --- the verb --- */
+/* --- the verb --------------------------------------------------------------------------------- */
 
 struct inspect_options {
 	const char *format, *type;
@@ -215,15 +215,16 @@ struct inspect_options {
 static const struct option option_table[] = {
 	INSPECT_FORMAT_OPTION(struct inspect_options, format),
 	{ OPTION_STRING, 0, "type", offsetof(struct inspect_options, type), "TYPE",
-		"Only a thing of this type: container, image or volume", COMPLETE_CHOICES,
-		"container|image|volume" },
+		"Only a thing of this type: container, image, network or volume", COMPLETE_CHOICES,
+		"container|image|network|volume" },
 	{ OPTION_END },
 };
 
-/* Instance, image, volume: the first that has the name, as in Docker. */
+/* Instance, image, network, volume: the first that has the name, as in Docker. */
 static int inspect_any(struct cli *cli, const char *name, json_t **ret, struct error *err)
 {
-	static const inspect_fn kinds[] = { inspect_instance, inspect_image, inspect_volume };
+	static const inspect_fn kinds[] = { inspect_instance, inspect_image, inspect_network_named,
+		inspect_volume };
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		int r = kinds[i](cli, name, ret, err);
@@ -245,6 +246,8 @@ static int inspect_main(struct cli *cli, void *options, int argc, char **argv, s
 		fn = inspect_instance;
 	else if (o->type && streq(o->type, "image"))
 		fn = inspect_image;
+	else if (o->type && streq(o->type, "network"))
+		fn = inspect_network_named;
 	else if (o->type && streq(o->type, "volume"))
 		fn = inspect_volume;
 	return inspect_print(cli, argc, argv, fn, o->format, err);
@@ -254,7 +257,7 @@ const struct verb verb_inspect = {
 	.name = "inspect",
 	.group = "Instances",
 	.usage = "[OPTIONS] NAME|ID [NAME|ID...]",
-	.summary = "Show everything about instances, images or volumes as JSON",
+	.summary = "Show everything about instances, images, networks or volumes as JSON",
 	.help = "Examples:\n"
 		"  strata inspect --format '{{.State.Status}} {{.State.ExitCode}}' web\n"
 		"  strata inspect --type image -f '{{json .Config.Env}}' debian",

@@ -38,6 +38,8 @@ enum option_completion {
 	COMPLETE_RUNNING,
 	COMPLETE_STOPPED,
 	COMPLETE_VOLUME,
+	COMPLETE_NETWORK,
+	COMPLETE_JOINED, /* modes of ->choices, a network, or container: with a running instance */
 	COMPLETE_CHOICES, /* the words of ->choices; anything else is refused when given */
 	COMPLETE_SUGGESTIONS, /* the words of ->choices, among others */
 	COMPLETE_NAMESPACE, /* the same, and "container:" with a running instance */
