@@ -267,6 +267,8 @@ def test_what_was_not_used_for_longest_goes(run, program, folder):
         os.utime(folder / name, (time.time() - age,) * 2)
     (folder / "mine").write_text("")
     run(program)
+    wait_until(lambda: {p.name for p in kept(folder)} - set(ages) - {"mine"}, TIMEOUT_S,
+               what="what the maker keeps")
     wait_until(lambda: not maker_pids(folder), TIMEOUT_S, what="no maker")
     left = {p.name for p in kept(folder)}
     assert "2-2-2-2.2-2.2-2-2" in left and not left & {"1-1-1-1.1-1.1-1-1", "3-3-3-3.3-3.3-3-3"}
