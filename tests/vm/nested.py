@@ -30,7 +30,8 @@ import time
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "tests/e2e"))
+sys.path[:0] = [str(TOP / "tests/e2e"), str(TOP / "tests/isa")]
+import qemu  # noqa: E402
 from machines import entry  # noqa: E402
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "strata-test"
@@ -189,7 +190,7 @@ def _share(processes, tmp, tag, source, cache):
 def _qemu(tmp, memory_mib, cpus, vmlinuz):
     append = ("console=ttyS0 quiet panic=-1 mitigations=off nokaslr random.trust_cpu=on "
               f"no_timer_check tsc=reliable tsc_early_khz={tsc_khz()}")
-    return ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "EPYC,+svm,+npt",
+    return [qemu.system_x86_64(), "-accel", "tcg,thread=multi", "-cpu", "EPYC,+svm,+npt",
             "-smp", cpus, "-m", memory_mib, "-machine", "q35,memory-backend=memory,hpet=off",
             "-object", f"memory-backend-memfd,id=memory,size={memory_mib}M,share=on",
             "-nodefaults", "-display", "none", "-no-reboot",
