@@ -187,6 +187,7 @@ struct container_machine {
 	char *folder; /* of the running machine, made and removed with it */
 	char *architecture; /* Go's name */
 	char *kernel; /* NULL: the default one */
+	char *cpu; /* of vcpu/models.h; NULL: the architecture's first */
 	char **layers; /* squashfs files, the lowest first */
 	char *disk; /* its own; made of disk_bytes when it is missing */
 	uint64_t disk_bytes;

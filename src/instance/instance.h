@@ -84,10 +84,11 @@ struct instance_spec {
 	char *manifest_digest;
 	char **layers; /* diff IDs, bottom first */
 	char *platform; /* "linux/amd64" */
-	/* Of one with a kernel of its own: which (NULL: the default), how large its disk is, which
+	/* Of one with a kernel of its own: which (NULL: the default), on which model of CPU (NULL
+	 * likewise), how large its disk is, which
 	 * ports of the host lead into it ("[IP:]HOST:GUEST[/PROTOCOL]"), and where volumes are
 	 * mounted that get what the image has there. */
-	char *kernel;
+	char *kernel, *cpu;
 	int64_t disk_bytes;
 	char **ports, **fill;
 	/* The networks it joins, in the order of its interfaces (network_request_format()), and

@@ -356,6 +356,7 @@ static int derive_machine(struct instance *instance, struct error *err)
 	m->folder = strf("%s/%s.machine", instance->roots.run_root, instance->id);
 	m->architecture = architecture_of(spec->platform);
 	m->kernel = spec->kernel ? strdup(spec->kernel) : NULL;
+	m->cpu = spec->cpu ? strdup(spec->cpu) : NULL;
 	m->disk_bytes = (uint64_t)spec->disk_bytes;
 	m->has_network = !instance->config.namespaces[CONTAINER_NS_NETWORK].wanted;
 	m->boots = spec->no_snapshot;
@@ -368,7 +369,7 @@ static int derive_machine(struct instance *instance, struct error *err)
 			return error_oom(err);
 	}
 	if (!m->root || !m->folder || !m->architecture || (spec->kernel && !m->kernel) ||
-		(spec->ports && !m->ports) || (spec->fill && !m->fill))
+		(spec->cpu && !m->cpu) || (spec->ports && !m->ports) || (spec->fill && !m->fill))
 		return error_oom(err);
 	instance->config.rootfs.ephemeral = spec->auto_remove;
 	return set_path(&m->disk, instance, "disk.ext4", err);

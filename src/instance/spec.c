@@ -33,6 +33,7 @@ void instance_spec_free(struct instance_spec *spec)
 	strv_free(spec->layers);
 	free(spec->platform);
 	free(spec->kernel);
+	free(spec->cpu);
 	strv_free(spec->ports);
 	strv_free(spec->fill);
 	strv_free(spec->networks);
@@ -72,6 +73,7 @@ char *instance_spec_write(const struct instance_spec *spec)
 	json_write_strv(&w, "layers", spec->layers);
 	json_write_string(&w, "platform", spec->platform);
 	json_write_string(&w, "kernel", spec->kernel);
+	json_write_string(&w, "cpu", spec->cpu);
 	if (spec->disk_bytes)
 		json_write_int(&w, "disk_bytes", spec->disk_bytes);
 	json_write_strv(&w, "ports", spec->ports);
@@ -123,6 +125,7 @@ static const struct member members[] = {
 	MEMBER(layers, MEMBER_STRV),
 	MEMBER(platform, MEMBER_STRING),
 	MEMBER(kernel, MEMBER_STRING),
+	MEMBER(cpu, MEMBER_STRING),
 	MEMBER(disk_bytes, MEMBER_INT),
 	MEMBER(ports, MEMBER_STRV),
 	MEMBER(fill, MEMBER_STRV),

@@ -85,12 +85,16 @@ const char *machine_architecture_default(struct error *ret_why)
 	return machine_architecture_emulated(0);
 }
 
-void machine_architecture_cpu(const char *name, char ret[MACHINE_CPU_MAX])
+void machine_architecture_cpu(const char *name, const char *model, char ret[MACHINE_CPU_MAX])
 {
 	const struct machine_architecture *it = machine_architecture_find(name);
-	char model[KVM_MODEL_MAX] = "";
+	char host[KVM_MODEL_MAX] = "";
 
-	if (it && !it->is_emulated)
-		kvm_host_model(model);
-	snprintf(ret, MACHINE_CPU_MAX, "%s%s%s", name, *model ? "-" : "", model);
+	if (it && it->is_emulated)
+		model = NULL; /* there is one only */
+	else if (it && (!model || streq(model, "host"))) {
+		kvm_host_model(host);
+		model = host;
+	}
+	snprintf(ret, MACHINE_CPU_MAX, "%s%s%s", name, model ? "-" : "", model ? model : "");
 }

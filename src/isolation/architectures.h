@@ -33,4 +33,5 @@ const char *machine_architecture_emulated(size_t index);
 
 /* What a state of such a machine, saved here, is for: letters, digits and -. */
 #define MACHINE_CPU_MAX 64
-void machine_architecture_cpu(const char *name, char ret[MACHINE_CPU_MAX]);
+/* `model` is its CPU's (vcpu/models.h), or NULL. */
+void machine_architecture_cpu(const char *name, const char *model, char ret[MACHINE_CPU_MAX]);

@@ -56,7 +56,7 @@ int vm_golden_path(const struct container_config *config, const struct kernel *k
 	if (stat(program, &st) < 0)
 		return error_errno(err, errno, "cannot find %s", program);
 	initramfs = initramfs ? initramfs + 1 : kernel->initramfs;
-	machine_architecture_cpu(m->architecture, cpu);
+	machine_architecture_cpu(m->architecture, m->cpu, cpu);
 	*ret = strf("%s/machines/" GOLDEN_PREFIX "%.*s-%s-%lldm-%u%s%s-%lx-%llx.%lx", m->root,
 		(int)strcspn(initramfs, "."), initramfs, cpu,
 		(long long)(vm_memory_bytes(&config->limits) >> 20), vm_nr_cpus(&config->limits),

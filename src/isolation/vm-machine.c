@@ -325,6 +325,8 @@ static int make_arguments(const struct container_config *config, const struct ke
 		r = strv_pushf(ret, "--memory=%lld", (long long)vm_memory_bytes(&config->limits));
 	if (r == 0)
 		r = strv_pushf(ret, "--cpus=%u", vm_nr_cpus(&config->limits));
+	if (r == 0 && m->cpu)
+		r = strv_pushf(ret, "--cpu=%s", m->cpu);
 	if (r == 0)
 		r = strv_pushf(ret, "--vsock=/proc/self/fd/%d/" VM_SOCKET, folder_fd);
 	if (r == 0)

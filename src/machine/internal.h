@@ -96,6 +96,7 @@ struct machine_debug_ops {
 /* What differs between machines for different CPUs. */
 struct machine_board {
 	const char *name; /* "riscv64 virt" */
+	const char *cpus; /* those of vcpu/models.h that it has: "riscv64" */
 	const struct machine_slot *const *slots; /* NULL-ended */
 	struct machine_place virtio; /* the first place for virtio... */
 	unsigned nr_virtio; /* ...of so many */

@@ -17,6 +17,7 @@
 #include "machine/jail.h"
 #include "machine/monitor.h"
 #include "machine/snapshot.h"
+#include "vcpu/models.h"
 
 #define SNAPSHOTS_MAX 1000 /* beside each other */
 
@@ -283,6 +284,8 @@ int machine_open(const struct machine_config *config, struct machine **ret, stru
 
 	if (r == 0)
 		r = machine_find_board(config, &board, err);
+	if (r == 0 && config->cpu)
+		r = vcpu_model_check(board->cpus, config->cpu, err);
 	if (r < 0)
 		return r;
 	m = calloc(1, sizeof(*m));

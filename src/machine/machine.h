@@ -72,6 +72,7 @@ struct machine_config {
 	unsigned nr_vcpus; /* 1 to VM_VCPUS_MAX */
 	enum machine_aia aia;
 	enum machine_arch arch;
+	const char *cpu; /* of vcpu/models.h; NULL: the first of the architecture's */
 
 	/* What is booted: a kernel, or firmware, which may find the kernel where it looks for it.
 	 */

@@ -105,6 +105,16 @@ const struct vm_region *vm_memory_region(
 	return NULL;
 }
 
+uint64_t vm_memory_end(const struct vm_memory *memory)
+{
+	uint64_t end = 0;
+
+	for (unsigned i = 0; i < memory->nr_regions; i++)
+		if (memory->regions[i].start + memory->regions[i].size > end)
+			end = memory->regions[i].start + memory->regions[i].size;
+	return end;
+}
+
 void *vm_memory_at(const struct vm_memory *memory, uint64_t start, uint64_t size)
 {
 	const struct vm_region *region = vm_memory_region(memory, start, size);

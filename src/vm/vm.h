@@ -67,6 +67,8 @@ void vm_memory_destroy(struct vm_memory *memory);
 /* Memory at [start, start + size). -EINVAL: no whole pages; -EEXIST: something is there; -ENOSPC:
  * too many regions; else what memfd_create(2) and mmap(2) say. */
 int vm_memory_add(struct vm_memory *memory, uint64_t start, uint64_t size, struct error *err);
+/* Behind the last byte of all regions. */
+uint64_t vm_memory_end(const struct vm_memory *memory);
 /* The region that all of [start, start + size) is in, or NULL. */
 const struct vm_region *vm_memory_region(
 	const struct vm_memory *memory, uint64_t start, uint64_t size);

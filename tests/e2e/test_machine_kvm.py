@@ -115,6 +115,16 @@ def bzimage(code, version=0x20f):
 # --- booting -----------------------------------------------------------------------------------
 
 
+def test_models_of_cpu(boot, vm):
+    assert boot(pvh(status(7)), "--cpu", "x86-64-v1").returncode == 7
+    done = boot(pvh(status(7)), "--cpu", "i486")
+    assert done.returncode == 125 and done.stderr == (
+        'strata: --cpu: a machine for x86_64 has no "i486", but host, x86-64-v1, x86-64-v2, x86-64-v3, '
+        "x86-64-v4\n")
+    lines = vm("--cpu", "help").stdout.splitlines()
+    assert [line.split()[:2] for line in lines][::5] == [["x86_64", "host"], ["riscv64", "rv64"]]
+
+
 def test_pvh(boot):
     done = boot(pvh(pvh_code(status(7))), "--append", "first words\n")
     assert done.returncode == 7, done.stderr

@@ -8,8 +8,10 @@
 #include <inttypes.h>
 
 #include "front/cli/cli.h"
+#include "isolation/architectures.h"
 #include "kernel/kernel.h"
 #include "net/net.h"
+#include "vcpu/models.h"
 
 #define DISK_DEFAULT (INT64_C(10) << 30) /* takes what is written to it */
 #define DISK_MIN     (INT64_C(16) << 20)
@@ -80,9 +82,10 @@ static int refuse(const struct run_options *o, struct error *err)
 int run_check_machine(const struct run_options *options, struct error *err)
 {
 	if (!run_is_machine(options)) {
-		if (options->kernel || options->disk_size || options->no_snapshot)
+		if (options->kernel || options->cpu || options->disk_size || options->no_snapshot)
 			return error_set(err, EINVAL, "--%s needs --isolation vm",
 				options->kernel		     ? "kernel"
+					: options->cpu	     ? "cpu"
 					: options->disk_size ? "disk-size"
 							     : "no-snapshot");
 		return 0;
@@ -178,6 +181,15 @@ static int find_kernel(
 	return r < 0 ? error_set(err, r, "%s", missing.message) : 0;
 }
 
+/* Whether this host can is said by the machine. */
+static int check_cpu(const char *architecture, const char *cpu, struct error *err)
+{
+	const struct machine_architecture *it = machine_architecture_find(architecture);
+
+	/* There are no machines for it, which is said elsewhere. */
+	return it ? vcpu_model_check(it->machine, cpu, err) : 0;
+}
+
 int run_build_machine(const struct run_request *request, struct run_plan *plan, struct error *err)
 {
 	const struct run_options *o = request->options;
@@ -187,6 +199,8 @@ int run_build_machine(const struct run_request *request, struct run_plan *plan, 
 	if (!run_is_machine(o))
 		return 0;
 	r = refuse_built(&plan->config, err);
+	if (r == 0 && o->cpu)
+		r = check_cpu(architecture, o->cpu, err);
 	if (r == 0)
 		r = publish(o, &plan->spec, err);
 	if (r < 0)
@@ -200,7 +214,9 @@ int run_build_machine(const struct run_request *request, struct run_plan *plan, 
 	plan->spec.kernel = o->kernel ? strdup(o->kernel) : NULL;
 	/* A bundle has one; this is not a folder. */
 	plan->config.rootfs.path = strdup("rootfs");
-	if ((o->kernel && !plan->spec.kernel) || !plan->config.rootfs.path)
+	plan->spec.cpu = o->cpu ? strdup(o->cpu) : NULL;
+	if ((o->kernel && !plan->spec.kernel) || (o->cpu && !plan->spec.cpu) ||
+		!plan->config.rootfs.path)
 		return error_oom(err);
 	/* What the image has in their place is in no folder of the host: the guest copies it. */
 	for (size_t i = 0; i < plan->nr_volumes; i++) {

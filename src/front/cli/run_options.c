@@ -35,6 +35,8 @@ const struct run_options run_option_defaults = {
 	{ OPTION_STRING, 0, "isolation", AT(isolation), "KIND", "Whose kernel: the host's (container) or one of its own (vm)", \
 		COMPLETE_CHOICES, "container|vm" }, \
 	{ OPTION_STRING, 0, "kernel", AT(kernel), "NAME", "Which kernel of `strata kernel ls` a machine has [kernel:ARCH]" }, \
+	{ OPTION_STRING, 0, "cpu", AT(cpu), "MODEL", "What the CPUs of a machine are: `strata vm run --cpu help` [host, rv64]", \
+		COMPLETE_SUGGESTIONS, "host|x86-64-v1|x86-64-v2|x86-64-v3|x86-64-v4|rv64" }, \
 	{ OPTION_SIZE, 0, "disk-size", AT(disk_size), "BYTES", "Size of the disk that a machine writes to [10g]" }, \
 	{ OPTION_FLAG, 0, "no-snapshot", AT(no_snapshot), NULL, "Let a machine's kernel boot, even where one that has booted was kept" }, \
 	{ OPTION_STRING, 0, "restart", AT(restart), "POLICY", \

@@ -20,7 +20,7 @@ struct run_options {
 	bool read_only, privileged, init, oom_kill_disable, no_healthcheck, signal_proxy;
 	bool publish_all, no_snapshot;
 	const char *name, *workdir, *user, *entrypoint, *hostname, *domainname;
-	const char *pull, *platform, *isolation, *kernel, *detach_keys, *cidfile;
+	const char *pull, *platform, *isolation, *kernel, *cpu, *detach_keys, *cidfile;
 	const char *stop_signal, *restart;
 	const char *pid, *ipc, *uts, *userns, *cgroupns, *network;
 	const char *log_driver, *health_cmd;

@@ -11,13 +11,14 @@
 #include "front/cli/vm_devices.h"
 #include "front/cli/vm_disks.h"
 #include "machine/machine.h"
+#include "vcpu/models.h"
 #include "vm/vm.h"
 
 struct vm_run_options {
 	const char *kernel, *initrd, *append, *firmware, *console, *hvc;
 	int64_t memory_bytes, nr_vcpus;
 	const char *vsock, *gdb, *monitor, *snapshot, *restore, *code;
-	const char *aia, *arch, *display, *flash_code, *flash_data;
+	const char *aia, *arch, *cpu, *display, *flash_code, *flash_data;
 	char **parts, **cdroms, **disks, **nets, **ports, **shares;
 	bool no_reboot, track;
 };
@@ -67,6 +68,9 @@ static const struct option vm_run_table[] = {
 	{ OPTION_SIZE, 'm', "memory", AT(memory_bytes), "BYTES",
 		"Memory, taken from the host as it is used [512m]" },
 	{ OPTION_INT, 'c', "cpus", AT(nr_vcpus), "N", "CPUs, 1 to 16 [1]" },
+	{ OPTION_STRING, 0, "cpu", AT(cpu), "MODEL",
+		"What its CPUs are; help lists what there is [host, rv64]", COMPLETE_SUGGESTIONS,
+		"host|x86-64-v1|x86-64-v2|x86-64-v3|x86-64-v4|rv64|help" },
 	{ OPTION_STRING, 0, "aia", AT(aia), "none|aplic|aplic-imsic",
 		"Interrupt controller: a PLIC, or an APLIC, with messages to IMSICs or without [none]",
 		COMPLETE_CHOICES, "none|aplic|aplic-imsic" },
@@ -191,6 +195,15 @@ static int check(const struct vm_run_options *o, struct error *err)
 	return 0;
 }
 
+static int list_cpus(void)
+{
+	const struct vcpu_model *model;
+
+	for (size_t i = 0; (model = vcpu_model_at(i)); i++)
+		printf("%-8s %-10s %s\n", model->machine, model->name, model->what);
+	return 0;
+}
+
 /* One of the choices of --aia. */
 static enum machine_aia aia_of(const char *text)
 {
@@ -225,11 +238,15 @@ static int vm_run_main(struct cli *cli, void *options, int argc, char **argv, st
 		.memory_bytes = (uint64_t)o->memory_bytes,
 		.nr_vcpus = (unsigned)o->nr_vcpus,
 		.aia = aia_of(o->aia),
+		.cpu = o->cpu,
 		.is_ended_by_reset = o->no_reboot,
 	};
 	struct machine_end end;
-	int r = devices ? check(o, err) : error_oom(err);
+	int r;
 
+	if (o->cpu && streq(o->cpu, "help"))
+		return list_cpus();
+	r = devices ? check(o, err) : error_oom(err);
 	/* The table has no other names than it knows. */
 	if (o->arch)
 		machine_arch_parse(o->arch, &config.arch);

@@ -178,6 +178,7 @@ static bool give_back(struct machine *m)
 
 const struct machine_board machine_board_riscv = {
 	.name = "riscv64 virt",
+	.cpus = "riscv64",
 	.slots = slots,
 	.virtio = { LAYOUT_VIRTIO_START, LAYOUT_VIRTIO_BYTES, 0 },
 	.nr_virtio = LAYOUT_VIRTIO_PLACES,

@@ -40,6 +40,7 @@ static int open_all(struct machine *m, struct x86_board *board, struct error *er
 		.bus = &m->bus,
 		.ports = &m->ports,
 		.nr_vcpus = m->config.nr_vcpus,
+		.cpu = m->config.cpu,
 	};
 	int r;
 
@@ -125,6 +126,7 @@ static struct vm_saved *saved(struct machine *m, unsigned i)
 
 const struct machine_board machine_board_x86 = {
 	.name = "x86-64 micro",
+	.cpus = "x86_64",
 	.slots = slots,
 	.virtio = { LAYOUT_VIRTIO_START, LAYOUT_VIRTIO_BYTES, 0 },
 	.nr_virtio = LAYOUT_VIRTIO_PLACES,

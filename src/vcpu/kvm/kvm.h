@@ -27,6 +27,7 @@ struct kvm_config {
 	struct vm_bus *bus; /* of memory addresses */
 	struct vm_bus *ports; /* of I/O ports; NULL: the architecture has none */
 	unsigned nr_vcpus;
+	const char *cpu; /* a name of vcpu/models.h; NULL: the host's */
 };
 
 struct kvm_arch; /* what the architecture keeps; in its files */

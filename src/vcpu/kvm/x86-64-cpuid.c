@@ -2,7 +2,8 @@
 /*
  * x86-64-cpuid.c - what a vcpu says it is: what the host's kernel can give, without what a machine
  * could not take along (Intel SDM 2A, CPUID; AMD APM 3, appendix E; Linux,
- * Documentation/virt/kvm/x86/cpuid.rst).
+ * Documentation/virt/kvm/x86/cpuid.rst). With a model's name it is what the model has, and that
+ * alone: x86-64-models.c.
  *
  * Left out are nested virtualization and tiles, whose state we do not save; performance counters,
  * processor trace, cache allocation and SGX, which are the host's own; and the promise that the TSC
@@ -13,8 +14,7 @@
 
 #include <string.h>
 
-#define ENTRIES_MAX 256
-#define BIT(n)	    (UINT32_C(1) << (n))
+#define BIT(n) (UINT32_C(1) << (n))
 
 /* --- what is left out ------------------------------------------------------------------------- */
 
@@ -65,13 +65,13 @@ static void hide(struct kvm_cpuid_entry2 *e)
 /* What older kernels can do, but leave to us to say: the local APIC's other mode, that this is a
  * machine, and the timer that counts the TSC, without which a guest would have to measure the
  * other one, for which there is no clock. */
-static void show(const struct kvm_vcpu *vcpu, struct kvm_cpuid_entry2 *e)
+static void show(const struct kvm_x86_cpu *cpu, struct kvm_cpuid_entry2 *e)
 {
 	if (e->function != 0x1)
 		return;
-	e->ecx |= BIT(21) | BIT(31);
-	if (kvm_require(vcpu->vm, KVM_CAP_TSC_DEADLINE_TIMER, "", NULL) == 0)
-		e->ecx |= BIT(24);
+	e->ecx |= KVM_X86_ECX_X2APIC | KVM_X86_ECX_HYPERVISOR;
+	if (cpu->has_deadline)
+		e->ecx |= KVM_X86_ECX_DEADLINE;
 }
 
 /* --- topology --------------------------------------------------------------------------------- */
@@ -130,7 +130,7 @@ static int add_levels(struct kvm_cpuid2 *c, unsigned id, unsigned count)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
-		if (c->nent == ENTRIES_MAX)
+		if (c->nent == KVM_X86_CPUID_MAX)
 			return -E2BIG;
 		c->entries[c->nent] = levels[i];
 		c->entries[c->nent++].flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
@@ -141,6 +141,41 @@ static int add_levels(struct kvm_cpuid2 *c, unsigned id, unsigned count)
 static bool is_level(const struct kvm_cpuid_entry2 *e)
 {
 	return e->function == 0xb || e->function == 0x1f;
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+static void filter(
+	const struct kvm_cpuid2 *host, const struct kvm_x86_cpu *cpu, struct kvm_cpuid2 *ret)
+{
+	ret->nent = 0;
+	for (unsigned i = 0; i < host->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &ret->entries[ret->nent];
+
+		if (is_level(&host->entries[i]))
+			continue;
+		*e = host->entries[i];
+		hide(e);
+		show(cpu, e);
+		ret->nent++;
+	}
+}
+
+int kvm_x86_make_cpuid(const struct kvm_cpuid2 *host, const struct kvm_x86_cpu *cpu,
+	struct kvm_cpuid2 *ret, struct error *err)
+{
+	int r = 0;
+
+	if (cpu->model)
+		r = kvm_x86_model_cpuid(cpu->model, host, cpu, ret, err);
+	else
+		filter(host, cpu, ret);
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < ret->nent; i++)
+		set_topology(&ret->entries[i], cpu->id, cpu->count);
+	r = add_levels(ret, cpu->id, cpu->count);
+	return r < 0 ? error_errno(err, r, "there is no room for what a vcpu can do") : 0;
 }
 
 /* FNV-1a over what is said, and not over what the kernel may leave in between. */
@@ -158,32 +193,49 @@ static uint64_t digest(const struct kvm_cpuid2 *c)
 	return hash;
 }
 
-int kvm_x86_set_cpuid(struct kvm_vcpu *vcpu, uint64_t *ret, struct error *err)
+static struct kvm_cpuid2 *make_room(void)
 {
-	unsigned id = vcpu->vcpu.index, count = vcpu->vm->config.nr_vcpus, n = 0;
-	_cleanup_free_ struct kvm_cpuid2 *c = calloc(
-		1, sizeof(*c) + ENTRIES_MAX * sizeof(c->entries[0]));
+	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + KVM_X86_CPUID_MAX * sizeof(c->entries[0]));
+
+	if (c)
+		c->nent = KVM_X86_CPUID_MAX;
+	return c;
+}
+
+/* Once for a machine: where the host is a machine itself, each leaf is an exit of it. */
+static int ask_host(const struct kvm_vm *vm, struct error *err)
+{
 	int r;
 
-	if (!c)
+	if (vm->arch->host)
+		return 0;
+	vm->arch->host = make_room();
+	if (!vm->arch->host)
 		return error_oom(err);
-	c->nent = ENTRIES_MAX;
-	r = kvm_ioctl(vcpu->vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, c);
-	if (r < 0)
-		return error_errno(err, r, "KVM does not say what its vcpus can do");
-	for (unsigned i = 0; i < c->nent; i++) {
-		if (is_level(&c->entries[i]))
-			continue;
-		hide(&c->entries[i]);
-		show(vcpu, &c->entries[i]);
-		set_topology(&c->entries[i], id, count);
-		c->entries[n++] = c->entries[i];
-	}
-	c->nent = n;
-	r = add_levels(c, id, count);
+	r = kvm_ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, vm->arch->host);
+	return r < 0 ? error_errno(err, r, "KVM does not say what its vcpus can do") : 0;
+}
+
+int kvm_x86_set_cpuid(struct kvm_vcpu *vcpu, uint64_t *ret, struct error *err)
+{
+	const struct kvm_vm *vm = vcpu->vm;
+	_cleanup_free_ struct kvm_cpuid2 *guest = make_room();
+	const struct kvm_x86_cpu cpu = {
+		.model = vm->arch->model,
+		.id = vcpu->vcpu.index,
+		.count = vm->config.nr_vcpus,
+		.has_deadline = kvm_require(vm, KVM_CAP_TSC_DEADLINE_TIMER, "", NULL) == 0,
+		.memory_end = vm_memory_end(vm->config.memory),
+	};
+	int r = guest ? ask_host(vm, err) : error_oom(err);
+
 	if (r == 0)
-		r = kvm_ioctl(vcpu->fd, KVM_SET_CPUID2, c);
-	*ret = digest(c);
-	return r < 0 ? error_errno(err, r, "KVM does not take what vcpu %u is to be able to do", id)
-		     : 0;
+		r = kvm_x86_make_cpuid(vm->arch->host, &cpu, guest, err);
+	if (r < 0)
+		return r;
+	r = kvm_ioctl(vcpu->fd, KVM_SET_CPUID2, guest);
+	*ret = digest(guest);
+	return r < 0
+		? error_errno(err, r, "KVM does not take what vcpu %u is to be able to do", cpu.id)
+		: 0;
 }

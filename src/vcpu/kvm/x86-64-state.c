@@ -9,6 +9,7 @@
 #include "vcpu/kvm/x86-64.h"
 
 #include <string.h>
+#include <sys/ioctl.h>
 
 enum {
 	MSR_TSC = 0x10,
@@ -17,6 +18,7 @@ enum {
 };
 
 #define FAST_STRINGS	1u
+#define XSTATE_IN_USE	512 /* where the area of XSAVE says which parts of it are not as at first */
 #define MTRR_WRITE_BACK (1u << 11 | 6) /* in use, and all memory is cached */
 
 /* --- registers by number ---------------------------------------------------------------------- */
@@ -149,6 +151,34 @@ static int set_msrs(const struct kvm_vcpu *vcpu, const struct kvm_vcpu_state *st
 
 /* --- all -------------------------------------------------------------------------------------- */
 
+/* Where a model has no such parts, nothing says that the host does. */
+static void clear_parts(const struct kvm_vcpu *vcpu, struct kvm_vcpu_state *state)
+{
+	const struct kvm_x86_model *model = vcpu->vm->arch->model;
+	uint64_t in_use;
+
+	if (!model)
+		return;
+	memcpy(&in_use, state->xsave + XSTATE_IN_USE, sizeof(in_use));
+	in_use &= kvm_x86_model_xcr0(model);
+	memcpy(state->xsave + XSTATE_IN_USE, &in_use, sizeof(in_use));
+}
+
+/* A TSC that counts faster or slower than the guest believes would let its timers ring at the wrong
+ * time; KVM allows for 250 parts in a million of what it calls the same. */
+static int set_tsc_rate(const struct kvm_vcpu *vcpu, uint32_t khz, struct error *err)
+{
+	int now = ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0);
+	int64_t apart = (int64_t)khz - now;
+
+	if (now <= 0 || khz == 0 || (apart < 0 ? -apart : apart) * 4000 <= now ||
+		ioctl(vcpu->fd, KVM_SET_TSC_KHZ, (unsigned long)khz) == 0)
+		return 0;
+	return error_set(err, EXDEV,
+		"it was saved where the TSC counts with %u MHz, here it counts with %d, and KVM cannot make up for that on this processor",
+		khz / 1000, now / 1000);
+}
+
 static int get_state(const struct kvm_vcpu *vcpu, struct kvm_vcpu_state *state)
 {
 	/* Taken first: it lets the kernel look at what has come for a vcpu that waits. */
@@ -214,14 +244,19 @@ static void save(struct vm_saved *saved)
 {
 	struct kvm_vcpu *vcpu = container_of(saved, struct kvm_vcpu, saved);
 
+	int khz = ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0);
+
 	memset(vcpu->state, 0, sizeof(*vcpu->state));
 	get_state(vcpu, vcpu->state);
+	clear_parts(vcpu, vcpu->state);
+	vcpu->state->tsc_khz = khz > 0 ? (uint32_t)khz : 0;
 	vcpu->state->cpuid = vcpu->first->cpuid;
 }
 
 static int restore(struct vm_saved *saved, struct error *err)
 {
 	struct kvm_vcpu *vcpu = container_of(saved, struct kvm_vcpu, saved);
+	int r;
 
 	if (vcpu->state->nr_msrs > KVM_X86_MSRS_MAX)
 		return error_set(err, EBADMSG, "vcpu %u has more registers than there are",
@@ -229,13 +264,15 @@ static int restore(struct vm_saved *saved, struct error *err)
 	/* A guest's kernel looks once at what it runs on. */
 	if (vcpu->state->cpuid != vcpu->first->cpuid)
 		return error_set(err, EXDEV,
-			"it was saved where KVM gives a vcpu other abilities: on another processor, or under another kernel");
-	return set_state(vcpu, vcpu->state, true, err);
+			"it was saved where KVM gives a vcpu other abilities: on another processor, under another kernel, or with another --cpu");
+	r = set_tsc_rate(vcpu, vcpu->state->tsc_khz, err);
+	return r < 0 ? r : set_state(vcpu, vcpu->state, true, err);
 }
 
-/* As firmware would leave them. */
+/* As firmware would leave them; a model's are the same everywhere. */
 static int set_first_msrs(const struct kvm_vcpu *vcpu, struct error *err)
 {
+	const struct kvm_arch *arch = vcpu->vm->arch;
 	uint64_t misc = 0;
 	int r = kvm_x86_read_msr(vcpu, MSR_MISC_ENABLE, &misc);
 
@@ -243,6 +280,12 @@ static int set_first_msrs(const struct kvm_vcpu *vcpu, struct error *err)
 		r = kvm_x86_write_msr(vcpu, MSR_MISC_ENABLE, misc | FAST_STRINGS);
 	if (r == 0)
 		r = kvm_x86_write_msr(vcpu, MSR_MTRR_DEFAULT, MTRR_WRITE_BACK);
+	for (unsigned i = 0; r == 0 && arch->model && i < arch->nr_msrs; i++) {
+		const struct kvm_x86_msr *first = kvm_x86_model_register(arch->msrs[i]);
+
+		if (first && first->value)
+			r = kvm_x86_write_msr(vcpu, first->index, first->value);
+	}
 	return r < 0 ? error_set(err, ENOTSUP, "vcpu %u: KVM is without the MSRs that kernels need",
 			       vcpu->vcpu.index)
 		     : 0;

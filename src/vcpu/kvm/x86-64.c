@@ -104,8 +104,9 @@ static int read_msrs(struct kvm_vm *vm, struct error *err)
 	r = kvm_ioctl(vm->kvm_fd, KVM_GET_MSR_INDEX_LIST, list);
 	if (r < 0)
 		return error_errno(err, r, "KVM does not say which registers a vcpu has");
-	vm->arch->nr_msrs = list->nmsrs;
-	memcpy(vm->arch->msrs, list->indices, list->nmsrs * sizeof(list->indices[0]));
+	for (unsigned i = 0; i < list->nmsrs; i++)
+		if (!vm->arch->model || kvm_x86_model_register(list->indices[i]))
+			vm->arch->msrs[vm->arch->nr_msrs++] = list->indices[i];
 	return 0;
 }
 
@@ -132,6 +133,8 @@ int kvm_arch_open(struct kvm_vm *vm, struct error *err)
 	vm->arch = calloc(1, sizeof(*vm->arch));
 	if (!vm->arch)
 		return error_oom(err);
+	/* "host" is none. */
+	vm->arch->model = vm->config.cpu ? kvm_x86_model_find(vm->config.cpu) : NULL;
 	r = make_chips(vm, err);
 	if (r == 0)
 		r = read_msrs(vm, err);
@@ -149,6 +152,8 @@ int kvm_arch_open(struct kvm_vm *vm, struct error *err)
 
 void kvm_arch_close(struct kvm_vm *vm)
 {
+	if (vm->arch)
+		free(vm->arch->host);
 	free(vm->arch);
 	vm->arch = NULL;
 }

@@ -6,8 +6,14 @@
 
 #include "vcpu/kvm/internal.h"
 
+#define KVM_X86_CPUID_MAX   256
 #define KVM_X86_MSRS_MAX    256
 #define KVM_X86_XSAVE_BYTES 4096 /* all that vcpus have: no tiles (AMX) */
+
+/* Of leaf 1, ecx: what KVM can do whatever it says of itself. */
+#define KVM_X86_ECX_X2APIC     (UINT32_C(1) << 21)
+#define KVM_X86_ECX_DEADLINE   (UINT32_C(1) << 24) /* with KVM_CAP_TSC_DEADLINE_TIMER */
+#define KVM_X86_ECX_HYPERVISOR (UINT32_C(1) << 31)
 
 /* The registers that a snapshot keeps beside those with an ioctl of their own. */
 struct kvm_x86_msr {
@@ -24,6 +30,7 @@ struct kvm_vcpu_state {
 	struct kvm_vcpu_events events;
 	struct kvm_mp_state run_state;
 	uint64_t cpuid; /* what it is able to do, as one number */
+	uint32_t tsc_khz; /* how fast its TSC counts; 0: KVM does not say */
 	uint32_t nr_msrs;
 	struct kvm_x86_msr msrs[KVM_X86_MSRS_MAX];
 	uint8_t xsave[KVM_X86_XSAVE_BYTES];
@@ -35,7 +42,16 @@ struct kvm_vm_state {
 	uint64_t clock_ns;
 };
 
+/* A CPU that is not the host's, but one of those that many hosts can be. */
+struct kvm_x86_model {
+	const char *name;
+	unsigned level; /* the psABI's, 1 to 4 */
+	unsigned address_bits; /* of memory */
+};
+
 struct kvm_arch {
+	const struct kvm_x86_model *model; /* NULL: all that the host can do */
+	struct kvm_cpuid2 *host; /* that; NULL: not asked yet */
 	struct kvm_vm_state state; /* for the machine's `saved` */
 	struct kvm_vm_state first; /* as it was made */
 	uint32_t msrs[KVM_X86_MSRS_MAX]; /* that this kernel has */
@@ -45,3 +61,27 @@ struct kvm_arch {
 /* x86-64-state.c: one MSR, or -EINVAL. */
 int kvm_x86_read_msr(const struct kvm_vcpu *vcpu, uint32_t index, uint64_t *ret);
 int kvm_x86_write_msr(const struct kvm_vcpu *vcpu, uint32_t index, uint64_t value);
+
+/* One vcpu of a machine, for what it is to say of itself. */
+struct kvm_x86_cpu {
+	const struct kvm_x86_model *model;
+	unsigned id, count;
+	bool has_deadline; /* KVM_CAP_TSC_DEADLINE_TIMER */
+	uint64_t memory_end;
+};
+
+/* x86-64-cpuid.c: from what KVM supports on this host to what a guest is told, *ret, which has room
+ * for KVM_X86_CPUID_MAX. Looks at nothing else. -ENOTSUP: the host lacks what the model has. */
+int kvm_x86_make_cpuid(const struct kvm_cpuid2 *host, const struct kvm_x86_cpu *cpu,
+	struct kvm_cpuid2 *ret, struct error *err);
+
+/* x86-64-models.c: NULL: there is no such model. */
+const struct kvm_x86_model *kvm_x86_model_find(const char *name);
+/* The same as kvm_x86_make_cpuid(), but for the topology. */
+int kvm_x86_model_cpuid(const struct kvm_x86_model *model, const struct kvm_cpuid2 *host,
+	const struct kvm_x86_cpu *cpu, struct kvm_cpuid2 *ret, struct error *err);
+/* Parts of the area of XSAVE that a guest can use. */
+uint64_t kvm_x86_model_xcr0(const struct kvm_x86_model *model);
+/* The register of machines of models, and its value at the beginning if that is not 0; NULL: they
+ * have no such register. */
+const struct kvm_x86_msr *kvm_x86_model_register(uint32_t index);

@@ -466,6 +466,7 @@ static const struct {
 	{ "cap-drop", "ALL", NULL },
 	{ "cgroupns", "host", "has control groups of its own" },
 	{ "cidfile", "/nonexistent/file", NULL },
+	{ "cpu", "x86-64-v2", NULL },
 	{ "cpu-period", "100000", NULL },
 	{ "cpu-quota", "50000", NULL },
 	{ "cpu-shares", "512", "has CPUs of its own" },

@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "vcpu/kvm/host.h"
 #include "vcpu/kvm/kvm.h"
 
 #define MEMORY_BYTES UINT64_C(0x200000)
@@ -84,9 +85,9 @@ static void add_probe(struct vm_bus *bus, struct probe *probe, const struct vm_i
 	assert_int_equal(vm_bus_add(bus, &probe->io, NULL), 0);
 }
 
-static void open_machine(unsigned nr_vcpus)
+static void open_machine_of(unsigned nr_vcpus, const char *cpu)
 {
-	struct kvm_config config = { &machine.memory, &machine.bus, &machine.ports, nr_vcpus };
+	struct kvm_config config = { &machine.memory, &machine.bus, &machine.ports, nr_vcpus, cpu };
 	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0) {
@@ -106,6 +107,11 @@ static void open_machine(unsigned nr_vcpus)
 	for (unsigned i = 0; i < nr_vcpus; i++, machine.nr_vcpus++)
 		if (kvm_vcpu_init(&machine.vcpus[i], &machine.vm, i, &machine.err) < 0)
 			fail_msg("%s", machine.err.message);
+}
+
+static void open_machine(unsigned nr_vcpus)
+{
+	open_machine_of(nr_vcpus, NULL);
 }
 
 static int close_machine(void **state)
@@ -696,6 +702,56 @@ static void the_topology_is_ours(void **state)
 	}
 }
 
+/* The level that every host has. */
+#define MODEL "x86-64-v1"
+
+static void a_model_is_what_the_guest_sees(void **state)
+{
+	uint32_t r[4];
+
+	open_machine_of(2, MODEL);
+	ask_cpuid(1, 0x80000002, 0, r);
+	assert_memory_equal(r, "strata " MODEL, 16);
+	ask_cpuid(1, 0, 0, r);
+	assert_memory_equal(&r[1], "GenuntelineI", 12);
+	ask_cpuid(1, 1, 0, r);
+	assert_int_equal(r[0], 0x10670);
+	assert_int_equal(r[1] >> 24, 1);
+	/* A KVM in software adds the features that it cannot hide. */
+	if (kvm_host_check(NULL) < 0)
+		return;
+	assert_int_equal(r[2], 0x81200000);
+	ask_cpuid(1, 7, 0, r);
+	assert_int_equal(r[0] | r[1] | r[2] | r[3], 0);
+	ask_cpuid(1, 0x80000001, 0, r);
+	assert_int_equal(r[2], 0);
+}
+
+static void a_model_goes_on_as_itself_only(void **state)
+{
+	_cleanup_free_ void *vcpu = NULL;
+
+	open_machine_of(1, MODEL);
+	vcpu = malloc(machine.vcpus[0].saved.size);
+	LOAD(count);
+	assert_int_equal(kvm_x86_start_real(&machine.vcpus[0], &start, NULL), 0);
+	assert_int_equal(run(0), VM_STOP_KICKED);
+	save(&machine.vcpus[0].saved, vcpu);
+	close_machine(NULL);
+
+	open_machine_of(1, MODEL);
+	LOAD(count);
+	if (restore(&machine.vcpus[0].saved, vcpu) < 0)
+		fail_msg("%s", machine.err.message);
+	assert_int_equal(run(0), VM_STOP_KICKED);
+	assert_int_equal(machine.port.values[0], 2);
+	close_machine(NULL);
+
+	open_machine(1);
+	assert_int_equal(restore(&machine.vcpus[0].saved, vcpu), -EXDEV);
+	assert_non_null(strstr(machine.err.message, "another --cpu"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, close_machine)
@@ -717,6 +773,8 @@ int main(void)
 		TEST(a_triple_fault_is_told),
 		TEST(code_outside_of_memory_is_told),
 		TEST(the_topology_is_ours),
+		TEST(a_model_is_what_the_guest_sees),
+		TEST(a_model_goes_on_as_itself_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

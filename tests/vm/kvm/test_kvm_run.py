@@ -107,6 +107,17 @@ def test_exec_logs_stats_pause_cp_and_stop(strata, started, tmp_path):
     assert strata.ok("exec", started, "cat", "/kept") == "kept"
 
 
+def test_model_of_cpu(strata):
+    """A kept machine of a model is that model's, and not the host's."""
+    for _ in range(2):
+        done = run(strata, *TINY, "--cpu", "x86-64-v2", ["grep", "-m1", "model name", "/proc/cpuinfo"])
+        assert done.stdout == "model name\t: strata x86-64-v2\n", done
+    kept = [path.name for path in (strata.root / "machines").glob("golden-*-amd64-x86-64-v2-*")]
+    assert len(kept) == 1, kept
+    done = strata("run", "--rm", *TINY, "--cpu", "rv64", "busybox", "true", check=125)
+    assert 'a machine for x86_64 has no "rv64"' in done.stderr
+
+
 def test_limits_hold(strata, started):
     forks = strata("exec", started, "sh", "-c", "i=0; while [ $i -lt 40 ]; do sleep 5 & i=$((i + 1)); done")
     assert "fork" in forks.stderr

@@ -50,6 +50,9 @@ def test_differences(runs, tmp_path):
     run.end()
     whole = (tmp_path / "whole/memory-0").stat().st_blocks
     assert (tmp_path / "first/memory-0").stat().st_blocks < whole / 2
+    refused = subprocess.run([*options, "--cpu", "x86-64-v3", "--restore", tmp_path / "whole"],
+                             stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=guests.BOOT_S)
+    assert refused.returncode == 125 and b"or with another --cpu" in refused.stderr, refused
     for name, word in (("whole", b"begins"), ("first", b"first"), ("second", b"second")):
         run = runs(*options, "--restore", tmp_path / name)
         check(run, word)
