@@ -58,7 +58,8 @@ struct net_port_ops {
 	/* The most bytes that the next frame can have; 0: there is none now, and ready() will say
 	 * when there is. */
 	size_t (*next_length)(struct net_port *port);
-	/* Fill up to nr frames: how many. Fewer than nr: ready() will say when there are more. */
+	/* Fill up to nr frames: how many. Fewer than nr: ready() will say when there are more.
+	 * They may come in another order, with their parts. */
 	unsigned (*receive)(struct net_port *port, struct net_frame *frames, unsigned nr);
 	/* What received frames may leave undone from now on: some of `gives`. On any thread. */
 	int (*set_offloads)(struct net_port *port, unsigned offloads, struct error *err);
@@ -141,3 +142,22 @@ int net_user_set_option(
 
 /* The tap interface `name`, which is there, and which the caller may use. */
 int net_tap_open(struct loop *loop, const char *name, struct net_port **ret, struct error *err);
+/* One that is attached to the open descriptor `fd`, which becomes the port's unless this fails. */
+int net_tap_attach(
+	struct loop *loop, int fd, uint32_t mtu, struct net_port **ret, struct error *err);
+
+/* --- cables ------------------------------------------------------------------------------------
+ *
+ * To another process, over a unix socket of SOCK_SEQPACKET: the one that has a switch
+ * (net/switch.h), and one that has something to plug in.
+ */
+
+/* The switch's end. It takes what the other end says it takes, from then on. The descriptor becomes
+ * the port's unless this fails. */
+int net_cable_open(
+	struct loop *loop, int fd, uint32_t mtu, struct net_port **ret, struct error *err);
+/* The other end: waits until the switch has greeted, which is when this cable is plugged in. */
+int net_cable_join(struct loop *loop, int fd, struct net_port **ret, struct error *err);
+/* The same, to the switch that listens at `path`. */
+int net_cable_connect(
+	struct loop *loop, const char *path, struct net_port **ret, struct error *err);

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "net/offload.h"
+
 struct net_port *net_port_close(struct net_port *port)
 {
 	if (port)
@@ -13,10 +15,9 @@ struct net_port *net_port_close(struct net_port *port)
 	return NULL;
 }
 
-/* The sum of 16-bit words in memory order, folded to 16 bits. */
-static uint16_t sum_words(const uint8_t *bytes, size_t length)
+uint16_t net_sum(uint16_t start, const uint8_t *bytes, size_t length)
 {
-	uint64_t sum = 0;
+	uint64_t sum = start;
 
 	for (; length >= 4; bytes += 4, length -= 4) {
 		uint32_t word;
@@ -43,7 +44,7 @@ int net_finish_checksum(uint8_t *frame, size_t length, const struct virtio_net_h
 
 	if (start >= length || place + sizeof(sum) > length)
 		return -EINVAL;
-	sum = (uint16_t)~sum_words(frame + start, length - start);
+	sum = (uint16_t)~net_sum(0, frame + start, length - start);
 	/* 0 means "no checksum" in UDP; both are zero in this arithmetic. */
 	if (!sum)
 		sum = 0xffff;

@@ -62,21 +62,31 @@ static size_t find_place(const struct net_ring *ring, size_t bytes)
 	return bytes < ring->first ? 0 : SIZE_MAX;
 }
 
-bool net_ring_push(struct net_ring *ring, const void *frame, size_t length)
+bool net_ring_push_parts(
+	struct net_ring *ring, const struct iovec *parts, unsigned nr_parts, size_t length)
 {
-	size_t place = find_place(ring, record_bytes(length));
+	size_t place = find_place(ring, record_bytes(length)), at;
 
-	if (place == SIZE_MAX || length > NET_FRAME_MAX)
+	if (place == SIZE_MAX || length > NET_RING_RECORD_MAX)
 		return false;
 	if (!ring->nr_frames)
 		ring->first = 0;
 	else if (place != ring->next)
 		put_length(ring, ring->next, RING_WRAP);
 	put_length(ring, place, (uint32_t)length);
-	memcpy(ring->bytes + place + sizeof(uint32_t), frame, length);
+	at = place + sizeof(uint32_t);
+	for (unsigned i = 0; i < nr_parts; i++) {
+		memcpy(ring->bytes + at, parts[i].iov_base, parts[i].iov_len);
+		at += parts[i].iov_len;
+	}
 	ring->next = place + record_bytes(length);
 	ring->nr_frames++;
 	return true;
+}
+
+bool net_ring_push(struct net_ring *ring, const void *frame, size_t length)
+{
+	return net_ring_push_parts(ring, &(struct iovec){ (void *)frame, length }, 1, length);
 }
 
 bool net_ring_has_room(const struct net_ring *ring, size_t bytes)
@@ -90,7 +100,7 @@ bool net_ring_has_room(const struct net_ring *ring, size_t bytes)
 	else
 		free_bytes = ring->size - ring->next + ring->first;
 	/* At most one frame's worth is lost where the end is too short for it. */
-	return free_bytes >= bytes + record_bytes(NET_FRAME_MAX);
+	return free_bytes >= bytes + record_bytes(NET_RING_RECORD_MAX);
 }
 
 const uint8_t *net_ring_front(const struct net_ring *ring, size_t *ret_length)
@@ -99,6 +109,21 @@ const uint8_t *net_ring_front(const struct net_ring *ring, size_t *ret_length)
 		return NULL;
 	*ret_length = get_length(ring, ring->first);
 	return ring->bytes + ring->first + sizeof(uint32_t);
+}
+
+const uint8_t *net_ring_after(
+	const struct net_ring *ring, const uint8_t *record, size_t *ret_length)
+{
+	size_t place = ring->first;
+
+	if (record) {
+		place = (size_t)(record - ring->bytes) - sizeof(uint32_t);
+		place += record_bytes(get_length(ring, place));
+		if (get_length(ring, place) == RING_WRAP)
+			place = 0;
+	}
+	*ret_length = get_length(ring, place);
+	return ring->bytes + place + sizeof(uint32_t);
 }
 
 void net_ring_pop(struct net_ring *ring)

@@ -10,6 +10,10 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "net/net.h"
+
+/* A frame, and what is left to do for it. */
+#define NET_RING_RECORD_MAX (NET_FRAME_MAX + sizeof(struct virtio_net_hdr))
 
 struct net_ring {
 	uint8_t *bytes;
@@ -25,8 +29,14 @@ void net_ring_free(struct net_ring *ring);
 
 /* false: no room. */
 bool net_ring_push(struct net_ring *ring, const void *frame, size_t length);
-/* Will frames of so many bytes in all, each at most NET_FRAME_MAX, find room? */
+/* In parts, which have `length` bytes in all. */
+bool net_ring_push_parts(
+	struct net_ring *ring, const struct iovec *parts, unsigned nr_parts, size_t length);
+/* Will frames of so many bytes in all, each at most NET_RING_RECORD_MAX, find room? */
 bool net_ring_has_room(const struct net_ring *ring, size_t bytes);
 /* The oldest frame, or NULL. It stays until net_ring_pop(). */
 const uint8_t *net_ring_front(const struct net_ring *ring, size_t *ret_length);
+/* The one behind `record`, which must be there; NULL: the oldest. */
+const uint8_t *net_ring_after(
+	const struct net_ring *ring, const uint8_t *record, size_t *ret_length);
 void net_ring_pop(struct net_ring *ring);

@@ -27,6 +27,7 @@ struct tap {
 	struct loop_source source;
 	bool is_readable; /* as far as we know */
 	bool is_full; /* send() has stopped */
+	bool is_gone; /* with its network namespace, say */
 	unsigned offloads; /* what it may leave undone */
 };
 
@@ -46,6 +47,8 @@ static struct tap *tap_of(struct net_port *port)
 
 static void watch(struct tap *tap)
 {
+	if (tap->is_gone)
+		return;
 	loop_change(tap->loop, &tap->source,
 		(tap->is_readable ? 0 : EPOLLIN) | (tap->is_full ? EPOLLOUT : 0));
 }
@@ -54,13 +57,19 @@ static void tap_ready(struct loop_source *source, uint32_t events)
 {
 	struct tap *tap = container_of(source, struct tap, source);
 
-	if (events & EPOLLOUT)
+	if (events & (EPOLLERR | EPOLLHUP)) {
+		/* Told again and again, whatever is asked for. */
+		tap->is_gone = true;
+		loop_remove(tap->loop, &tap->source);
+	}
+	if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
 		tap->is_full = false;
 	if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
 		tap->is_readable = true;
-	watch(tap);
 	if (tap->port.ready)
 		tap->port.ready(&tap->port, tap->port.context);
+	/* If the holder has read all there is, nothing has changed. */
+	watch(tap);
 }
 
 /* --- the port --------------------------------------------------------------------------------- */
@@ -183,7 +192,6 @@ static int get_mtu(const char *name, uint32_t *ret)
 static int attach(const char *name, int *ret_fd, struct error *err)
 {
 	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
-	int header_bytes = sizeof(struct virtio_net_hdr);
 	_cleanup_close_ int fd = -1;
 
 	if (!*name || strlen(name) >= IFNAMSIZ)
@@ -199,39 +207,50 @@ static int attach(const char *name, int *ret_fd, struct error *err)
 	strcpy(request.ifr_name, name);
 	if (ioctl(fd, TUNSETIFF, &request) < 0)
 		return error_errno(err, errno, "cannot attach to the tap interface %s", name);
-	if (ioctl(fd, TUNSETVNETHDRSZ, &header_bytes) < 0 || ioctl(fd, TUNSETOFFLOAD, 0ul) < 0)
-		return error_errno(err, errno, "cannot use the tap interface %s", name);
 	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+int net_tap_attach(
+	struct loop *loop, int fd, uint32_t mtu, struct net_port **ret, struct error *err)
+{
+	const unsigned all = NET_OFFLOAD_CHECKSUM | NET_OFFLOAD_TSO4 | NET_OFFLOAD_TSO6 |
+		NET_OFFLOAD_TSO_ECN;
+	int header_bytes = sizeof(struct virtio_net_hdr);
+	struct tap *tap;
+	int r;
+
+	if (ioctl(fd, TUNSETVNETHDRSZ, &header_bytes) < 0 || ioctl(fd, TUNSETOFFLOAD, 0ul) < 0)
+		return error_errno(err, errno, "it cannot be used as a tap interface");
+	tap = calloc(1, sizeof(*tap));
+	if (!tap)
+		return error_oom(err);
+	tap->port = (struct net_port){ .ops = &tap_ops, .takes = all, .gives = all, .mtu = mtu };
+	tap->loop = loop;
+	tap->source = (struct loop_source){ .ready = tap_ready, .fd = fd };
+	r = loop_add(loop, &tap->source, EPOLLIN);
+	if (r < 0) {
+		free(tap);
+		return error_errno(err, r, "it cannot be watched");
+	}
+	*ret = &tap->port;
 	return 0;
 }
 
 int net_tap_open(struct loop *loop, const char *name, struct net_port **ret, struct error *err)
 {
-	const unsigned all = NET_OFFLOAD_CHECKSUM | NET_OFFLOAD_TSO4 | NET_OFFLOAD_TSO6 |
-		NET_OFFLOAD_TSO_ECN;
-	struct tap *tap = calloc(1, sizeof(*tap));
-	int r;
+	_cleanup_close_ int fd = -1;
+	uint32_t mtu = 0;
+	int r = attach(name, &fd, err);
 
-	if (!tap)
-		return error_oom(err);
-	tap->port = (struct net_port){ .ops = &tap_ops, .takes = all, .gives = all };
-	tap->loop = loop;
-	tap->source = (struct loop_source){ .ready = tap_ready, .fd = -1 };
-	r = attach(name, &tap->source.fd, err);
-	if (r == 0) {
-		r = get_mtu(name, &tap->port.mtu);
-		if (r < 0)
-			error_errno(err, r, "cannot use the MTU of %s", name);
-	}
-	if (r == 0) {
-		r = loop_add(loop, &tap->source, EPOLLIN);
-		if (r < 0)
-			error_errno(err, r, "cannot watch %s", name);
-	}
-	if (r < 0) {
-		tap_close(&tap->port);
+	if (r < 0)
 		return r;
-	}
-	*ret = &tap->port;
+	r = get_mtu(name, &mtu);
+	if (r < 0)
+		return error_errno(err, r, "cannot use the MTU of %s", name);
+	r = net_tap_attach(loop, fd, mtu, ret, err);
+	if (r < 0)
+		return error_prefix(err, "the interface %s", name);
+	steal_fd(&fd);
 	return 0;
 }
