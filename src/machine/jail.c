@@ -61,7 +61,7 @@ static bool needs_raw_sockets(const struct machine_config *config)
 	int fd;
 
 	for (unsigned i = 0; i < config->nr_nets; i++)
-		is_user_mode = is_user_mode || !config->nets[i].tap;
+		is_user_mode = is_user_mode || (!config->nets[i].tap && !config->nets[i].cable);
 	if (!is_user_mode)
 		return false;
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP);

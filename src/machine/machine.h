@@ -26,7 +26,11 @@
 
 /* A network card, and what it leads to. */
 struct machine_net_config {
-	const char *tap; /* an interface of the host; NULL: a user-mode network, as follows */
+	const char *tap; /* an interface of the host */
+	/* A switch that another process has: its socket, or "fd:N", a cable that is open already.
+	 */
+	const char *cable;
+	/* With neither: a user-mode network, as follows. */
 	struct net_user_options user;
 	uint8_t mac[NET_MAC_BYTES]; /* all zero: one of ours, by the card's number */
 };

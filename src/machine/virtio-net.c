@@ -2,8 +2,10 @@
 /*
  * virtio-net.c - the machine's network cards, each with a network of its own behind it.
  */
+#include <limits.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "device/virtio/net.h"
 #include "machine/virtio.h"
 
@@ -29,11 +31,29 @@ static void close_net(void *self)
 	free(n);
 }
 
+/* The descriptor becomes the port's. */
+static int open_cable(
+	struct machine *m, const char *cable, struct net_port **ret, struct error *err)
+{
+	const char *number = str_after_prefix(cable, "fd:");
+	uint64_t fd;
+	int r;
+
+	if (!number)
+		return net_cable_connect(&m->loop, cable, ret, err);
+	if (parse_u64(number, INT_MAX, &fd) < 0)
+		return error_set(err, EINVAL, "\"%s\" is no descriptor", number);
+	r = net_cable_join(&m->loop, (int)fd, ret, err);
+	return r < 0 ? error_prefix(err, "the switch") : 0;
+}
+
 static int open_port(struct machine *m, const struct machine_net_config *config,
 	struct net_port **ret, struct error *err)
 {
 	if (config->tap)
 		return net_tap_open(&m->loop, config->tap, ret, err);
+	if (config->cable)
+		return open_cable(m, config->cable, ret, err);
 	return net_user_open(&m->loop, &config->user, ret, err);
 }
 

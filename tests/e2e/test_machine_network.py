@@ -359,11 +359,16 @@ def test_wrong_ports_of_an_instance(strata, machine_image, args, message):
 
 
 @pytest.mark.parametrize("args, message", [
-    (["--net", "cable"], "a network is user, tap=INTERFACE or none"),
+    (["--net", "cable"], "a network is user, tap=INTERFACE, switch=SOCKET or none"),
     (["--net", "user,speed=fast"], "no option \"speed\""),
     (["--net", "user,net=10.0.0.0"], "10.0.0.0 is no network"),
     (["--net", "user,mac=01:00:00:00:00:00"], "no address of a network card"),
     (["--net", "tap=not-there"], "ip tuntap add not-there"),
+    (["--net", "switch=/not/there"], "cannot connect with the switch at /not/there"),
+    (["--net", "switch=fd:x"], "\"x\" is no descriptor"),
+    (["--net", "switch=fd:0"], "descriptor 0 is no cable"),
+    (["--net", "switch=/not/there,host=on"], "a switch has no option \"host\""),
+    (["--net", "switch=/not/there", "-p", "8080:80"], "--publish needs --net user"),
     (["--net", "tap=not-there,host=on"], "a tap interface has no option \"host\""),
     (["--net", "none", "--publish", "1:1"], "--publish needs --net user"),
     (["--publish", "80"], "80 is no port forwarding"),

@@ -54,14 +54,15 @@ static int set_net_option(
 		r = error_set(err, EINVAL, "\"%s\" has no value", word);
 	else if (streq(word, "mac"))
 		r = parse_mac(value, net->mac, err);
-	else if (net->tap)
-		r = error_set(err, EINVAL, "a tap interface has no option \"%s\"", word);
+	else if (net->tap || net->cable)
+		r = error_set(err, EINVAL, "a %s has no option \"%s\"",
+			net->tap ? "tap interface" : "switch", word);
 	else
 		r = net_user_set_option(&net->user, word, value, err);
 	return r < 0 ? error_prefix(err, "--net %s", whole) : 0;
 }
 
-/* "user", "tap=NAME", each with options behind it. */
+/* "user", "tap=NAME", "switch=SOCKET", each with options behind it. */
 static int parse_net(char *text, struct machine_net_config *net, struct error *err)
 {
 	char *rest = text, *kind = next_word(&rest), *word;
@@ -72,9 +73,11 @@ static int parse_net(char *text, struct machine_net_config *net, struct error *e
 	net_user_options_init(&net->user);
 	if (streq(kind, "tap") && value)
 		net->tap = value;
+	else if (streq(kind, "switch") && value)
+		net->cable = value;
 	else if (!streq(kind, "user") || value)
-		return error_set(
-			err, EINVAL, "--net %s: a network is user, tap=INTERFACE or none", kind);
+		return error_set(err, EINVAL,
+			"--net %s: a network is user, tap=INTERFACE, switch=SOCKET or none", kind);
 	while (r == 0 && (word = next_word(&rest)))
 		r = set_net_option(net, word, kind, err);
 	return r;
@@ -109,7 +112,7 @@ static int parse_ports(
 	struct machine_net_config *net = d->nets, *end = net + config->nr_nets;
 	size_t count = strv_length(ports);
 
-	while (net < end && net->tap)
+	while (net < end && (net->tap || net->cable))
 		net++;
 	if (count && net == end)
 		return error_set(err, EINVAL, "--publish needs --net user");

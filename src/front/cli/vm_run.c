@@ -84,7 +84,7 @@ static const struct option vm_run_table[] = {
 	{ OPTION_LIST, 0, "part", AT(parts), "NAME=FILE",
 		"A read-only partition of the first disk, in front of those of --disk; several in their order",
 		COMPLETE_FILE },
-	{ OPTION_LIST, 'n', "net", AT(nets), "user[,OPTION...]|tap=INTERFACE|none",
+	{ OPTION_LIST, 'n', "net", AT(nets), "user[,OPTION...]|tap=INTERFACE|switch=SOCKET|none",
 		"Network card: the host's sockets, or one of its interfaces, are the way out [user]",
 		COMPLETE_SUGGESTIONS, "user|none" },
 	{ OPTION_LIST, 'p', "publish", AT(ports), "[IP:]HOST:GUEST[/udp]",
