@@ -13,7 +13,6 @@
 #define OCTAL_ID_MAX 07777777u
 #define SIZE_OCTAL   UINT64_C(077777777777)
 #define XATTRS_SIZE  65536 /* the kernel's limit for a list, and for a value */
-#define PIECES_MAX   4096 /* of a file with holes; one with more is packed as if it had none */
 #define LINK_BUCKETS 8192
 #define LINKS_CHUNK  (1u << 20) /* bytes of memory for names at a time */
 #define SEEK_DATA_OF 3 /* lseek(2) */
@@ -222,10 +221,7 @@ static const char *first_name(const struct statx *st, const char *name)
 /* --- content -------------------------------------------------------------------------------------
  */
 
-struct piece {
-	uint64_t offset, size;
-};
-static struct piece pieces[PIECES_MAX];
+static struct tar_piece pieces[TAR_PIECES];
 
 /* As many bytes as was said: a file that grows is cut, one that shrinks is filled up. */
 static void put_content(int fd, uint64_t size)
@@ -258,22 +254,22 @@ static int find_pieces(int fd, const struct statx *st)
 		if (data < 0 || (uint64_t)data >= size)
 			break;
 		hole = sys(SYS_lseek, fd, data, SEEK_HOLE_OF);
-		if (hole <= data || count == PIECES_MAX - 1)
+		if (hole <= data || count == TAR_PIECES - 1)
 			return -1;
 		at = (uint64_t)hole < size ? (uint64_t)hole : size;
-		pieces[count++] = (struct piece){ (uint64_t)data, at - (uint64_t)data };
+		pieces[count++] = (struct tar_piece){ (uint64_t)data, at - (uint64_t)data };
 	}
 	if (count == 1 && pieces[0].size == size)
 		return -1;
 	if (at < size)
-		pieces[count++] = (struct piece){ size, 0 };
+		pieces[count++] = (struct tar_piece){ size, 0 };
 	return count;
 }
 
 /* The map, in front of the data, fills blocks. */
 static void put_sparse(const char *name, int fd, const struct statx *st, int count)
 {
-	static char map_buffer[PIECES_MAX * 42 + 16 + TAR_BLOCK];
+	static char map_buffer[TAR_PIECES * 42 + 16 + TAR_BLOCK];
 	struct text map = TEXT(map_buffer);
 	uint64_t size;
 

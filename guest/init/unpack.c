@@ -3,7 +3,7 @@
  * unpack.c - a tar archive (tar.h), as strata-image writes it, becomes files of the guest, for
  * `cp`. In a child of its own, whose root is the image's.
  *
- * Names that are not below the folder are refused. Long runs of zeros become holes.
+ * Names that are not below the folder are refused. Long runs of zeros become holes, too.
  */
 #include "tar.h"
 
@@ -25,7 +25,8 @@ static uint64_t make_device(uint64_t major, uint64_t minor)
 struct entry {
 	char name[PATH_SIZE], link[PATH_SIZE];
 	uint64_t size, uid, gid;
-	bool has_name, has_link, has_size, has_uid, has_gid;
+	uint64_t sparse_major, real_size; /* of a file with holes */
+	bool has_name, has_link, has_size, has_uid, has_gid, has_major, has_real_size;
 };
 
 static void read_exactly(void *to, size_t size)
@@ -86,6 +87,12 @@ static void take_record(
 		{ "size", offsetof(struct entry, size), true, offsetof(struct entry, has_size) },
 		{ "uid", offsetof(struct entry, uid), true, offsetof(struct entry, has_uid) },
 		{ "gid", offsetof(struct entry, gid), true, offsetof(struct entry, has_gid) },
+		{ "GNU.sparse.name", offsetof(struct entry, name), false,
+			offsetof(struct entry, has_name) },
+		{ "GNU.sparse.major", offsetof(struct entry, sparse_major), true,
+			offsetof(struct entry, has_major) },
+		{ "GNU.sparse.realsize", offsetof(struct entry, real_size), true,
+			offsetof(struct entry, has_real_size) },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
@@ -180,6 +187,7 @@ static bool is_zero(const char *bytes, size_t size)
 	return true;
 }
 
+/* From where the file is written to; it is as long as its last byte that is not zero then. */
 static void write_content(int fd, uint64_t size, const char *name)
 {
 	for (uint64_t left = size; left > 0;) {
@@ -192,9 +200,88 @@ static void write_content(int fd, uint64_t size, const char *name)
 		else
 			files_must(write_all(fd, copy_buffer, want), name);
 	}
-	files_must(sys(SYS_ftruncate, fd, size), name);
-	if (size % TAR_BLOCK)
-		read_exactly(copy_buffer, TAR_BLOCK - size % TAR_BLOCK);
+}
+
+/* --- files with holes ---------------------------------------------------------------------------
+ */
+
+static struct {
+	char block[TAR_BLOCK];
+	uint64_t left; /* bytes of the entry that were not read yet */
+	size_t at;
+} map;
+
+static uint64_t next_number(const char *name)
+{
+	char text[24];
+	uint64_t value;
+
+	for (size_t len = 0; len < sizeof(text); len++) {
+		if (map.at == TAR_BLOCK) {
+			files_must(map.left >= TAR_BLOCK ? 0 : -EINVAL, name);
+			read_exactly(map.block, TAR_BLOCK);
+			map.left -= TAR_BLOCK;
+			map.at = 0;
+		}
+		text[len] = map.block[map.at++];
+		if (text[len] != '\n')
+			continue;
+		if (!number_parse(text, len, INT64_MAX, &value))
+			break;
+		return value;
+	}
+	files_must(-EINVAL, name);
+	return 0;
+}
+
+/* The map stands in front of the data, and fills blocks: how many pieces there are, and of each
+ * where it begins and its size. */
+static void write_sparse(int fd, const struct entry *e)
+{
+	static struct tar_piece pieces[TAR_PIECES];
+	uint64_t count, end = 0;
+
+	map.left = e->size;
+	map.at = TAR_BLOCK;
+	count = next_number(e->name);
+	files_must(e->sparse_major == 1 && count <= TAR_PIECES ? 0 : -EINVAL, e->name);
+	for (uint64_t i = 0; i < count; i++) {
+		pieces[i].offset = next_number(e->name);
+		pieces[i].size = next_number(e->name);
+		files_must(pieces[i].offset >= end && pieces[i].offset <= e->real_size &&
+					pieces[i].size <= e->real_size - pieces[i].offset &&
+					pieces[i].size <= map.left
+				? 0
+				: -EINVAL,
+			e->name);
+		end = pieces[i].offset + pieces[i].size;
+	}
+	for (uint64_t i = 0; i < count; i++) {
+		files_must(pieces[i].size <= map.left ? 0 : -EINVAL, e->name);
+		map.left -= pieces[i].size;
+		files_must(sys(SYS_lseek, fd, pieces[i].offset, 0 /* SEEK_SET */), e->name);
+		write_content(fd, pieces[i].size, e->name);
+	}
+	files_must(map.left == 0 ? 0 : -EINVAL, e->name);
+}
+
+/* --- entries ------------------------------------------------------------------------------------
+ */
+
+static void make_file(const char *name, const struct entry *e)
+{
+	long fd = sys(SYS_openat, AT_FDCWD, name,
+		O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	files_must(fd, name);
+	if (e->has_real_size)
+		write_sparse((int)fd, e);
+	else
+		write_content((int)fd, e->size, name);
+	files_must(sys(SYS_ftruncate, fd, e->has_real_size ? e->real_size : e->size), name);
+	sys(SYS_close, fd);
+	if (e->size % TAR_BLOCK)
+		read_exactly(copy_buffer, TAR_BLOCK - e->size % TAR_BLOCK);
 }
 
 /* What is there is replaced, but a folder by a folder. */
@@ -213,7 +300,7 @@ static void make_node(const char *name, const struct entry *e, const struct tar_
 {
 	unsigned mode = (unsigned)octal(h->mode, sizeof(h->mode));
 	uint64_t device = make_device(octal(h->major, 8), octal(h->minor, 8));
-	long r = 0, fd;
+	long r = 0;
 
 	switch (h->type) {
 	case '5':
@@ -238,11 +325,7 @@ static void make_node(const char *name, const struct entry *e, const struct tar_
 		break;
 	case '0':
 	case '\0':
-		fd = sys(SYS_openat, AT_FDCWD, name,
-			O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		files_must(fd, name);
-		write_content((int)fd, e->size, name);
-		sys(SYS_close, fd);
+		make_file(name, e);
 		break;
 	default:
 		r = -EINVAL;

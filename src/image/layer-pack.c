@@ -23,6 +23,7 @@
 
 #define PACK_DEPTH_MAX	 512 /* every level holds a descriptor */
 #define PACK_BUFFER_SIZE (256u << 10)
+#define PACK_EXTENTS_MAX 4096 /* a file with more pieces is packed as if it had no holes */
 #define PACK_XATTRS_SIZE (64u << 10) /* the kernel's limit for a list, and for a value */
 
 /* A file with several names that has been met. */
@@ -34,13 +35,14 @@ struct pack_link {
 struct layer_pack {
 	struct tar_writer writer;
 	int out_fd;
-	bool as_layer;
+	unsigned flags; /* IMAGE_PACK_* */
 	struct str name; /* of the current entry, relative to the root */
 	struct pack_link *links; /* open addressing, a power of two */
 	size_t nr_links, links_capacity;
 	size_t used; /* of buffer, not yet written */
 	char buffer[PACK_BUFFER_SIZE];
 	char content[PACK_BUFFER_SIZE];
+	struct tar_extent extents[PACK_EXTENTS_MAX];
 	char xattr_names[PACK_XATTRS_SIZE], xattr_value[PACK_XATTRS_SIZE];
 };
 
@@ -156,7 +158,7 @@ static int take_overlay_xattr(
 		rest = str_after_prefix(name, "user.overlay.");
 	if (!rest)
 		return 0;
-	if (pack->as_layer && (streq(rest, "redirect") || streq(rest, "metacopy")))
+	if (pack->flags & IMAGE_PACK_LAYER && (streq(rest, "redirect") || streq(rest, "metacopy")))
 		return error_set(err, EOPNOTSUPP,
 			"cannot make a layer of /%s: it was changed with overlayfs' %s feature",
 			pack->name.data, rest);
@@ -212,14 +214,8 @@ static int read_xattrs(struct layer_pack *pack, int dir_fd, const char *leaf,
 /* --- entries -------------------------------------------------------------------------------- */
 
 /* A file that shrinks while it is read is filled up with zeros, as tar programs do. */
-static int put_content(
-	struct layer_pack *pack, int dir_fd, const char *leaf, uint64_t size, struct error *err)
+static int put_content(struct layer_pack *pack, int fd, uint64_t size, struct error *err)
 {
-	_cleanup_close_ int fd = openat(
-		dir_fd, leaf, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-	if (fd < 0)
-		return error_errno(err, errno, "cannot open /%s", pack->name.data);
 	while (size) {
 		size_t want = size < sizeof(pack->content) ? (size_t)size : sizeof(pack->content);
 		ssize_t n = read(fd, pack->content, want);
@@ -239,6 +235,59 @@ static int put_content(
 		size -= (uint64_t)n;
 	}
 	return 0;
+}
+
+/* How many pieces with data the file has, one that is empty at its end if that is a hole; -1: there
+ * are no holes, or too many pieces. */
+static ssize_t find_extents(struct layer_pack *pack, int fd, uint64_t size)
+{
+	struct tar_extent *extents = pack->extents;
+	off_t end = (off_t)size, at = 0;
+	struct stat st;
+	size_t nr = 0;
+
+	if (fstat(fd, &st) < 0 || (uint64_t)st.st_blocks >= (size + 511) / 512)
+		return -1;
+	while (at < end) {
+		off_t data = lseek(fd, at, SEEK_DATA), hole;
+
+		if (data < 0 || data >= end)
+			break;
+		hole = lseek(fd, data, SEEK_HOLE);
+		if (hole <= data || nr == PACK_EXTENTS_MAX - 1)
+			return -1;
+		at = hole < end ? hole : end;
+		extents[nr++] = (struct tar_extent){ (uint64_t)data, (uint64_t)(at - data) };
+	}
+	if (nr == 1 && extents[0].size == size)
+		return -1;
+	if (at < end)
+		extents[nr++] = (struct tar_extent){ size, 0 };
+	return (ssize_t)nr;
+}
+
+static int put_file(struct layer_pack *pack, int dir_fd, const char *leaf,
+	const struct tar_entry *entry, struct error *err)
+{
+	_cleanup_close_ int fd = openat(
+		dir_fd, leaf, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct tar_writer *writer = &pack->writer;
+	ssize_t nr = -1;
+	int r;
+
+	if (fd < 0)
+		return error_errno(err, errno, "cannot open /%s", pack->name.data);
+	if (pack->flags & IMAGE_PACK_HOLES)
+		nr = find_extents(pack, fd, entry->size);
+	r = nr < 0 ? tar_writer_entry(writer, entry, err)
+		   : tar_writer_sparse(writer, entry, pack->extents, (size_t)nr, err);
+	if (r == 0 && nr < 0 && lseek(fd, 0, SEEK_SET) == 0)
+		r = put_content(pack, fd, entry->size, err);
+	for (ssize_t i = 0; r == 0 && i < nr; i++) {
+		lseek(fd, (off_t)pack->extents[i].offset, SEEK_SET);
+		r = put_content(pack, fd, pack->extents[i].size, err);
+	}
+	return r;
 }
 
 static int take_link_target(struct layer_pack *pack, int dir_fd, const char *leaf,
@@ -355,11 +404,10 @@ static int put_entry(struct layer_pack *pack, int dir_fd, const char *leaf, cons
 	if (r == 0 && entry.type == TAR_SYMLINK)
 		r = take_link_target(pack, dir_fd, leaf, &entry, err);
 	if (r == 0)
-		r = tar_writer_entry(&pack->writer, &entry, err);
+		r = entry.size ? put_file(pack, dir_fd, leaf, &entry, err)
+			       : tar_writer_entry(&pack->writer, &entry, err);
 	free_xattrs(&entry);
-	if (r == 0 && entry.size)
-		r = put_content(pack, dir_fd, leaf, entry.size, err);
-	if (r == 0 && opaque && pack->as_layer && entry.type == TAR_DIRECTORY)
+	if (r == 0 && opaque && pack->flags & IMAGE_PACK_LAYER && entry.type == TAR_DIRECTORY)
 		r = put_opaque(pack, err);
 	return r;
 }
@@ -425,7 +473,8 @@ static int pack_child(
 	if (r < 0)
 		return r;
 	mounted = st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
-	if (pack->as_layer && S_ISCHR(st.stx_mode) && !st.stx_rdev_major && !st.stx_rdev_minor)
+	if (pack->flags & IMAGE_PACK_LAYER && S_ISCHR(st.stx_mode) && !st.stx_rdev_major &&
+		!st.stx_rdev_minor)
 		return put_whiteout(pack, leaf_at, err);
 	r = put_entry(pack, dir_fd, leaf, &st, mounted, err);
 	if (r < 0 || !S_ISDIR(st.stx_mode) || mounted)
@@ -483,7 +532,7 @@ static int pack_tree(struct layer_pack *pack, int tree_fd, struct error *err)
 	return r;
 }
 
-int image_layer_pack(int tree_fd, bool as_layer, int out_fd, struct error *err)
+int image_layer_pack(int tree_fd, unsigned flags, int out_fd, struct error *err)
 {
 	struct layer_pack *pack = calloc(1, sizeof(*pack));
 	int r;
@@ -492,7 +541,7 @@ int image_layer_pack(int tree_fd, bool as_layer, int out_fd, struct error *err)
 		return error_oom(err);
 	pack->writer.write = write_buffered;
 	pack->out_fd = out_fd;
-	pack->as_layer = as_layer;
+	pack->flags = flags;
 	r = pack_tree(pack, tree_fd, err);
 	for (size_t i = 0; i < pack->links_capacity; i++)
 		free(pack->links[i].name);

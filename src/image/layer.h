@@ -73,6 +73,12 @@ int image_layers_settle(const struct image_store *store, bool all, struct error 
  * the caller's user namespace. Nothing is hashed or kept. */
 int image_tree_unpack(int dir_fd, int in_fd, struct error *err);
 
-/* Write a directory tree as an uncompressed, reproducible tar (sorted, pax) to fd. Overlay
- * whiteouts become `.wh.` files again when `as_layer`. */
-int image_layer_pack(int tree_fd, bool as_layer, int out_fd, struct error *err);
+enum {
+	IMAGE_PACK_LAYER = 1, /* overlay whiteouts become `.wh.` files again */
+	/* Holes stay holes (GNU tar's sparse files). Where they are depends on the file system, so
+	 * the same content no longer gives the same bytes. */
+	IMAGE_PACK_HOLES = 2,
+};
+
+/* Write a directory tree as an uncompressed, reproducible tar (sorted, pax) to fd. */
+int image_layer_pack(int tree_fd, unsigned flags, int out_fd, struct error *err);

@@ -2,7 +2,7 @@
 /*
  * tar-write.c - writing tar streams: ustar headers, with a pax extended header (POSIX.1-2017
  * pax(1)) in front of an entry only where ustar cannot say it. The same entries give the same
- * bytes.
+ * bytes. Files with holes are in GNU tar's format 1.0 (its manual, appendix "Sparse Formats").
  */
 #include "image/tar.h"
 
@@ -108,6 +108,12 @@ static void add_time(struct str *out, const struct timespec *t)
 /* In alphabetical order, so that the result does not depend on ours. */
 static void add_records(struct str *out, const struct tar_entry *entry, uint64_t size)
 {
+	if (entry->sparse) {
+		add_number(out, "GNU.sparse.major", 1);
+		add_number(out, "GNU.sparse.minor", 0);
+		add_record(out, "GNU.sparse.name", entry->name, strlen(entry->name));
+		add_number(out, "GNU.sparse.realsize", entry->size);
+	}
 	for (size_t i = 0; i < entry->nr_xattrs; i++) {
 		_cleanup_free_ char *keyword = strf("SCHILY.xattr.%s", entry->xattrs[i].name);
 
@@ -152,7 +158,9 @@ static int put_extended(
 	return r == 0 ? put_padding(writer, err) : r;
 }
 
-int tar_writer_entry(struct tar_writer *writer, const struct tar_entry *entry, struct error *err)
+/* `size` is what is stored of it. */
+static int put_entry(
+	struct tar_writer *writer, const struct tar_entry *entry, uint64_t size, struct error *err)
 {
 	static const char flags[] = {
 		[TAR_FILE] = '0',
@@ -163,7 +171,6 @@ int tar_writer_entry(struct tar_writer *writer, const struct tar_entry *entry, s
 		[TAR_DIRECTORY] = '5',
 		[TAR_FIFO] = '6',
 	};
-	uint64_t size = entry->type == TAR_FILE ? entry->size : 0;
 	unsigned char header[TAR_BLOCK_SIZE];
 	int r = put_padding(writer, err);
 
@@ -174,6 +181,34 @@ int tar_writer_entry(struct tar_writer *writer, const struct tar_entry *entry, s
 	fill_header(header, entry, flags[entry->type], entry->name, entry->link, size);
 	writer->data_left = size;
 	return put(writer, header, sizeof(header), err);
+}
+
+int tar_writer_entry(struct tar_writer *writer, const struct tar_entry *entry, struct error *err)
+{
+	return put_entry(writer, entry, entry->type == TAR_FILE ? entry->size : 0, err);
+}
+
+/* The map stands in front of the data, and fills blocks. */
+int tar_writer_sparse(struct tar_writer *writer, const struct tar_entry *entry,
+	const struct tar_extent *extents, size_t nr_extents, struct error *err)
+{
+	struct tar_entry sparse = *entry;
+	_cleanup_str_ struct str map = { 0 };
+	uint64_t size = 0;
+	int r;
+
+	str_appendf(&map, "%zu\n", nr_extents);
+	for (size_t i = 0; i < nr_extents; i++) {
+		str_appendf(&map, "%" PRIu64 "\n%" PRIu64 "\n", extents[i].offset, extents[i].size);
+		size += extents[i].size;
+	}
+	while (!map.failed && map.len % TAR_BLOCK_SIZE)
+		str_append_char(&map, '\0');
+	if (map.failed)
+		return error_oom(err);
+	sparse.sparse = true;
+	r = put_entry(writer, &sparse, map.len + size, err);
+	return r == 0 ? tar_writer_data(writer, map.data, map.len, err) : r;
 }
 
 int tar_writer_data(struct tar_writer *writer, const void *bytes, size_t size, struct error *err)

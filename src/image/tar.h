@@ -135,6 +135,10 @@ struct tar_writer {
 
 /* Write the header of an entry; entry->size bytes through tar_writer_data() follow for a file. */
 int tar_writer_entry(struct tar_writer *writer, const struct tar_entry *entry, struct error *err);
+/* The same for a file with holes: what follows are the bytes of the extents only, in their order.
+ * An empty one at entry->size says that there is a hole at the end. */
+int tar_writer_sparse(struct tar_writer *writer, const struct tar_entry *entry,
+	const struct tar_extent *extents, size_t nr_extents, struct error *err);
 int tar_writer_data(struct tar_writer *writer, const void *bytes, size_t size, struct error *err);
 /* Pad the last file, write the end marker. */
 int tar_writer_finish(struct tar_writer *writer, struct error *err);

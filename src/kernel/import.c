@@ -193,7 +193,7 @@ static int pack(const struct image_store *store, const struct given *given, cons
 		return error_errno(err, errno, "cannot write to %s", store->root);
 	fchmod(tree_fd, 0755);
 	r = fill_tree(given, tree_fd, err);
-	return r < 0 ? r : image_layer_pack(tree_fd, false, out_fd, err);
+	return r < 0 ? r : image_layer_pack(tree_fd, 0, out_fd, err);
 }
 
 /* --- the whole

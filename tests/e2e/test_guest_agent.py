@@ -353,6 +353,50 @@ def test_attributes_and_holes_into_the_guest(guest):
     assert put(guest.session, "/home", odd_type) == (22, "x: Invalid argument")
 
 
+def test_holes_are_sent_to_the_guest_as_holes(guest, strata_binary, tmp_path):
+    (tmp_path / "tree").mkdir()
+    with open(tmp_path / "tree/holes", "wb") as file:
+        for at in (1 << 20, 40 << 30, 50 << 30):
+            os.pwrite(file.fileno(), b"data", at)
+        file.truncate((60 << 30) + 1)
+    (tmp_path / "tree/plain").write_text("x")
+    helper = Path(strata_binary).parent / "strata-image"
+    ours = subprocess.run([helper, "__tar-create", "--holes", tmp_path / "tree"], check=True,
+                          stdout=subprocess.PIPE).stdout
+    theirs = subprocess.run(["tar", "-C", tmp_path / "tree", "-c", "--sparse", "--format=posix", "."],
+                            check=True, stdout=subprocess.PIPE).stdout
+    for archive in ours, theirs:
+        assert len(archive) < 1 << 20
+        assert put(guest.session, "/home", archive) == (0, "")
+        assert (guest.root / "home/plain").read_text() == "x"
+        with open(guest.root / "home/holes", "rb") as file:
+            st = os.fstat(file.fileno())
+            assert st.st_size == (60 << 30) + 1 and st.st_blocks * 512 < 1 << 20
+            assert [os.pread(file.fileno(), 5, at) for at in (0, 1 << 20, 40 << 30, 50 << 30)] == [
+                b"\0" * 5] + [b"data\0"] * 3
+        (guest.root / "home/holes").unlink()
+
+
+@pytest.mark.parametrize("text,size", [
+    (b"1\n0\n513\n", 600),  # more than there is
+    (b"1\n500\n101\n", 600), (b"1\n601\n0\n", 600),  # beyond the end
+    (b"2\n100\n10\n100\n10\n", 600),  # twice the same place
+    (b"1\n0\n100\n", 600),  # bytes left over
+    (b"5000\n", 600), (b"-1\n", 600), (b"x\n", 600), (b"1" * 400 + b"\n", 600), (b"1\n0", 600),
+])
+def test_maps_of_holes_that_are_wrong(guest, text, size):
+    def archive(text, data, major="1"):
+        return archive_of(("holes", {"pax_headers": {
+            "GNU.sparse.major": major, "GNU.sparse.minor": "0", "GNU.sparse.name": "holes",
+            "GNU.sparse.realsize": str(size)}}, text.ljust(512, b"\0") + data))
+
+    assert put(guest.session, "/home", archive(text, b"d" * 512)) == (22, "holes: Invalid argument")
+    right = b"1\n88\n512\n"
+    assert put(guest.session, "/home", archive(right, b"d" * 512, "2"))[0] == 22
+    assert put(guest.session, "/home", archive(right, b"d" * 512)) == (0, "")
+    assert (guest.root / "home/holes").read_bytes() == b"\0" * 88 + b"d" * 512
+
+
 FILL = 4
 
 

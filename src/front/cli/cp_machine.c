@@ -112,7 +112,8 @@ struct piped {
 static int start_helper(const struct piped *p, int fd, pid_t *ret, struct error *err)
 {
 	char path[PATH_MAX];
-	const char *argv[] = { path, p->out ? "__tar-extract" : "__tar-create", p->folder, NULL };
+	const char *const out[] = { path, "__tar-extract", p->folder, NULL };
+	const char *const in[] = { path, "__tar-create", "--holes", p->folder, NULL };
 	posix_spawn_file_actions_t actions;
 	int r = process_helper_path("strata-image", path, sizeof(path), err);
 
@@ -120,7 +121,7 @@ static int start_helper(const struct piped *p, int fd, pid_t *ret, struct error 
 		return r;
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, fd, p->out ? 0 : 1);
-	r = posix_spawn(ret, path, &actions, NULL, (char *const *)argv, environ);
+	r = posix_spawn(ret, path, &actions, NULL, (char *const *)(p->out ? out : in), environ);
 	posix_spawn_file_actions_destroy(&actions);
 	return r ? error_errno(err, r, "cannot run %s", path) : 0;
 }

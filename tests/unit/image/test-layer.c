@@ -497,17 +497,79 @@ static void layers_of_an_earlier_boot_are_suspect(void **state)
 
 /* --- packing -------------------------------------------------------------------------------- */
 
-static void pack(struct fixture *f, struct str *ret)
+static void pack_with(struct fixture *f, unsigned flags, struct str *ret)
 {
 	_cleanup_close_ int fd = memfd_create("tar", MFD_CLOEXEC);
 	char *bytes;
 	size_t len;
 
-	assert_int_equal(image_layer_pack(f->layer_fd, true, fd, &f->err), 0);
+	assert_int_equal(image_layer_pack(f->layer_fd, flags, fd, &f->err), 0);
 	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
 	assert_int_equal(io_read_fd(fd, 64 << 20, &bytes, &len), 0);
 	str_append_n(ret, bytes, len);
 	free(bytes);
+}
+
+static void pack(struct fixture *f, struct str *ret)
+{
+	pack_with(f, IMAGE_PACK_LAYER, ret);
+}
+
+static void put_at(int fd, const char *text, off_t at)
+{
+	assert_int_equal(pwrite(fd, text, strlen(text), at), (ssize_t)strlen(text));
+}
+
+static void holes_are_packed_when_asked(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_str_ struct str records = { 0 }, whole = { 0 }, sparse = { 0 };
+	char long_name[] = "01234567890123456789012345678901234567890123456789"
+			   "01234567890123456789012345678901234567890123456789012345678";
+	char text[8] = "";
+	int fd;
+
+	add(f, '5', "./");
+	add(f, '0', "full", .content = "no holes");
+	pax_record(&records, "path", long_name, strlen(long_name));
+	tar_add_pax(&f->tar, &records);
+	add(f, '0', "x");
+	add(f, '0', "nothing");
+	tar_end(&f->tar);
+	assert_int_equal(unpack(f), 0);
+	fd = openat(f->layer_fd, long_name, O_RDWR | O_CLOEXEC);
+	put_at(fd, "begins", 0);
+	put_at(fd, "middle", 3 << 20);
+	assert_int_equal(ftruncate(fd, 5 << 20), 0);
+	close(fd);
+	fd = openat(f->layer_fd, "nothing", O_RDWR | O_CLOEXEC);
+	assert_int_equal(ftruncate(fd, (1 << 20) + 1), 0);
+	close(fd);
+	pack_with(f, IMAGE_PACK_LAYER, &whole);
+	assert_true(whole.len > 6 << 20);
+	pack_with(f, IMAGE_PACK_HOLES, &sparse);
+	assert_true(sparse.len < 64 << 10);
+
+	str_reset(&f->tar);
+	str_append_n(&f->tar, sparse.data, sparse.len);
+	f->diff_id[0] = '\0';
+	assert_int_equal(unpack(f), 0);
+	assert_int_equal(stat_of(f, "nothing").st_size, (1 << 20) + 1);
+	assert_int_equal(stat_of(f, "nothing").st_blocks, 0);
+	assert_int_equal(stat_of(f, "full").st_size, 8);
+	assert_int_equal(stat_of(f, long_name).st_size, 5 << 20);
+	assert_true(stat_of(f, long_name).st_blocks < 256);
+	fd = openat(f->layer_fd, long_name, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(pread(fd, text, 6, 0), 6);
+	assert_string_equal(text, "begins");
+	assert_int_equal(pread(fd, text, 6, 3 << 20), 6);
+	assert_string_equal(text, "middle");
+	close(fd);
+	/* Nothing has changed for those who ask for all of it. */
+	str_reset(&sparse);
+	pack(f, &sparse);
+	assert_int_equal(sparse.len, whole.len);
+	assert_memory_equal(sparse.data, whole.data, whole.len);
 }
 
 static void packing_and_unpacking_agree(void **state)
@@ -581,6 +643,7 @@ int main(void)
 		layer_test(damaged_archives_are_refused),
 		layer_test(bombs_are_refused),
 		layer_test(packing_and_unpacking_agree),
+		layer_test(holes_are_packed_when_asked),
 		layer_test(a_failing_source_leaves_nothing),
 		layer_test(a_layer_that_is_there_is_not_read_again),
 		layer_test(layers_of_an_earlier_boot_are_suspect),
