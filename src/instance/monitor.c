@@ -296,6 +296,11 @@ static int start_command(struct monitor *monitor, struct error *err)
 	r = monitor->ops->start(&monitor->process, err);
 	if (r < 0)
 		return abandon_start(monitor, r);
+	if (monitor->ops->has_kernel) {
+		/* A machine has booted since. */
+		instance->state.started_ns = clock_realtime_ns();
+		monitor_save_state(monitor, false);
+	}
 	return 0;
 }
 

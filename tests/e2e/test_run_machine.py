@@ -2,8 +2,10 @@
 """An image in a machine: a kernel of its own, on a CPU made of software. Everything that users say
 to a container means the same here."""
 
+import datetime
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -64,6 +66,18 @@ def test_rights_of_the_machine(strata, started):
         kept = CAP_NET_RAW if int(task.name) == machine else 0  # where ping needs it
         assert int(status["CapEff"], 16) | int(status["CapPrm"], 16) in (0, kept)
         assert (status["Seccomp"], status["NoNewPrivs"]) == ("2", "1")
+
+
+def test_the_time_of_a_boot_does_not_count_as_up(strata, machine_image):
+    before = datetime.datetime.now(datetime.timezone.utc)
+    strata.ok("run", "-d", "--name", "m1", "--no-snapshot", "--isolation", "vm", machine_image, "sh", "-c",
+              LOOP, timeout=BOOT_S)
+    ticks = int(strata.ok("exec", "m1", "cat", "/proc/1/stat", timeout=BOOT_S).split()[21])
+    started = datetime.datetime.fromisoformat(
+        re.sub(r"(\.\d{6})\d*Z$", r"\1+00:00", strata.state("m1")["StartedAt"]))
+    # When the guest had been up for that long, at the earliest; a tick is 10 ms.
+    assert (started - before).total_seconds() >= (ticks - 1) / 100
+    strata.ok("rm", "-f", "m1", timeout=60)
 
 
 def test_input_and_much_of_it(strata, machine_image):
