@@ -47,7 +47,7 @@ struct machine_disk_config {
 
 /* Which board, and which CPU. */
 enum machine_arch {
-	MACHINE_ARCH_OF_KERNEL, /* what the kernel is for; riscv64 without one */
+	MACHINE_ARCH_OF_KERNEL, /* that of what is restored, or of the kernel; else riscv64 */
 	MACHINE_ARCH_RISCV64, /* emulated, on any host */
 	MACHINE_ARCH_X86_64, /* this host's CPU, by KVM */
 	MACHINE_ARCH_COUNT,

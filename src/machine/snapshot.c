@@ -41,7 +41,7 @@
 struct header {
 	uint64_t magic;
 	char version[32];
-	char board[32];
+	char board[SNAPSHOT_BOARD_SIZE];
 	uint32_t nr_regions, nr_parts;
 	char id[MACHINE_SNAPSHOT_ID_SIZE], base[MACHINE_SNAPSHOT_ID_SIZE]; /* "": it has none */
 	uint32_t depth; /* how many snapshots are below it */
@@ -319,20 +319,29 @@ static int damaged(struct error *err, const char *folder)
 	return error_set(err, EINVAL, "%s/state is cut short", folder);
 }
 
-static int read_header(const struct machine *m, const struct parts *parts, int fd,
-	const char *folder, struct header *ret, struct error *err)
+/* Of any machine. */
+static int read_header(int fd, const char *folder, struct header *ret, struct error *err)
 {
-	const struct header wanted = header_of(m, parts);
-
 	if (io_read_full(fd, ret, sizeof(*ret)) != 0)
 		return damaged(err, folder);
-	if (ret->magic != wanted.magic)
+	if (ret->magic != MAGIC)
 		return error_set(err, EINVAL, "%s is no snapshot of a machine", folder);
 	ret->version[sizeof(ret->version) - 1] = ret->board[sizeof(ret->board) - 1] = '\0';
 	ret->id[sizeof(ret->id) - 1] = ret->base[sizeof(ret->base) - 1] = '\0';
-	if (strcmp(ret->version, wanted.version) != 0)
+	if (strcmp(ret->version, STRATA_VERSION) != 0)
 		return error_set(err, EINVAL, "%s was made by strata %s, and this is %s", folder,
-			ret->version, wanted.version);
+			ret->version, STRATA_VERSION);
+	return 0;
+}
+
+static int read_own_header(const struct machine *m, const struct parts *parts, int fd,
+	const char *folder, struct header *ret, struct error *err)
+{
+	const struct header wanted = header_of(m, parts);
+	int r = read_header(fd, folder, ret, err);
+
+	if (r < 0)
+		return r;
 	if (strcmp(ret->board, wanted.board) != 0)
 		return error_set(err, EINVAL, "%s is a machine \"%s\", and this one is \"%s\"",
 			folder, ret->board, wanted.board);
@@ -363,6 +372,31 @@ static void close_chain(struct chain *chain)
 	}
 }
 
+static int open_state(int folder_fd, const char *folder, struct error *err)
+{
+	int fd = openat(folder_fd, "state", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 ? error_errno(err, errno, "cannot open %s/state", folder) : fd;
+}
+
+int machine_peek_snapshot(const char *folder, char ret[SNAPSHOT_BOARD_SIZE], struct error *err)
+{
+	_cleanup_close_ int folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = -1;
+	struct header header;
+	int r;
+
+	if (folder_fd < 0)
+		return error_errno(err, errno, "cannot open %s", folder);
+	fd = open_state(folder_fd, folder, err);
+	if (fd < 0)
+		return fd;
+	r = read_header(fd, folder, &header, err);
+	if (r == 0)
+		memcpy(ret, header.board, sizeof(header.board));
+	return r;
+}
+
 /* The next link, `path` from the one before it. */
 static int open_link(const struct machine *m, const struct parts *parts, struct chain *chain,
 	int dir_fd, const char *path, const char *folder, struct error *err)
@@ -374,11 +408,10 @@ static int open_link(const struct machine *m, const struct parts *parts, struct 
 	if (chain->links[i].folder_fd < 0)
 		return error_errno(
 			err, errno, i ? "cannot open the base of %s" : "cannot open %s", folder);
-	chain->links[i].state_fd = openat(
-		chain->links[i].folder_fd, "state", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	chain->links[i].state_fd = open_state(chain->links[i].folder_fd, folder, err);
 	if (chain->links[i].state_fd < 0)
-		return error_errno(err, errno, "cannot open %s/state", folder);
-	return read_header(
+		return chain->links[i].state_fd;
+	return read_own_header(
 		m, parts, chain->links[i].state_fd, folder, &chain->links[i].header, err);
 }
 

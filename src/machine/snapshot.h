@@ -6,7 +6,8 @@
 
 #include "machine/internal.h"
 
-#define SNAPSHOT_CHAIN_MAX 8 /* differences on top of each other */
+#define SNAPSHOT_CHAIN_MAX  8 /* differences on top of each other */
+#define SNAPSHOT_BOARD_SIZE 32
 
 /* To a folder that is not there yet; all vcpus stand, and it is the event loop's thread. The
  * machine can go on behind it, whether it has worked or not. A difference: only what was written
@@ -15,5 +16,7 @@ int machine_save(
 	struct machine *machine, const char *folder, bool is_difference, struct error *err);
 /* Is there a snapshot that another can be a difference to? */
 bool machine_can_save_difference(const struct machine *machine);
+/* Which board it is of, by its name. */
+int machine_peek_snapshot(const char *folder, char ret[SNAPSHOT_BOARD_SIZE], struct error *err);
 /* Before any vcpu runs, in place of the board's load(): a machine with the same options. */
 int machine_restore(struct machine *machine, const char *folder, struct error *err);

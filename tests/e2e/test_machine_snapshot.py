@@ -221,6 +221,7 @@ def test_what_is_no_snapshot_of_this_machine(saved, tmp_path):
     state = (folder / "state").read_bytes()
     for damage, sentence in ((state[:100], "cut short"), (state[:-1], "cut short"),
                              (b"x" + state[1:], "no snapshot"),
+                             (state[:40] + b"other\0" + state[46:], 'a machine "other", which this host'),
                              (state[:8] + b"0.0.0\0" + state[14:], "0.0.0")):
         (folder / "state").write_bytes(damage)
         assert sentence in refused(options, folder)

@@ -63,7 +63,7 @@ static const struct option vm_run_table[] = {
 		COMPLETE_FILE },
 	{ OPTION_HEADING, .help = "The machine" },
 	{ OPTION_STRING, 0, "arch", AT(arch), "riscv64|x86_64",
-		"Its CPU: riscv64 is emulated, x86_64 needs KVM [what the kernel is for]",
+		"Its CPU: riscv64 is emulated, x86_64 needs KVM [that of the kernel or the snapshot]",
 		COMPLETE_CHOICES, "riscv64|x86_64|amd64" },
 	{ OPTION_SIZE, 'm', "memory", AT(memory_bytes), "BYTES",
 		"Memory, taken from the host as it is used [512m]" },

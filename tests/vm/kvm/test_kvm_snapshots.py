@@ -27,7 +27,7 @@ def runs():
 def test_differences(runs, tmp_path):
     binary = os.environ["STRATA_BIN"]
     (tmp_path / "initrd").write_bytes(guests.initramfs(SCRIPT))
-    options = [binary, "vm", "run", "--arch", "x86_64", "--memory", "128m", "--net", "none"]
+    options = [binary, "vm", "run", "--memory", "128m", "--net", "none"]
     run = runs(*options, "--kernel", guests.SHARE / "tiny-vmlinux", "--initrd", tmp_path / "initrd",
                "--append", guests.APPEND, "--monitor", tmp_path / "monitor", "--track-dirty-pages")
 
