@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sbi-features.c - what a kernel may change of its hart (SBI 3.0, chapter 18, "FWFT"), as far as
- * the hart has it. All of them are a hart's own, and begin as riscv_hart_start() leaves them:
- * accessed and dirty bits are set by hardware, because the device tree says Svadu and not Svade.
+ * the hart has it. All of them are a hart's own, and begin as riscv_hart_start() leaves them.
+ *
+ * That hardware sets accessed and dirty bits is none of them, although it is in the table there:
+ * it would have to begin turned off. The device tree says Svadu without Svade, which means that
+ * it is always on (Linux, Documentation/devicetree/bindings/riscv/extensions.yaml). With both of
+ * them Linux takes Svade: a fault for each first access and each first write.
  */
 #include "machine/riscv/sbi.h"
 
 #define CSR_MENVCFG    0x30a
-#define MENVCFG_ADUE   61 /* bit */
-#define MENVCFG_PMM    32
+#define MENVCFG_PMM    32 /* bit */
 #define FEATURE_PUBLIC UINT32_C(6) /* the first that is reserved, or of a platform */
 #define FLAG_LOCK      1u
 
@@ -31,7 +34,6 @@ struct feature {
 /* Traps of what is misaligned have nowhere else to go: nobody is in machine mode. */
 static const struct feature features[] = {
 	[MISALIGNED_DELEGATION] = { 0, 0, 1, { 1 }, { 0 } },
-	[DIRTY_BY_HARDWARE] = { MENVCFG_ADUE, 1, 2, { 0, 1 }, { 0, 1 } },
 	[POINTER_MASKING] = { MENVCFG_PMM, 2, 3, { 0, 7, 16 }, { 0, 2, 3 } },
 };
 
