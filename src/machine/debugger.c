@@ -5,6 +5,10 @@
  *
  * The target is stopped while `is_paused`: from the moment when all vcpus stand (quiet()) until
  * resume(). vCont lets some go on and holds others (struct machine_vcpu, is_held).
+ *
+ * Several vcpus may have met something when all stand, and gdb is told of one. The others' has_met
+ * stays, and as long as what they have met is set they do not go on when they are let to, but are
+ * told of next.
  */
 #include "machine/debugger.h"
 
@@ -25,6 +29,49 @@ static struct machine_debugger *debugger_of(struct debug_target *target)
 static unsigned index_of(uint64_t thread)
 {
 	return (unsigned)thread - 1;
+}
+
+/* --- what is met ----------------------------------------------------------------------------- */
+
+static uint64_t get_pc(struct machine_debugger *d, unsigned index)
+{
+	uint8_t value[DEBUG_REGISTER_BYTES_MAX] = { 0 };
+	uint64_t pc;
+
+	d->machine->board->debug->read_register(d->machine, index, DEBUG_RISCV_PC, value);
+	memcpy(&pc, value, sizeof(pc));
+	return pc;
+}
+
+static bool is_breakpoint(enum debug_breakpoint_type type)
+{
+	return type == DEBUG_BREAKPOINT_SOFTWARE || type == DEBUG_BREAKPOINT_HARDWARE;
+}
+
+static bool find_breakpoint(
+	const struct machine_debugger *d, uint64_t address, enum debug_breakpoint_type *ret)
+{
+	for (unsigned i = 0; i < d->nr_points; i++) {
+		if (d->points[i].address == address && is_breakpoint(d->points[i].type)) {
+			*ret = d->points[i].type;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Has the vcpu met something that is there, or was it a step? */
+static bool is_still_met(struct machine_debugger *d, unsigned index)
+{
+	struct machine_point met;
+	enum debug_breakpoint_type type;
+
+	if (!d->machine->board->debug->find_watchpoint(d->machine, index, &met))
+		return find_breakpoint(d, get_pc(d, index), &type);
+	for (unsigned i = 0; i < d->nr_points; i++)
+		if (!is_breakpoint(d->points[i].type) && d->points[i].address == met.address)
+			return true;
+	return false;
 }
 
 /* --- going on -------------------------------------------------------------------------------- */
@@ -64,7 +111,8 @@ static void resume(struct debug_target *target, const struct debug_resume *resum
 		const struct debug_resume *r = find_resume(resumes, count, i + 1);
 
 		m->vcpus[i].is_held = !r;
-		m->vcpus[i].has_met = false;
+		if (r)
+			m->vcpus[i].has_met = m->vcpus[i].has_met && is_still_met(d, i);
 		m->board->debug->set_step(m, i, r && r->step);
 		if (r && r->range_end) {
 			d->range_start = r->range_start;
@@ -108,33 +156,6 @@ static void hang_up(struct machine_debugger *d)
 
 /* --- why it has stopped ---------------------------------------------------------------------- */
 
-static uint64_t get_pc(struct machine_debugger *d, unsigned index)
-{
-	uint8_t value[DEBUG_REGISTER_BYTES_MAX] = { 0 };
-	uint64_t pc;
-
-	d->machine->board->debug->read_register(d->machine, index, DEBUG_RISCV_PC, value);
-	memcpy(&pc, value, sizeof(pc));
-	return pc;
-}
-
-static bool is_breakpoint(enum debug_breakpoint_type type)
-{
-	return type == DEBUG_BREAKPOINT_SOFTWARE || type == DEBUG_BREAKPOINT_HARDWARE;
-}
-
-static bool find_breakpoint(
-	const struct machine_debugger *d, uint64_t address, enum debug_breakpoint_type *ret)
-{
-	for (unsigned i = 0; i < d->nr_points; i++) {
-		if (d->points[i].address == address && is_breakpoint(d->points[i].type)) {
-			*ret = d->points[i].type;
-			return true;
-		}
-	}
-	return false;
-}
-
 /* What the vcpu, which has met something, has met. */
 static void describe_met(struct machine_debugger *d, unsigned index, struct debug_stop *stop)
 {
@@ -152,14 +173,17 @@ static void describe_met(struct machine_debugger *d, unsigned index, struct debu
 	}
 }
 
-/* The first that has met something; else the first that is there. */
+/* The next behind the one that was told of last that has met something, so that each has its turn;
+ * else the first that is there. */
 static struct debug_stop find_stop(struct machine_debugger *d)
 {
 	struct machine *m = d->machine;
 	struct debug_stop stop = { .kind = DEBUG_STOP_SIGNAL, .thread = 1 };
 
-	for (unsigned i = 0; i < m->config.nr_vcpus; i++) {
-		if (!m->vcpus[i].has_met)
+	for (unsigned k = 1; k <= m->config.nr_vcpus; k++) {
+		unsigned i = (d->eyes + k) % m->config.nr_vcpus;
+
+		if (!m->vcpus[i].has_met || m->vcpus[i].is_held)
 			continue;
 		stop.thread = i + 1;
 		describe_met(d, i, &stop);
@@ -210,8 +234,7 @@ static void quiet(struct machine_pause *pause)
 	if (steps_on(d, &stop))
 		return;
 	d->is_interrupted = false;
-	for (unsigned i = 0; i < d->machine->config.nr_vcpus; i++)
-		d->machine->vcpus[i].has_met = false;
+	d->machine->vcpus[d->eyes].has_met = false;
 	if (!debug_session_stopped(d->session, &stop)) {
 		hang_up(d);
 		let_go(d);
@@ -223,7 +246,7 @@ void machine_debugger_look(struct machine *m)
 	struct machine_debugger *d = m->debugger;
 
 	for (unsigned i = 0; d && i < m->config.nr_vcpus; i++)
-		if (m->vcpus[i].has_met)
+		if (m->vcpus[i].has_met && !m->vcpus[i].is_held)
 			stop_all(d);
 }
 

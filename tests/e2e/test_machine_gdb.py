@@ -83,6 +83,17 @@ def test_breakpoint_and_steps(gdb):
     assert re.search(r"hit Breakpoint 2.*\n.*\ncount \(hart=\d\)", said), said
 
 
+def test_harts_that_meet_a_breakpoint_at_once(gdb):
+    """gdb is told of each in its turn: no hart passes by without."""
+    said = gdb("set $first = counts[0]", "set $second = counts[1]", "hbreak work", *["continue"] * 20,
+               "print counts[0] - $first", "print (counts[1] - $second) / 2")
+    told = re.findall(r'Thread (\d) "hart \d" hit Breakpoint', said)
+    assert len(told) == 20, said
+    passed = [int(n) for n in re.findall(r"^\$\d+ = (\d+)$", said, re.M)]
+    for hart in (0, 1):  # it may have been behind the breakpoint at the beginning
+        assert 1 <= told.count(str(hart + 1)) and passed[hart] <= told.count(str(hart + 1)) + 1, said
+
+
 def test_one_hart_goes_on(gdb):
     """What is held does nothing, and what goes on does."""
     said = gdb("thread 2", "break work thread 2", "set scheduler-locking on", "continue",
