@@ -178,6 +178,33 @@ supervisor:
 	ld t0, (s6)
 	andi t0, t0, PTE_A | PTE_D
 	CHECK 26, t0, PTE_A | PTE_D
+	/* A block that PMP does not let anybody reach: no page's fault, and nothing was written to. */
+	TRAPS
+	ecall
+	EXPECTED 60, 9
+	srli t0, s7, 2
+	ori t0, t0, 0x1ff
+	li t1, -1
+	csrw pmpaddr1, t1
+	csrw pmpaddr0, t0
+	li t0, 0x1f18
+	csrw pmpcfg0, t0
+	li t0, 1 << 6 /* CBCFE */
+	csrs MENVCFG, t0
+	call back_to_supervisor
+	ori t0, s9, PTE_V | PTE_R | PTE_W | PTE_A
+	sd t0, (s6)
+	sfence.vma
+	TRAPS
+	cbo.clean (s8)
+	EXPECTED 61, 7
+	ld t1, (s6)
+	andi t1, t1, PTE_A | PTE_D
+	CHECK 62, t1, PTE_A
+	OPEN_PMP
+	sfence.vma
+	call back_to_supervisor
+	cbo.flush (s8)
 	/* Reserved bits, N of a strange size, PBMT that is not enabled. */
 	li t1, 1 << 60
 	or t0, s9, t1
