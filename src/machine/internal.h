@@ -120,9 +120,9 @@ struct machine_board {
 	int (*describe_tree)(
 		struct machine *machine, void **ret, size_t *ret_bytes, struct error *err);
 	/* From now on, `fd`, an eventfd, is written to when a vcpu writes `value` in 4 bytes to
-	 * this memory address, instead of a device being called; and no longer. NULL: not here. */
+	 * this memory address, instead of a device being called; until close_vcpus(), even if `fd`
+	 * is closed before. NULL: not here. */
 	int (*add_bell)(struct machine *machine, uint64_t address, uint32_t value, int fd);
-	void (*remove_bell)(struct machine *machine, uint64_t address, uint32_t value, int fd);
 	/* All vcpus stood for so long: for the guest, no time has passed. */
 	void (*skip_time)(struct machine *machine, int64_t ns);
 	/* The guest has done nothing for some time: memory that only its work needs goes back to

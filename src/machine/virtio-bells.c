@@ -95,7 +95,6 @@ struct machine_bells *machine_bells_close(struct machine_bells *bells)
 		struct bell *bell = &bells->bells[--bells->nr];
 		struct machine *m = bells->machine;
 
-		m->board->remove_bell(m, bells->address, bell->queue, bell->source.fd);
 		loop_remove(&m->loop, &bell->source);
 		close(bell->source.fd);
 	}

@@ -89,11 +89,6 @@ static int add_bell(struct machine *m, uint64_t address, uint32_t value, int fd)
 	return kvm_vm_add_doorbell(&x86_board(m)->vm, address, value, fd);
 }
 
-static void remove_bell(struct machine *m, uint64_t address, uint32_t value, int fd)
-{
-	kvm_vm_remove_doorbell(&x86_board(m)->vm, address, value, fd);
-}
-
 static void skip_time(struct machine *m, int64_t ns)
 {
 	kvm_vm_skip_time(&x86_board(m)->vm, ns);
@@ -137,7 +132,6 @@ const struct machine_board machine_board_x86 = {
 	.show_registers = x86_show_registers,
 	.show_walk = x86_show_walk,
 	.add_bell = add_bell,
-	.remove_bell = remove_bell,
 	.skip_time = skip_time,
 	.note_writes = note_writes,
 	.collect_writes = collect_writes,

@@ -53,10 +53,9 @@ int kvm_vm_open(struct kvm_vm *vm, const struct kvm_config *config, struct error
 void kvm_vm_close(struct kvm_vm *vm);
 
 /* Let the kernel write to `fd`, an eventfd, instead of leaving run(), when a vcpu writes `value` in
- * 4 bytes to this memory address. -ENOSPC: as many as it can are there. */
+ * 4 bytes to this memory address, as long as there is the machine: `fd` may be closed before that.
+ * -ENOSPC: as many as it can are there. */
 int kvm_vm_add_doorbell(struct kvm_vm *vm, uint64_t address, uint32_t value, int fd);
-/* What was added with the same arguments. */
-void kvm_vm_remove_doorbell(struct kvm_vm *vm, uint64_t address, uint32_t value, int fd);
 
 /* Note from now on which pages vcpus write, or no longer. */
 int kvm_vm_log_dirty(struct kvm_vm *vm, bool is_wanted, struct error *err);

@@ -447,11 +447,12 @@ static void a_doorbell_is_no_exit(void **state)
 	assert_int_equal(count, 1);
 	assert_int_equal(machine.mmio.nr, 1);
 	assert_int_equal(machine.mmio.values[0], 4);
-	kvm_vm_remove_doorbell(&machine.vm, DEVICE + 0x50, 3, fd);
+	/* Nobody listens any more: it is no exit all the same. */
+	close(fd);
+	fd = -1;
 	assert_int_equal(kvm_x86_start_flat(&machine.vcpus[0], &start, NULL), 0);
 	assert_int_equal(run(0), VM_STOP_KICKED);
-	assert_int_equal(eventfd_read(fd, &count), -1);
-	assert_int_equal(machine.mmio.nr, 3);
+	assert_int_equal(machine.mmio.nr, 2);
 }
 
 /* --- what is written -------------------------------------------------------------------------- */
