@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "base/parts.h"
+#include "base/thread.h"
 
 /* --- lists ----------------------------------------------------------------------------------- */
 
@@ -172,9 +173,9 @@ int engine_start_thread(pthread_t *ret, void *(*run)(void *argument), void *argu
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(ret, NULL, run, argument);
+	r = thread_start(ret, run, argument);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -r;
+	return r;
 }
 
 int disk_engine_open(enum disk_engine_kind kind, struct disk_engine **ret, struct error *err)

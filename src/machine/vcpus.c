@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/rights.h"
+#include "base/thread.h"
 
 static void wake_loop(struct machine *m)
 {
@@ -132,9 +133,9 @@ void machine_start_vcpu(struct machine *m, unsigned index)
 static int start_vcpus(struct machine *m, struct error *err)
 {
 	for (unsigned i = 0; i < m->config.nr_vcpus; i++) {
-		int r = pthread_create(&m->vcpus[i].thread, NULL, run_vcpu, &m->vcpus[i]);
+		int r = thread_start(&m->vcpus[i].thread, run_vcpu, &m->vcpus[i]);
 
-		if (r != 0)
+		if (r < 0)
 			return error_errno(err, r, "cannot start a thread for vcpu %u", i);
 		m->nr_threads++;
 	}

@@ -23,6 +23,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "base/userns.h"
 
 #define WAITERS	       4
@@ -183,8 +184,8 @@ static int start_waiters(struct share_session *session, struct pool **ret, struc
 		w->buffers = share_buffers_new();
 		if (!pool->buffers || !w->buffers)
 			return error_oom(err);
-		r = pthread_create(&thread, NULL, run_waiter, w);
-		if (r != 0)
+		r = thread_start(&thread, run_waiter, w);
+		if (r < 0)
 			return error_errno(err, r, "cannot start a server of shared folders");
 	}
 	pthread_barrier_wait(&pool->started);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * memory.c - guest-physical memory: sealed files without a name, mapped once and never moved.
+ * memory.c - guest-physical memory: sealed files without a name, or memory that is private to us,
+ * mapped once and never moved.
  *
  * Regions are added before anything runs and stay until all is destroyed, so they are read without
  * a lock. There are few (RAM, a ROM), which is why a search is a loop.
@@ -11,6 +12,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+
+#define LARGE_BYTES (UINT64_C(2) << 20)
 
 void vm_memory_init(struct vm_memory *memory)
 {
@@ -49,7 +52,26 @@ static void *map_lazily(uint64_t size, int fd)
 	return at == MAP_FAILED ? NULL : at;
 }
 
-static int map_region(struct vm_region *region)
+/* In large pages, as far as the host has some: where nested paging translates a guest's addresses,
+ * each page that it touches for the first time is an exit. Host and guest begin on such a page. */
+static int map_private(struct vm_region *region)
+{
+	uint64_t room = region->size + LARGE_BYTES;
+	uint8_t *at = map_lazily(room, -1), *host;
+
+	if (!at)
+		return -errno;
+	host = (uint8_t *)(((uintptr_t)at + LARGE_BYTES - 1) & ~(uintptr_t)(LARGE_BYTES - 1));
+	if (host > at)
+		munmap(at, (size_t)(host - at));
+	munmap(host + region->size, room - (uint64_t)(host - at) - region->size);
+	madvise(host, region->size, MADV_HUGEPAGE);
+	region->host = host;
+	region->is_anonymous = true;
+	return 0;
+}
+
+static int map_shared(struct vm_region *region)
 {
 	region->fd = memfd_create("strata-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (region->fd < 0 || ftruncate(region->fd, (off_t)region->size) < 0)
@@ -58,8 +80,16 @@ static int map_region(struct vm_region *region)
 	if (fcntl(region->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0)
 		return -errno;
 	region->host = map_lazily(region->size, region->fd);
-	if (region->host)
-		region->pages = map_lazily(nr_pages(region), -1);
+	return region->host ? 0 : -errno;
+}
+
+static int map_region(const struct vm_memory *memory, struct vm_region *region)
+{
+	int r = memory->is_private ? map_private(region) : map_shared(region);
+
+	if (r < 0)
+		return r;
+	region->pages = map_lazily(nr_pages(region), -1);
 	return region->pages ? 0 : -errno;
 }
 
@@ -82,7 +112,7 @@ int vm_memory_add(struct vm_memory *memory, uint64_t start, uint64_t size, struc
 	if (memory->nr_regions == VM_REGIONS_MAX)
 		return error_set(err, ENOSPC, "more than %d regions of memory", VM_REGIONS_MAX);
 	*region = (struct vm_region){ .start = start, .size = size, .fd = -1 };
-	r = map_region(region);
+	r = map_region(memory, region);
 	if (r < 0) {
 		unmap_region(region);
 		return error_errno(err, r, "cannot map %llu MiB of guest memory",
@@ -216,13 +246,18 @@ int vm_memory_restore(struct vm_memory *memory, unsigned number, int fd)
 	if (region->fd >= 0)
 		close(region->fd);
 	region->fd = -1;
+	region->is_anonymous = false;
 	return 0;
 }
 
-/* Of a region that is private to us: new memory in its place. */
+/* Of a region that is private to us: new memory in place of a file's. */
 static int discard_private(const struct vm_region *region, uint64_t offset, uint64_t size)
 {
-	void *at = mmap(region->host + offset, size, PROT_READ | PROT_WRITE,
+	void *at;
+
+	if (region->is_anonymous)
+		return madvise(region->host + offset, size, MADV_DONTNEED) < 0 ? -errno : 0;
+	at = mmap(region->host + offset, size, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
 
 	return at == MAP_FAILED ? -errno : 0;

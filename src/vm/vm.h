@@ -27,14 +27,16 @@
 
 /* --- memory -----------------------------------------------------------------------------------
  *
- * Guest-physical addresses. A region is shared memory of a file without a name, so that it can be
- * saved, mapped by another process, and given back by page; it costs nothing until it is touched.
+ * Guest-physical addresses. A region is shared memory of a file without a name, so that another
+ * process can map it, or memory of this process alone, in large pages where the host has these. It
+ * costs nothing until it is touched, and is given back by page.
  */
 
 struct vm_region {
 	uint64_t start, size; /* guest-physical, whole pages */
 	uint8_t *host;
 	int fd; /* what it maps, from offset 0 on; -1: it is private to us */
+	bool is_anonymous; /* it is private, and maps no file */
 	/* One byte for each page, written without a lock: enum vm_page. */
 	uint8_t *pages;
 };
@@ -55,6 +57,7 @@ enum vm_page {
 struct vm_memory {
 	struct vm_region regions[VM_REGIONS_MAX];
 	unsigned nr_regions;
+	bool is_private; /* regions that are added are: no other process will map them */
 	/* Set by the vcpu back-end before anything runs: code in [start, start + size), which is
 	 * one page or a part of it, has changed. Called on any thread. */
 	void (*code_changed)(void *context, uint64_t start, uint64_t size);

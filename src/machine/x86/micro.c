@@ -27,7 +27,11 @@ static_assert(LAYOUT_VIRTIO_IRQ + LAYOUT_VIRTIO_PLACES <= KVM_IRQS_MAX, "the IO-
 static int open_memory(struct machine *m, uint64_t bytes, struct error *err)
 {
 	uint64_t low = bytes < LAYOUT_HOLE_START ? bytes : LAYOUT_HOLE_START;
-	int r = vm_memory_add(&m->memory, 0, low, err);
+	int r;
+
+	/* The server of shares maps it, too. */
+	m->memory.is_private = m->config.nr_shares == 0;
+	r = vm_memory_add(&m->memory, 0, low, err);
 
 	return r < 0 || bytes == low ? r
 				     : vm_memory_add(&m->memory, LAYOUT_HOLE_END, bytes - low, err);

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/rights.h"
+#include "base/thread.h"
 
 #define NEVER	  UINT64_MAX
 #define SECOND_NS 1000000000
@@ -141,9 +142,9 @@ int riscv_clock_init(struct riscv_clock *clock, uint64_t frequency_hz, struct er
 
 int riscv_clock_start(struct riscv_clock *clock, struct error *err)
 {
-	int r = pthread_create(&clock->thread->id, NULL, run, clock);
+	int r = thread_start(&clock->thread->id, run, clock);
 
-	if (r)
+	if (r < 0)
 		return error_errno(err, r, "cannot start the thread of the guest's timers");
 	clock->thread->is_started = true;
 	return 0;

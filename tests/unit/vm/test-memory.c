@@ -110,6 +110,37 @@ static void test_discard(void **state)
 	assert_int_equal(vm_memory_discard(&memory, START, 0), 0);
 }
 
+/* Memory of this process alone: it begins where large pages do, is 0 and costs nothing until it is
+ * touched, and all of it can be given back and be a file's. */
+static void test_private(void **state)
+{
+	_cleanup_close_ int fd = memfd_create("test", MFD_CLOEXEC);
+	struct vm_memory own;
+	uint8_t *host;
+
+	vm_memory_init(&own);
+	own.is_private = true;
+	assert_int_equal(vm_memory_add(&own, 0, 3 * 4096, NULL), 0);
+	assert_int_equal(vm_memory_add(&own, UINT64_C(1) << 40, UINT64_C(1) << 36, NULL), 0);
+	for (unsigned i = 0; i < own.nr_regions; i++) {
+		assert_int_equal(own.regions[i].fd, -1);
+		assert_int_equal((uintptr_t)own.regions[i].host % (2 << 20), 0);
+		own.regions[i].host[own.regions[i].size - 1] = 1;
+	}
+	host = own.regions[0].host;
+	memset(host, 7, 3 * 4096);
+	assert_int_equal(vm_memory_discard(&own, 4096, 4096), 0);
+	assert_int_equal(host[4095] << 8 | host[8192], 0x0707);
+	assert_int_equal(host[4096] | host[8191], 0);
+	assert_int_equal(ftruncate(fd, 3 * 4096), 0);
+	assert_int_equal(pwrite(fd, "file", 4, 4096), 4);
+	assert_int_equal(vm_memory_restore(&own, 0, fd), 0);
+	assert_string_equal((char *)host + 4096, "file");
+	assert_int_equal(vm_memory_discard(&own, 4096, 4096), 0);
+	assert_int_equal(host[4096], 0);
+	vm_memory_destroy(&own);
+}
+
 static uint64_t changed[4][2];
 static unsigned nr_changed;
 
@@ -228,6 +259,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_copies, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lazy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_discard, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_private, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_written, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restored, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_patched, setup, teardown),
