@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * debugger.c - a machine as debug/'s target. Threads are vcpus, counted from 1; what a register is,
- * the board knows (struct machine_board).
+ * the board knows (struct machine_debug_ops).
  *
  * The target is stopped while `is_paused`: from the moment when all vcpus stand (quiet()) until
  * resume(). vCont lets some go on and holds others (struct machine_vcpu, is_held).
  *
- * Several vcpus may have met something when all stand, and gdb is told of one. The others' has_met
- * stays, and as long as what they have met is set they do not go on when they are let to, but are
- * told of next.
+ * Of several vcpus that have met something at the same time, the debugger is told one by one: those
+ * that it has not been told of keep what they have met (has_met), and do not run. When it lets such
+ * a one go on, it is told of it in place of that, before any vcpu runs; unless what was met is
+ * there no more, which makes it nothing.
  */
 #include "machine/debugger.h"
 
@@ -31,47 +32,14 @@ static unsigned index_of(uint64_t thread)
 	return (unsigned)thread - 1;
 }
 
-/* --- what is met ----------------------------------------------------------------------------- */
-
-static uint64_t get_pc(struct machine_debugger *d, unsigned index)
+static struct machine_point *find_point(
+	struct machine_debugger *d, const struct machine_point *wanted)
 {
-	uint8_t value[DEBUG_REGISTER_BYTES_MAX] = { 0 };
-	uint64_t pc;
-
-	d->machine->board->debug->read_register(d->machine, index, DEBUG_RISCV_PC, value);
-	memcpy(&pc, value, sizeof(pc));
-	return pc;
-}
-
-static bool is_breakpoint(enum debug_breakpoint_type type)
-{
-	return type == DEBUG_BREAKPOINT_SOFTWARE || type == DEBUG_BREAKPOINT_HARDWARE;
-}
-
-static bool find_breakpoint(
-	const struct machine_debugger *d, uint64_t address, enum debug_breakpoint_type *ret)
-{
-	for (unsigned i = 0; i < d->nr_points; i++) {
-		if (d->points[i].address == address && is_breakpoint(d->points[i].type)) {
-			*ret = d->points[i].type;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Has the vcpu met something that is there, or was it a step? */
-static bool is_still_met(struct machine_debugger *d, unsigned index)
-{
-	struct machine_point met;
-	enum debug_breakpoint_type type;
-
-	if (!d->machine->board->debug->find_watchpoint(d->machine, index, &met))
-		return find_breakpoint(d, get_pc(d, index), &type);
 	for (unsigned i = 0; i < d->nr_points; i++)
-		if (!is_breakpoint(d->points[i].type) && d->points[i].address == met.address)
-			return true;
-	return false;
+		if (d->points[i].type == wanted->type && d->points[i].address == wanted->address &&
+			d->points[i].size == wanted->size)
+			return &d->points[i];
+	return NULL;
 }
 
 /* --- going on -------------------------------------------------------------------------------- */
@@ -92,34 +60,30 @@ static void stop_all(struct machine_debugger *d)
 	machine_pause(d->machine, &d->pause);
 }
 
-static const struct debug_resume *find_resume(
-	const struct debug_resume *resumes, size_t count, uint64_t thread)
+/* Has it something to tell? What one that is held has met can wait. */
+static bool is_ready(const struct machine_vcpu *v)
 {
-	for (size_t i = 0; i < count; i++)
-		if (resumes[i].thread == thread || resumes[i].thread == DEBUG_ALL_THREADS)
-			return &resumes[i];
-	return NULL;
+	return v->has_met && !v->is_held;
 }
 
-static void resume(struct debug_target *target, const struct debug_resume *resumes, size_t count)
+static bool has_ready(struct machine *m)
 {
-	struct machine_debugger *d = debugger_of(target);
-	struct machine *m = d->machine;
+	bool result = false;
 
-	d->range_start = d->range_end = 0;
-	for (unsigned i = 0; i < m->config.nr_vcpus; i++) {
-		const struct debug_resume *r = find_resume(resumes, count, i + 1);
+	pthread_mutex_lock(&m->lock);
+	for (unsigned i = 0; i < m->config.nr_vcpus; i++)
+		result = result || is_ready(&m->vcpus[i]);
+	pthread_mutex_unlock(&m->lock);
+	return result;
+}
 
-		m->vcpus[i].is_held = !r;
-		if (r)
-			m->vcpus[i].has_met = m->vcpus[i].has_met && is_still_met(d, i);
-		m->board->debug->set_step(m, i, r && r->step);
-		if (r && r->range_end) {
-			d->range_start = r->range_start;
-			d->range_end = r->range_end;
-		}
-	}
-	go_on(d);
+/* Nobody runs as long as there is something to be told. */
+static void go_on_or_tell(struct machine_debugger *d)
+{
+	if (has_ready(d->machine))
+		machine_pause_again(d->machine, &d->pause);
+	else
+		go_on(d);
 }
 
 static void interrupt(struct debug_target *target)
@@ -156,6 +120,34 @@ static void hang_up(struct machine_debugger *d)
 
 /* --- why it has stopped ---------------------------------------------------------------------- */
 
+static uint64_t get_pc(struct machine_debugger *d, unsigned index)
+{
+	const struct machine_debug_ops *ops = d->machine->board->debug;
+	uint8_t value[DEBUG_REGISTER_BYTES_MAX] = { 0 };
+	uint64_t pc;
+
+	ops->read_register(d->machine, index, ops->pc, value);
+	memcpy(&pc, value, sizeof(pc));
+	return pc;
+}
+
+static bool is_breakpoint(enum debug_breakpoint_type type)
+{
+	return type == DEBUG_BREAKPOINT_SOFTWARE || type == DEBUG_BREAKPOINT_HARDWARE;
+}
+
+static bool find_breakpoint(
+	const struct machine_debugger *d, uint64_t address, enum debug_breakpoint_type *ret)
+{
+	for (unsigned i = 0; i < d->nr_points; i++) {
+		if (d->points[i].address == address && is_breakpoint(d->points[i].type)) {
+			*ret = d->points[i].type;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* What the vcpu, which has met something, has met. */
 static void describe_met(struct machine_debugger *d, unsigned index, struct debug_stop *stop)
 {
@@ -173,24 +165,29 @@ static void describe_met(struct machine_debugger *d, unsigned index, struct debu
 	}
 }
 
-/* The next behind the one that was told of last that has met something, so that each has its turn;
- * else the first that is there. */
+/*
+ * Of the first that has met something; else of the first that is there. Steps come last: while one
+ * goes through a range, each of its steps would hide what another has met.
+ */
 static struct debug_stop find_stop(struct machine_debugger *d)
 {
 	struct machine *m = d->machine;
-	struct debug_stop stop = { .kind = DEBUG_STOP_SIGNAL, .thread = 1 };
+	struct debug_stop found = { .kind = DEBUG_STOP_SIGNAL, .thread = 1 };
 
-	for (unsigned k = 1; k <= m->config.nr_vcpus; k++) {
-		unsigned i = (d->eyes + k) % m->config.nr_vcpus;
+	for (unsigned i = 0; i < m->config.nr_vcpus; i++) {
+		struct debug_stop stop = { .kind = DEBUG_STOP_SIGNAL, .thread = i + 1 };
 
-		if (!m->vcpus[i].has_met || m->vcpus[i].is_held)
+		if (!is_ready(&m->vcpus[i]))
 			continue;
-		stop.thread = i + 1;
 		describe_met(d, i, &stop);
-		return stop;
+		if (stop.kind != DEBUG_STOP_SIGNAL)
+			return stop;
+		if (!found.signal)
+			found = stop;
 	}
-	stop.signal = d->is_interrupted ? SIGINT : 0;
-	return stop;
+	if (!found.signal && d->is_interrupted)
+		found.signal = SIGINT;
+	return found;
 }
 
 /* One that steps through a range, and is still in it. */
@@ -204,7 +201,7 @@ static bool steps_on(struct machine_debugger *d, const struct debug_stop *stop)
 	if (pc < d->range_start || pc >= d->range_end)
 		return false;
 	d->machine->vcpus[index_of(stop->thread)].has_met = false;
-	go_on(d);
+	go_on_or_tell(d);
 	return true;
 }
 
@@ -212,8 +209,8 @@ static bool steps_on(struct machine_debugger *d, const struct debug_stop *stop)
 static void begin(struct machine_debugger *d, const struct debug_stop *stop)
 {
 	if (d->connection.fd >= 0 &&
-		debug_session_open(&debug_riscv64_machine, &d->target, stop, &d->session, NULL) ==
-			0 &&
+		debug_session_open(d->machine->board->debug->architecture, &d->target, stop,
+			&d->session, NULL) == 0 &&
 		loop_add(&d->machine->loop, &d->connection, EPOLLIN) == 0)
 		return;
 	hang_up(d);
@@ -234,7 +231,8 @@ static void quiet(struct machine_pause *pause)
 	if (steps_on(d, &stop))
 		return;
 	d->is_interrupted = false;
-	d->machine->vcpus[d->eyes].has_met = false;
+	if (is_ready(&d->machine->vcpus[d->eyes]))
+		d->machine->vcpus[d->eyes].has_met = false;
 	if (!debug_session_stopped(d->session, &stop)) {
 		hang_up(d);
 		let_go(d);
@@ -243,11 +241,15 @@ static void quiet(struct machine_pause *pause)
 
 void machine_debugger_look(struct machine *m)
 {
-	struct machine_debugger *d = m->debugger;
+	if (m->debugger && has_ready(m))
+		stop_all(m->debugger);
+}
 
-	for (unsigned i = 0; d && i < m->config.nr_vcpus; i++)
-		if (m->vcpus[i].has_met && !m->vcpus[i].is_held)
-			stop_all(d);
+/* What was met is of a machine that is no more. */
+void machine_debugger_restarted(struct machine *m)
+{
+	for (unsigned i = 0; m->debugger && i < m->config.nr_vcpus; i++)
+		m->vcpus[i].has_met = false;
 }
 
 void machine_debugger_end(struct machine *m)
@@ -261,6 +263,50 @@ void machine_debugger_end(struct machine *m)
 		debug_session_stopped(d->session, &stop);
 }
 
+/* --- what the debugger lets go on ------------------------------------------------------------- */
+
+static const struct debug_resume *find_resume(
+	const struct debug_resume *resumes, size_t count, uint64_t thread)
+{
+	for (size_t i = 0; i < count; i++)
+		if (resumes[i].thread == thread || resumes[i].thread == DEBUG_ALL_THREADS)
+			return &resumes[i];
+	return NULL;
+}
+
+/* Is what the vcpu has met, and nobody was told of, still there? `r`: how it is to go on. */
+static bool still_counts(struct machine_debugger *d, unsigned index, const struct debug_resume *r)
+{
+	struct debug_stop stop = { .kind = DEBUG_STOP_SIGNAL };
+	struct machine_point watchpoint;
+
+	if (d->machine->board->debug->find_watchpoint(d->machine, index, &watchpoint))
+		return find_point(d, &watchpoint) != NULL;
+	describe_met(d, index, &stop);
+	return stop.kind != DEBUG_STOP_SIGNAL || r->step;
+}
+
+static void resume(struct debug_target *target, const struct debug_resume *resumes, size_t count)
+{
+	struct machine_debugger *d = debugger_of(target);
+	struct machine *m = d->machine;
+
+	d->range_start = d->range_end = 0;
+	for (unsigned i = 0; i < m->config.nr_vcpus; i++) {
+		const struct debug_resume *r = find_resume(resumes, count, i + 1);
+		struct machine_vcpu *v = &m->vcpus[i];
+
+		v->is_held = !r;
+		v->has_met = v->has_met && (!r || still_counts(d, i, r));
+		m->board->debug->set_step(m, i, r && r->step);
+		if (r && r->range_end) {
+			d->range_start = r->range_start;
+			d->range_end = r->range_end;
+		}
+	}
+	go_on_or_tell(d);
+}
+
 /* --- registers and memory -------------------------------------------------------------------- */
 
 static uint64_t next_thread(struct debug_target *target, uint64_t previous)
@@ -272,7 +318,8 @@ static int name_thread(struct debug_target *target, uint64_t thread, char *buffe
 {
 	const struct machine_vcpu *v = &debugger_of(target)->machine->vcpus[index_of(thread)];
 
-	snprintf(buffer, size, "hart %u%s", index_of(thread), v->is_off ? " (off)" : "");
+	snprintf(buffer, size, "%s %u%s", v->machine->board->debug->thread, index_of(thread),
+		v->is_off ? " (off)" : "");
 	return 0;
 }
 
@@ -355,16 +402,6 @@ static int write_memory(
 }
 
 /* --- breakpoints and watchpoints: of all vcpus ------------------------------------------------ */
-
-static struct machine_point *find_point(
-	struct machine_debugger *d, const struct machine_point *wanted)
-{
-	for (unsigned i = 0; i < d->nr_points; i++)
-		if (d->points[i].type == wanted->type && d->points[i].address == wanted->address &&
-			d->points[i].size == wanted->size)
-			return &d->points[i];
-	return NULL;
-}
 
 static int insert_breakpoint(struct debug_target *target, enum debug_breakpoint_type type,
 	uint64_t address, uint64_t kind)

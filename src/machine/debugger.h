@@ -33,5 +33,7 @@ int machine_debugger_open(struct machine *machine, const char *where, struct err
 void machine_debugger_close(struct machine *machine);
 /* A vcpu has met a breakpoint, or done its step. */
 void machine_debugger_look(struct machine *machine);
+/* The machine has begun anew; all vcpus stand. */
+void machine_debugger_restarted(struct machine *machine);
 /* The machine has ended. */
 void machine_debugger_end(struct machine *machine);

@@ -76,6 +76,9 @@ struct machine_point {
  * virtual addresses, on one page; what returns an int: 0 or a negative errno. */
 struct machine_debug_ops {
 	const char *name;
+	const char *thread; /* what a vcpu is called: "hart" */
+	const struct debug_architecture *architecture;
+	unsigned pc; /* the number of that register */
 	int (*read_register)(
 		struct machine *machine, unsigned index, unsigned number, uint8_t *value);
 	int (*write_register)(
@@ -163,7 +166,7 @@ struct machine_vcpu {
 	bool is_running; /* in run(), or about to be */
 	bool is_off; /* not to be run until it is started (SBI HSM) */
 	bool is_held; /* the debugger lets others go on, but not this one */
-	bool has_met; /* a breakpoint, or its step is done */
+	bool has_met; /* a breakpoint, or its step is done, and the debugger was not told yet */
 };
 
 /* Somebody wants all vcpus to stand: embedded in who does. */
@@ -254,5 +257,7 @@ void machine_start_vcpu(struct machine *machine, unsigned index);
  * event loop's thread. */
 void machine_pause(struct machine *machine, struct machine_pause *pause);
 void machine_unpause(struct machine *machine, struct machine_pause *pause);
+/* Of one that was paused: call quiet() once more, soon, while all stand as they do. */
+void machine_pause_again(struct machine *machine, struct machine_pause *pause);
 /* With `lock` held: all leave run(), and stay out while the wish is not MACHINE_GOES_ON. */
 void machine_wish(struct machine *machine, enum machine_wish wish);

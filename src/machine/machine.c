@@ -126,6 +126,7 @@ static void reset(struct machine *m)
 
 	machine_reset_devices(m);
 	r = m->board->load(m, &m->error);
+	machine_debugger_restarted(m);
 	pthread_mutex_lock(&m->lock);
 	if (m->wish == MACHINE_IS_RESET)
 		m->wish = MACHINE_GOES_ON;

@@ -62,6 +62,14 @@ void machine_unpause(struct machine *m, struct machine_pause *pause)
 	pthread_mutex_unlock(&m->lock);
 }
 
+void machine_pause_again(struct machine *m, struct machine_pause *pause)
+{
+	pthread_mutex_lock(&m->lock);
+	pause->is_quiet = false;
+	wake_loop(m);
+	pthread_mutex_unlock(&m->lock);
+}
+
 /* What run() has come back with; with the lock held. */
 static void stopped(struct machine_vcpu *v, enum vm_stop stop, const struct error *err)
 {

@@ -134,6 +134,9 @@ static void set_step(struct machine *m, unsigned index, bool step)
 
 const struct machine_debug_ops riscv_debug_ops = {
 	.name = "riscv",
+	.thread = "hart",
+	.architecture = &debug_riscv64_machine,
+	.pc = DEBUG_RISCV_PC,
 	.read_register = read_register,
 	.write_register = write_register,
 	.read_memory = read_memory,
