@@ -207,6 +207,29 @@ extern const struct debug_architecture debug_riscv64_machine;
  * have 64 bits. */
 unsigned debug_riscv_csr(unsigned reg);
 
+/* x86-64 as a machine has it. st0 to st7 are 80 bits, xmm0 to xmm15 128; eflags, selectors, mxcsr
+ * and what the x87 has beside its registers 32, and all others 64. */
+enum debug_x86_register {
+	DEBUG_X86_RAX = 0, /* rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8, ... */
+	DEBUG_X86_RBP = 6,
+	DEBUG_X86_RSP,
+	DEBUG_X86_RIP = 16,
+	DEBUG_X86_EFLAGS,
+	DEBUG_X86_CS, /* cs, ss, ds, es, fs, gs */
+	DEBUG_X86_ST0 = 24,
+	DEBUG_X86_FCTRL = 32, /* fctrl, fstat, ftag (of 16 bits), fiseg, fioff, foseg, fooff, fop */
+	DEBUG_X86_XMM0 = 40,
+	DEBUG_X86_MXCSR = 56,
+	DEBUG_X86_FS_BASE,
+	DEBUG_X86_GS_BASE,
+	DEBUG_X86_KERNEL_GS_BASE, /* of swapgs */
+	DEBUG_X86_CR0, /* cr0, cr2, cr3, cr4, cr8 */
+	DEBUG_X86_EFER = DEBUG_X86_CR0 + 5,
+	DEBUG_X86_REGISTERS
+};
+
+extern const struct debug_architecture debug_x86_64_machine;
+
 /* --- a session ------------------------------------------------------------------------------- */
 
 struct debug_session;

@@ -186,8 +186,12 @@ static void change_breakpoint(struct debug_session *s, struct cursor *c,
 	}
 	if (type >= DEBUG_BREAKPOINT_TYPES)
 		return;
+	look(s);
 	r = change(s->target, (enum debug_breakpoint_type)type, address, kind);
-	if (r != -EOPNOTSUPP)
+	if (r == -ENOSPC)
+		reply_text(
+			&s->reply, "E.no room for one more breakpoint or watchpoint of this kind");
+	else if (r != -EOPNOTSUPP)
 		reply_result(s, r);
 }
 

@@ -28,7 +28,7 @@ struct fake_target {
 	size_t nr_resumes;
 	bool is_running, was_interrupted, was_detached, was_killed;
 	uint64_t breakpoint, passed, eyes;
-	bool is_physical;
+	bool is_physical, is_full;
 	enum debug_breakpoint_type breakpoint_type;
 	int send_error;
 	size_t sent_size; /* what is beyond the log's end is counted only */
@@ -151,6 +151,8 @@ static int fake_insert_breakpoint(struct debug_target *target, enum debug_breakp
 		return -EOPNOTSUPP;
 	if (kind != 2 && kind != 4)
 		return -EINVAL;
+	if (fake->is_full)
+		return -ENOSPC;
 	fake->breakpoint = address;
 	fake->breakpoint_type = type;
 	return 0;

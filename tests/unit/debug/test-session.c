@@ -533,6 +533,52 @@ static void test_description(void **state)
 	assert_string_equal(parts, whole);
 }
 
+/* As gdb has it, where it has it. */
+static void test_x86_description(void **state)
+{
+	static const char *const rows[] = {
+		"<architecture>i386:x86-64</architecture>",
+		"<feature name=\"org.gnu.gdb.i386.core\">",
+		"<reg name=\"rsp\" bitsize=\"64\" regnum=\"7\" type=\"data_ptr\"/>",
+		"<reg name=\"rip\" bitsize=\"64\" regnum=\"16\" type=\"code_ptr\"/>",
+		"<reg name=\"gs\" bitsize=\"32\" regnum=\"23\" type=\"int\"/>",
+		"<reg name=\"st7\" bitsize=\"80\" regnum=\"31\" type=\"i387_ext\"/>",
+		"<reg name=\"fop\" bitsize=\"32\" regnum=\"39\" type=\"int\"/>",
+		"<feature name=\"org.gnu.gdb.i386.sse\">",
+		"<reg name=\"xmm15\" bitsize=\"128\" regnum=\"55\" type=\"vec128\"/>",
+		"<reg name=\"mxcsr\" bitsize=\"32\" regnum=\"56\" type=\"i386_mxcsr\"/>",
+		"<feature name=\"org.gnu.gdb.i386.segments\">",
+		"<reg name=\"gs_base\" bitsize=\"64\" regnum=\"58\" type=\"data_ptr\"/>",
+		"<reg name=\"cr3\" bitsize=\"64\" regnum=\"62\" type=\"int\"/>",
+		"<reg name=\"cr8\" bitsize=\"64\" regnum=\"64\" type=\"int\"/>",
+		"<reg name=\"efer\" bitsize=\"64\" regnum=\"65\" type=\"x86_efer\"/>",
+	};
+	const struct debug_stop stop = {
+		.kind = DEBUG_STOP_BREAKPOINT, .thread = FAKE_FIRST_THREAD, .signal = SIGTRAP
+	};
+
+	debug_session_close(session);
+	assert_int_equal(
+		debug_session_open(&debug_x86_64_machine, &fake.target, &stop, &session, NULL), 0);
+	send_packet("qXfer:features:read:target.xml:0,ffffffffffffffff");
+	assert_int_equal(last_reply()[0], 'l');
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_non_null(strstr(reply, rows[i]));
+	send_packet("g");
+	assert_int_equal(strlen(last_reply()),
+		2 * (17 * 8 + 7 * 4 + 8 * 10 + 8 * 4 + 16 * 16 + 4 + 3 * 8 + 6 * 8));
+	expect("?", "T05thread:10;06:0606060606060606;07:0707070707070707;10:1010101010101010;");
+}
+
+/* The debugger is told why one more cannot be. */
+static void test_no_room(void **state)
+{
+	fake.is_full = true;
+	expect("Z0,1000,2", "E.no room for one more breakpoint or watchpoint of this kind");
+	fake.is_full = false;
+	expect("Z0,1000,2", "OK");
+}
+
 /* A target that can do little is offered little, and nothing that it lacks is called. */
 static void test_poor_target(void **state)
 {
@@ -593,6 +639,8 @@ int main(void)
 		TEST(test_lists),
 		TEST(test_documents),
 		TEST(test_description),
+		TEST(test_x86_description),
+		TEST(test_no_room),
 		TEST(test_poor_target),
 		TEST(test_too_long),
 	};
