@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 
 #define SEND_TIMEOUT_S 10 /* a debugger that reads nothing is gone */
+#define STATUS_FAILED  125 /* of a machine that could not go on, as `vm run` ends then */
 
 static struct machine_debugger *debugger_of(struct debug_target *target)
 {
@@ -250,14 +251,27 @@ void machine_debugger_restarted(struct machine *m)
 {
 	for (unsigned i = 0; m->debugger && i < m->config.nr_vcpus; i++)
 		m->vcpus[i].has_met = false;
+	machine_debugger_put(m);
+}
+
+void machine_debugger_hide(struct machine *m)
+{
+	if (m->debugger && m->board->debug->hide_points)
+		m->board->debug->hide_points(m);
+}
+
+void machine_debugger_put(struct machine *m)
+{
+	if (m->debugger && m->board->debug->put_points)
+		m->board->debug->put_points(m);
 }
 
 void machine_debugger_end(struct machine *m)
 {
 	struct machine_debugger *d = m->debugger;
-	const struct debug_stop stop = {
-		.kind = DEBUG_STOP_EXITED, .thread = 1, .status = m->end.status
-	};
+	const struct debug_stop stop = { .kind = DEBUG_STOP_EXITED,
+		.thread = 1,
+		.status = m->error.code ? STATUS_FAILED : m->end.status };
 
 	if (d && d->session)
 		debug_session_stopped(d->session, &stop);
@@ -361,6 +375,12 @@ static size_t part_of(uint64_t address, size_t size)
 	return size < left ? size : left;
 }
 
+static int read_physical(struct machine *m, uint64_t address, void *to, size_t size)
+{
+	return m->board->debug->read_physical ? m->board->debug->read_physical(m, address, to, size)
+					      : vm_memory_read(&m->memory, address, to, size);
+}
+
 static int64_t read_memory(struct debug_target *target, uint64_t address, void *buffer, size_t size)
 {
 	struct machine_debugger *d = debugger_of(target);
@@ -373,7 +393,7 @@ static int64_t read_memory(struct debug_target *target, uint64_t address, void *
 		void *to = (char *)buffer + done;
 
 		r = d->is_physical
-			? vm_memory_read(&m->memory, address + done, to, part)
+			? read_physical(m, address + done, to, part)
 			: m->board->debug->read_memory(m, d->eyes, address + done, to, part);
 		if (r < 0)
 			break;
@@ -390,7 +410,9 @@ static int write_memory(
 	int r = 0;
 
 	if (d->is_physical)
-		return vm_memory_write(&m->memory, address, bytes, size);
+		return m->board->debug->write_physical
+			? m->board->debug->write_physical(m, address, bytes, size)
+			: vm_memory_write(&m->memory, address, bytes, size);
 	for (size_t done = 0; r == 0 && done < size;) {
 		size_t part = part_of(address + done, size - done);
 
@@ -416,7 +438,7 @@ static int insert_breakpoint(struct debug_target *target, enum debug_breakpoint_
 		return -EINVAL;
 	if (d->nr_points == DEBUGGER_POINTS_MAX)
 		return -ENOSPC;
-	r = d->machine->board->debug->insert(d->machine, &point);
+	r = d->machine->board->debug->insert(d->machine, d->eyes, &point);
 	if (r == 0)
 		d->points[d->nr_points++] = point;
 	return r;

@@ -33,6 +33,9 @@ int machine_debugger_open(struct machine *machine, const char *where, struct err
 void machine_debugger_close(struct machine *machine);
 /* A vcpu has met a breakpoint, or done its step. */
 void machine_debugger_look(struct machine *machine);
+/* Memory as if no breakpoint was in it, for a snapshot, and back; all vcpus stand. */
+void machine_debugger_hide(struct machine *machine);
+void machine_debugger_put(struct machine *machine);
 /* The machine has begun anew; all vcpus stand. */
 void machine_debugger_restarted(struct machine *machine);
 /* The machine has ended. */

@@ -87,13 +87,22 @@ struct machine_debug_ops {
 		struct machine *machine, unsigned index, uint64_t address, void *to, size_t size);
 	int (*write_memory)(struct machine *machine, unsigned index, uint64_t address,
 		const void *from, size_t size);
-	/* Of all vcpus. -EOPNOTSUPP: there is no such type. */
-	int (*insert)(struct machine *machine, const struct machine_point *point);
+	/* By physical addresses. NULL: memory is as it is there. */
+	int (*read_physical)(struct machine *machine, uint64_t address, void *to, size_t size);
+	int (*write_physical)(
+		struct machine *machine, uint64_t address, const void *from, size_t size);
+	/* Of all vcpus; the address is one that vcpu `index` sees. -EOPNOTSUPP: there is no such
+	 * type; -ENOSPC: as many as there can be are there. */
+	int (*insert)(struct machine *machine, unsigned index, const struct machine_point *point);
 	void (*remove)(struct machine *machine, const struct machine_point *point);
 	/* The watchpoint that this one, which has met something, has met: false: none. */
 	bool (*find_watchpoint)(struct machine *machine, unsigned index, struct machine_point *ret);
-	/* One instruction, and VM_STOP_BREAKPOINT. */
+	/* One instruction, and VM_STOP_BREAKPOINT. Called of each vcpu before any goes on. */
 	void (*set_step)(struct machine *machine, unsigned index, bool step);
+	/* Memory as if nothing was inserted, for somebody else to read it; and back, or behind a
+	 * reset. NULL: what is inserted is not in memory. */
+	void (*hide_points)(struct machine *machine);
+	void (*put_points)(struct machine *machine);
 };
 
 /* What differs between machines for different CPUs. */

@@ -21,6 +21,7 @@
  * has a number of its own, at random, and a difference knows its base's: another snapshot by that
  * name is not taken for it. Only machines that note what is written (config.notes_writes) make any.
  */
+#include "machine/debugger.h"
 #include "machine/snapshot.h"
 
 #include <fcntl.h>
@@ -303,7 +304,9 @@ int machine_save(struct machine *m, const char *folder, bool is_difference, stru
 		memcpy(saving.header.base, m->base.id, sizeof(m->base.id));
 		saving.header.depth = m->base.depth + 1;
 	}
+	machine_debugger_hide(m);
 	r = save_to(m, &saving);
+	machine_debugger_put(m);
 	if (r == 0)
 		begin_difference(m, folder, saving.header.id, saving.header.depth);
 	if (r == 0 && m->board->forget_code)

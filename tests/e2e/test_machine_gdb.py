@@ -6,30 +6,23 @@ import contextlib
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
+import debuggers
 from program import wait_until
 
-SOURCES = Path(__file__).parent / "machine"
-COMPILER, GDB = "riscv64-linux-gnu-gcc", "gdb-multiarch"
-TIMEOUT_S = 120
-SETTINGS = ["set pagination off", "set confirm off", "set debuginfod enabled off", "set width 0"]
+COMPILER = "riscv64-linux-gnu-gcc"
 
 pytestmark = [
     pytest.mark.skipif(not shutil.which(COMPILER), reason=f"{COMPILER} is not installed"),
-    pytest.mark.skipif(not shutil.which(GDB), reason=f"{GDB} is not installed"),
+    pytest.mark.skipif(not shutil.which("gdb-multiarch"), reason="gdb-multiarch is not installed"),
 ]
 
 
 def build(folder, name):
-    target = folder / name
-    subprocess.run([COMPILER, "-g", "-O1", "-Wall", "-Werror", "-static", "-nostdlib", "-no-pie",
-                    "-march=rv64gcv", "-mcmodel=medany", "-fno-omit-frame-pointer",
-                    "-Wl,--build-id=none", "-Wl,-N", "-Wl,-Ttext=0x80000000", "-o", target,
-                    SOURCES / f"{name}.c"], check=True)
-    return target
+    return debuggers.build(folder, name, "-march=rv64gcv", "-mcmodel=medany",
+                           "-Wl,-Ttext=0x80000000", compiler=COMPILER)
 
 
 @pytest.fixture(scope="module")
@@ -56,15 +49,7 @@ def machine(strata_binary, program, tmp_path):
 
 @pytest.fixture
 def gdb(machine, program):
-    def run(*commands):
-        argv = [GDB, "-nx", "-q", "-batch"]
-        for command in (*SETTINGS, f"file {program}", f"target remote {machine.socket}", *commands):
-            argv += ["-ex", command]
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT_S)
-        return done.stdout
-
-    return run
+    return lambda *commands: debuggers.ask(program, machine.socket, *commands)
 
 
 def test_harts_are_threads(gdb):
@@ -128,7 +113,7 @@ def test_reset(gdb):
 
 
 def test_nobody_else_at_the_same_time(gdb, machine, program):
-    with subprocess.Popen([GDB, "-nx", "-q", "-ex", f"target remote {machine.socket}"],
+    with subprocess.Popen([debuggers.GDB, "-nx", "-q", "-ex", f"target remote {machine.socket}"],
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as first:
         said = b""

@@ -319,11 +319,10 @@ def test_wrong_kernels(vm, tmp_path):
 
 @pytest.mark.parametrize("args,said", [
     (("--firmware", "F"), "no firmware"),
-    (("--gdb", "1"), "gdb"),
     (("--aia", "aplic"), "AIA"),
     (("--append", "x" * 61), "60 bytes"),
     (("--memory", "4m", "--initrd", "I"), "no room"),
-], ids=["firmware", "gdb", "aia", "command-line", "initrd"])
+], ids=["firmware", "aia", "command-line", "initrd"])
 def test_what_is_not_there_is_told(boot, args, said, tmp_path):
     (tmp_path / "big").write_bytes(bytes(8 << 20))
     args = [str(tmp_path / "big") if a in ("F", "I") else a for a in args]

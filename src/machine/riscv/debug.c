@@ -105,7 +105,7 @@ static void remove_point(struct machine *m, const struct machine_point *point)
 }
 
 /* All harts have the same, so the first one that has no room is the first of all. */
-static int insert_point(struct machine *m, const struct machine_point *point)
+static int insert_point(struct machine *m, unsigned index, const struct machine_point *point)
 {
 	int r = 0;
 

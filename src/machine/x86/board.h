@@ -70,6 +70,9 @@ int x86_linux_start(struct machine *machine, struct error *err);
 uint64_t x86_pvh_entry(const struct kernel *kernel);
 int x86_pvh_start(struct machine *machine, struct error *err);
 
+/* debug.c */
+extern const struct machine_debug_ops x86_debug_ops;
+
 /* show.c */
 json_t *x86_show_registers(struct machine *machine, unsigned index, struct error *err);
 json_t *x86_show_walk(struct machine *machine, unsigned index, uint64_t address, struct error *err);

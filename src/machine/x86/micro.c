@@ -133,6 +133,7 @@ const struct machine_board machine_board_x86 = {
 	.open_memory = open_memory,
 	.open_vcpus = open_vcpus,
 	.close_vcpus = close_vcpus,
+	.debug = &x86_debug_ops,
 	.show_registers = x86_show_registers,
 	.show_walk = x86_show_walk,
 	.add_bell = add_bell,

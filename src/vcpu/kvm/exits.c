@@ -102,6 +102,8 @@ enum vm_stop kvm_exit(struct kvm_vcpu *vcpu, struct error *err)
 	case KVM_EXIT_MMIO:
 		exit_mmio(vcpu);
 		return VM_STOP_KICKED;
+	case KVM_EXIT_DEBUG:
+		return kvm_arch_debugged(vcpu, err);
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
 		return VM_STOP_KICKED;

@@ -28,6 +28,8 @@ int kvm_arch_open(struct kvm_vm *vm, struct error *err);
 void kvm_arch_close(struct kvm_vm *vm);
 /* The vcpu has a descriptor and `run`: what it can do, its first state, and vcpu->saved. */
 int kvm_arch_init_vcpu(struct kvm_vcpu *vcpu, struct error *err);
+/* KVM_EXIT_DEBUG: VM_STOP_BREAKPOINT; VM_STOP_KICKED: it was the guest's own, run again. */
+enum vm_stop kvm_arch_debugged(struct kvm_vcpu *vcpu, struct error *err);
 /* Where it is, for a sentence: ", at 0x...". */
 void kvm_arch_where(const struct kvm_vcpu *vcpu, char *text, size_t size);
 

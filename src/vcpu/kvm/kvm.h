@@ -85,6 +85,7 @@ struct kvm_vcpu {
 	struct kvm_run *run;
 	pid_t thread; /* that is in run(); 0: none */
 	struct kvm_vcpu_counts counts;
+	struct kvm_vcpu_debug *debug; /* the architecture's */
 	struct kvm_vcpu_state *state; /* for `saved` */
 	struct kvm_vcpu_state *first; /* as it was made */
 	struct vm_saved saved;
@@ -122,12 +123,90 @@ struct kvm_x86_start {
 int kvm_x86_start_long(struct kvm_vcpu *vcpu, const struct kvm_x86_start *start, struct error *err);
 /* In protected mode without paging, with flat segments of 32 bits. */
 int kvm_x86_start_flat(struct kvm_vcpu *vcpu, const struct kvm_x86_start *start, struct error *err);
-/* Of a vcpu that stands. */
-int kvm_x86_read_registers(struct kvm_vcpu *vcpu, struct kvm_regs *ret_regs,
-	struct kvm_sregs *ret_sregs, struct error *err);
-/* Where a virtual address is for it; *ret_is_mapped false: nowhere. */
-int kvm_x86_translate(struct kvm_vcpu *vcpu, uint64_t address, uint64_t *ret_physical,
-	bool *ret_is_mapped, struct error *err);
-
 /* In real mode, at entry, which is below 64 KiB. */
 int kvm_x86_start_real(struct kvm_vcpu *vcpu, const struct kvm_x86_start *start, struct error *err);
+
+/* Of a vcpu that stands, as what follows: its registers, and those of the x87 and SSE as FXSAVE has
+ * them (SDM 1, 10.5.1). 0, or what KVM says. */
+#define KVM_X86_FXSAVE_BYTES 512
+
+int kvm_x86_read_registers(
+	const struct kvm_vcpu *vcpu, struct kvm_regs *ret_regs, struct kvm_sregs *ret_sregs);
+int kvm_x86_write_general(const struct kvm_vcpu *vcpu, const struct kvm_regs *regs);
+int kvm_x86_write_special(const struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs);
+int kvm_x86_read_fpu(const struct kvm_vcpu *vcpu, uint8_t ret[KVM_X86_FXSAVE_BYTES]);
+int kvm_x86_write_fpu(const struct kvm_vcpu *vcpu, const uint8_t fpu[KVM_X86_FXSAVE_BYTES]);
+/* One MSR, or -EINVAL. */
+int kvm_x86_read_msr(const struct kvm_vcpu *vcpu, uint32_t index, uint64_t *ret);
+int kvm_x86_write_msr(const struct kvm_vcpu *vcpu, uint32_t index, uint64_t value);
+
+/* --- from a virtual address to memory (x86-64-walk.c) ----------------------------------------- */
+
+#define KVM_X86_LEVELS_MAX 5
+
+struct kvm_x86_paging {
+	uint64_t cr0, cr3, cr4, efer;
+};
+
+struct kvm_x86_level {
+	unsigned level; /* 1: of pages of 4 KiB */
+	bool is_outside; /* there is no memory for the entry */
+	uint64_t at, entry;
+};
+
+struct kvm_x86_walk {
+	uint64_t address; /* that was looked for */
+	struct kvm_x86_level levels[KVM_X86_LEVELS_MAX]; /* from the root on; none without paging */
+	unsigned nr_levels;
+	bool is_canonical, is_mapped;
+	bool is_writable, is_user, is_executable; /* as far as the tables say */
+	uint64_t physical, page_bytes; /* where it is mapped */
+};
+
+/* Nothing but memory and those registers is looked at. false: it is not mapped. */
+bool kvm_x86_walk(const struct kvm_x86_paging *paging, const struct vm_memory *memory,
+	uint64_t address, struct kvm_x86_walk *ret);
+/* As a vcpu that stands sees it. 0, or what KVM says. */
+int kvm_x86_walk_from(const struct kvm_vcpu *vcpu, uint64_t address, struct kvm_x86_walk *ret,
+	bool *ret_is_mapped);
+
+/* --- where a debugger wants vcpus to stop (x86-64-debug.c) -------------------------------------
+ *
+ * Software breakpoints are int3 in guest memory, and are never seen there by what follows. All else
+ * is in the four debug registers of each vcpu, which the guest's own are not in effect beside; one
+ * takes more than one of them when it is not what the processor can watch at once: 1, 2, 4 or 8
+ * bytes at a multiple of that.
+ */
+
+#define KVM_X86_BREAKS_MAX 64
+
+enum kvm_x86_point_type {
+	KVM_X86_BREAK, /* int3 */
+	KVM_X86_EXECUTE,
+	KVM_X86_WRITE,
+	KVM_X86_ACCESS,
+};
+
+struct kvm_x86_point {
+	enum kvm_x86_point_type type;
+	uint64_t address, size; /* virtual; in bytes, which matter where data are watched */
+};
+
+/* Of all vcpus, which stand. `physical`: where a KVM_X86_BREAK is. -EFAULT: there is no memory;
+ * -ENOSPC: debug registers, or the KVM_X86_BREAKS_MAX, are used up. */
+int kvm_x86_add_point(struct kvm_vm *vm, const struct kvm_x86_point *point, uint64_t physical);
+/* One that is there. */
+void kvm_x86_remove_point(struct kvm_vm *vm, const struct kvm_x86_point *point);
+/* What was added and removed becomes what this vcpu is stopped by (VM_STOP_BREAKPOINT) when it goes
+ * on; `step`: after one instruction, too, during which no interrupt comes. */
+int kvm_x86_use_points(struct kvm_vcpu *vcpu, bool step);
+/* What has stopped it, when that was neither a step nor a KVM_X86_BREAK; NULL. */
+const struct kvm_x86_point *kvm_x86_met(const struct kvm_vcpu *vcpu);
+
+/* Physical memory as it would be without breakpoints; as vm_memory_read() and vm_memory_write(). */
+int kvm_x86_read_memory(struct kvm_vm *vm, uint64_t start, void *to, size_t size);
+int kvm_x86_write_memory(struct kvm_vm *vm, uint64_t start, const void *from, size_t size);
+/* Take all int3 out of memory, for somebody else to read it, and put them in again; also when what
+ * was in memory is another program. */
+void kvm_x86_lift_breaks(struct kvm_vm *vm);
+void kvm_x86_put_breaks(struct kvm_vm *vm);

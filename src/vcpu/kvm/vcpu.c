@@ -8,7 +8,8 @@
  * that comes too late interrupts nothing that does not try again.
  *
  * An exit for a device is finished by entering the kernel once more. run() therefore returns only
- * when the kernel has said EINTR, which it does behind that: what is then read is whole.
+ * when the kernel has said EINTR, which it does behind that, or that a debugger's breakpoint was
+ * met: what is then read is whole.
  */
 #include "vcpu/kvm/internal.h"
 
@@ -136,6 +137,7 @@ void kvm_vcpu_destroy(struct kvm_vcpu *vcpu)
 	if (vcpu->run)
 		munmap(vcpu->run, vcpu->vm->run_bytes);
 	cleanup_close(&vcpu->fd);
+	free(vcpu->debug);
 	free(vcpu->state);
 	free(vcpu->first);
 	*vcpu = (struct kvm_vcpu){ .fd = -1 };

@@ -315,32 +315,6 @@ int kvm_x86_init_state(struct kvm_vcpu *vcpu, uint64_t cpuid, struct error *err)
 	return 0;
 }
 
-int kvm_x86_read_registers(struct kvm_vcpu *vcpu, struct kvm_regs *ret_regs,
-	struct kvm_sregs *ret_sregs, struct error *err)
-{
-	int r = kvm_ioctl(vcpu->fd, KVM_GET_REGS, ret_regs);
-
-	if (r == 0)
-		r = kvm_ioctl(vcpu->fd, KVM_GET_SREGS, ret_sregs);
-	return r < 0
-		? error_errno(err, r, "KVM does not show the state of vcpu %u", vcpu->vcpu.index)
-		: 0;
-}
-
-int kvm_x86_translate(struct kvm_vcpu *vcpu, uint64_t address, uint64_t *ret_physical,
-	bool *ret_is_mapped, struct error *err)
-{
-	struct kvm_translation translation = { .linear_address = address };
-	int r = kvm_ioctl(vcpu->fd, KVM_TRANSLATE, &translation);
-
-	if (r < 0)
-		return error_errno(
-			err, r, "KVM does not translate %#llx", (unsigned long long)address);
-	*ret_physical = translation.physical_address;
-	*ret_is_mapped = translation.valid;
-	return 0;
-}
-
 int kvm_vcpu_reset(struct kvm_vcpu *vcpu, struct error *err)
 {
 	return set_state(vcpu, vcpu->first, false, err);

@@ -123,6 +123,7 @@ int kvm_arch_open(struct kvm_vm *vm, struct error *err)
 		{ KVM_CAP_XCRS, "the registers of XSAVE" },
 		{ KVM_CAP_MP_STATE, "the state of vcpus that wait" },
 		{ KVM_CAP_VCPU_EVENTS, "pending exceptions" },
+		{ KVM_CAP_DEBUGREGS, "debug registers" },
 	};
 	int r = 0;
 
@@ -135,6 +136,7 @@ int kvm_arch_open(struct kvm_vm *vm, struct error *err)
 		return error_oom(err);
 	/* "host" is none. */
 	vm->arch->model = vm->config.cpu ? kvm_x86_model_find(vm->config.cpu) : NULL;
+	kvm_x86_debug_open(vm);
 	r = make_chips(vm, err);
 	if (r == 0)
 		r = read_msrs(vm, err);
@@ -178,7 +180,12 @@ int kvm_arch_init_vcpu(struct kvm_vcpu *vcpu, struct error *err)
 	uint64_t cpuid;
 	int r = kvm_x86_set_cpuid(vcpu, &cpuid, err);
 
-	return r < 0 ? r : kvm_x86_init_state(vcpu, cpuid, err);
+	if (r < 0)
+		return r;
+	vcpu->debug = calloc(1, sizeof(*vcpu->debug));
+	if (!vcpu->debug)
+		return error_oom(err);
+	return kvm_x86_init_state(vcpu, cpuid, err);
 }
 
 void kvm_arch_where(const struct kvm_vcpu *vcpu, char *text, size_t size)

@@ -49,18 +49,45 @@ struct kvm_x86_model {
 	unsigned address_bits; /* of memory */
 };
 
+/* x86-64-breaks.c */
+struct kvm_x86_breaks {
+	struct vm_memory *memory;
+	struct kvm_x86_break {
+		uint64_t address, physical;
+		uint8_t original; /* what is there in place of int3 */
+	} at[KVM_X86_BREAKS_MAX];
+	unsigned nr;
+};
+
+/* x86-64-slots.c */
+#define KVM_X86_SLOTS 4
+
+struct kvm_x86_slots {
+	struct kvm_x86_slot {
+		struct kvm_x86_point point; /* that it is for... */
+		uint64_t address; /* ...and the part that it watches */
+		unsigned bytes; /* 0: it is free */
+	} at[KVM_X86_SLOTS];
+};
+
+/* Of a vcpu, for x86-64-debug.c. */
+struct kvm_vcpu_debug {
+	uint32_t control; /* what KVM was told */
+	bool has_met; /* when it was stopped last */
+	struct kvm_x86_point met;
+};
+
 struct kvm_arch {
 	const struct kvm_x86_model *model; /* NULL: all that the host can do */
 	struct kvm_cpuid2 *host; /* that; NULL: not asked yet */
+	struct kvm_x86_breaks breaks;
+	struct kvm_x86_slots slots;
+	bool has_quiet_steps; /* KVM can hold back interrupts while a step is done */
 	struct kvm_vm_state state; /* for the machine's `saved` */
 	struct kvm_vm_state first; /* as it was made */
 	uint32_t msrs[KVM_X86_MSRS_MAX]; /* that this kernel has */
 	unsigned nr_msrs;
 };
-
-/* x86-64-state.c: one MSR, or -EINVAL. */
-int kvm_x86_read_msr(const struct kvm_vcpu *vcpu, uint32_t index, uint64_t *ret);
-int kvm_x86_write_msr(const struct kvm_vcpu *vcpu, uint32_t index, uint64_t value);
 
 /* One vcpu of a machine, for what it is to say of itself. */
 struct kvm_x86_cpu {
@@ -85,3 +112,23 @@ uint64_t kvm_x86_model_xcr0(const struct kvm_x86_model *model);
 /* The register of machines of models, and its value at the beginning if that is not 0; NULL: they
  * have no such register. */
 const struct kvm_x86_msr *kvm_x86_model_register(uint32_t index);
+
+/* x86-64-breaks.c: software breakpoints at an address that is mapped to `physical`; is one there;
+ * memory as if there were none; take all out of memory, and put them in again. */
+int kvm_x86_breaks_add(struct kvm_x86_breaks *breaks, uint64_t address, uint64_t physical);
+void kvm_x86_breaks_remove(struct kvm_x86_breaks *breaks, uint64_t address);
+bool kvm_x86_breaks_has(const struct kvm_x86_breaks *breaks, uint64_t physical);
+int kvm_x86_breaks_read(const struct kvm_x86_breaks *breaks, uint64_t start, void *to, size_t size);
+int kvm_x86_breaks_write(
+	struct kvm_x86_breaks *breaks, uint64_t start, const void *from, size_t size);
+void kvm_x86_breaks_lift(struct kvm_x86_breaks *breaks);
+void kvm_x86_breaks_put(struct kvm_x86_breaks *breaks);
+
+/* x86-64-slots.c: what the debug registers watch; DR7; what one of DR6's reasons was. */
+int kvm_x86_slots_add(struct kvm_x86_slots *slots, const struct kvm_x86_point *point);
+void kvm_x86_slots_remove(struct kvm_x86_slots *slots, const struct kvm_x86_point *point);
+uint64_t kvm_x86_slots_control(const struct kvm_x86_slots *slots);
+const struct kvm_x86_point *kvm_x86_slots_met(const struct kvm_x86_slots *slots, uint64_t dr6);
+
+/* x86-64-debug.c: what this kernel can do for a debugger. */
+void kvm_x86_debug_open(struct kvm_vm *vm);

@@ -90,7 +90,7 @@ static int read_register(struct machine *m, unsigned index, unsigned number, uin
 	return 0;
 }
 
-static int insert(struct machine *m, const struct machine_point *point)
+static int insert(struct machine *m, unsigned index, const struct machine_point *point)
 {
 	return 0;
 }

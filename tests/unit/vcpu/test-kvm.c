@@ -6,6 +6,7 @@
  */
 #include "unit/test.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -753,6 +754,182 @@ static void a_model_goes_on_as_itself_only(void **state)
 	assert_non_null(strstr(machine.err.message, "another --cpu"));
 }
 
+/* --- a debugger ------------------------------------------------------------------------------- */
+
+#define NOT_TRIED "not tried: " /* tests/vm/kvm looks for it */
+
+/* QEMU's processor, when it emulates SVM, sets debug registers of a guest without effect, and lets
+ * int3 through. KVM in software knows neither int3 nor data that are watched. */
+static bool is_emulated(void)
+{
+	unsigned a, b, c, d;
+
+	__cpuid(0x40000000, a, b, c, d);
+	return b == 0x54474354 && c == 0x43544743 && d == 0x47435447; /* "TCGTCGTCGTCG" */
+}
+
+static bool is_in_software(void)
+{
+	struct error err;
+
+	return kvm_host_check(&err) == -ENOTSUP;
+}
+
+static uint64_t get_rip(unsigned index)
+{
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+
+	assert_int_equal(kvm_x86_read_registers(&machine.vcpus[index], &regs, &sregs), 0);
+	return regs.rip;
+}
+
+static void open_debugged(const void *code, size_t size)
+{
+	open_machine(1);
+	write_code(CODE, code, size);
+	assert_int_equal(kvm_x86_start_long(&machine.vcpus[0], &start, NULL), 0);
+}
+
+static void a_step_is_one_instruction(void **state)
+{
+	static const unsigned ends[] = { 10, 18, 26 };
+	uint64_t word = 0;
+
+	open_debugged(long_mode, sizeof(long_mode));
+	for (unsigned i = 0; i < ARRAY_SIZE(ends); i++) {
+		assert_int_equal(kvm_x86_use_points(&machine.vcpus[0], true), 0);
+		assert_int_equal(run(0), VM_STOP_BREAKPOINT);
+		assert_int_equal(get_rip(0), CODE + ends[i]);
+		assert_null(kvm_x86_met(&machine.vcpus[0]));
+	}
+	assert_int_equal(vm_memory_read(&machine.memory, 0x100000, &word, sizeof(word)), 0);
+	assert_int_equal(word, UINT64_C(0x1122334455667788));
+	assert_int_equal(machine.stop.nr, 0);
+}
+
+/* One that is not wanted any more is not done. */
+static void steps_end(void **state)
+{
+	open_debugged(long_mode, sizeof(long_mode));
+	kvm_x86_use_points(&machine.vcpus[0], true);
+	assert_int_equal(run(0), VM_STOP_BREAKPOINT);
+	kvm_x86_use_points(&machine.vcpus[0], false);
+	assert_int_equal(run(0), VM_STOP_KICKED);
+	assert_int_equal(machine.stop.nr, 1);
+}
+
+/* Does it stop there? A processor that is known not to does not. */
+static bool stops_at(uint64_t address, bool may_run_on)
+{
+	enum vm_stop stop = run(0);
+
+	if (stop != VM_STOP_BREAKPOINT && may_run_on)
+		return false;
+	assert_int_equal(stop, VM_STOP_BREAKPOINT);
+	assert_int_equal(get_rip(0), address);
+	return true;
+}
+
+static void a_hardware_breakpoint_stops(void **state)
+{
+	const struct kvm_x86_point point = { KVM_X86_EXECUTE, CODE + 18, 1 };
+
+	open_debugged(long_mode, sizeof(long_mode));
+	assert_int_equal(kvm_x86_add_point(&machine.vm, &point, 0), 0);
+	assert_int_equal(kvm_x86_use_points(&machine.vcpus[0], false), 0);
+	if (!stops_at(CODE + 18, is_emulated())) {
+		print_message(NOT_TRIED "this processor's SVM does not set debug registers\n");
+		return;
+	}
+	assert_int_equal(kvm_x86_met(&machine.vcpus[0])->type, KVM_X86_EXECUTE);
+	kvm_x86_remove_point(&machine.vm, &point);
+	assert_int_equal(kvm_x86_use_points(&machine.vcpus[0], false), 0);
+	assert_int_equal(run(0), VM_STOP_KICKED);
+	assert_int_equal(machine.stop.nr, 1);
+}
+
+static void a_watchpoint_stops_behind_the_write(void **state)
+{
+	const struct kvm_x86_point point = { KVM_X86_WRITE, 0x10000a, 2 };
+
+	open_debugged(long_mode, sizeof(long_mode));
+	assert_int_equal(kvm_x86_add_point(&machine.vm, &point, 0), 0);
+	assert_int_equal(kvm_x86_use_points(&machine.vcpus[0], false), 0);
+	if (!stops_at(CODE + 26, is_emulated() || is_in_software())) {
+		print_message(NOT_TRIED "this KVM does not watch data\n");
+		return;
+	}
+	assert_int_equal(kvm_x86_met(&machine.vcpus[0])->address, 0x10000a);
+}
+
+static void int3_stops_before_it(void **state)
+{
+	const struct kvm_x86_point point = { KVM_X86_BREAK, CODE + 18, 1 };
+	uint8_t byte = 0;
+
+	open_debugged(long_mode, sizeof(long_mode));
+	assert_int_equal(kvm_x86_add_point(&machine.vm, &point, CODE + 18), 0);
+	assert_int_equal(kvm_x86_read_memory(&machine.vm, CODE + 18, &byte, 1), 0);
+	assert_int_equal(byte, long_mode[18]);
+	assert_int_equal(vm_memory_read(&machine.memory, CODE + 18, &byte, 1), 0);
+	assert_int_equal(byte, 0xcc);
+	assert_int_equal(kvm_x86_use_points(&machine.vcpus[0], false), 0);
+	if (!stops_at(CODE + 18, is_emulated() || is_in_software())) {
+		print_message(NOT_TRIED "this KVM does not let int3 be intercepted\n");
+		return;
+	}
+	assert_null(kvm_x86_met(&machine.vcpus[0]));
+	kvm_x86_remove_point(&machine.vm, &point);
+	kvm_x86_use_points(&machine.vcpus[0], false);
+	assert_int_equal(run(0), VM_STOP_KICKED);
+	assert_int_equal(machine.stop.nr, 1);
+}
+
+static void registers_are_read_and_written(void **state)
+{
+	struct kvm_vcpu *vcpu = &machine.vcpus[0];
+	uint8_t fpu[KVM_X86_FXSAVE_BYTES], again[KVM_X86_FXSAVE_BYTES];
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+	uint64_t msr = 0;
+
+	open_debugged(long_mode, sizeof(long_mode));
+	assert_int_equal(kvm_x86_read_fpu(vcpu, fpu), 0);
+	for (unsigned i = 0; i < 16; i++)
+		fpu[160 + i] = (uint8_t)(0xa0 + i);
+	assert_int_equal(kvm_x86_write_fpu(vcpu, fpu), 0);
+	assert_int_equal(kvm_x86_read_fpu(vcpu, again), 0);
+	assert_memory_equal(again + 160, fpu + 160, 16);
+	assert_int_equal(kvm_x86_read_registers(vcpu, &regs, &sregs), 0);
+	regs.r15 = UINT64_C(0x1234567890abcdef);
+	sregs.fs.base = 0x12345000;
+	assert_int_equal(kvm_x86_write_general(vcpu, &regs), 0);
+	assert_int_equal(kvm_x86_write_special(vcpu, &sregs), 0);
+	memset(&regs, 0, sizeof(regs));
+	memset(&sregs, 0, sizeof(sregs));
+	assert_int_equal(kvm_x86_read_registers(vcpu, &regs, &sregs), 0);
+	assert_int_equal(regs.r15, UINT64_C(0x1234567890abcdef));
+	assert_int_equal(sregs.fs.base, 0x12345000);
+	assert_int_equal(kvm_x86_write_msr(vcpu, 0xc0000102, 0x5000), 0);
+	assert_int_equal(kvm_x86_read_msr(vcpu, 0xc0000102, &msr), 0);
+	assert_int_equal(msr, 0x5000);
+}
+
+static void the_tables_it_began_with(void **state)
+{
+	struct kvm_x86_walk walk;
+	bool is_mapped = false;
+
+	open_debugged(long_mode, sizeof(long_mode));
+	assert_int_equal(kvm_x86_walk_from(&machine.vcpus[0], 0xd0001234, &walk, &is_mapped), 0);
+	assert_true(is_mapped);
+	assert_int_equal(walk.physical, 0xd0001234);
+	assert_int_equal(walk.page_bytes, 2 << 20);
+	assert_int_equal(kvm_x86_walk_from(&machine.vcpus[0], HIGH_START, &walk, &is_mapped), 0);
+	assert_false(is_mapped);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, close_machine)
@@ -776,6 +953,13 @@ int main(void)
 		TEST(the_topology_is_ours),
 		TEST(a_model_is_what_the_guest_sees),
 		TEST(a_model_goes_on_as_itself_only),
+		TEST(a_step_is_one_instruction),
+		TEST(steps_end),
+		TEST(a_hardware_breakpoint_stops),
+		TEST(a_watchpoint_stops_behind_the_write),
+		TEST(int3_stops_before_it),
+		TEST(registers_are_read_and_written),
+		TEST(the_tables_it_began_with),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
