@@ -9,16 +9,16 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include "base/str.h"
+#include "base/unix.h"
 #include "device/virtio/balloon.h"
 #include "machine/snapshot.h"
 #include "machine/virtio.h"
 
 #define SEND_TIMEOUT_S 5 /* who reads nothing is gone */
 #define WORDS_MAX      3
+#define BACKLOG	       8 /* they are asked one after the other */
 
 /* --- questions: the words behind the name; a new reference, NULL with a sentence in err ------ */
 
@@ -342,25 +342,12 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 		hang_up(monitor);
 }
 
+/* It is its owner's alone. */
 static int listen_at(const char *path, struct error *err)
 {
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	_cleanup_close_ int fd = -1;
-	mode_t mask;
-	int r;
+	int fd = unix_listen(path, 0600, BACKLOG);
 
-	if (strlen(path) >= sizeof(un.sun_path))
-		return error_set(err, ENAMETOOLONG, "--monitor %s: the path is too long", path);
-	strcpy(un.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return error_errno(err, errno, "cannot make a socket");
-	mask = umask(077); /* it is its owner's alone */
-	r = bind(fd, (struct sockaddr *)&un, sizeof(un)) < 0 ? -errno : 0;
-	umask(mask);
-	if (r == 0 && listen(fd, 8) < 0)
-		r = -errno;
-	return r < 0 ? error_errno(err, r, "--monitor %s", path) : steal_fd(&fd);
+	return fd < 0 ? error_errno(err, fd, "--monitor %s", path) : fd;
 }
 
 int machine_monitor_open(struct machine *m, const char *path, struct error *err)

@@ -109,6 +109,29 @@ def test_pause_and_resume(monitor):
     wait_until(lambda: look() != before)
 
 
+@pytest.mark.parametrize("relative", [False, True], ids=["whole", "relative"])
+def test_a_long_path(strata_binary, program, tmp_path, relative):  # noqa: F811
+    """An address of a socket has room for 107 bytes."""
+    folder = tmp_path / ("long-" * 30) / ("longer-" * 30)
+    folder.mkdir(parents=True)
+    path = folder.relative_to(tmp_path) / "monitor" if relative else folder / "monitor"
+    with subprocess.Popen(
+            [strata_binary, "vm", "run", "--firmware", program, "--memory", "16m", "--net", "none",
+             "--monitor", path], stdin=subprocess.DEVNULL, cwd=tmp_path) as machine:
+        try:
+            wait_until(lambda: (folder / "monitor").exists() or machine.poll() is not None, 30)
+            assert (folder / "monitor").stat().st_mode & 0o777 == 0o600
+            done = subprocess.run([strata_binary, "vm", "monitor", path, "quit"], cwd=tmp_path,
+                                  stdout=subprocess.PIPE, text=True, timeout=60)
+            assert done.returncode == 0 and "riscv64 virt" in done.stdout
+            assert machine.wait(30) == 0 and not (folder / "monitor").exists()
+        finally:
+            machine.kill()
+    done = subprocess.run([strata_binary, "vm", "monitor", "x" * 200, "status"], cwd=tmp_path,
+                          stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 1 and "File name too long" in done.stderr
+
+
 def test_wrong_words(monitor):
     assert "no such command: dance" in monitor("dance", status=1)
     assert "there is no hart 2" in monitor("registers", 2, status=1)

@@ -4,10 +4,9 @@
  */
 #include <jansson.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "base/io.h"
+#include "base/unix.h"
 #include "front/cli/cli.h"
 #include "front/cli/verbs.h"
 
@@ -27,16 +26,9 @@ static const struct option vm_monitor_table[] = {
 
 static int connect_to(const char *path, struct error *err)
 {
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	_cleanup_close_ int fd = -1;
+	int fd = unix_connect(path);
 
-	if (strlen(path) >= sizeof(un.sun_path))
-		return error_set(err, ENAMETOOLONG, "%s: the path is too long", path);
-	strcpy(un.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&un, sizeof(un)) < 0)
-		return error_errno(err, errno, "no machine answers at %s", path);
-	return steal_fd(&fd);
+	return fd < 0 ? error_errno(err, fd, "no machine answers at %s", path) : fd;
 }
 
 /* As the machine's process finds it, too. */
@@ -160,12 +152,13 @@ const struct verb verb_vm_monitor = {
 	.group = "Machines",
 	.usage = "[OPTIONS] SOCKET COMMAND [ARG...]",
 	.summary = "Look into a machine that runs, or hold it",
-	.help = "SOCKET is what the machine was given with vm run --monitor. Commands:\n"
+	.help = "SOCKET is what the machine was given with vm run --monitor; HART is the number of a hart or\n"
+		"vcpu, 0 when it is left out. Commands:\n"
 		"  status                 what it is, and which harts are on\n"
 		"  registers [HART]       all registers, control and status among them\n"
-		"  traps [HART]           the last 64 traps, the oldest first\n"
+		"  traps [HART]           the last 64 traps, the oldest first (riscv64)\n"
 		"  walk ADDRESS [HART]    the page table's entries for a virtual address (hexadecimal)\n"
-		"  tree                   the device tree, as a blob: pipe it into dtc -I dtb\n"
+		"  tree                   the device tree, as a blob: pipe it into dtc -I dtb (riscv64)\n"
 		"  pause, resume          let all harts stand; no time passes for the guest\n"
 		"  code [places]          counts of translated code; which places it is of\n"
 		"  balloon [BYTES]        let the guest give up so much memory (\"0\": none); what it has\n"
