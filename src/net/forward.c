@@ -76,7 +76,7 @@ static int parse(char *text, struct net_forward *forward)
 int net_forward_parse(const char *text, struct net_forward *ret, struct error *err)
 {
 	char copy[FORWARD_TEXT_MAX];
-	struct net_forward forward;
+	struct net_forward forward = { 0 };
 
 	if (strlen(text) >= sizeof(copy))
 		return error_set(err, EINVAL, "a port forwarding is not that long");

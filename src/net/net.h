@@ -97,6 +97,7 @@ int net_finish_checksum(uint8_t *frame, size_t length, const struct virtio_net_h
 struct net_forward {
 	bool is_udp;
 	struct sockaddr_storage host; /* IPv4 or IPv6 */
+	struct in_addr guest; /* 0: the first one */
 	uint16_t guest_port;
 };
 
@@ -116,6 +117,10 @@ struct net_user_options {
 	struct in_addr network;
 	unsigned prefix_bits;
 	struct in6_addr network6; /* a /64, with the same numbers */
+	/* Another router than number 2, 0 for none such. There is no name server then, and nobody
+	 * is given an address: that is done by net/services.h. */
+	struct in_addr router;
+	struct in6_addr router6;
 	uint32_t mtu; /* what the guest may send and gets at once */
 	bool restricted; /* no way out; only forwards lead in */
 	bool host_loopback; /* the router's address is the host's 127.0.0.1 */
@@ -131,6 +136,13 @@ int net_user_set_network(struct net_user_options *options, const char *text, str
 
 int net_user_open(struct loop *loop, const struct net_user_options *options, struct net_port **ret,
 	struct error *err);
+
+/* Listen at a port of the host, from now on and until it is removed. */
+int net_user_add_forward(
+	struct net_port *port, const struct net_forward *forward, struct error *err);
+void net_user_remove_forward(struct net_port *port, const struct net_forward *forward);
+/* The card that its router seems to have. */
+void net_user_router_mac(const struct net_user_options *options, uint8_t ret[NET_MAC_BYTES]);
 
 /* One option of the user-mode network as users write it: net=ADDRESS/BITS, mtu=N, hostname=NAME,
  * and restrict, host, ipv4, ipv6 with on or off. */

@@ -57,6 +57,7 @@ struct user {
 	bool is_short; /* of room: sockets are not read */
 	struct loop_source source; /* the epoll descriptor of slirp's sockets */
 	struct loop_timer poll_timer; /* slirp's next deadline */
+	struct in_addr first_guest;
 	struct loop_timer ready_timer; /* tells the holder, outside of its own calls */
 	struct user_timer timers[SLIRP_TIMER_NUM];
 	struct watch watches[USER_DESCRIPTORS];
@@ -464,26 +465,49 @@ static struct in6_addr host6_of(const struct net_user_options *options, uint8_t 
 	return address;
 }
 
+static struct in_addr router_of(const struct net_user_options *options)
+{
+	return options->router.s_addr ? options->router : host_of(options, USER_ROUTER);
+}
+
+static struct in6_addr router6_of(const struct net_user_options *options)
+{
+	return IN6_IS_ADDR_UNSPECIFIED(&options->router6) ? host6_of(options, USER_ROUTER)
+							  : options->router6;
+}
+
+/* libslirp's: 52:55 and the address. */
+void net_user_router_mac(const struct net_user_options *options, uint8_t ret[NET_MAC_BYTES])
+{
+	struct in_addr router = router_of(options);
+
+	ret[0] = 0x52;
+	ret[1] = 0x55;
+	memcpy(ret + 2, &router, sizeof(router));
+}
+
 static int open_slirp(struct user *user, const struct net_user_options *options, struct error *err)
 {
+	bool has_router = options->router.s_addr || !IN6_IS_ADDR_UNSPECIFIED(&options->router6);
 	SlirpConfig config = {
 		.version = USER_CONFIG,
 		.restricted = options->restricted,
 		.in_enabled = options->ipv4,
 		.vnetwork = options->network,
 		.vnetmask.s_addr = htonl(mask_of(options->prefix_bits)),
-		.vhost = host_of(options, USER_ROUTER),
+		.vhost = router_of(options),
 		.vdhcp_start = host_of(options, USER_FIRST_GUEST),
-		.vnameserver = host_of(options, USER_NAME_SERVER),
+		.vnameserver = has_router ? options->router : host_of(options, USER_NAME_SERVER),
 		.in6_enabled = options->ipv6,
 		.vprefix_addr6 = options->network6,
 		.vprefix_len = USER_PREFIX6_BITS,
-		.vhost6 = host6_of(options, USER_ROUTER),
+		.vhost6 = router6_of(options),
 		.vnameserver6 = host6_of(options, USER_NAME_SERVER),
 		.vhostname = options->hostname,
 		.if_mtu = options->mtu,
 		.if_mru = options->mtu,
 		.disable_host_loopback = !options->host_loopback,
+		.disable_dns = has_router,
 	};
 
 	user->slirp = slirp_new(&config, &callbacks, user);
@@ -492,26 +516,45 @@ static int open_slirp(struct user *user, const struct net_user_options *options,
 	return 0;
 }
 
-static int add_forward(struct user *user, const struct net_user_options *options,
-	const struct net_forward *forward, struct error *err)
+static socklen_t host_bytes(const struct net_forward *forward)
 {
-	bool is_ip6 = forward->host.ss_family == AF_INET6;
+	return forward->host.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+						   : sizeof(struct sockaddr_in);
+}
+
+static int forward_flags(const struct net_forward *forward)
+{
+	return (forward->is_udp ? SLIRP_HOSTFWD_UDP : 0) |
+		(forward->host.ss_family == AF_INET6 ? SLIRP_HOSTFWD_V6ONLY : 0);
+}
+
+int net_user_add_forward(
+	struct net_port *port, const struct net_forward *forward, struct error *err)
+{
+	struct user *user = container_of(port, struct user, port);
 	struct sockaddr_in guest = {
 		.sin_family = AF_INET,
-		.sin_addr = host_of(options, USER_FIRST_GUEST),
+		.sin_addr = forward->guest.s_addr ? forward->guest : user->first_guest,
 		.sin_port = htons(forward->guest_port),
 	};
 	const struct sockaddr_in *host = (const void *)&forward->host;
 
-	if (slirp_add_hostxfwd(user->slirp, (const void *)&forward->host,
-		    is_ip6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in),
-		    (const void *)&guest, sizeof(guest),
-		    (forward->is_udp ? SLIRP_HOSTFWD_UDP : 0) |
-			    (is_ip6 ? SLIRP_HOSTFWD_V6ONLY : 0)) < 0)
+	if (slirp_add_hostxfwd(user->slirp, (const void *)&forward->host, host_bytes(forward),
+		    (const void *)&guest, sizeof(guest), forward_flags(forward)) < 0)
 		/* The port is at the same place in both families. */
 		return error_errno(err, errno, "cannot listen at the host's port %u (%s)",
 			ntohs(host->sin_port), forward->is_udp ? "udp" : "tcp");
+	refresh(user);
 	return 0;
+}
+
+void net_user_remove_forward(struct net_port *port, const struct net_forward *forward)
+{
+	struct user *user = container_of(port, struct user, port);
+
+	slirp_remove_hostxfwd(user->slirp, (const void *)&forward->host, host_bytes(forward),
+		forward_flags(forward));
+	refresh(user);
 }
 
 static int check_options(const struct net_user_options *options, struct error *err)
@@ -538,16 +581,17 @@ static int open_user(struct user *user, const struct net_user_options *options, 
 	user->source.fd = epoll_create1(EPOLL_CLOEXEC);
 	if (user->source.fd < 0)
 		return error_errno(err, errno, "cannot create an epoll descriptor");
+	user->first_guest = host_of(options, USER_FIRST_GUEST);
 	r = open_slirp(user, options, err);
-	for (size_t i = 0; i < options->nr_forwards && r >= 0; i++)
-		r = add_forward(user, options, &options->forwards[i], err);
 	if (r < 0)
 		return r;
 	r = loop_add(user->loop, &user->source, EPOLLIN);
 	if (r < 0)
 		return error_errno(err, r, "cannot watch the network's sockets");
 	refresh(user);
-	return 0;
+	for (size_t i = 0; i < options->nr_forwards && r == 0; i++)
+		r = net_user_add_forward(&user->port, &options->forwards[i], err);
+	return r;
 }
 
 int net_user_open(struct loop *loop, const struct net_user_options *options, struct net_port **ret,
