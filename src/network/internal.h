@@ -53,3 +53,22 @@ struct network_route {
 
 /* Those of the host (of our network namespace), default routes and single addresses left out. */
 int network_list_routes(struct network_route **ret, size_t *ret_count, struct error *err);
+
+/* --- link.c --- */
+
+/* The bridge, up, with the gateways' addresses; one that is there is taken as it is. */
+int network_bridge_make(const struct network *network, struct error *err);
+void network_link_delete(const char *name);
+
+/* --- host.c --- */
+
+/* RUN_ROOT/networks/NAME/FILE; NULL when memory ran out. */
+char *network_run_path(const struct network_roots *roots, const char *name, const char *file);
+/* A connection with the keeper, or -ECONNREFUSED or -ENOENT: there is none. */
+int network_keeper_connect(const struct network_roots *roots, const char *name);
+
+/* What it is asked: a line, answered by an empty one or by a sentence. */
+#define NETWORK_KEEPER_SYNC	"sync" /* the endpoints have changed: answered when it is so */
+#define NETWORK_KEEPER_END	"end" /* end now, if nobody is in the network */
+#define NETWORK_KEEPER_TEXT_MAX 1024
+#define NETWORK_KEEPER_WAIT_MS	20000 /* for an answer of one that works */

@@ -261,3 +261,40 @@ int network_names_of(
 	const struct network_roots *roots, const char *id, char ***ret, struct error *err);
 /* Is there an endpoint in the network? */
 bool network_is_used(const struct network_roots *roots, const char *network_name);
+
+/* --- the host's side (host.c, link.c) -----------------------------------------------------------
+ *
+ * With root: a bridge, and a veth or a tap in it for each instance. Rules and names are the
+ * keeper's, a process of the program strata-network that the first endpoint starts.
+ */
+
+/* Who joins. */
+struct network_joiner {
+	const char *id, *instance, *hostname; /* the last two may be NULL */
+	network_holder_fn is_alive; /* of network_lease_request */
+	void *context;
+	unsigned number; /* of its interface inside: eth0, eth1, ... */
+	bool has_kernel; /* a tap, not a veth */
+	char *const *ports; /* published ones, with their ports of the host decided */
+};
+
+/*
+ * Take addresses, see to it that the network is up, and write the endpoint down: from here on it
+ * is the keeper's business, too. What is published leads to it when this returns. No interface is
+ * made. network_leave() undoes it, also half of it.
+ */
+int network_join(const struct network_roots *roots, const struct network *network,
+	const struct network_request *request, const struct network_joiner *joiner,
+	struct network_endpoint *ret, struct error *err);
+/* Make its veth, the inner end in that network namespace, ready to use. `is_way_out`: its default
+ * route goes here, if it has none. */
+int network_attach(const struct network *network, const struct network_endpoint *endpoint,
+	int namespace_fd, bool is_way_out, struct error *err);
+/* Make its tap, for one process to open. */
+int network_attach_tap(
+	const struct network *network, const struct network_endpoint *endpoint, struct error *err);
+/* Interface, addresses and endpoint of an instance that is over; nothing of it is no mistake. */
+void network_leave(const struct network_roots *roots, const char *network_name, const char *id);
+/* Nobody uses it: see to it that nothing of it is left on the host. */
+int network_host_remove(
+	const struct network_roots *roots, const struct network *network, struct error *err);
