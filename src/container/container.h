@@ -364,6 +364,13 @@ void container_network_close(struct container_network_ahead *ahead);
 /* Make it, send it, and return to the namespace that `neighbour`, a child of ours, is in. The
  * caller has one thread. A failure is found by whoever waits for it, when sender_fd is closed. */
 void container_network_make(int sender_fd, pid_t neighbour);
+/*
+ * For who has something to do in the namespace before the container has it: take what
+ * container_network_make() has sent, or make one here (receiver_fd 0, or nothing came), *ret_fd;
+ * and send it on, to the receiver of another container_network_open().
+ */
+int container_network_take(int receiver_fd, int *ret_fd, struct error *err);
+int container_network_send(int sender_fd, int namespace_fd, struct error *err);
 
 /* A process that was started and is ours to wait for. */
 struct container_handle {

@@ -39,15 +39,25 @@ void container_network_close(struct container_network_ahead *ahead)
 	*ahead = (struct container_network_ahead){ 0 };
 }
 
-void container_network_make(int sender_fd, pid_t neighbour)
+/* One that we are in then. */
+static int make_here(struct error *err)
 {
-	int fd = -1;
-	char path[40];
+	int fd, r;
 
 	if (unshare(CLONE_NEWNET) < 0)
-		return;
-	if (namespaces_raise_loopback(NULL) == 0)
-		fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+		return error_errno(err, errno, "cannot make a network namespace");
+	r = namespaces_raise_loopback(err);
+	if (r < 0)
+		return r;
+	fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? error_errno(err, errno, "cannot open the network namespace") : fd;
+}
+
+void container_network_make(int sender_fd, pid_t neighbour)
+{
+	char path[40];
+	int fd = make_here(NULL);
+
 	if (fd >= 0) {
 		sync_send_type(sender_fd, SYNC_NETWORK, fd);
 		close(fd);
@@ -59,6 +69,43 @@ void container_network_make(int sender_fd, pid_t neighbour)
 		setns(fd, CLONE_NEWNET);
 		close(fd);
 	}
+}
+
+static int make_and_return(int *ret_fd, struct error *err)
+{
+	_cleanup_close_ int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int fd = own < 0 ? error_errno(err, errno, "cannot open our network namespace")
+			 : make_here(err);
+
+	if (own >= 0 && setns(own, CLONE_NEWNET) < 0) {
+		int r = error_errno(err, errno, "cannot return to our network namespace");
+
+		cleanup_close(&fd);
+		return r;
+	}
+	if (fd < 0)
+		return fd;
+	*ret_fd = fd;
+	return 0;
+}
+
+int container_network_take(int receiver_fd, int *ret_fd, struct error *err)
+{
+	int fd = -1, r = receiver_fd > 0 ? network_receive(receiver_fd, &fd, err) : 0;
+
+	if (r < 0)
+		return r;
+	if (fd < 0)
+		return make_and_return(ret_fd, err);
+	*ret_fd = fd;
+	return 0;
+}
+
+int container_network_send(int sender_fd, int namespace_fd, struct error *err)
+{
+	int r = sync_send_type(sender_fd, SYNC_NETWORK, namespace_fd);
+
+	return r < 0 ? error_errno(err, r, "cannot hand the network namespace over") : 0;
 }
 
 int network_receive(int channel, int *ret_fd, struct error *err)

@@ -304,7 +304,7 @@ int instance_resize(struct instance *instance, uint16_t rows, uint16_t columns, 
 }
 
 /* Tell the monitor that its documents changed; without one there is nobody to tell. */
-static int tell_reload(struct instance *instance, struct error *err)
+int instance_tell_reload(struct instance *instance, struct error *err)
 {
 	_cleanup_close_ int fd = connect_monitor(instance, err);
 	int r;
@@ -403,7 +403,7 @@ int instance_update(struct instance *instance, const struct cgroup_limits *limit
 	if (r < 0)
 		return r;
 	instance_event(instance, "update", NULL);
-	return tell_reload(instance, err);
+	return instance_tell_reload(instance, err);
 }
 
 int instance_rename(struct instance *instance, const char *name, struct error *err)
@@ -436,7 +436,7 @@ int instance_rename(struct instance *instance, const char *name, struct error *e
 	instance_name_drop(&instance->roots, old, instance->id);
 	item.value = old;
 	instance_events_append(instance, &item, 1);
-	return tell_reload(instance, err);
+	return instance_tell_reload(instance, err);
 }
 
 /* --- wait ---------------------------------------------------------------------------------- */

@@ -47,18 +47,18 @@ static int provide(int dir_fd, const char *final_path, struct container_config *
 		config, "bind", source, destination, "bind,rprivate", err);
 }
 
-/* In a network of its own the instance's name is nobody else's business: it is an address of its
+/* Without networks the instance's name is nobody else's business: it is an address of its
  * loopback, as Debian has it. */
-static int provide_hosts(int dir_fd, const char *final_path, const char *text,
+static int provide_hosts(int dir_fd, const char *final_path, const struct instance_spec *spec,
 	struct container_config *config, struct error *err)
 {
 	const struct container_namespace_config *net = &config->namespaces[CONTAINER_NS_NETWORK];
 	_cleanup_free_ char *hosts = NULL;
 
-	if (config->hostname && net->wanted && !net->path)
-		hosts = strf("%s127.0.1.1\t%s\n", text, config->hostname);
+	if (config->hostname && net->wanted && !net->path && !spec->networks)
+		hosts = strf("%s127.0.1.1\t%s\n", spec->hosts, config->hostname);
 	else
-		hosts = strdup(text);
+		hosts = strdup(spec->hosts);
 	if (!hosts)
 		return error_oom(err);
 	return provide(dir_fd, final_path, config, "hosts", hosts, err);
@@ -77,7 +77,7 @@ int instance_etc_create(int dir_fd, const char *final_path, const struct instanc
 		r = provide(dir_fd, final_path, config, "hostname", hostname, err);
 	}
 	if (r == 0 && spec->hosts)
-		r = provide_hosts(dir_fd, final_path, spec->hosts, config, err);
+		r = provide_hosts(dir_fd, final_path, spec, config, err);
 	if (r == 0 && spec->resolv_conf)
 		r = provide(dir_fd, final_path, config, "resolv.conf", spec->resolv_conf, err);
 	return r;

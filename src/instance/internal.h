@@ -143,6 +143,8 @@ void instance_events_append(
 
 /* --- control.c --- */
 
+/* Its documents were written: its monitor, if it has one, reads them. */
+int instance_tell_reload(struct instance *instance, struct error *err);
 /* Connect to the monitor: a descriptor, -ENOENT / -ECONNREFUSED when there is none. */
 int instance_connect(const struct instance *instance);
 /* RUN_ROOT/ID.sock through a descriptor of RUN_ROOT, however long that path is. */

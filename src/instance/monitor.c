@@ -242,6 +242,43 @@ static int complete(struct instance *instance, struct error *err)
 	return r;
 }
 
+/*
+ * Its interfaces, in a network namespace that nobody is in yet: it is handed over when they are
+ * there. A container in a user namespace makes one of its own, which is entered when it is ready.
+ */
+static int network_get_ready(struct monitor *monitor, struct error *err)
+{
+	struct instance *instance = monitor->instance;
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (!instance->spec.networks || monitor->ops->has_kernel)
+		return 0;
+	r = instance_networks_join(instance, &monitor->networks, err);
+	if (r < 0 || monitor->network.sender_fd <= 0)
+		return r;
+	r = container_network_take(instance->network_fd, &fd, err);
+	if (r == 0)
+		r = instance_networks_attach(&monitor->networks, fd, err);
+	return r == 0 ? container_network_send(monitor->network.sender_fd, fd, err) : r;
+}
+
+/* The same where the container has made its own. */
+static int network_enter(struct monitor *monitor, struct error *err)
+{
+	_cleanup_close_ int fd = -1;
+	char path[40];
+
+	if (!monitor->instance->spec.networks || monitor->ops->has_kernel ||
+		monitor->network.sender_fd > 0)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)monitor->process.handle.pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, errno, "cannot open the container's network namespace");
+	return instance_networks_attach(&monitor->networks, fd, err);
+}
+
 static int get_ready(void *context, pid_t pid, struct error *err)
 {
 	struct monitor *monitor = context;
@@ -252,11 +289,39 @@ static int get_ready(void *context, pid_t pid, struct error *err)
 	monitor->ready_for = pid;
 	fill_running_state(monitor, pid);
 	monitor_save_state(monitor, false);
-	return monitor->loop.epoll_fd < 0 ? set_up(monitor, err) : 0;
+	if (monitor->loop.epoll_fd < 0)
+		r = set_up(monitor, err);
+	return r == 0 ? network_get_ready(monitor, err) : r;
 }
 
-/* Returns 0, or the exit code (125, 126, 127) that stands for the failure. */
-static int start_command(struct monitor *monitor, struct error *err)
+/* Before there is anything to join them with: a machine opens its taps when it begins. */
+static int network_prepare(
+	struct monitor *monitor, struct container_spawn_options *options, struct error *err)
+{
+	struct instance *instance = monitor->instance;
+	const struct container_config *config = &instance->config;
+	int r;
+
+	if (!instance->spec.networks)
+		return 0;
+	if (monitor->ops->has_kernel) {
+		r = instance_networks_join(instance, &monitor->networks, err);
+		if (r == 0)
+			r = instance_networks_attach(&monitor->networks, -1, err);
+		return r;
+	}
+	if (config->namespaces[CONTAINER_NS_USER].wanted) {
+		options->release_at_once = false;
+		return 0;
+	}
+	r = container_network_open(&monitor->network);
+	if (r < 0)
+		return error_errno(err, r, "cannot prepare its network");
+	options->network_fd = monitor->network.receiver_fd;
+	return 0;
+}
+
+static int try_to_start(struct monitor *monitor, struct error *err)
 {
 	struct instance *instance = monitor->instance;
 	struct container_spawn_options options = { .stdio = { -1, -1, -1 },
@@ -270,6 +335,8 @@ static int start_command(struct monitor *monitor, struct error *err)
 	translations_open(instance, &monitor->translations);
 	translations_offer(&monitor->translations, &options);
 	r = instance_refresh_joins(instance, err);
+	if (r == 0)
+		r = network_prepare(monitor, &options, err);
 	if (r == 0 && !monitor->ops->has_kernel)
 		r = instance_choose_cgroup(instance, err);
 	if (r == 0)
@@ -287,8 +354,9 @@ static int start_command(struct monitor *monitor, struct error *err)
 		return INSTANCE_EXIT_STRATA;
 	}
 	/* An isolation may have no such moment. */
-	if (monitor->ready_for != monitor->process.handle.pid &&
-		get_ready(monitor, monitor->process.handle.pid, err) < 0) {
+	if ((monitor->ready_for != monitor->process.handle.pid &&
+		    get_ready(monitor, monitor->process.handle.pid, err) < 0) ||
+		network_enter(monitor, err) < 0) {
 		monitor->ops->signal(
 			instance->state.pid, instance->state.start_ticks, SIGKILL, NULL);
 		return abandon_start(monitor, -EIO);
@@ -302,6 +370,17 @@ static int start_command(struct monitor *monitor, struct error *err)
 		monitor_save_state(monitor, false);
 	}
 	return 0;
+}
+
+/* Returns 0, or the exit code (125, 126, 127) that stands for the failure. */
+static int start_command(struct monitor *monitor, struct error *err)
+{
+	int code = try_to_start(monitor, err);
+
+	container_network_close(&monitor->network);
+	if (code != 0 && monitor->instance->spec.networks)
+		instance_networks_leave(monitor->instance, &monitor->networks);
+	return code;
 }
 
 static void command_exited(struct loop_source *source, uint32_t events)
@@ -375,6 +454,8 @@ static void write_end_events(struct monitor *monitor, bool removed)
  * so nobody waits for it. */
 static void release_host(struct monitor *monitor)
 {
+	if (monitor->instance->spec.networks)
+		instance_networks_leave(monitor->instance, &monitor->networks);
 	if (monitor->ops->cleanup)
 		monitor->ops->cleanup(&monitor->instance->config, NULL);
 	container_handle_close(&monitor->process.handle);

@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "instance/internal.h"
 #include "instance/log.h"
+#include "instance/network.h"
 #include "instance/protocol.h"
 #include "instance/translations.h"
 
@@ -110,6 +111,9 @@ struct monitor {
 			  */
 	int starter; /* socket to the process that started us; -1 once client 0 has it */
 	struct translations translations;
+	struct instance_networks networks;
+	/* While it starts: the network namespace to set up, and where it goes then (0: none). */
+	struct container_network_ahead network;
 	pid_t scope_helper; /* strata-scope, until it was waited for */
 	int64_t run_started_ns; /* monotonic */
 	int64_t backoff_ns;

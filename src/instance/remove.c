@@ -8,6 +8,7 @@
  * deleted as root of the user's own namespace.
  */
 #include "instance/internal.h"
+#include "instance/network.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -99,6 +100,7 @@ static int release_host(struct instance *instance, struct error *err)
 
 	if (!ops)
 		return -err->code;
+	instance_networks_leave(instance, NULL);
 	if (snprintf(path, sizeof(path), "%s/%s.sock", instance->roots.run_root, instance->id) <
 		(int)sizeof(path))
 		unlink(path);

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "instance/monitor.h"
+#include "instance/network.h"
 
 /* The next frame that is no warning; those are passed on. */
 static int next_frame(int fd, void *buffer, struct frame *ret)
@@ -96,6 +97,7 @@ int instance_prepare_start(struct instance *instance, struct error *err)
 			"instance %s still runs, but its monitor is gone: stop it first",
 			instance_label(instance));
 	/* What a crash left on the host would be in the way. */
+	instance_networks_leave(instance, NULL);
 	ops = instance_isolation(instance, err);
 	if (!ops)
 		return -err->code;

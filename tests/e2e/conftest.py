@@ -105,6 +105,7 @@ class Strata(Program):
         super().__init__(user)
         self.binary = str(binary)
         self.root = Path(root)
+        self.prefix = []  # what it is started by: nsenter, ...
         self.tag = uuid.uuid4().hex
         self.cgroups_before = strata_cgroups()
 
@@ -123,7 +124,7 @@ class Strata(Program):
         return {k: v for k, v in env.items() if v is not None}
 
     def argv(self, *args):
-        return [self.binary, "--root", str(self.root), *map(str, args)]
+        return [*self.prefix, self.binary, "--root", str(self.root), *map(str, args)]
 
     def inspect(self, name):
         return json.loads(self.ok("inspect", name))[0]
@@ -165,6 +166,13 @@ class Strata(Program):
                 problems.append(f"rm -f {path.name[:12]} did not end")
         return problems
 
+    def _remove_networks(self):
+        """So that what keeps them need not wait for somebody to come back."""
+        folder = self.root / "networks"
+        names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
+        done = self("network", "rm", *names, timeout=60) if names else None
+        return [f"network rm: {done.stderr.strip()}"] if done and done.returncode else []
+
     def _mounts(self):
         return [m for m in mounts() if m.startswith(f"{self.root}/")]
 
@@ -183,6 +191,7 @@ class Strata(Program):
     def close(self):
         self.end_processes()
         problems = self._remove_instances()
+        problems += self._remove_networks()
         left = self._leftovers()
         end = time.monotonic() + 5
         while left and time.monotonic() < end:

@@ -120,7 +120,7 @@ def test_completion_of_instances(strata, busybox_image):
     assert complete(strata, "start", "x") == []
     assert complete(strata, "run", "--pid", "c") == []
     strata.ok("run", "-d", "--name", "two", "busybox", "sleep", "100")
-    assert complete(strata, "run", "--network", "") == ["container:two", "none", "host"]
+    assert complete(strata, "run", "--network", "") == ["container:two", "none", "host", "bridge"]
     assert complete(strata, "run", "--ipc=s") == ["--ipc=shareable"]
     assert complete_in_bash(strata, "strata run --pid=container:t") == ["two"]
     assert complete_in_bash(strata, "strata run --pid container:t") == ["two"]

@@ -344,10 +344,10 @@ def test_ports_of_an_instance(strata, machine_image):
 
 
 @pytest.mark.parametrize("args, message", [
-    (["-p", "80:80"], "--publish needs --network host"),
-    (["--network", "none", "-p", "80:80"], "--publish needs --network host"),
+    (["-p", "80:80"], "--publish needs a network"),
+    (["--network", "none", "-p", "80:80"], "--publish needs a network"),
     (["--network", "host", "-p", "80"], "80 is no port forwarding"),
-    (["--network", "host", "-P"], "--publish"),
+    (["--network", "host", "-P"], "--publish-all needs a network"),
 ])
 def test_wrong_ports_of_an_instance(strata, machine_image, args, message):
     done = strata("run", "--rm", "--isolation", "vm", *args, machine_image, "true", timeout=BOOT_S)

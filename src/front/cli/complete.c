@@ -44,6 +44,8 @@ static void complete_value(
 
 	if (option->completion == COMPLETE_NAMESPACE)
 		str_appendf(out, "%s %scontainer:\n", line, prefix);
+	else if (option->completion == COMPLETE_JOINED)
+		str_appendf(out, "%s %s\n:running %scontainer:\n", line, prefix, prefix);
 	else if (line)
 		str_appendf(out, "%s\n", line);
 	for (const char *p = option->choices; p && *p;) {

@@ -13,6 +13,7 @@
 #include "front/cli/show.h"
 #include "instance/join.h"
 #include "instance/volume.h"
+#include "network/network.h"
 
 static const char *const restart_names[] = {
 	[INSTANCE_RESTART_NO] = "no",
@@ -413,6 +414,18 @@ static json_t *describe_logging(const struct instance_spec *spec)
 		"Config", options);
 }
 
+/* Its first network's name, or what it has instead of one. */
+static json_t *network_mode(const struct instance_spec *spec, const struct container_config *c)
+{
+	struct network_request request = { 0 };
+	json_t *mode = NULL;
+
+	if (spec->networks && network_request_parse(spec->networks[0], &request, NULL) == 0)
+		mode = inspect_text(request.network);
+	network_request_free(&request);
+	return mode ? mode : namespace_mode(c, CONTAINER_NS_NETWORK, "none");
+}
+
 json_t *inspect_host_config(const struct instance *instance)
 {
 	const struct container_config *c = &instance->config;
@@ -423,8 +436,8 @@ json_t *inspect_host_config(const struct instance *instance)
 
 	inspect_set(o, "Binds", describe_binds(instance));
 	inspect_set(o, "LogConfig", describe_logging(spec));
-	inspect_set(o, "NetworkMode", namespace_mode(c, CONTAINER_NS_NETWORK, "none"));
-	inspect_set(o, "PortBindings", ports_json(spec, ""));
+	inspect_set(o, "NetworkMode", network_mode(spec, c));
+	inspect_set(o, "PortBindings", ports_json(spec->ports, ""));
 	inspect_set(o, "PublishAllPorts", json_false());
 	inspect_set(o, "RestartPolicy",
 		json_pack("{s:s, s:I}", "Name", restart_names[spec->restart], "MaximumRetryCount",
@@ -453,30 +466,5 @@ json_t *inspect_host_config(const struct instance *instance)
 	inspect_set(o, "MaskedPaths", show_json_strv(c->masked_paths));
 	inspect_set(o, "ReadonlyPaths", show_json_strv(c->readonly_paths));
 	describe_limits(o, &c->limits);
-	return o;
-}
-
-/* --- NetworkSettings --- */
-
-/* No instance has an address of its own yet: what there is belongs to the host, or to the instance
- * whose network it shares. Ports are those that lead into a machine that runs. */
-json_t *inspect_network(const struct instance *instance)
-{
-	const struct container_config *c = &instance->config;
-	json_t *o = json_object(), *networks = json_object();
-
-	if (!c->namespaces[CONTAINER_NS_NETWORK].path)
-		inspect_set(networks, c->namespaces[CONTAINER_NS_NETWORK].wanted ? "none" : "host",
-			json_pack("{s:s, s:s, s:s}", "IPAddress", "", "Gateway", "", "MacAddress",
-				""));
-	inspect_set(o, "Ports",
-		instance->state.status == INSTANCE_RUNNING ||
-				instance->state.status == INSTANCE_PAUSED
-			? ports_json(&instance->spec, "0.0.0.0")
-			: json_object());
-	inspect_set(o, "IPAddress", inspect_text(NULL));
-	inspect_set(o, "Gateway", inspect_text(NULL));
-	inspect_set(o, "MacAddress", inspect_text(NULL));
-	inspect_set(o, "Networks", networks);
 	return o;
 }

@@ -369,6 +369,18 @@ static const struct option rm_table[] = {
 	{ OPTION_END },
 };
 
+/* The host's side first: it is found by what the network's folder says. */
+static int network_take_down(
+	const struct network_roots *roots, const struct network *network, struct error *err)
+{
+	if (!network_is_used(roots, network->name) &&
+		network_host_remove(roots, network, err) < 0 &&
+		!network_is_used(roots, network->name))
+		return -err->code;
+	error_clear(err);
+	return network_remove(roots, network, err);
+}
+
 static int rm_one(struct cli *cli, const char *operand, const void *options, struct error *err)
 {
 	const struct rm_options *o = options;
@@ -381,7 +393,7 @@ static int rm_one(struct cli *cli, const char *operand, const void *options, str
 			err, EPERM, "%s is a pre-defined network and cannot be removed", operand);
 	r = network_find(&roots, operand, &network, err);
 	if (r == 0)
-		r = network_remove(&roots, &network, err);
+		r = network_take_down(&roots, &network, err);
 	if (r == -ENOENT && o->force) {
 		error_clear(err);
 		return 0;
@@ -443,7 +455,7 @@ int network_cli_prune(
 		r = instance_network_users(&instances, list[i].name, &users, err);
 		if (r < 0 || users)
 			continue;
-		r = network_remove(&roots, &list[i], err);
+		r = network_take_down(&roots, &list[i], err);
 		if (r == -EBUSY || r == -ENOENT) { /* joined or removed meanwhile */
 			error_clear(err);
 			r = 0;

@@ -5,36 +5,35 @@
  */
 #include "front/cli/ports.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 
 #include "front/cli/each.h"
 #include "front/cli/verbs.h"
-#include "net/net.h"
+#include "instance/network.h"
 
 struct port {
-	char address[INET6_ADDRSTRLEN];
+	char address[NETWORK_ADDRESS_TEXT];
 	bool is_ipv6, is_everywhere;
-	unsigned host;
+	unsigned host; /* 0: any */
 	char guest[16]; /* "80/tcp" */
 };
 
 static bool parse(const char *text, struct port *ret)
 {
-	struct net_forward forward;
-	const struct sockaddr_in *in = (const void *)&forward.host;
-	const struct sockaddr_in6 *in6 = (const void *)&forward.host;
+	static const struct network_address any = { .family = AF_INET };
+	struct network_port port;
 
-	if (net_forward_parse(text, &forward, NULL) < 0)
+	if (network_port_parse(text, &port, NULL) < 0)
 		return false;
-	ret->is_ipv6 = forward.host.ss_family == AF_INET6;
-	ret->is_everywhere = !ret->is_ipv6 && in->sin_addr.s_addr == INADDR_ANY;
-	ret->host = ntohs(ret->is_ipv6 ? in6->sin6_port : in->sin_port);
-	snprintf(ret->guest, sizeof(ret->guest), "%u/%s", forward.guest_port,
-		forward.is_udp ? "udp" : "tcp");
-	return inet_ntop(forward.host.ss_family,
-		ret->is_ipv6 ? (const void *)&in6->sin6_addr : (const void *)&in->sin_addr,
-		ret->address, sizeof(ret->address));
+	if (!port.address.family)
+		port.address = any;
+	ret->is_ipv6 = port.address.family == AF_INET6;
+	ret->is_everywhere = network_address_equal(&port.address, &any);
+	ret->host = port.host;
+	snprintf(ret->guest, sizeof(ret->guest), "%u/%s", port.guest,
+		network_protocol_name(port.protocol));
+	network_address_format(ret->address, &port.address);
+	return true;
 }
 
 /* "127.0.0.1:8080", "[::1]:8080" */
@@ -43,13 +42,15 @@ static void append_host(struct str *out, const struct port *port)
 	str_appendf(out, port->is_ipv6 ? "[%s]:%u" : "%s:%u", port->address, port->host);
 }
 
-char *ports_format(const struct instance_spec *spec)
+char *ports_format(const struct instance *instance)
 {
+	_cleanup_strv_ char **ports = NULL;
 	struct str out = { 0 };
 	struct port port;
 
+	instance_published_ports(instance, &ports, NULL);
 	str_append(&out, "");
-	strv_for_each (text, spec->ports) {
+	strv_for_each (text, ports) {
 		if (!parse(*text, &port))
 			continue;
 		if (out.len)
@@ -60,12 +61,12 @@ char *ports_format(const struct instance_spec *spec)
 	return str_finish(&out);
 }
 
-json_t *ports_json(const struct instance_spec *spec, const char *everywhere)
+json_t *ports_json(char *const *ports, const char *everywhere)
 {
 	json_t *all = json_object(), *list;
 	struct port port;
 
-	strv_for_each (text, spec->ports) {
+	strv_for_each (text, ports) {
 		char number[8];
 
 		if (!parse(*text, &port))
@@ -75,7 +76,7 @@ json_t *ports_json(const struct instance_spec *spec, const char *everywhere)
 			list = json_array();
 			json_object_set_new(all, port.guest, list);
 		}
-		snprintf(number, sizeof(number), "%u", port.host);
+		snprintf(number, sizeof(number), port.host ? "%u" : "", port.host);
 		json_array_append_new(list,
 			json_pack("{s:s, s:s}", "HostIp",
 				port.is_everywhere ? everywhere : port.address, "HostPort",
@@ -87,12 +88,12 @@ json_t *ports_json(const struct instance_spec *spec, const char *everywhere)
 /* --- the verb --- */
 
 /* `wanted` is "80", which is "80/tcp", or NULL: all. How many there were. */
-static unsigned print_ports(const struct instance_spec *spec, const char *wanted)
+static unsigned print_ports(char *const *ports, const char *wanted)
 {
 	unsigned count = 0;
 	struct port port;
 
-	strv_for_each (text, spec->ports) {
+	strv_for_each (text, ports) {
 		_cleanup_str_ struct str host = { 0 };
 
 		if (!parse(*text, &port) || (wanted && !streq(wanted, port.guest)))
@@ -111,6 +112,7 @@ static int port_main(struct cli *cli, void *options, int argc, char **argv, stru
 {
 	_cleanup_instance_ struct instance instance = { .dir_fd = -1 };
 	struct instance_roots roots = cli_roots(cli);
+	_cleanup_strv_ char **ports = NULL;
 	_cleanup_free_ char *wanted = NULL;
 	int r = instance_load(&roots, argv[0], &instance, err);
 
@@ -123,7 +125,10 @@ static int port_main(struct cli *cli, void *options, int argc, char **argv, stru
 		if (!wanted)
 			return error_oom(err);
 	}
-	if (!print_ports(&instance.spec, wanted) && wanted)
+	r = instance_published_ports(&instance, &ports, err);
+	if (r < 0)
+		return r;
+	if (!print_ports(ports, wanted) && wanted)
 		return error_set(err, ENOENT, "no public port '%s' published for %s", wanted,
 			instance.spec.name);
 	return 0;

@@ -14,6 +14,7 @@
 #include "front/cli/table.h"
 #include "front/cli/verbs.h"
 #include "instance/volume.h"
+#include "network/network.h"
 
 #define FILTERS	    "name|status|label|id|ancestor|exited|health|volume|before|since"
 #define COMMAND_MAX 20 /* columns, as Docker */
@@ -304,14 +305,24 @@ static char *mount_names(struct instance *instance)
 }
 
 /* "" where it is another instance's. */
-static const char *network_name(struct instance *instance)
+static char *network_name(struct instance *instance)
 {
 	const struct container_namespace_config *network =
 		&instance->config.namespaces[CONTAINER_NS_NETWORK];
 
-	if (instance_load_config(instance, NULL) < 0 || network->path)
-		return "";
-	return network->wanted ? "none" : "host";
+	struct str out = { 0 };
+
+	str_append(&out, "");
+	strv_for_each (text, instance->spec.networks) {
+		struct network_request request = { 0 };
+
+		if (network_request_parse(*text, &request, NULL) == 0)
+			str_appendf(&out, "%s%s", out.len ? "," : "", request.network);
+		network_request_free(&request);
+	}
+	if (!out.len && instance_load_config(instance, NULL) == 0 && !network->path)
+		str_append(&out, network->wanted ? "none" : "host");
+	return str_finish(&out);
 }
 
 static int add_row(
@@ -320,13 +331,15 @@ static int add_row(
 	char id[80], age[SHOW_TIME_MAX], at[SHOW_TIME_MAX], status[128], size[96] = "";
 	const struct instance_spec *spec = &instance->spec;
 	_cleanup_free_ char *labels = show_labels(spec->labels), *command = NULL, *mounts = NULL;
-	_cleanup_free_ char *ports = is_live(instance) ? ports_format(spec) : strdup("");
+	_cleanup_free_ char *networks = NULL;
+	_cleanup_free_ char *ports = is_live(instance) ? ports_format(instance) : strdup("");
 
 	command = table_format_text(
 		spec->command_line ? spec->command_line : "", COMMAND_MAX, true, o->no_trunc);
 	/* Only a template or JSON asks for these; the documents are read then only. */
 	mounts = o->format ? mount_names(instance) : strdup("");
-	if (!labels || !command || !mounts || !ports)
+	networks = o->format ? network_name(instance) : strdup("");
+	if (!labels || !command || !mounts || !ports || !networks)
 		return error_oom(err);
 	format_status(status, sizeof(status), instance);
 	if (o->size)
@@ -345,7 +358,7 @@ static int add_row(
 			[COL_STATE] = instance_status_name(instance->state.status),
 			[COL_LABELS] = labels,
 			[COL_MOUNTS] = mounts,
-			[COL_NETWORKS] = o->format ? network_name(instance) : "",
+			[COL_NETWORKS] = networks,
 			[COL_ISOLATION] = spec->isolation,
 			[COL_PLATFORM] = spec->platform,
 		},

@@ -118,7 +118,9 @@ static int create_main(struct cli *cli, void *options, int argc, char **argv, st
 	int r;
 
 	run_begin(&run, cli, options);
-	r = create(&run, argc, argv, err);
+	r = run_adopt_networks(options, err);
+	if (r == 0)
+		r = create(&run, argc, argv, err);
 	if (r == 0)
 		printf("%s\n", run.instance.id);
 	return r;
@@ -221,6 +223,8 @@ static int run_main(struct cli *cli, void *options, int argc, char **argv, struc
 	adopt_attach(o);
 	/* Said before anything is made. */
 	r = instance_check_detach_keys(o->detach_keys, err);
+	if (r == 0)
+		r = run_adopt_networks(o, err);
 	if (r == 0 && attach)
 		r = attach_options(o, attach, err);
 	if (r == 0 && !run_is_machine(o) && !o->userns &&
@@ -244,13 +248,14 @@ const struct verb verb_run = {
 		"125 when strata itself failed, 126 when the command cannot be executed, 127 when it\n"
 		"is not there, 128+N when signal N ended it.\n"
 		"\n"
-		"Without --network the instance has no network but its own loopback: networks of\n"
-		"their own come later, until then there are none, host and container:INSTANCE.\n"
+		"Without --network the instance has no network but its own loopback. --network bridge\n"
+		"is the default network; others are made by 'strata network create'. Given several\n"
+		"times, or as name=NETWORK,ip=ADDRESS,alias=NAME, it joins several.\n"
 		"\n"
 		"Examples:\n"
 		"  strata run --rm debian:12 cat /etc/os-release\n"
 		"  strata run -it --rm -v \"$PWD\":/src -w /src debian:12 bash\n"
-		"  strata run -d --name web --network host --memory 256m --cpus 0.5 --restart always nginx\n"
+		"  strata run -d --name web --network bridge -p 8080:80 --memory 256m --restart always nginx\n"
 		"  strata run --rm --read-only --cap-drop ALL --user 1000 alpine id\n"
 		"  strata run --rm --platform linux/riscv64 debian:13 uname -m",
 	.options = run_option_table,

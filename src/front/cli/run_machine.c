@@ -69,8 +69,8 @@ static int refuse(const struct run_options *o, struct error *err)
 		{ o->uts != NULL, "uts", "has a host name of its own" },
 		{ o->userns != NULL, "userns", "has users of its own" },
 		{ o->cgroupns != NULL, "cgroupns", "has control groups of its own" },
-		{ o->publish_all, "publish-all", "publishes ports that are named (--publish)" },
-		{ shares_network, "network", "has none (none) or the host's sockets (host)" },
+		{ shares_network, "network",
+			"has networks, none (none) or the host's sockets (host)" },
 		{ o->time_offsets != NULL, "time-offset", "has clocks of its own" },
 		{ o->oom_kill_disable, "oom-kill-disable", "has memory of its own" },
 	};
@@ -100,9 +100,8 @@ static int publish(const struct run_options *o, struct instance_spec *spec, stru
 {
 	struct net_forward forward;
 
-	if (o->publish && !(o->network && streq(o->network, "host")))
-		return error_set(err, EINVAL,
-			"--publish needs --network host: without it, a machine has no network");
+	if (run_named_networks(o))
+		return 0; /* run_networks.c */
 	if (strv_length(o->publish) > NET_FORWARDS_MAX)
 		return error_set(err, EINVAL, "--publish: at most %d of them", NET_FORWARDS_MAX);
 	strv_for_each (port, o->publish) {

@@ -3,8 +3,8 @@
  * run_namespaces.c - which namespaces are its own, shared with the host or with another instance,
  * and what lives in them: host name, kernel parameters, clocks, /etc/hosts and /etc/resolv.conf.
  *
- * There are no networks yet: without --network the instance has none, because isolation is what was
- * asked for and connectivity was not.
+ * Without --network the instance has none, because isolation is what was asked for and connectivity
+ * was not. Networks by name are the business of run_networks.c.
  */
 #include "front/cli/run_machine.h"
 
@@ -382,9 +382,11 @@ static int build_resolv_conf(
 				*server);
 		str_appendf(&s, "nameserver %s\n", *server);
 	}
-	/* Without a network nobody can be asked: the image's own file is as good as any. */
-	if (!s.len && !host && !o->dns_search && !o->dns_options)
+	/* Without a network nobody can be asked: the image's own file is as good as any. With some,
+	 * their name servers come in front when it starts. */
+	if (!s.len && !host && !run_named_networks(o) && !o->dns_search && !o->dns_options)
 		return 0;
+	str_append(&s, "");
 	if (!s.len && host && run_is_machine(o)) {
 		str_append(&s, "nameserver " RUN_MACHINE_NAME_SERVER "\n");
 	} else if (!s.len && host) {
@@ -423,10 +425,6 @@ int run_build_namespaces(
 {
 	int r;
 
-	if ((request->options->publish || request->options->publish_all) &&
-		!run_is_machine(request->options))
-		return error_set(err, ENOTSUP,
-			"--publish needs a network of its own, and strata has none yet: with --network host every port is the host's");
 	r = build_modes(request, plan, err);
 	if (r == 0)
 		r = build_names(request, plan, err);

@@ -80,10 +80,15 @@ const struct run_options run_option_defaults = {
 	{ OPTION_LIST, 0, "security-opt", AT(security), "OPTION", \
 		"seccomp=FILE|unconfined, no-new-privileges, systempaths=unconfined" }, \
 	{ OPTION_HEADING, .help = "Namespaces" }, \
-	{ OPTION_STRING, 0, "network", AT(network), "NETWORK", "none (default), host or container:INSTANCE", \
-		COMPLETE_NAMESPACE, "none|host" }, \
-	{ OPTION_STRING, 0, "net", AT(network), "NETWORK", "The same as --network", \
-		COMPLETE_NAMESPACE, "none|host", .hidden = true }, \
+	{ OPTION_LIST, 0, "network", AT(networks), "NETWORK", \
+		"Join a network (one or several); or none (default), host, container:INSTANCE", \
+		COMPLETE_JOINED, "none|host|bridge" }, \
+	{ OPTION_LIST, 0, "net", AT(networks), "NETWORK", "The same as --network", \
+		COMPLETE_JOINED, "none|host|bridge", .hidden = true }, \
+	{ OPTION_LIST, 0, "network-alias", AT(network_aliases), "NAME", "Another name for it in its first network" }, \
+	{ OPTION_STRING, 0, "ip", AT(ip), "ADDRESS", "Its IPv4 address in its first network" }, \
+	{ OPTION_STRING, 0, "ip6", AT(ip6), "ADDRESS", "Its IPv6 address in its first network" }, \
+	{ OPTION_STRING, 0, "mac-address", AT(mac_address), "MAC", "Its MAC address in its first network" }, \
 	{ OPTION_STRING, 'h', "hostname", AT(hostname), "NAME", "Host name inside" }, \
 	{ OPTION_STRING, 0, "domainname", AT(domainname), "NAME", "NIS domain name inside" }, \
 	{ OPTION_LIST, 0, "add-host", AT(hosts), "NAME:IP", "Add a line to /etc/hosts" }, \
@@ -100,9 +105,9 @@ const struct run_options run_option_defaults = {
 		COMPLETE_CHOICES, "host|private" }, \
 	{ OPTION_LIST, 0, "sysctl", AT(sysctls), "KEY=VALUE", "Set a kernel parameter of its namespaces" }, \
 	{ OPTION_LIST, 0, "time-offset", AT(time_offsets), "CLOCK=SECONDS", "Shift the monotonic or boottime clock" }, \
-	{ OPTION_LIST, 'p', "publish", AT(publish), "[IP:]HOST:GUEST[/udp]", \
-		"A port of the host that leads into the machine (--isolation vm --network host)" }, \
-	{ OPTION_FLAG, 'P', "publish-all", AT(publish_all), NULL, "Needs networks of their own, which come later", .hidden = true }, \
+	{ OPTION_LIST, 'p', "publish", AT(publish), "[[IP:]HOST:]PORT[/udp]", \
+		"A port of the host that leads into the instance, or a range of them" }, \
+	{ OPTION_FLAG, 'P', "publish-all", AT(publish_all), NULL, "Publish what the image exposes, at free ports of the host" }, \
 	{ OPTION_HEADING, .help = "Logs and health" }, \
 	{ OPTION_STRING, 0, "log-driver", AT(log_driver), "DRIVER", "Keep its output: json-file (default) or none", \
 		COMPLETE_CHOICES, "json-file|none" }, \

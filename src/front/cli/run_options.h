@@ -30,6 +30,9 @@ struct run_options {
 	char **log_opts, **attach, **hosts, **dns, **dns_search, **dns_options, **time_offsets;
 	char **read_bps, **write_bps, **read_iops, **write_iops;
 	char **publish;
+	/* As typed; see run_named_networks(). */
+	char **networks, **network_aliases;
+	const char *ip, *ip6, *mac_address;
 	int64_t shm_size, disk_size, stop_timeout, oom_score_adj;
 	int64_t health_interval, health_timeout, health_start_period, health_retries;
 };
@@ -82,6 +85,15 @@ int run_plan_fill_volumes(const struct cli *cli, struct run_plan *plan,
 int run_parse_restart(
 	const char *text, enum instance_restart *ret, int64_t *ret_max, struct error *err);
 
+/* Tell networks by name from what --network means otherwise: host, none, container:X, which then is
+ * ->network. */
+int run_adopt_networks(struct run_options *options, struct error *err);
+/* Those by name; NULL: none. */
+static inline char *const *run_named_networks(const struct run_options *options)
+{
+	return options->network ? NULL : options->networks;
+}
+
 /* --- the parts of run_plan_build(), one file each ------------------------------------------- */
 
 /* run_process.c: command, user, environment, capabilities, ulimits. */
@@ -89,6 +101,8 @@ int run_build_process(const struct run_request *request, struct run_plan *plan, 
 /* run_namespaces.c: whose namespaces, host name, sysctls, time, hosts and resolv.conf. */
 int run_build_namespaces(
 	const struct run_request *request, struct run_plan *plan, struct error *err);
+/* run_networks.c: networks by name, what they are asked for, published ports. */
+int run_build_networks(const struct run_request *request, struct run_plan *plan, struct error *err);
 /* run_mounts.c: -v, --mount, --tmpfs, the image's volumes. */
 int run_build_mounts(const struct run_request *request, struct run_plan *plan, struct error *err);
 /* run_devices.c: --device, device rules and rates, --privileged's. */

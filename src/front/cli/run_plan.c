@@ -283,6 +283,7 @@ int run_plan_build(const struct run_request *request, struct run_plan *ret, stru
 		build_log,
 		build_health,
 		run_build_namespaces, /* first: devices and security depend on them */
+		run_build_networks,
 		run_build_process,
 		run_build_security,
 		run_build_mounts,

@@ -131,6 +131,8 @@ const struct verb *const verbs[] = {
 	&verb_network_rm,
 	ALIAS("network remove", "network rm"),
 	&verb_network_prune,
+	&verb_network_connect,
+	&verb_network_disconnect,
 	&verb_volume_create,
 	&verb_volume_ls,
 	ALIAS("volume list", "volume ls"),

@@ -73,6 +73,8 @@ static void build(struct built *b, const char *const *words)
 		b->words[argc] = (char *)words[argc - 1];
 	b->r = options_parse(
 		run_option_table, &b->options, argc, b->words, true, &operands, &count, &b->err);
+	if (b->r == 0)
+		b->r = run_adopt_networks(&b->options, &b->err);
 	if (b->r == 0) {
 		struct run_request request = { &cli, &b->options, &image, operands[0], count - 1,
 			operands + 1 };
@@ -371,10 +373,13 @@ static const struct {
 		"invalid argument \"nofile=5:4\" for --ulimit: the soft limit is above the hard one" },
 	{ { "--ulimit", "wings=5", "img" },
 		"invalid argument \"wings=5\" for --ulimit: there is no limit \"wings\"" },
-	{ { "--network", "bridge", "img" },
-		"invalid argument \"bridge\" for --network: there are none, host and container:INSTANCE" },
+	{ { "--network", "a/b", "img" }, "invalid network name \"a/b\"" },
+	{ { "--network", "host", "--network", "shop", "img" },
+		"conflicting options: --network host and another --network" },
+	{ { "--network", "none", "--ip", "10.0.0.1", "img" },
+		"--ip needs a network: give one with --network, for example --network bridge" },
 	{ { "-p", "80:80", "img" },
-		"--publish needs a network of its own, and strata has none yet: with --network host every port is the host's" },
+		"--publish needs a network: give one with --network, for example --network bridge" },
 	{ { "--uts", "host", "--hostname", "x", "img" },
 		"conflicting options: --hostname and --domainname name a UTS namespace, and --uts host shares the host's" },
 	{ { "--hostname", "a b", "img" }, "invalid host name: \"a b\"" },
@@ -520,8 +525,12 @@ static const struct {
 	{ "pids-limit", "20", NULL },
 	{ "platform", "linux/amd64", NULL },
 	{ "privileged", NULL, NULL },
-	{ "publish", "80:80", "publish needs --network host" },
-	{ "publish-all", NULL, "publishes ports that are named" },
+	{ "publish", "80:80", "publish needs a network" },
+	{ "ip", "10.0.0.1", "ip needs a network" },
+	{ "ip6", "fd00::1", "ip6 needs a network" },
+	{ "mac-address", "02:00:00:00:00:01", "mac-address needs a network" },
+	{ "network-alias", "x", "network-alias needs a network" },
+	{ "publish-all", NULL, "publish-all needs a network" },
 	{ "pull", "never", NULL },
 	{ "read-only", NULL, NULL },
 	{ "restart", "always", NULL },
