@@ -401,6 +401,26 @@ void io_random_hex(char *buf, size_t n)
 	*buf = '\0';
 }
 
+static int compare_fds(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+void io_keep_only(int *fds, size_t count)
+{
+	unsigned from = 0;
+
+	qsort(fds, count, sizeof(*fds), compare_fds);
+	for (size_t i = 0; i < count; i++) {
+		if (fds[i] < 0)
+			continue;
+		if ((unsigned)fds[i] > from)
+			syscall(SYS_close_range, from, (unsigned)fds[i] - 1, 0);
+		from = (unsigned)fds[i] + 1;
+	}
+	syscall(SYS_close_range, from, ~0u, 0);
+}
+
 int io_lock(int fd, bool exclusive)
 {
 	while (flock(fd, exclusive ? LOCK_EX : LOCK_SH) < 0) {

@@ -62,6 +62,9 @@ int io_tree_size(int dir_fd, const char *path, uint64_t *ret_bytes);
 /* n random bytes as 2n lower-case hexadecimal digits and a NUL; buf holds 2n + 1 bytes. */
 void io_random_hex(char *buf, size_t n);
 
+/* Close all descriptors but these; those below 0 do not count. The list is sorted. */
+void io_keep_only(int *fds, size_t count);
+
 /* Take an exclusive or shared flock(2) on fd, waiting for it. */
 int io_lock(int fd, bool exclusive);
 /* The same, but -EWOULDBLOCK instead of waiting. */

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "machine/snapshot-folder.h"
 
 #define TALK_TIMEOUT_S	 60 /* it may be saving its memory for somebody else */
 #define ANSWER_BYTES_MAX 4096
@@ -79,11 +80,21 @@ static int ask(int machine_fd, const char *line, json_t **ret, struct error *err
 
 int vm_monitor_save(int machine_fd, const char *path, struct error *err)
 {
-	_cleanup_free_ char *line = strf("save %s\n", path);
+	_cleanup_close_ int fd = connect_monitor(machine_fd, err);
+	struct snapshot_folder files;
 	json_t *answer = NULL;
-	int r = ask(machine_fd, line, &answer, err);
+	int r = fd < 0 ? fd : snapshot_folder_make(path, &files, err);
 
+	if (r < 0)
+		return r;
+	r = snapshot_folder_ask(fd, &files, false, err);
+	snapshot_folder_close(&files);
+	if (r == 0)
+		r = read_answer(fd, &answer, err);
 	json_decref(answer);
+	if (r == 0)
+		return snapshot_folder_finish(path, NULL, true, err);
+	snapshot_folder_finish(path, NULL, false, NULL);
 	return r;
 }
 

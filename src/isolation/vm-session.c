@@ -70,27 +70,6 @@ static void fail(struct vm_session *session, const struct error *err, bool comma
 	_exit(EXIT_LOST);
 }
 
-static int compare_fds(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
-/* Our parent's sockets and files are none of our business, and must not be kept open by us. */
-static void keep_only(int *fds, size_t count)
-{
-	unsigned from = 0;
-
-	qsort(fds, count, sizeof(*fds), compare_fds);
-	for (size_t i = 0; i < count; i++) {
-		if (fds[i] < 0)
-			continue;
-		if ((unsigned)fds[i] > from)
-			syscall(SYS_close_range, from, (unsigned)fds[i] - 1, 0);
-		from = (unsigned)fds[i] + 1;
-	}
-	syscall(SYS_close_range, from, ~0u, 0);
-}
-
 /* So that nothing of ours is number 0, 1 or 2 by chance. */
 static void fill_standard_fds(void)
 {
@@ -149,7 +128,9 @@ static int become_session(struct running *r, struct error *err)
 		s->lock_fd };
 	sigset_t all;
 
-	keep_only(kept, ARRAY_SIZE(kept));
+	/* Our parent's sockets and files are none of our business, and must not be kept open by us.
+	 */
+	io_keep_only(kept, ARRAY_SIZE(kept));
 	fill_standard_fds();
 	setsid();
 	sigfillset(&all);

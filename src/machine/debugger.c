@@ -20,6 +20,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "machine/porter.h"
+
 #define SEND_TIMEOUT_S 10 /* a debugger that reads nothing is gone */
 #define STATUS_FAILED  125 /* of a machine that could not go on, as `vm run` ends then */
 
@@ -609,7 +611,7 @@ void machine_debugger_close(struct machine *m)
 		loop_remove(&m->loop, &d->listener);
 		close(d->listener.fd);
 		if (strchr(d->address, '/'))
-			unlink(d->address);
+			porter_remove(m->porter, PORTER_GDB);
 	}
 	free(d);
 	m->debugger = NULL;

@@ -15,16 +15,17 @@
 #include "debug/debug.h"
 #include "device/console.h"
 #include "machine/machine.h"
+#include "machine/snapshot-folder.h"
 #include "vm/vm.h"
 
-#define MACHINE_SLOTS_MAX	 64
-#define MACHINE_SNAPSHOT_ID_SIZE 33 /* hexadecimal digits and a NUL */
+#define MACHINE_SLOTS_MAX 64
 
 struct aml; /* aml.h */
 struct machine_tree; /* tree.h */
 struct disk_engine;
 struct machine_debugger; /* debugger.h */
 struct machine_monitor; /* monitor.h */
+struct porter; /* porter.h */
 
 /* Where a board puts a device. */
 struct machine_place {
@@ -209,11 +210,12 @@ struct machine {
 
 	struct machine_snapshot {
 		char *folder; /* the last one, by its real path; NULL: there is none */
-		char id[MACHINE_SNAPSHOT_ID_SIZE];
+		char id[SNAPSHOT_ID_SIZE];
 		unsigned depth;
 	} base; /* of the next difference */
 	struct machine_debugger *debugger; /* NULL: nobody listens */
 	struct machine_monitor *monitor; /* likewise */
+	struct porter *porter; /* NULL: there is nothing for it to do */
 	int wake_fd; /* eventfd: the loop looks at what is below */
 	struct loop_source wake;
 	struct loop_source signals; /* a signalfd */

@@ -4,8 +4,6 @@
  */
 #include "machine/internal.h"
 
-#include <limits.h>
-#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/sysinfo.h>
@@ -16,10 +14,9 @@
 #include "machine/debugger.h"
 #include "machine/jail.h"
 #include "machine/monitor.h"
+#include "machine/porter.h"
 #include "machine/snapshot.h"
 #include "vcpu/models.h"
-
-#define SNAPSHOTS_MAX 1000 /* beside each other */
 
 /* --- power ----------------------------------------------------------------------------------- */
 
@@ -74,28 +71,47 @@ void machine_key_pressed(void *context, char letter)
 
 /* --- snapshots ------------------------------------------------------------------------------- */
 
-/* The first name that is free, of a machine that makes several; false: there is none. */
-static bool find_name(const struct machine *m, char *ret, size_t size)
+/* A difference where it can be one. */
+static int make_folder(
+	struct machine *m, struct snapshot_folder *ret, bool *ret_is_difference, struct error *err)
 {
-	int n = snprintf(ret, size, "%s", m->config.snapshot);
+	bool is_difference = machine_check_base(m, NULL) == 0;
+	int r = porter_make_snapshot(m->porter, is_difference ? m->base.id : NULL, ret, err);
 
-	for (unsigned i = 1; m->config.notes_writes && access(ret, F_OK) == 0; i++) {
-		if (i > SNAPSHOTS_MAX)
-			return false;
-		n = snprintf(ret, size, "%s.%u", m->config.snapshot, i);
+	if (r == -ESTALE && is_difference) {
+		is_difference = false;
+		r = porter_make_snapshot(m->porter, NULL, ret, err);
 	}
-	return n >= 0 && (size_t)n < size;
+	*ret_is_difference = is_difference;
+	return r;
+}
+
+static int save_to_folder(struct machine *m, struct error *err)
+{
+	struct snapshot_folder folder;
+	bool is_difference;
+	int r = make_folder(m, &folder, &is_difference, err);
+
+	if (r < 0)
+		return r;
+	r = machine_save(m, folder.fds, folder.path, is_difference, err);
+	snapshot_folder_close(&folder);
+	if (r < 0) {
+		porter_finish_snapshot(m->porter, false, NULL);
+		return r;
+	}
+	r = porter_finish_snapshot(m->porter, true, err);
+	if (r < 0)
+		machine_forget_base(m);
+	return r;
 }
 
 static void save(struct machine_pause *pause)
 {
 	struct machine *m = container_of(pause, struct machine, saving);
 	struct error err = { 0 };
-	char folder[PATH_MAX];
 
-	if (!find_name(m, folder, sizeof(folder)))
-		log_warning("%s: no name is free for a snapshot", m->config.snapshot);
-	else if (machine_save(m, folder, machine_can_save_difference(m), &err) < 0)
+	if (save_to_folder(m, &err) < 0)
 		log_warning("%s", err.message);
 	m->is_saving = false;
 	machine_unpause(m, pause);
@@ -301,7 +317,9 @@ int machine_open(const struct machine_config *config, struct machine **ret, stru
 	vm_memory_init(&m->memory);
 	for (unsigned i = 0; i < VM_VCPUS_MAX; i++)
 		m->vcpus[i].machine = m;
-	r = open_parts(m, err);
+	r = porter_start(&m->config, &m->porter, err);
+	if (r == 0)
+		r = open_parts(m, err);
 	if (r < 0) {
 		machine_free(m);
 		return r;
@@ -327,6 +345,7 @@ struct machine *machine_free(struct machine *m)
 	loop_close(&m->loop);
 	vm_memory_destroy(&m->memory);
 	free(m->base.folder);
+	porter_stop(m->porter);
 	pthread_cond_destroy(&m->changed);
 	pthread_mutex_destroy(&m->lock);
 	free(m);

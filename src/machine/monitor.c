@@ -10,9 +10,11 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "base/passing.h"
 #include "base/str.h"
 #include "base/unix.h"
 #include "device/virtio/balloon.h"
+#include "machine/porter.h"
 #include "machine/snapshot.h"
 #include "machine/virtio.h"
 
@@ -150,11 +152,11 @@ static json_t *reset_machine(
 static json_t *save_as(
 	struct machine_monitor *monitor, char *const words[], bool is_difference, struct error *err)
 {
-	if (!words[0]) {
+	if (!words[0] || monitor->nr_fds != SNAPSHOT_FILES_MAX) {
 		error_set(err, EINVAL, "%s wants a folder", is_difference ? "save-diff" : "save");
 		return NULL;
 	}
-	return machine_save(monitor->machine, words[0], is_difference, err) < 0
+	return machine_save(monitor->machine, monitor->fds, words[0], is_difference, err) < 0
 		? NULL
 		: show_status(monitor, words, err);
 }
@@ -170,6 +172,18 @@ static json_t *save_difference(
 	struct machine_monitor *monitor, char *const words[], struct error *err)
 {
 	return save_as(monitor, words, true, err);
+}
+
+/* What the next difference would be one to; who asks looks whether that is there. */
+static json_t *show_base(struct machine_monitor *monitor, char *const words[], struct error *err)
+{
+	const struct machine_snapshot *base = &monitor->machine->base;
+	json_t *result;
+
+	if (machine_check_base(monitor->machine, err) < 0)
+		return NULL;
+	result = json_pack("{s:s, s:s}", "folder", base->folder, "id", base->id);
+	return result ? result : oom(err);
 }
 
 /* "balloon [BYTES]": what the guest is to give up, and what it has. */
@@ -230,6 +244,7 @@ static const struct question {
 	{ "reset", reset_machine },
 	{ "save", save_machine, true },
 	{ "save-diff", save_difference, true },
+	{ "base", show_base },
 	{ "balloon", size_balloon },
 	{ "code", show_code },
 	{ "quit", quit_machine },
@@ -272,8 +287,15 @@ static void send_all(int fd, const char *text)
 	}
 }
 
+static void close_files(struct machine_monitor *monitor)
+{
+	while (monitor->nr_fds > 0)
+		close(monitor->fds[--monitor->nr_fds]);
+}
+
 static void hang_up(struct machine_monitor *monitor)
 {
+	close_files(monitor);
 	loop_remove(&monitor->machine->loop, &monitor->connection);
 	cleanup_close(&monitor->connection.fd);
 	monitor->connection.fd = -1;
@@ -306,10 +328,13 @@ static void connection_ready(struct loop_source *source, uint32_t events)
 {
 	struct machine_monitor *monitor = container_of(source, struct machine_monitor, connection);
 	size_t room = MONITOR_LINE_MAX - monitor->nr_line;
-	ssize_t n = recv(source->fd, monitor->line + monitor->nr_line, room, MSG_DONTWAIT);
+	unsigned nr_fds = SNAPSHOT_FILES_MAX - monitor->nr_fds;
+	ssize_t n = passing_receive(source->fd, monitor->line + monitor->nr_line, room,
+		monitor->fds + monitor->nr_fds, &nr_fds, MSG_DONTWAIT);
 	char *end;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	monitor->nr_fds += nr_fds;
+	if (n == -EAGAIN)
 		return;
 	if (n <= 0) {
 		hang_up(monitor);
@@ -377,12 +402,13 @@ void machine_monitor_close(struct machine *m)
 
 	if (!monitor)
 		return;
+	close_files(monitor);
 	loop_remove(&m->loop, &monitor->connection);
 	cleanup_close(&monitor->connection.fd);
 	loop_remove(&m->loop, &monitor->listener);
 	cleanup_close(&monitor->listener.fd);
 	if (monitor->path)
-		unlink(monitor->path);
+		porter_remove(m->porter, PORTER_MONITOR);
 	free(monitor);
 	m->monitor = NULL;
 }

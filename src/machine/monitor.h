@@ -4,14 +4,16 @@
  *
  * Who connects to it sends one line, "registers 1", gets one JSON object and the end of file: what
  * was asked for, or {"error": "..."}. One at a time; the others wait. To look at a vcpu, all stand
- * for the moment.
+ * for the moment. With "save FOLDER" and "save-diff FOLDER" come
+ * the files of that folder (snapshot-folder.h).
  */
 #pragma once
 
 #include "base/loop.h"
 #include "machine/internal.h"
+#include "machine/snapshot-folder.h"
 
-#define MONITOR_LINE_MAX 256
+#define MONITOR_LINE_MAX 4352 /* with a path */
 
 struct machine_monitor {
 	struct machine *machine;
@@ -19,6 +21,8 @@ struct machine_monitor {
 	struct loop_source listener, connection;
 	char line[MONITOR_LINE_MAX];
 	size_t nr_line;
+	int fds[SNAPSHOT_FILES_MAX]; /* that have come with it */
+	unsigned nr_fds;
 	struct machine_pause look; /* for as long as a question takes */
 	struct machine_pause pause; /* until "resume" */
 	bool is_paused;

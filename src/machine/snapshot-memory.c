@@ -44,16 +44,6 @@ static void free_runs(struct runs *runs)
 	free(runs->runs);
 }
 
-static int make_file(int folder_fd, const char *kind, unsigned number)
-{
-	char name[32];
-	int fd;
-
-	snprintf(name, sizeof(name), "%s-%u", kind, number);
-	fd = openat(folder_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	return fd < 0 ? -errno : fd;
-}
-
 static int open_file(int folder_fd, const char *kind, unsigned number)
 {
 	char name[32];
@@ -107,15 +97,11 @@ static int write_extent(const struct vm_region *region, int fd, uint64_t from, u
 }
 
 /* Of a region that is a file of its own, only what was ever touched is looked at. */
-int snapshot_write_memory(const struct vm_region *region, unsigned number, int folder_fd)
+int snapshot_write_memory(const struct vm_region *region, int fd)
 {
-	_cleanup_close_ int fd = make_file(folder_fd, "memory", number);
 	uint64_t end = 0;
-	int r;
+	int r = ftruncate(fd, (off_t)region->size) < 0 ? -errno : 0;
 
-	if (fd < 0)
-		return fd;
-	r = ftruncate(fd, (off_t)region->size) < 0 ? -errno : 0;
 	while (r == 0 && end < region->size) {
 		off_t start = region->fd < 0 ? (off_t)end
 					     : lseek(region->fd, (off_t)end, SEEK_DATA);
@@ -228,12 +214,10 @@ static int write_runs(const struct vm_region *region, const struct runs *runs, i
 	return r;
 }
 
-int snapshot_write_changes(const struct vm_region *region, unsigned number, int folder_fd)
+int snapshot_write_changes(const struct vm_region *region, int memory_fd, int changes_fd)
 {
 	_cleanup_(free_runs) struct runs runs = { 0 };
-	_cleanup_close_ int memory_fd = make_file(folder_fd, "memory", number);
-	_cleanup_close_ int changes_fd = make_file(folder_fd, "changes", number);
-	int r = memory_fd < 0 ? memory_fd : changes_fd < 0 ? changes_fd : find_runs(region, &runs);
+	int r = find_runs(region, &runs);
 
 	for (uint64_t gap = 1; runs.nr > RUNS_MAX; gap *= 2)
 		join_runs(&runs, gap);

@@ -7,10 +7,10 @@
 
 #include "vm/vm.h"
 
-/* A negative errno, or 0; what is made is on the disk by then. */
-int snapshot_write_memory(const struct vm_region *region, unsigned number, int folder_fd);
+/* To empty files. A negative errno, or 0; what is written is on the disk by then. */
+int snapshot_write_memory(const struct vm_region *region, int fd);
 /* Only pages with VM_PAGE_DIRTY, and perhaps some of their neighbours. */
-int snapshot_write_changes(const struct vm_region *region, unsigned number, int folder_fd);
+int snapshot_write_changes(const struct vm_region *region, int memory_fd, int changes_fd);
 
 /* Before anything runs. is_shared: others have mapped the region already, so it is copied. */
 int snapshot_restore_memory(

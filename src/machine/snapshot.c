@@ -8,9 +8,10 @@
  *   base      of a difference: a symbolic link to the snapshot that it differs from
  *   memory-N, changes-N   snapshot-memory.c
  *
- * A folder is whole or not there: it is made under another name. It is for the version of strata
- * that has written it, and for a machine with the same parts, in the same order. Whoever has
- * written it is trusted no more than the guest: each part checks what it is given.
+ * Whoever wants it brings the files, and sees to it that a folder is whole or not there
+ * (snapshot-folder.h). It is for the version of strata that has written it, and for a machine with
+ * the same parts, in the same order. Whoever has written it is trusted no more than the guest: each
+ * part checks what it is given.
  *
  * Memory is mapped from the file, privately, so a machine is there at once, and pages come as they
  * are touched; the file must stay while it runs, and is not written to. Where a second process
@@ -25,7 +26,6 @@
 #include "machine/snapshot.h"
 
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -38,15 +38,6 @@
 #define PARTS_MAX     (2 * MACHINE_SLOTS_MAX + VM_VCPUS_MAX + 1)
 #define NAME_BYTES    32
 #define PART_FILE_MAX (UINT64_C(256) << 20)
-
-struct header {
-	uint64_t magic;
-	char version[32];
-	char board[SNAPSHOT_BOARD_SIZE];
-	uint32_t nr_regions, nr_parts;
-	char id[MACHINE_SNAPSHOT_ID_SIZE], base[MACHINE_SNAPSHOT_ID_SIZE]; /* "": it has none */
-	uint32_t depth; /* how many snapshots are below it */
-};
 
 struct region_header {
 	uint64_t start, size;
@@ -94,9 +85,9 @@ static void resume(const struct parts *parts)
 			parts->parts[i]->resume(parts->parts[i]);
 }
 
-static struct header header_of(const struct machine *m, const struct parts *parts)
+static struct snapshot_header header_of(const struct machine *m, const struct parts *parts)
 {
-	struct header header = {
+	struct snapshot_header header = {
 		.magic = MAGIC, .nr_regions = m->memory.nr_regions, .nr_parts = parts->nr
 	};
 
@@ -117,9 +108,9 @@ static struct part_header header_of_part(const struct vm_saved *saved)
 
 /* What is written: a header that is filled in, and the parts. */
 struct saving {
-	struct header header;
+	struct snapshot_header header;
 	struct parts parts;
-	const char *folder;
+	const int *fds; /* where it goes */
 	bool is_difference;
 };
 
@@ -151,9 +142,10 @@ static int write_part_file(const struct vm_saved *saved, int fd)
 	return r < 0 ? r : copy_bytes(*saved->file_fd, fd, size);
 }
 
-static int write_state(struct machine *m, const struct saving *saving, int fd)
+static int write_state(struct machine *m, const struct saving *saving)
 {
 	const struct parts *parts = &saving->parts;
+	const int fd = saving->fds[0];
 	int r = io_write_full(fd, &saving->header, sizeof(saving->header));
 
 	for (unsigned i = 0; i < m->memory.nr_regions && r == 0; i++) {
@@ -175,92 +167,46 @@ static int write_state(struct machine *m, const struct saving *saving, int fd)
 	return r < 0 ? r : fsync(fd) < 0 ? -errno : 0;
 }
 
-static int make_file(int folder_fd, const char *name)
+static int write_files(struct machine *m, const struct saving *saving)
 {
-	int fd = openat(folder_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	const int *memory = saving->fds + 1, *changes = memory + SNAPSHOT_MEMORIES_MAX;
+	int r = m->memory.nr_regions > SNAPSHOT_MEMORIES_MAX ? -E2BIG : write_state(m, saving);
 
-	return fd < 0 ? -errno : fd;
-}
-
-/* Where the link leads: beside the folder if both are, so that they can be moved together. */
-static int link_base(const char *base, const char *folder, int folder_fd)
-{
-	_cleanup_free_ char *copy = strf("%s", folder);
-	_cleanup_free_ char *parent = copy ? realpath(dirname(copy), NULL) : NULL;
-	_cleanup_free_ char *beside = NULL;
-	const char *name = strrchr(base, '/');
-
-	if (!parent || !name)
-		return copy ? -errno : -ENOMEM;
-	if (strlen(parent) == (size_t)(name - base) && strncmp(parent, base, strlen(parent)) == 0)
-		beside = strf("..%s", name);
-	return symlinkat(beside ? beside : base, folder_fd, "base") < 0 ? -errno : 0;
-}
-
-static int write_folder(struct machine *m, const struct saving *saving, int folder_fd)
-{
-	_cleanup_close_ int state_fd = make_file(folder_fd, "state");
-	int r = state_fd < 0 ? state_fd : write_state(m, saving, state_fd);
-
-	if (r == 0 && saving->is_difference)
-		r = link_base(m->base.folder, saving->folder, folder_fd);
 	for (unsigned i = 0; i < m->memory.nr_regions && r == 0; i++) {
 		const struct vm_region *region = &m->memory.regions[i];
 
-		r = saving->is_difference ? snapshot_write_changes(region, i, folder_fd)
-					  : snapshot_write_memory(region, i, folder_fd);
+		r = saving->is_difference ? snapshot_write_changes(region, memory[i], changes[i])
+					  : snapshot_write_memory(region, memory[i]);
 	}
-	return r < 0 ? r : fsync(folder_fd) < 0 ? -errno : 0;
-}
-
-static int save_to(struct machine *m, const struct saving *saving)
-{
-	const char *folder = saving->folder;
-	_cleanup_close_ int fd = -1;
-	char path[4096];
-	int r;
-
-	if ((size_t)snprintf(path, sizeof(path), "%s.new", folder) >= sizeof(path))
-		return -ENAMETOOLONG;
-	if (access(folder, F_OK) == 0)
-		return -EEXIST;
-	io_remove_tree(AT_FDCWD, path, NULL); /* of one who did not come to the end */
-	if (mkdir(path, 0700) < 0)
-		return -errno;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = fd < 0 ? -errno : write_folder(m, saving, fd);
-	if (r == 0 && rename(path, folder) < 0)
-		r = -errno;
-	if (r < 0)
-		io_remove_tree(AT_FDCWD, path, NULL);
 	return r;
 }
 
-/* From here on, pages are written that `folder` does not have. A failure costs the differences. */
+void machine_forget_base(struct machine *m)
+{
+	free(m->base.folder);
+	m->base.folder = NULL;
+}
+
+/* From here on, pages are written that the snapshot at `folder`, its real path, does not have. A
+ * failure costs the differences. */
 static void begin_difference(struct machine *m, const char *folder, const char id[], unsigned depth)
 {
 	struct error err = { 0 };
 
 	if (!m->config.notes_writes)
 		return;
-	free(m->base.folder);
-	m->base.folder = realpath(folder, NULL);
+	machine_forget_base(m);
+	m->base.folder = folder ? strf("%s", folder) : NULL;
 	snprintf(m->base.id, sizeof(m->base.id), "%s", id);
 	m->base.depth = depth;
 	if (m->board->note_writes(m, &err) == 0)
 		return;
 	log_warning("%s", err.message);
-	free(m->base.folder);
-	m->base.folder = NULL;
+	machine_forget_base(m);
 }
 
-/* Is the base where it was, and can there be one more difference? */
-static int check_base(const struct machine *m, struct error *err)
+int machine_check_base(const struct machine *m, struct error *err)
 {
-	_cleanup_free_ char *path = m->base.folder ? strf("%s/state", m->base.folder) : NULL;
-	_cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-	struct header header;
-
 	if (!m->config.notes_writes)
 		return error_set(err, EINVAL,
 			"the machine does not note which pages are written: it needs --track-dirty-pages");
@@ -271,24 +217,15 @@ static int check_base(const struct machine *m, struct error *err)
 		return error_set(err, ELOOP,
 			"%s is the last of %d differences: the next snapshot has to be a whole one",
 			m->base.folder, SNAPSHOT_CHAIN_MAX);
-	if (fd < 0 || io_read_full(fd, &header, sizeof(header)) != 0 ||
-		memcmp(header.id, m->base.id, sizeof(header.id)) != 0)
-		return error_set(err, ESTALE,
-			"%s, which this would be a difference to, is not there any more",
-			m->base.folder);
 	return 0;
 }
 
-bool machine_can_save_difference(const struct machine *m)
+int machine_save(struct machine *m, const int fds[SNAPSHOT_FILES_MAX], const char *folder,
+	bool is_difference, struct error *err)
 {
-	return check_base(m, NULL) == 0;
-}
-
-int machine_save(struct machine *m, const char *folder, bool is_difference, struct error *err)
-{
-	struct saving saving = { .folder = folder, .is_difference = is_difference };
+	struct saving saving = { .fds = fds, .is_difference = is_difference };
 	const struct parts *parts = &saving.parts;
-	int r = is_difference ? check_base(m, err) : 0;
+	int r = is_difference ? machine_check_base(m, err) : 0;
 
 	if (r == 0 && is_difference && m->board->collect_writes)
 		r = m->board->collect_writes(m, err);
@@ -299,13 +236,13 @@ int machine_save(struct machine *m, const char *folder, bool is_difference, stru
 		if (parts->parts[i]->save)
 			parts->parts[i]->save(parts->parts[i]);
 	saving.header = header_of(m, parts);
-	io_random_hex(saving.header.id, (MACHINE_SNAPSHOT_ID_SIZE - 1) / 2);
+	io_random_hex(saving.header.id, (SNAPSHOT_ID_SIZE - 1) / 2);
 	if (is_difference) {
 		memcpy(saving.header.base, m->base.id, sizeof(m->base.id));
 		saving.header.depth = m->base.depth + 1;
 	}
 	machine_debugger_hide(m);
-	r = save_to(m, &saving);
+	r = write_files(m, &saving);
 	machine_debugger_put(m);
 	if (r == 0)
 		begin_difference(m, folder, saving.header.id, saving.header.depth);
@@ -323,7 +260,7 @@ static int damaged(struct error *err, const char *folder)
 }
 
 /* Of any machine. */
-static int read_header(int fd, const char *folder, struct header *ret, struct error *err)
+static int read_header(int fd, const char *folder, struct snapshot_header *ret, struct error *err)
 {
 	if (io_read_full(fd, ret, sizeof(*ret)) != 0)
 		return damaged(err, folder);
@@ -338,9 +275,9 @@ static int read_header(int fd, const char *folder, struct header *ret, struct er
 }
 
 static int read_own_header(const struct machine *m, const struct parts *parts, int fd,
-	const char *folder, struct header *ret, struct error *err)
+	const char *folder, struct snapshot_header *ret, struct error *err)
 {
-	const struct header wanted = header_of(m, parts);
+	const struct snapshot_header wanted = header_of(m, parts);
 	int r = read_header(fd, folder, ret, err);
 
 	if (r < 0)
@@ -361,7 +298,7 @@ static int read_own_header(const struct machine *m, const struct parts *parts, i
 struct chain {
 	struct {
 		int folder_fd, state_fd;
-		struct header header;
+		struct snapshot_header header;
 	} links[SNAPSHOT_CHAIN_MAX + 1];
 	unsigned nr;
 };
@@ -386,7 +323,7 @@ int machine_peek_snapshot(const char *folder, char ret[SNAPSHOT_BOARD_SIZE], str
 {
 	_cleanup_close_ int folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_close_ int fd = -1;
-	struct header header;
+	struct snapshot_header header;
 	int r;
 
 	if (folder_fd < 0)
@@ -426,7 +363,7 @@ static int open_chain(const struct machine *m, const struct parts *parts, const 
 
 	str_append(&path, folder);
 	while (r == 0 && chain->links[chain->nr - 1].header.depth > 0) {
-		const struct header *above = &chain->links[chain->nr - 1].header, *below;
+		const struct snapshot_header *above = &chain->links[chain->nr - 1].header, *below;
 
 		str_append(&path, "/base");
 		if (path.failed)
@@ -538,6 +475,7 @@ static void restore_code(struct machine *m, const struct chain *chain)
 int machine_restore(struct machine *m, const char *folder, struct error *err)
 {
 	_cleanup_(close_chain) struct chain chain = { 0 };
+	_cleanup_free_ char *real = realpath(folder, NULL);
 	struct parts parts;
 	int r;
 
@@ -547,7 +485,7 @@ int machine_restore(struct machine *m, const char *folder, struct error *err)
 		r = restore_memory(m, &chain, folder, err);
 	/* Here, because parts write to memory when they are restored. */
 	if (r == 0)
-		begin_difference(m, folder, chain.links[0].header.id, chain.links[0].header.depth);
+		begin_difference(m, real, chain.links[0].header.id, chain.links[0].header.depth);
 	if (r == 0)
 		restore_code(m, &chain);
 	if (r == 0)

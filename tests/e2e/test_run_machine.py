@@ -31,9 +31,10 @@ def machines(strata):
         if entry.name.isdigit():
             try:
                 words = (entry / "cmdline").read_bytes().split(b"\0")
+                name = (entry / "comm").read_text().strip()
             except OSError:
                 continue
-            if b"strata-machine" in words[0] and any(
+            if name == "strata-machine" and any(
                     str(strata.root).encode() in word for word in words):
                 found.append(int(entry.name))
     return found

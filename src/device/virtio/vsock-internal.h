@@ -88,6 +88,7 @@ struct virtio_vsock {
 	struct loop *loop;
 	struct loop_source listener; /* PATH; fd -1 without one */
 	char *path;
+	struct virtio_vsock_door *door; /* or NULL */
 	struct virtio_vsock_service *services;
 	uint32_t next_host_port;
 	struct vsock_connection connections[VSOCK_CONNECTIONS_MAX];

@@ -408,7 +408,10 @@ void vsock_unlisten(struct virtio_vsock *v)
 	loop_remove(v->loop, &v->listener);
 	close(v->listener.fd);
 	v->listener.fd = -1;
-	unlink(v->path);
+	if (v->door)
+		v->door->remove(v->door);
+	else
+		unlink(v->path);
 	free(v->path);
 	v->path = NULL;
 }
@@ -448,6 +451,8 @@ static int connect_path(const struct virtio_vsock *v, uint32_t port)
 
 	if (!v->path)
 		return -ECONNREFUSED;
+	if (v->door)
+		return v->door->connect(v->door, port);
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s_%u", v->path, port);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd >= 0 && connect(fd, (void *)&address, sizeof(address)) < 0) {

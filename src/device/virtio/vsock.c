@@ -493,6 +493,7 @@ int virtio_vsock_new(struct loop *loop, struct vm_memory *memory,
 	if (!v)
 		return error_oom(err);
 	v->loop = loop;
+	v->door = options->door;
 	v->listener.fd = -1;
 	v->config.guest_cid = options->guest_cid;
 	v->next_host_port = VSOCK_FIRST_HOST_PORT;

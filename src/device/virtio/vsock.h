@@ -25,9 +25,18 @@
 
 struct virtio_vsock;
 
+/* Who does what has to be done by path while the guest runs, where this process cannot. */
+struct virtio_vsock_door {
+	/* Connect with PATH_PORT: a socket, not blocking; -errno. */
+	int (*connect)(struct virtio_vsock_door *door, uint32_t port);
+	/* Remove what was made at PATH. */
+	void (*remove)(struct virtio_vsock_door *door);
+};
+
 struct virtio_vsock_options {
 	uint64_t guest_cid; /* more than 2 */
 	const char *path; /* NULL: only this process is reached */
+	struct virtio_vsock_door *door; /* NULL: this process does it; stays the caller's */
 };
 
 int virtio_vsock_new(struct loop *loop, struct vm_memory *memory,

@@ -9,6 +9,7 @@
 #include "base/unix.h"
 #include "front/cli/cli.h"
 #include "front/cli/verbs.h"
+#include "machine/snapshot-folder.h"
 
 #define ANSWER_BYTES_MAX (16u << 20)
 
@@ -31,49 +32,108 @@ static int connect_to(const char *path, struct error *err)
 	return fd < 0 ? error_errno(err, fd, "no machine answers at %s", path) : fd;
 }
 
-/* As the machine's process finds it, too. */
-static int append_folder(struct str *line, const char *folder, struct error *err)
+static int ask_words(int fd, const char *path, char *const *words, struct error *err)
 {
-	_cleanup_free_ char *here = *folder == '/' ? NULL : getcwd(NULL, 0);
-
-	if (*folder != '/' && !here)
-		return error_errno(err, errno, "cannot tell the current folder");
-	if (strchr(folder, ' ') || (here && strchr(here, ' ')))
-		return error_set(err, EINVAL, "%s: no space may be in the path", folder);
-	str_appendf(line, "%s%s%s", here ? here : "", here ? "/" : "", folder);
-	return 0;
-}
-
-static int ask(char *const *words, json_t **ret, struct error *err)
-{
-	_cleanup_close_ int fd = connect_to(words[0], err);
 	_cleanup_str_ struct str line = { 0 };
-	_cleanup_free_ char *text = NULL;
-	size_t size;
 	int r;
 
-	if (fd < 0)
-		return fd;
-	for (size_t i = 1; words[i]; i++) {
-		str_appendf(&line, "%s", i > 1 ? " " : "");
-		if (i == 2 && (streq(words[1], "save") || streq(words[1], "save-diff"))) {
-			r = append_folder(&line, words[i], err);
-			if (r < 0)
-				return r;
-		} else {
-			str_appendf(&line, "%s", words[i]);
-		}
-	}
+	for (size_t i = 0; words[i]; i++)
+		str_appendf(&line, "%s%s", i ? " " : "", words[i]);
 	str_append_char(&line, '\n');
 	if (line.failed)
 		return error_oom(err);
 	r = io_write_full(fd, line.data, line.len);
-	if (r == 0)
-		r = io_read_fd(fd, ANSWER_BYTES_MAX, &text, &size);
+	return r < 0 ? error_errno(err, r, "the machine at %s does not answer", path) : 0;
+}
+
+static int hear(int fd, const char *path, json_t **ret, struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	int r = io_read_fd(fd, ANSWER_BYTES_MAX, &text, &size);
+
 	if (r < 0)
-		return error_errno(err, r, "the machine at %s does not answer", words[0]);
+		return error_errno(err, r, "the machine at %s does not answer", path);
 	*ret = json_loadb(text, size, 0, NULL);
-	return *ret ? 0 : error_set(err, EBADMSG, "the machine at %s has ended", words[0]);
+	return *ret ? 0 : error_set(err, EBADMSG, "the machine at %s has ended", path);
+}
+
+static int ask(const char *path, char *const *words, json_t **ret, struct error *err)
+{
+	_cleanup_close_ int fd = connect_to(path, err);
+	int r = fd < 0 ? fd : ask_words(fd, path, words, err);
+
+	return r < 0 ? r : hear(fd, path, ret, err);
+}
+
+/* --- saving: the machine can reach no folder, so it is given the files ------------------------ */
+
+/* What it would be a difference to, which is still there. *ret_path: NULL when the machine has said
+ * why there is none, in *ret. */
+static int find_base(const char *path, char **ret_path, json_t **ret, struct error *err)
+{
+	static char *const words[] = { (char *)(uintptr_t) "base", NULL };
+	const char *folder, *id;
+	int r = ask(path, words, ret, err);
+
+	*ret_path = NULL;
+	if (r < 0 || json_object_get(*ret, "error"))
+		return r;
+	folder = json_string_value(json_object_get(*ret, "folder"));
+	id = json_string_value(json_object_get(*ret, "id"));
+	r = folder && id ? snapshot_folder_check(folder, id, err)
+			 : error_set(err, EBADMSG, "the machine at %s speaks nonsense", path);
+	if (r == 0) {
+		*ret_path = strf("%s", folder);
+		r = *ret_path ? 0 : error_oom(err);
+	}
+	json_decref(*ret);
+	*ret = NULL;
+	return r;
+}
+
+static int save_to(
+	const char *path, const char *folder, const char *base, json_t **ret, struct error *err)
+{
+	_cleanup_close_ int fd = connect_to(path, err);
+	struct snapshot_folder files;
+	int r = fd < 0 ? fd : snapshot_folder_make(folder, &files, err);
+
+	if (r < 0)
+		return r;
+	r = snapshot_folder_ask(fd, &files, base, err);
+	snapshot_folder_close(&files);
+	if (r == 0)
+		r = hear(fd, path, ret, err);
+	if (r < 0 || json_object_get(*ret, "error")) {
+		snapshot_folder_finish(folder, NULL, false, NULL);
+		return r;
+	}
+	r = snapshot_folder_finish(folder, base, true, err);
+	if (r < 0)
+		json_decref(*ret);
+	return r;
+}
+
+static int save(
+	const char *path, const char *folder, bool is_difference, json_t **ret, struct error *err)
+{
+	_cleanup_free_ char *base = NULL;
+	int r = is_difference ? find_base(path, &base, ret, err) : 0;
+
+	if (r < 0 || (is_difference && !base))
+		return r;
+	return save_to(path, folder, base, ret, err);
+}
+
+static int ask_or_save(char *const *words, json_t **ret, struct error *err)
+{
+	const char *path = words[0];
+	bool is_difference = streq(words[1], "save-diff");
+
+	if (words[2] && (is_difference || streq(words[1], "save")))
+		return save(path, words[2], is_difference, ret, err);
+	return ask(path, words + 1, ret, err);
 }
 
 /* --- printing: one line for each value, "name.name  value" ----------------------------------- */
@@ -127,7 +187,7 @@ static int vm_monitor_main(struct cli *cli, void *options, int argc, char **argv
 	const struct vm_monitor_options *o = options;
 	json_t *answer;
 	const char *problem, *blob;
-	int r = ask(argv, &answer, err);
+	int r = ask_or_save(argv, &answer, err);
 
 	if (r < 0)
 		return r;

@@ -42,14 +42,15 @@ class Strata(Program):
         return {**os.environ, **(extra or {})}
 
     def machines(self):
-        """The arguments of strata-machine's processes, by their number."""
+        """The arguments of strata-machine's processes, by their number; a porter has another name."""
         found = {}
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 words = path.read_text().split("\0")
+                name = path.with_name("comm").read_text().strip()
             except OSError:
                 continue
-            if words[0].endswith("strata-machine"):
+            if name == "strata-machine" and words[0].endswith(name):
                 found[int(path.parent.name)] = words
         return found
 
