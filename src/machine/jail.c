@@ -1,92 +1,251 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * jail.c - stages in which the process of a machine gives up what it needs no more.
+ * jail.c - stages in which the process of a machine gives up what it needs no more. What it holds
+ * by a descriptor it keeps (disks, memory, /dev/kvm, sockets that listen); what has to be done by
+ * path is the porter's (porter.h).
  *
- * 1. No new privileges, and no capabilities. The event loop keeps two in some cases
- * (kept_rights()); no other thread has one.
- * 2. A list of system calls that no thread makes, for all threads: no program is executed, no
- *    process made or looked into, nothing mounted, no user or namespace changed. Who tries is
- *    killed, with the whole machine.
+ * 1. Descriptors that we were started with, which may lead anywhere, but for standard input, output
+ *    and error; and limits: no core, which would have the guest's memory in it, and no more
+ *    descriptors.
+ * 2. Namespaces of its own: mounts, IPC, names, cgroups, and a network without an interface, but
+ *    for a user-mode network, which is made of the host's sockets. An ordinary user gets them with
+ *    a user namespace, in which there is no id but the user's. None of processes: that takes a
+ *    process more, and no list below has a signal for others in it.
+ * 3. An empty root: a file system in memory that cannot be written.
+ * 4. A user of its own, if root has started it: nobody else's files, processes and limits are
+ *    that user's.
+ * 5. No new privileges, and no capabilities, with one exception (kept_rights()).
+ * 6. A list of system calls that no thread makes: no program is executed, no process made or looked
+ *    into, nothing mounted, no user or namespace changed. Who tries is killed, with the whole
+ *    machine.
+ *
+ * Where the host does not let us have 2 and 3 (a kernel without user namespaces, a container), the
+ * others hold all the same; --debug says so.
  */
 #include "machine/jail.h"
 
 #include <assert.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <linux/securebits.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <netinet/in.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/rights.h"
 #include "base/str.h"
-
-/* --- 1: capabilities -------------------------------------------------------------------------- */
-
-/* A path in whose folder others may have files; one that cannot be looked at may be such. */
-static bool is_in_others_folder(const char *path)
-{
-	_cleanup_free_ char *folder = strf("%s", path);
-	struct stat st;
-	char *slash = folder ? strrchr(folder, '/') : NULL;
-
-	if (slash)
-		slash[slash == folder] = '\0';
-	if (!folder || stat(slash ? folder : ".", &st) < 0)
-		return true;
-	return st.st_uid != geteuid() || st.st_mode & (S_IWGRP | S_IWOTH);
-}
-
-/* Files that are made, connected to or removed by name while the machine runs. What the monitor is
- * asked to save goes where its user may write without more rights than that. */
-static bool needs_others_files(const struct machine_config *config)
-{
-	return config->snapshot || (config->monitor && is_in_others_folder(config->monitor)) ||
-		(config->gdb && strchr(config->gdb, '/') && is_in_others_folder(config->gdb)) ||
-		(config->vsock_path && is_in_others_folder(config->vsock_path));
-}
-
-/* libslirp sends a guest's ping through a socket for just that, where the host allows those
- * (net.ipv4.ping_group_range), else through a raw one. */
-static bool needs_raw_sockets(const struct machine_config *config)
-{
-	bool is_user_mode = false;
-	int fd;
-
-	for (unsigned i = 0; i < config->nr_nets; i++)
-		is_user_mode = is_user_mode || (!config->nets[i].tap && !config->nets[i].cable);
-	if (!is_user_mode)
-		return false;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP);
-	if (fd < 0)
-		return true;
-	close(fd);
-	return false;
-}
-
-static uint64_t kept_rights(const struct machine_config *config)
-{
-	return (needs_others_files(config) ? UINT64_C(1) << CAP_DAC_OVERRIDE : 0) |
-		(needs_raw_sockets(config) ? UINT64_C(1) << CAP_NET_RAW : 0);
-}
-
-/* --- 2: system calls -------------------------------------------------------------------------- */
+#include "base/userns.h"
 
 /* A search for leaks at the end stops all threads from a process of its own, by ptrace(2). */
 #if defined(__SANITIZE_ADDRESS__)
-#define SEEKS_LEAKS
+#define SEEKS_LEAKS 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#define SEEKS_LEAKS
+#define SEEKS_LEAKS 1
 #endif
 #endif
+#ifndef SEEKS_LEAKS
+#define SEEKS_LEAKS 0
+#endif
+
+static bool has_user_network(const struct machine_config *config)
+{
+	for (unsigned i = 0; i < config->nr_nets; i++)
+		if (!config->nets[i].tap && !config->nets[i].cable)
+			return true;
+	return false;
+}
+
+/* --- 1: descriptors and limits ---------------------------------------------------------------- */
+
+/* All of our own are close-on-exec. */
+static int close_inherited(void)
+{
+	_cleanup_closedir_ DIR *dir = opendir("/proc/self/fd");
+	uint64_t fd;
+
+	if (!dir)
+		return -errno;
+	for (struct dirent *entry; (entry = readdir(dir));)
+		if (parse_u64(entry->d_name, INT32_MAX, &fd) == 0 && fd > STDERR_FILENO &&
+			fcntl((int)fd, F_GETFD) == 0)
+			close((int)fd);
+	return 0;
+}
+
+static int set_limits(void)
+{
+	const struct rlimit none = { 0 };
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	limit.rlim_max = limit.rlim_cur;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+		return -errno;
+	return 0;
+}
+
+/* --- 2: namespaces ---------------------------------------------------------------------------- */
+
+/* An id of the parent namespace is the same in ours. */
+static int keep_ids(uid_t uid, gid_t gid, struct error *err)
+{
+	struct userns_map uids = { uid, uid, 1 }, gids = { gid, gid, 1 };
+	const struct userns_maps maps = { &uids, &gids, 1, 1, true };
+
+	return userns_write_maps(getpid(), &maps, err);
+}
+
+/* 1: they are there; 0: the host does not let us. In a user namespace, what rights there were
+ * before are worth nothing. */
+static int enter_namespaces(const struct machine_config *config, uint64_t *kept, struct error *err)
+{
+	const int flags = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
+		(has_user_network(config) ? 0 : CLONE_NEWNET);
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	int r;
+
+	if (unshare(flags) == 0)
+		return 1;
+	if (errno == EPERM && unshare(CLONE_NEWUSER | flags) == 0) {
+		*kept = 0;
+		r = keep_ids(uid, gid, err);
+		return r < 0 ? r : 1;
+	}
+	log_debug("the machine has no namespaces of its own: %s", strerror(errno));
+	return 0;
+}
+
+/* --- 3: an empty root ------------------------------------------------------------------------- */
+
+#define ROOT_OPTIONS  "size=64k,nr_inodes=8,mode=0555"
+#define ROOT_FLAGS    (MS_NODEV | MS_NOSUID | MS_NOEXEC)
+#define ROOT_PLACE    "/proc" /* for a moment */
+#define RESOLVER_FILE "etc/resolv.conf"
+#define RESOLVER_MAX  (32u << 10)
+
+/* libslirp looks again and again at who answers the host's questions for names. Its file is what it
+ * was when the machine was started. */
+static int make_resolver(const char *text, size_t size)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (mkdir("etc", 0755) < 0)
+		return -errno;
+	fd = open(RESOLVER_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0 || fchmod(fd, 0444) < 0 || chmod("etc", 0555) < 0)
+		return -errno;
+	return io_write_full(fd, text, size);
+}
+
+/* All of it relative to the folder where we are. */
+static int enter_root(void)
+{
+	if (mount(NULL, ".", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | ROOT_FLAGS, NULL) < 0 ||
+		syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
+		chdir("/") < 0)
+		return -errno;
+	return 0;
+}
+
+static int make_root(const struct machine_config *config)
+{
+	_cleanup_free_ char *resolver = NULL;
+	size_t size = 0;
+	int r = 0;
+
+	if (has_user_network(config))
+		(void)io_read_file(
+			AT_FDCWD, "/" RESOLVER_FILE, RESOLVER_MAX, &resolver, &size, NULL);
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		mount("tmpfs", ROOT_PLACE, "tmpfs", ROOT_FLAGS, ROOT_OPTIONS) < 0 ||
+		chdir(ROOT_PLACE) < 0)
+		return -errno;
+	if (resolver)
+		r = make_resolver(resolver, size);
+	return r == 0 ? enter_root() : r;
+}
+
+/* --- 4: a user of its own --------------------------------------------------------------------- */
+
+/* Above what useradd(8), containers and systemd (UIDS-GIDS) hand out, below 2^31. A process id is
+ * below 2^22 (PID_MAX_LIMIT), and nobody else's while the machine runs. */
+#define FIRST_ID UINT32_C(0x70000000)
+#define NOBODY	 UINT32_C(65534)
+
+static int become(uint32_t id)
+{
+	if (setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0)
+		return -errno;
+	return 0;
+}
+
+/* In a user namespace, most ids are of nobody. */
+static int change_user(void)
+{
+	int r;
+
+	if (geteuid() != 0)
+		return 0;
+	/* What of rights goes is said in stage 5 alone. */
+	prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP);
+	r = become(FIRST_ID + (uint32_t)getpid());
+	if (r == -EINVAL)
+		r = become(NOBODY);
+	if (r == -EPERM || r == -EINVAL) {
+		log_debug("the machine has no user of its own: %s", strerror(-r));
+		return 0;
+	}
+	return r;
+}
+
+/* --- 5: rights -------------------------------------------------------------------------------- */
+
+/* libslirp sends a guest's ping through a socket for just that, where the host allows those
+ * (net.ipv4.ping_group_range), else through a raw one. */
+static uint64_t kept_rights(const struct machine_config *config)
+{
+	int fd;
+
+	if (!has_user_network(config))
+		return 0;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP);
+	if (fd < 0)
+		return UINT64_C(1) << CAP_NET_RAW;
+	close(fd);
+	return 0;
+}
+
+/* Who kills us when our maker ends is forgotten with a change of the user. */
+static int give_up_rights(uint64_t kept, int signal, pid_t maker)
+{
+	int r = rights_drop(kept);
+
+	if (r == 0 && !SEEKS_LEAKS && prctl(PR_SET_DUMPABLE, 0) < 0)
+		r = -errno;
+	if (r == 0 && prctl(PR_SET_PDEATHSIG, signal) < 0)
+		r = -errno;
+	return r == 0 && signal && getppid() != maker ? -ESRCH : r;
+}
+
+/* --- 6: system calls -------------------------------------------------------------------------- */
 
 static const unsigned forbidden_calls[] = {
 	/* programs and processes */
@@ -100,7 +259,7 @@ static const unsigned forbidden_calls[] = {
 	SYS_process_vm_writev,
 	SYS_kcmp,
 	SYS_pidfd_getfd,
-#ifndef SEEKS_LEAKS
+#if !SEEKS_LEAKS
 	SYS_ptrace,
 #endif
 	/* namespaces and mounts */
@@ -158,7 +317,7 @@ static const unsigned forbidden_calls[] = {
 	SYS_clock_adjtime,
 };
 
-#ifdef SEEKS_LEAKS
+#if SEEKS_LEAKS
 #define THREAD_FLAGS (CLONE_THREAD | CLONE_UNTRACED)
 #else
 #define THREAD_FLAGS CLONE_THREAD
@@ -229,7 +388,27 @@ static int install_filter(struct error *err)
 
 int machine_jail(const struct machine_config *config, struct error *err)
 {
-	int r = rights_drop(kept_rights(config));
+	const pid_t maker = getppid();
+	uint64_t kept = kept_rights(config);
+	int signal = 0, r;
 
+	prctl(PR_GET_PDEATHSIG, &signal);
+	r = close_inherited();
+	if (r == 0)
+		r = set_limits();
+	if (r < 0)
+		return error_errno(err, r, "cannot limit the machine");
+	r = enter_namespaces(config, &kept, err);
+	if (r < 0)
+		return r;
+	r = r > 0 ? make_root(config) : 0;
+	if (r == -EPERM || r == -EACCES) /* a host whose user namespaces have no rights */
+		log_debug("the machine has no root of its own: %s", strerror(-r));
+	else if (r < 0)
+		return error_errno(err, r, "cannot make an empty root for the machine");
+	r = change_user();
+	if (r < 0)
+		return error_errno(err, r, "cannot make a user for the machine");
+	r = give_up_rights(kept, signal, maker);
 	return r < 0 ? error_errno(err, r, "cannot give up rights") : install_filter(err);
 }

@@ -8,7 +8,7 @@
 
 /*
  * When everything has been opened, on the thread that runs the event loop, before a vcpu's thread
- * is started. It cannot be undone: the process is for this machine only. Threads that are there
- * already (disks, timers) give up capabilities themselves (base/rights.h).
+ * is started: there is one thread, and what it gives up no other ever has. It cannot be undone: the
+ * process is for this machine only.
  */
 int machine_jail(const struct machine_config *config, struct error *err);

@@ -2,6 +2,7 @@
 /*
  * virtio-net.c - the machine's network cards, each with a network of its own behind it.
  */
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 
@@ -44,7 +45,11 @@ static int open_cable(
 	if (parse_u64(number, INT_MAX, &fd) < 0)
 		return error_set(err, EINVAL, "\"%s\" is no descriptor", number);
 	r = net_cable_join(&m->loop, (int)fd, ret, err);
-	return r < 0 ? error_prefix(err, "the switch") : 0;
+	if (r < 0)
+		return error_prefix(err, "the switch");
+	/* What is open across execve(2) is not ours, and is closed (jail.c). */
+	fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+	return 0;
 }
 
 static int open_port(struct machine *m, const struct machine_net_config *config,

@@ -10,6 +10,7 @@
 
 #include <grp.h>
 #include <malloc.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@
 #define WAITERS	       4
 #define STATE_FD       1 /* in the server */
 #define MAPS_BYTES_MAX (16u << 20)
+#define END_TIMEOUT_MS 1000
 #define NAMESPACES                                                                                 \
 	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
@@ -353,7 +355,7 @@ static int check_shares(const struct share *shares, size_t nr, struct error *err
 int share_server_start(const struct share *shares, size_t nr, const struct iovec *memory,
 	size_t nr_memory, struct share_server *ret, struct error *err)
 {
-	struct share_server server;
+	struct share_server server = { 0 };
 	int pair[2];
 	int r = check_shares(shares, nr, err);
 
@@ -377,6 +379,7 @@ int share_server_start(const struct share *shares, size_t nr, const struct iovec
 		close(server.state_fd);
 		return error_errno(err, r, "cannot fork");
 	}
+	server.pidfd = (int)syscall(SYS_pidfd_open, server.pid, 0);
 	r = raise_server(&server, err);
 	if (r < 0) {
 		share_server_stop(&server);
@@ -388,12 +391,17 @@ int share_server_start(const struct share *shares, size_t nr, const struct iovec
 
 void share_server_stop(struct share_server *server)
 {
+	struct pollfd p = { .fd = server->pidfd, .events = POLLIN };
+
 	if (!server->pid)
 		return;
+	/* Its end; we may have no right any more to send it a signal. One that hangs in a file of
+	 * the host's is not waited for: it ends when it hangs no more. */
 	close(server->fd);
 	close(server->state_fd);
-	kill(server->pid, SIGKILL);
-	while (waitpid(server->pid, NULL, 0) < 0 && errno == EINTR)
+	while (poll(&p, 1, END_TIMEOUT_MS) < 0 && errno == EINTR)
 		;
+	waitpid(server->pid, NULL, WNOHANG);
+	close(server->pidfd);
 	server->pid = 0;
 }

@@ -105,6 +105,7 @@ struct share_answer {
 
 struct share_server {
 	pid_t pid;
+	int pidfd;
 	int fd; /* SOCK_SEQPACKET */
 	int state_fd; /* a file in memory that it can read and write, too */
 };
@@ -116,5 +117,5 @@ struct share_server {
  */
 int share_server_start(const struct share *shares, size_t nr, const struct iovec *memory,
 	size_t nr_memory, struct share_server *ret, struct error *err);
-/* Ends it. One that was never started (all zero) is fine. */
+/* Ends it, without a signal. One that was never started (all zero) is fine. */
 void share_server_stop(struct share_server *server);

@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 
 from program import wait_until
 
-CAP_DAC_OVERRIDE = 1 << 1
+NAMESPACES = ["mnt", "ipc", "uts", "cgroup"]
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
 
 
 @pytest.fixture
@@ -33,7 +35,8 @@ def start(strata_binary, folder):
     def run(*args, **kw):
         processes.append(subprocess.Popen(
             [strata_binary, "vm", "run", "--firmware", code, "--memory", "16m", "--cpus", "2",
-             "--disk", disk, *args], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **kw))
+             "--disk", f"{disk},readonly", *args], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, **kw))
         return processes[-1]
 
     yield run
@@ -67,20 +70,61 @@ def wait_for_jail(process):
     return threads(process)
 
 
+def namespace(process, name):
+    return os.readlink(f"/proc/{process}/ns/{name}")
+
+
 def test_nothing_is_left(start):
     for thread in wait_for_jail(start("--net", "none")).values():
         assert [int(thread[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")] == [0] * 4
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has capabilities to keep")
+@only_root
+def test_room_is_empty(start):
+    """Its own namespaces, nothing in its root, no descriptor of a folder, nobody else's user."""
+    reader, writer = os.pipe()
+    users = set()
+    for network in ("none", "user"):
+        process = start("--net", network, pass_fds=[writer])
+        kept = wait_for_jail(process)
+        assert all(namespace(process.pid, name) != namespace("self", name) for name in NAMESPACES)
+        own_network = namespace(process.pid, "net") != namespace("self", "net")
+        assert own_network == (network == "none")
+        root = Path(f"/proc/{process.pid}/root")
+        names = [str(path.relative_to(root)) for path in root.rglob("*")]
+        has_resolver = network == "user" and Path("/etc/resolv.conf").exists()
+        assert names == (["etc", "etc/resolv.conf"] if has_resolver else [])
+        with pytest.raises(OSError):
+            (root / "file").write_text("")
+        opened = list(Path(f"/proc/{process.pid}/fd").iterdir())
+        assert not any(path.is_dir() for path in opened)
+        assert not any(os.readlink(path) == os.readlink(f"/proc/self/fd/{writer}") for path in opened)
+        assert "Max core file size        0 " in Path(f"/proc/{process.pid}/limits").read_text()
+        users |= {kept[process.pid][name] for name in ("Uid", "Gid")}
+    os.close(reader)
+    os.close(writer)
+    (first, second) = [set(user.split()) for user in users]
+    assert len(first) == len(second) == 1 and first != second and "0" not in first | second
+
+
+@only_root
 def test_files_that_are_made_by_name(start, folder):
-    process = start("--net", "none", "--snapshot", folder / "saved")
-    for id, thread in wait_for_jail(process).items():
-        kept = CAP_DAC_OVERRIDE if id == process.pid else 0
-        assert int(thread["CapPrm"], 16) == int(thread["CapEff"], 16) == kept
+    """The machine reaches no folder: somebody does it for it."""
+    closed = folder / "closed"
+    closed.mkdir(mode=0o700)
+    process = start("--net", "none", "--snapshot", closed / "saved", "--monitor", closed / "monitor")
+    for thread in wait_for_jail(process).values():
+        assert int(thread["CapPrm"], 16) == 0
+    process.send_signal(signal.SIGUSR1)
+    wait_until((closed / "saved").exists, 60)
+    assert {path.owner() for path in (closed / "saved").iterdir()} == {"root"}
+    process.terminate()
+    process.wait()
+    assert [path.name for path in closed.iterdir()] == ["saved"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+@only_root
 def test_of_a_user(start):
-    for thread in wait_for_jail(start("--net", "user", user=65534, group=65534)).values():
+    process = start("--net", "user", user=65534, group=65534)
+    for thread in wait_for_jail(process).values():
         assert int(thread["CapPrm"], 16) == 0 and thread["Uid"].split() == ["65534"] * 4

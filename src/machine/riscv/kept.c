@@ -9,8 +9,11 @@
  * nothing in it that another machine would execute.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/io.h"
 #include "base/json.h"
@@ -143,15 +146,87 @@ static int open_temporary(const char *path)
 	return ftruncate(fd, 0) < 0 ? -errno : steal_fd(&fd);
 }
 
+/* What a list of places is made into, and from what. */
+struct making {
+	const char *text;
+	size_t size;
+	int memory_fd, fd;
+};
+
 /* The snapshot is what it was when its memory was mapped. */
-static int write_code(struct vm_memory *memory, int memory_fd, const struct stat *st,
-	const struct jit_machine_place *places, size_t nr, const char *path, struct error *err)
+static int write_code(const struct making *making, struct error *err)
+{
+	_cleanup_free_ struct jit_machine_place *places = NULL;
+	struct vm_memory memory;
+	struct jit_origin origin, now;
+	struct stat st;
+	size_t nr = 0;
+	int r = read_places(making->text, making->size, &places, &nr, err);
+
+	if (r < 0)
+		return r;
+	if (fstat(making->memory_fd, &st) < 0)
+		return error_errno(err, errno, "cannot look at the snapshot's memory");
+	origin = origin_of(&st);
+	vm_memory_init(&memory);
+	r = map_memory(&memory, making->memory_fd, &st, err);
+	if (r == 0)
+		r = riscv_code_make(&memory, places, nr, &origin, making->fd, err);
+	vm_memory_destroy(&memory);
+	if (r == 0 && fstat(making->memory_fd, &st) < 0)
+		r = error_errno(err, errno, "cannot look at the snapshot's memory");
+	now = origin_of(&st);
+	if (r == 0 && memcmp(&now, &origin, sizeof(now)) != 0)
+		r = error_set(err, ESTALE, "the snapshot has changed meanwhile");
+	return r;
+}
+
+static _Noreturn void run_maker(const struct making *making, int result_fd)
+{
+	struct error err = { 0 };
+	int r = prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? -errno : 0;
+
+	if (r == 0)
+		r = machine_jail(&(struct machine_config){ 0 }, &err);
+	if (r == 0)
+		r = write_code(making, &err);
+	io_write_full(result_fd, &err, sizeof(err));
+	_exit(r < 0);
+}
+
+/* Neither the list nor the memory is trusted: who reads them can reach what is open, and nothing
+ * else. */
+static int make_code(const struct making *making, struct error *err)
+{
+	struct error told = { 0 };
+	int pipe_fds[2], status = -1, r;
+	pid_t pid;
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return error_errno(err, errno, "cannot make a pipe");
+	pid = fork();
+	if (pid == 0)
+		run_maker(making, pipe_fds[1]);
+	r = errno;
+	close(pipe_fds[1]);
+	if (pid > 0)
+		(void)io_read_full(pipe_fds[0], &told, sizeof(told));
+	close(pipe_fds[0]);
+	if (pid < 0)
+		return error_errno(err, r, "cannot fork");
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	told.message[sizeof(told.message) - 1] = '\0';
+	if (status == 0)
+		return 0;
+	return error_set(err, told.code ? told.code : EIO, "%s",
+		told.code ? told.message : "the process that translates has ended");
+}
+
+static int make_file(struct making *making, const char *path, struct error *err)
 {
 	_cleanup_free_ char *temporary = strf("%s.new", path);
-	const struct jit_origin origin = origin_of(st);
-	struct jit_origin now;
 	_cleanup_close_ int fd = -1;
-	struct stat after;
 	int r;
 
 	if (!temporary)
@@ -161,12 +236,8 @@ static int write_code(struct vm_memory *memory, int memory_fd, const struct stat
 		return 0;
 	if (fd < 0)
 		return error_errno(err, fd, "cannot make %s", temporary);
-	r = riscv_code_make(memory, places, nr, &origin, fd, err);
-	if (r == 0 && fstat(memory_fd, &after) < 0)
-		r = error_errno(err, errno, "cannot look at the snapshot's memory");
-	now = origin_of(&after);
-	if (r == 0 && memcmp(&now, &origin, sizeof(now)) != 0)
-		r = error_set(err, ESTALE, "the snapshot has changed meanwhile");
+	making->fd = fd;
+	r = make_code(making, err);
 	if (r == 0 && rename(temporary, path) < 0)
 		r = error_errno(err, errno, "cannot rename %s", temporary);
 	if (r < 0)
@@ -178,26 +249,14 @@ int machine_keep_code(
 	const char *snapshot, const char *text, size_t size, const char *path, struct error *err)
 {
 	_cleanup_free_ char *memory_path = strf("%s/memory-0", snapshot);
-	_cleanup_free_ struct jit_machine_place *places = NULL;
 	_cleanup_close_ int fd = -1;
-	struct vm_memory memory;
-	struct stat st;
-	size_t nr = 0;
-	/* Nothing that is read here is trusted. */
-	int r = memory_path ? machine_jail(&(struct machine_config){ 0 }, err) : error_oom(err);
+	struct making making = { .text = text, .size = size };
 
-	if (r == 0)
-		r = read_places(text, size, &places, &nr, err);
-
-	if (r < 0)
-		return r;
+	if (!memory_path)
+		return error_oom(err);
 	fd = open(memory_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0)
 		return error_errno(err, errno, "cannot open %s", memory_path);
-	vm_memory_init(&memory);
-	r = map_memory(&memory, fd, &st, err);
-	if (r == 0)
-		r = write_code(&memory, fd, &st, places, nr, path, err);
-	vm_memory_destroy(&memory);
-	return r;
+	making.memory_fd = fd;
+	return make_file(&making, path, err);
 }
