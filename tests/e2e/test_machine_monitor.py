@@ -15,6 +15,12 @@ from program import wait_until
 from test_machine_gdb import program, pytestmark  # noqa: F401 (the fixture, and why it may not be)
 
 
+def listens(path):
+    """Its name is there a moment before that."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(path)) == 0
+
+
 @pytest.fixture
 def machine(strata_binary, program, tmp_path):  # noqa: F811
     path = tmp_path / "monitor"
@@ -22,7 +28,7 @@ def machine(strata_binary, program, tmp_path):  # noqa: F811
         [strata_binary, "vm", "run", "--firmware", program, "--cpus", "2", "--memory", "16m",
          "--net", "none", "--monitor", path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT)
-    wait_until(lambda: path.exists() or process.poll() is not None, 30)
+    wait_until(lambda: listens(path) or process.poll() is not None, 30)
     assert process.poll() is None, process.stdout.read()
     process.path = path
     yield process
@@ -66,7 +72,7 @@ def test_traps(monitor, strata_binary, tmp_path):
     with subprocess.Popen([strata_binary, "vm", "run", "--firmware", code, "--memory", "16m", "--net",
                            "none", "--monitor", path], stdin=subprocess.DEVNULL) as process:
         try:
-            wait_until(path.exists, 30)
+            wait_until(lambda: listens(path), 30)
             words = [strata_binary, "vm", "monitor", path, "--format", "json", "traps"]
 
             def all_traps():
