@@ -333,6 +333,9 @@ struct container_spawn_options {
 	/* The receiver of container_network_open(), for a config that wants a network namespace of
 	 * its own; 0 (never a channel): the child makes it. */
 	int network_fd;
+	/* Hand it over once the child has made one: network_fd of the handle. Of what is in a user
+	 * namespace, nobody else can open it. */
+	bool wants_network;
 	/*
 	 * A socket of container_listen(): once `meanwhile` has succeeded the first process lives on
 	 * without us, and waits there for container_connect(). 0 = none.
@@ -380,6 +383,7 @@ struct container_handle {
 	/* Keeps its mounts alive, so that taking them down, which may flush a disk, waits for
 	 * container_handle_close() and not for the last process's exit; -1 where we may not. */
 	int mount_ns_fd;
+	int network_fd; /* its network namespace, if that was wanted */
 	int sync_fd; /* private: the release channel */
 	bool released; /* private: it has the word to execute already */
 	bool command_failed; /* after a failed release: the command (126/127), not us (125) */
@@ -387,7 +391,8 @@ struct container_handle {
 
 #define CONTAINER_HANDLE_INIT                                                                      \
 	{                                                                                          \
-		.pid = -1, .pidfd = -1, .terminal_fd = -1, .mount_ns_fd = -1, .sync_fd = -1        \
+		.pid = -1, .pidfd = -1, .terminal_fd = -1, .mount_ns_fd = -1, .sync_fd = -1,       \
+		.network_fd = -1                                                                   \
 	}
 
 /*

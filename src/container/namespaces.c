@@ -111,6 +111,14 @@ int namespaces_raise_loopback(struct error *err)
 	return 0;
 }
 
+static int hand_over_network(const struct child *child, struct error *err)
+{
+	_cleanup_close_ int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : sync_send_type(child->sync_fd, SYNC_NETWORK, fd);
+
+	return r < 0 ? error_errno(err, r, "cannot hand the network namespace over") : 0;
+}
+
 int namespaces_join_network(struct child *child, struct error *err)
 {
 	_cleanup_close_ int ahead = -1;
@@ -131,7 +139,8 @@ int namespaces_join_network(struct child *child, struct error *err)
 	 * parent makes the cgroup on another CPU meanwhile. */
 	if (unshare(CLONE_NEWNET) < 0)
 		return error_errno(err, errno, "cannot make a network namespace");
-	return namespaces_raise_loopback(err);
+	r = namespaces_raise_loopback(err);
+	return r == 0 && child->options->wants_network ? hand_over_network(child, err) : r;
 }
 
 static int join(struct child *child, enum container_namespace which, struct error *err)

@@ -192,6 +192,11 @@ int spawn_await_ready(const struct child *child, struct container_handle *handle
 			handle->terminal_fd = fd;
 			return 0;
 		}
+		if (message.type == SYNC_NETWORK) {
+			cleanup_close(&handle->network_fd);
+			handle->network_fd = fd;
+			continue;
+		}
 		if (message.type == SYNC_HOOKS) {
 			r = answer_hooks(child, handle, err);
 			if (r < 0)
@@ -529,7 +534,9 @@ void container_handle_close(struct container_handle *handle)
 	cleanup_close(&handle->terminal_fd);
 	cleanup_close(&handle->mount_ns_fd);
 	cleanup_close(&handle->sync_fd);
+	cleanup_close(&handle->network_fd);
 	handle->pidfd = handle->terminal_fd = handle->mount_ns_fd = handle->sync_fd = -1;
+	handle->network_fd = -1;
 }
 
 int container_cleanup(const char *cgroup_path, struct error *err)

@@ -266,17 +266,11 @@ static int network_get_ready(struct monitor *monitor, struct error *err)
 /* The same where the container has made its own. */
 static int network_enter(struct monitor *monitor, struct error *err)
 {
-	_cleanup_close_ int fd = -1;
-	char path[40];
-
 	if (!monitor->instance->spec.networks || monitor->ops->has_kernel ||
 		monitor->network.sender_fd > 0)
 		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)monitor->process.handle.pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return error_errno(err, errno, "cannot open the container's network namespace");
-	return instance_networks_attach(&monitor->networks, fd, err);
+	return instance_networks_attach(
+		&monitor->networks, monitor->process.handle.network_fd, err);
 }
 
 static int get_ready(void *context, pid_t pid, struct error *err)
@@ -312,6 +306,7 @@ static int network_prepare(
 	}
 	if (config->namespaces[CONTAINER_NS_USER].wanted) {
 		options->release_at_once = false;
+		options->wants_network = true;
 		return 0;
 	}
 	r = container_network_open(&monitor->network);

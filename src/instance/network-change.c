@@ -111,7 +111,7 @@ static int join_now(struct instance *instance, const struct network *network,
 	joiner.number = free_number(&roots, instance->id, networks);
 	r = network_join(&roots, network, request, &joiner, &endpoint, err);
 	if (r == 0) {
-		r = network_attach(network, &endpoint, fd, !network->internal, err);
+		r = network_attach(&roots, network, &endpoint, fd, !network->internal, err);
 		if (r < 0)
 			network_leave(&roots, network->name, instance->id);
 	}

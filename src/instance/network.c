@@ -129,10 +129,16 @@ static int load_networks(const struct instance *instance, const struct network_r
 	return 0;
 }
 
+static void close_ports(struct instance_networks *networks)
+{
+	while (networks->nr_port_fds)
+		close(networks->port_fds[--networks->nr_port_fds]);
+}
+
 static int take_ports(const struct instance *instance, struct instance_networks *networks,
 	char ***ret_ports, struct error *err)
 {
-	int out = way_out(networks);
+	int out = way_out(networks), r;
 
 	if (!instance->spec.ports)
 		return 0;
@@ -140,10 +146,14 @@ static int take_ports(const struct instance *instance, struct instance_networks 
 		return error_set(err, EINVAL,
 			"network %s is internal: no port can be published from it",
 			networks->networks[0].name);
-	return instance_ports_take(instance->spec.ports,
+	r = instance_ports_take(instance->spec.ports,
 		network_subnet_of(&networks->networks[out], AF_INET) != NULL,
 		network_subnet_of(&networks->networks[out], AF_INET6) != NULL, ret_ports,
 		&networks->port_fds, &networks->nr_port_fds, err);
+	/* The keeper itself listens there. */
+	if (instance->roots.rootless)
+		close_ports(networks);
+	return r;
 }
 
 static int join_all(struct instance *instance, const struct network_roots *roots,
@@ -179,7 +189,7 @@ int instance_networks_join(
 	struct network_request *requests;
 	int r;
 
-	*ret = (struct instance_networks){ 0 };
+	*ret = (struct instance_networks){ .roots = roots };
 	if (!count)
 		return 0;
 	requests = calloc(count, sizeof(*requests));
@@ -209,8 +219,8 @@ int instance_networks_attach(
 	for (size_t i = 0; r == 0 && i < networks->count; i++)
 		r = namespace_fd < 0
 			? network_attach_tap(&networks->networks[i], &networks->endpoints[i], err)
-			: network_attach(&networks->networks[i], &networks->endpoints[i],
-				  namespace_fd, (int)i == out, err);
+			: network_attach(&networks->roots, &networks->networks[i],
+				  &networks->endpoints[i], namespace_fd, (int)i == out, err);
 	return r;
 }
 
@@ -243,8 +253,7 @@ int instance_published_ports(const struct instance *instance, char ***ret, struc
 
 void instance_networks_free(struct instance_networks *networks)
 {
-	for (size_t i = 0; i < networks->nr_port_fds; i++)
-		close(networks->port_fds[i]);
+	close_ports(networks);
 	for (size_t i = 0; i < networks->count; i++) {
 		network_free(&networks->networks[i]);
 		network_endpoint_free(&networks->endpoints[i]);

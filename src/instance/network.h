@@ -14,6 +14,7 @@ static inline struct network_roots instance_network_roots(const struct instance_
 
 /* What an instance that runs has joined. Zeroed: nothing. */
 struct instance_networks {
+	struct network_roots roots; /* the instance's */
 	struct network *networks;
 	struct network_endpoint *endpoints;
 	size_t count;

@@ -95,15 +95,34 @@ static int ensure_keeper(const struct network_roots *roots, const char *name, st
 	return fd < 0 ? error_errno(err, fd, "cannot talk to the keeper of network %s", name) : fd;
 }
 
-/* Ask, and await the answer. */
-static int ask(int fd, const char *name, const char *what, struct error *err)
+int network_keeper_tell(int fd, const char *what, int passed_fd)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct iovec part = { (void *)what, strlen(what) };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+
+	if (passed_fd >= 0) {
+		struct cmsghdr *c = &control.align;
+
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &passed_fd, sizeof(int));
+		message.msg_control = control.bytes;
+		message.msg_controllen = sizeof(control.bytes);
+	}
+	return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int network_keeper_answer(int fd, const char *name, struct error *err)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	char answer[NETWORK_KEEPER_TEXT_MAX + 1];
 	ssize_t n;
 
-	if (send(fd, what, strlen(what), MSG_NOSIGNAL) < 0)
-		return error_errno(err, errno, "cannot talk to the keeper of network %s", name);
 	if (poll(&p, 1, NETWORK_KEEPER_WAIT_MS) <= 0)
 		return error_set(err, ETIMEDOUT, "the keeper of network %s does not answer", name);
 	n = recv(fd, answer, sizeof(answer) - 1, 0);
@@ -111,6 +130,16 @@ static int ask(int fd, const char *name, const char *what, struct error *err)
 		return error_set(err, EPIPE, "the keeper of network %s has ended", name);
 	answer[n] = '\0';
 	return streq(answer, "ok") ? 0 : error_set(err, EIO, "network %s: %s", name, answer);
+}
+
+/* Ask, and await the answer. */
+static int ask(int fd, const char *name, const char *what, struct error *err)
+{
+	int r = network_keeper_tell(fd, what, -1);
+
+	if (r < 0)
+		return error_errno(err, r, "cannot talk to the keeper of network %s", name);
+	return network_keeper_answer(fd, name, err);
 }
 
 /* --- joining --------------------------------------------------------------------------------- */

@@ -59,6 +59,16 @@ int network_list_routes(struct network_route **ret, size_t *ret_count, struct er
 /* The bridge, up, with the gateways' addresses; one that is there is taken as it is. */
 int network_bridge_make(const struct network *network, struct error *err);
 void network_link_delete(const char *name);
+/* The interface of an endpoint, which is in that network namespace: its addresses and routes. */
+int network_set_up_inside(const struct network *network, const struct network_endpoint *endpoint,
+	int namespace_fd, bool is_way_out);
+
+/* --- user-attach.c --- */
+
+/* network_attach() without rights on the host. */
+int network_attach_user(const struct network_roots *roots, const struct network *network,
+	const struct network_endpoint *endpoint, int namespace_fd, bool is_way_out,
+	struct error *err);
 
 /* --- host.c --- */
 
@@ -67,8 +77,14 @@ char *network_run_path(const struct network_roots *roots, const char *name, cons
 /* A connection with the keeper, or -ECONNREFUSED or -ENOENT: there is none. */
 int network_keeper_connect(const struct network_roots *roots, const char *name);
 
+/* Say something to it, with a descriptor (-1: none), and await what it says to that. */
+int network_keeper_tell(int fd, const char *what, int passed_fd);
+int network_keeper_answer(int fd, const char *name, struct error *err);
+
 /* What it is asked: a line, answered by an empty one or by a sentence. */
 #define NETWORK_KEEPER_SYNC	"sync" /* the endpoints have changed: answered when it is so */
 #define NETWORK_KEEPER_END	"end" /* end now, if nobody is in the network */
+#define NETWORK_KEEPER_PLUG	"plug " /* and an ID: with a tap or a cable of that instance */
+#define NETWORK_KEEPER_COUNT	"count" /* the ports' counters, as JSON */
 #define NETWORK_KEEPER_TEXT_MAX 1024
 #define NETWORK_KEEPER_WAIT_MS	20000 /* for an answer of one that works */

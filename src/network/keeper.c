@@ -6,6 +6,9 @@
  * it reads them again whenever one comes or goes, and makes the host so. So it has nothing to
  * remember, and one that comes after one that was killed makes everything right by starting.
  *
+ * Without rights on the host, the network is in this process (user-net.h): instances send a tap or
+ * a cable to be plugged in.
+ *
  * It ends itself when nobody has been in the network for a while, or at once when asked to, and
  * takes the host's side down. It decides that with `lock` held exclusively, so nobody is just
  * joining.
@@ -26,6 +29,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "network/internal.h"
+#include "network/user-net.h"
 
 #define IDLE_NS	      INT64_C(5000000000) /* nobody is in it: a restart may be on its way */
 #define SETTLE_NS     INT64_C(20000000) /* of changes that nobody waits for, together */
@@ -50,6 +54,7 @@ struct keeper {
 	struct client clients[CLIENTS_MAX];
 	int lock_fd; /* `lock` */
 	char *published; /* what the firewall was last told */
+	struct user_net *user; /* without rights on the host: in place of all that; else NULL */
 };
 
 /* --- what is so and what should be ------------------------------------------------------------ */
@@ -73,6 +78,18 @@ static int set_firewall(
 	return 0;
 }
 
+/* Takes the list. */
+static int set_host(
+	struct keeper *k, struct network_endpoint *endpoints, size_t count, struct error *err)
+{
+	int r = names_set(&k->names, endpoints, count, err);
+
+	if (r == 0)
+		r = set_firewall(k, endpoints, count, err);
+	network_endpoint_list_free(endpoints, count);
+	return r;
+}
+
 static int synchronise(struct keeper *k, struct error *err)
 {
 	struct network_endpoint *endpoints = NULL;
@@ -80,10 +97,8 @@ static int synchronise(struct keeper *k, struct error *err)
 	int r = network_endpoint_list(k->roots, k->network.name, &endpoints, &count, err);
 
 	if (r == 0)
-		r = names_set(&k->names, endpoints, count, err);
-	if (r == 0)
-		r = set_firewall(k, endpoints, count, err);
-	network_endpoint_list_free(endpoints, count);
+		r = k->user ? user_net_set(k->user, endpoints, count, err)
+			    : set_host(k, endpoints, count, err);
 	/* Also when something fails: a keeper whose folder somebody has removed ends. */
 	if (count)
 		loop_timer_cancel(&k->loop, &k->idle);
@@ -144,6 +159,10 @@ static void take_down(struct keeper *k)
 
 	if (socket)
 		unlink(socket);
+	if (k->roots->rootless) {
+		k->user = user_net_close(k->user);
+		return;
+	}
 	names_stop(&k->names);
 	if (firewall_remove(&k->network, &err) < 0)
 		log_warning("network %s: %s", k->network.name, err.message);
@@ -198,11 +217,61 @@ static void drop_client(struct client *client)
 	client->source.fd = -1;
 }
 
+/* A word, and a descriptor if one came with it (-1). */
+static ssize_t hear(int fd, char *word, size_t size, int *ret_fd)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec part = { word, size - 1 };
+	struct msghdr message = { .msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes) };
+	ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = n >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
+
+	*ret_fd = -1;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		memcpy(ret_fd, CMSG_DATA(c), sizeof(*ret_fd));
+	word[n > 0 ? n : 0] = '\0';
+	return n;
+}
+
+/* What came first: the endpoint may be as new as this. */
+static int plug(struct keeper *k, const char *id, int *fd, struct error *err)
+{
+	int r;
+
+	if (!k->user || *fd < 0)
+		return error_set(err, EINVAL, "nothing can be plugged in here");
+	r = synchronise(k, err);
+	return r == 0 ? user_net_plug(k->user, id, steal_fd(fd), err) : r;
+}
+
+/* 0: "ok". */
+static int answer_word(struct keeper *k, const char *word, int *fd, struct error *err)
+{
+	const char *id = str_after_prefix(word, NETWORK_KEEPER_PLUG);
+
+	if (streq(word, NETWORK_KEEPER_SYNC))
+		return synchronise(k, err);
+	if (streq(word, NETWORK_KEEPER_END))
+		return try_to_end(k, err);
+	if (id)
+		return plug(k, id, fd, err);
+	return error_set(err, EINVAL, "its keeper does not know the word \"%s\"", word);
+}
+
 static void client_asks(struct loop_source *source, uint32_t events)
 {
 	struct client *client = container_of(source, struct client, source);
-	char question[64];
-	ssize_t n = recv(source->fd, question, sizeof(question) - 1, MSG_DONTWAIT);
+	struct keeper *k = client->keeper;
+	_cleanup_free_ char *counters = NULL;
+	_cleanup_close_ int fd = -1;
+	char word[128];
+	ssize_t n = hear(source->fd, word, sizeof(word), &fd);
 	struct error err = { 0 };
 	const char *answer;
 	int r;
@@ -213,17 +282,16 @@ static void client_asks(struct loop_source *source, uint32_t events)
 		drop_client(client);
 		return;
 	}
-	question[n] = '\0';
-	if (streq(question, NETWORK_KEEPER_SYNC))
-		r = synchronise(client->keeper, &err);
-	else if (streq(question, NETWORK_KEEPER_END))
-		r = try_to_end(client->keeper, &err);
-	else
-		r = error_set(&err, EINVAL, "its keeper does not know the word \"%s\"", question);
-	answer = r < 0 ? err.message : "ok";
-	/* Whoever asks for the end wants to see it. */
-	if (r == 0 && streq(question, NETWORK_KEEPER_END))
-		take_down(client->keeper);
+	if (k->user && streq(word, NETWORK_KEEPER_COUNT)) {
+		counters = user_net_counters(k->user);
+		answer = counters ? counters : "{}";
+	} else {
+		r = answer_word(k, word, &fd, &err);
+		answer = r < 0 ? err.message : "ok";
+		/* Whoever asks for the end wants to see it. */
+		if (r == 0 && streq(word, NETWORK_KEEPER_END))
+			take_down(k);
+	}
 	send(source->fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
@@ -281,6 +349,32 @@ static int watch_endpoints(struct keeper *k, int folder_fd, struct error *err)
 	return loop_add(&k->loop, &k->changes, EPOLLIN);
 }
 
+static int bring_up_host(struct keeper *k, struct error *err)
+{
+	int r = network_bridge_make(&k->network, err);
+
+	if (r == 0)
+		r = firewall_allow_forwarding(&k->network, err);
+	if (r == 0)
+		r = synchronise(k, err);
+	if (r == 0)
+		r = names_start(&k->names, err);
+	if (r == 0)
+		watch_words(k);
+	return r;
+}
+
+/* A port that somebody else has got meanwhile is no reason to give up the others'. */
+static int bring_up_user(struct keeper *k, struct error *err)
+{
+	struct error why = { 0 };
+	int r = user_net_open(&k->loop, &k->network, &k->user, err);
+
+	if (r == 0 && synchronise(k, &why) < 0)
+		log_warning("network %s: %s", k->network.name, why.message);
+	return r;
+}
+
 static int bring_up(struct keeper *k, int folder_fd, struct error *err)
 {
 	int r = loop_open(&k->loop, err);
@@ -297,17 +391,8 @@ static int bring_up(struct keeper *k, int folder_fd, struct error *err)
 	if (r == 0)
 		r = watch_endpoints(k, folder_fd, err);
 	if (r == 0)
-		r = network_bridge_make(&k->network, err);
-	if (r == 0)
-		r = firewall_allow_forwarding(&k->network, err);
-	if (r == 0)
-		r = synchronise(k, err);
-	if (r == 0)
-		r = names_start(&k->names, err);
-	if (r < 0)
-		return r;
-	watch_words(k);
-	return listen_in(k, folder_fd, err);
+		r = k->roots->rootless ? bring_up_user(k, err) : bring_up_host(k, err);
+	return r == 0 ? listen_in(k, folder_fd, err) : r;
 }
 
 /* 1: it is ours now. 0: another is up. */

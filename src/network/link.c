@@ -244,7 +244,7 @@ static int route_out(int fd, unsigned index, const struct network *network)
 	return 0;
 }
 
-static int set_up_inside(const struct network *network, const struct network_endpoint *endpoint,
+int network_set_up_inside(const struct network *network, const struct network_endpoint *endpoint,
 	int namespace_fd, bool is_way_out)
 {
 	_cleanup_close_ int fd = open_netlink_in(namespace_fd);
@@ -263,18 +263,24 @@ static int set_up_inside(const struct network *network, const struct network_end
 	return r == 0 && is_way_out ? route_out(fd, index, network) : r;
 }
 
-int network_attach(const struct network *network, const struct network_endpoint *endpoint,
-	int namespace_fd, bool is_way_out, struct error *err)
+int network_attach(const struct network_roots *roots, const struct network *network,
+	const struct network_endpoint *endpoint, int namespace_fd, bool is_way_out,
+	struct error *err)
 {
-	_cleanup_close_ int fd = netlink_open();
-	int r = fd < 0 ? fd : make_veth(fd, network, endpoint, namespace_fd);
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (roots->rootless)
+		return network_attach_user(roots, network, endpoint, namespace_fd, is_way_out, err);
+	fd = netlink_open();
+	r = fd < 0 ? fd : make_veth(fd, network, endpoint, namespace_fd);
 
 	if (r < 0)
 		return error_errno(err, r, "cannot make the interface %s of network %s",
 			endpoint->inside, network->name);
 	r = allow_hairpin(fd, endpoint);
 	if (r == 0)
-		r = set_up_inside(network, endpoint, namespace_fd, is_way_out);
+		r = network_set_up_inside(network, endpoint, namespace_fd, is_way_out);
 	if (r < 0)
 		network_link_delete(endpoint->link);
 	return r < 0 ? error_errno(err, r, "cannot set up the interface %s of network %s",

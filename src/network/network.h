@@ -286,13 +286,18 @@ struct network_joiner {
 int network_join(const struct network_roots *roots, const struct network *network,
 	const struct network_request *request, const struct network_joiner *joiner,
 	struct network_endpoint *ret, struct error *err);
-/* Make its veth, the inner end in that network namespace, ready to use. `is_way_out`: its default
+/* Make its veth, the inner end in that network namespace, ready to use; without rights on the host,
+ * a tap there. `is_way_out`: its default
  * route goes here, if it has none. */
-int network_attach(const struct network *network, const struct network_endpoint *endpoint,
-	int namespace_fd, bool is_way_out, struct error *err);
+int network_attach(const struct network_roots *roots, const struct network *network,
+	const struct network_endpoint *endpoint, int namespace_fd, bool is_way_out,
+	struct error *err);
 /* Make its tap, for one process to open. */
 int network_attach_tap(
 	const struct network *network, const struct network_endpoint *endpoint, struct error *err);
+/* For a machine, without rights on the host: its end of a cable (net/net.h). */
+int network_attach_cable(const struct network_roots *roots, const struct network *network,
+	const struct network_endpoint *endpoint, int *ret_fd, struct error *err);
 /* Interface, addresses and endpoint of an instance that is over; nothing of it is no mistake. */
 void network_leave(const struct network_roots *roots, const char *network_name, const char *id);
 /* Nobody uses it: see to it that nothing of it is left on the host. */

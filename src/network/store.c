@@ -14,6 +14,8 @@
 #include "base/io.h"
 #include "base/log.h"
 
+#define LARGE_MTU "com.docker.network.driver.mtu=65520"
+
 bool network_name_is_default(const char *text)
 {
 	return streq(text, "bridge") || streq(text, "default");
@@ -225,8 +227,8 @@ static int check_wish(const struct network_wish *wish, struct error *err)
 	return 0;
 }
 
-static int fill(const struct network_wish *wish, const struct network *others, size_t nr_others,
-	struct network *network, struct error *err)
+static int fill(const struct network_wish *wish, bool rootless, const struct network *others,
+	size_t nr_others, struct network *network, struct error *err)
 {
 	int r = 0;
 
@@ -239,9 +241,13 @@ static int fill(const struct network_wish *wish, const struct network *others, s
 	network->attachable = wish->attachable;
 	network->name = strdup(wish->name);
 	network->labels = strv_copy(wish->labels);
-	network->options = strv_copy(wish->options);
-	if (!network->name || (wish->labels && !network->labels) ||
-		(wish->options && !network->options))
+	/* Where no wire is in between, large packets cost less. What is given comes after it. */
+	if (rootless && strv_push(&network->options, LARGE_MTU) < 0)
+		return error_oom(err);
+	strv_for_each (option, wish->options)
+		if (strv_push(&network->options, *option) < 0)
+			return error_oom(err);
+	if (!network->name || (wish->labels && !network->labels))
 		return error_oom(err);
 	strv_for_each (option, network->options)
 		if (r == 0)
@@ -324,7 +330,7 @@ int network_create(const struct network_roots *roots, const struct network_wish 
 		return error_set(err, EEXIST, "network with name %s already exists", wish->name);
 	r = list_at(fd, &others, &nr_others, err);
 	if (r == 0)
-		r = fill(wish, others, nr_others, &network, err);
+		r = fill(wish, roots->rootless, others, nr_others, &network, err);
 	if (r == 0)
 		r = write_at(fd, &network, err);
 	network_list_free(others, nr_others);

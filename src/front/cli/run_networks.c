@@ -49,9 +49,9 @@ static int refuse(const struct run_options *o, const struct cli *cli, struct err
 			return error_set(err, EINVAL,
 				"--%s needs a network: give one with --network, for example --network bridge",
 				rows[i].option);
-	if (networks && cli->rootless)
+	if (networks && cli->rootless && run_is_machine(o))
 		return error_set(err, ENOTSUP,
-			"--network %s needs root: an ordinary user's instances have no networks yet",
+			"--network %s needs root: an ordinary user's machines have no networks yet",
 			networks[0]);
 	return 0;
 }
