@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "machine/debugger.h"
+#include "machine/porter.h"
 
 #define VCPUS	   3
 #define ANSWER_MAX 4096
@@ -228,8 +229,10 @@ static int connect_debugger(void **state)
 	for (unsigned i = 0; i < VCPUS; i++)
 		f.machine.vcpus[i].machine = &f.machine;
 	snprintf(f.path, sizeof(f.path), "/tmp/strata-test-debugger.%d", getpid());
+	f.machine.config.gdb = f.path;
 	f.runs = true;
-	if (loop_open(&f.machine.loop, &err) < 0 ||
+	if (porter_start(&f.machine.config, &f.machine.porter, &err) < 0 ||
+		loop_open(&f.machine.loop, &err) < 0 ||
 		machine_debugger_open(&f.machine, f.path, &err) < 0)
 		fail_msg("%s", err.message);
 	strcpy(un.sun_path, f.path);
@@ -250,7 +253,8 @@ static int disconnect(void **state)
 	machine_debugger_close(&f.machine);
 	loop_close(&f.machine.loop);
 	pthread_mutex_destroy(&f.machine.lock);
-	unlink(f.path);
+	porter_stop(f.machine.porter);
+	assert_int_equal(access(f.path, F_OK), -1);
 	return 0;
 }
 
