@@ -7,6 +7,7 @@
 
 #include <linux/random.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <net/route.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
@@ -130,9 +131,16 @@ static long first_interface(void *context, const char *name, unsigned type)
 static long set_up_interface(int fd, const struct agent_network *net, struct ifreq *request)
 {
 	uint32_t mask = net->prefix_bits ? ~UINT32_C(0) << (32 - net->prefix_bits) : 0;
+	static const uint8_t none[sizeof(net->mac)];
 	long r = 0;
 
-	if (net->address) {
+	/* A machine that goes on from a snapshot has the address of the one that made it. */
+	if (memcmp(net->mac, none, sizeof(none)) != 0) {
+		request->ifr_hwaddr.sa_family = ARPHRD_ETHER;
+		memcpy(request->ifr_hwaddr.sa_data, net->mac, sizeof(net->mac));
+		r = sys(SYS_ioctl, fd, SIOCSIFHWADDR, request);
+	}
+	if (r == 0 && net->address) {
 		fill_address(&request->ifr_addr, net->address);
 		r = sys(SYS_ioctl, fd, SIOCSIFADDR, request);
 	}

@@ -225,6 +225,7 @@ struct container_machine *container_machine_free(struct container_machine *machi
 	free(machine->architecture);
 	free(machine->kernel);
 	free(machine->cpu);
+	free(machine->networks);
 	strv_free(machine->layers);
 	free(machine->disk);
 	strv_free(machine->ports);

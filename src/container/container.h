@@ -182,6 +182,13 @@ struct container_intel_rdt {
  * The machine that an instance with a kernel of its own runs on (isolation/vm.c). Derived from what
  * instance/ knows, never part of config.json; container/ only carries it. Paths are absolute.
  */
+struct container_machine_network {
+	char tap[16]; /* an interface of the host's, for this machine alone */
+	uint8_t mac[6];
+	uint32_t address, gateway; /* IPv4 in network byte order; gateway 0: no way out */
+	uint32_t prefix_bits, mtu;
+};
+
 struct container_machine {
 	char *root; /* the state root: kernels and blank disks */
 	char *folder; /* of the running machine, made and removed with it */
@@ -192,6 +199,8 @@ struct container_machine {
 	char *disk; /* its own; made of disk_bytes when it is missing */
 	uint64_t disk_bytes;
 	bool has_network; /* of the host's sockets */
+	struct container_machine_network *networks; /* or these, as long as it runs */
+	size_t nr_networks;
 	bool boots; /* rather than to go on from a snapshot */
 	char **ports; /* of the host that lead into it, as net/net.h reads them */
 	char **fill; /* destinations of volumes that get what the image has there, while empty */

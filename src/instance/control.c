@@ -4,6 +4,7 @@
  * it. The state on disk is written by the monitor while there is one.
  */
 #include "instance/internal.h"
+#include "instance/network.h"
 
 #include <limits.h>
 #include <poll.h>
@@ -434,6 +435,7 @@ int instance_rename(struct instance *instance, const char *name, struct error *e
 		return r;
 	}
 	instance_name_drop(&instance->roots, old, instance->id);
+	instance_networks_rename(instance);
 	item.value = old;
 	instance_events_append(instance, &item, 1);
 	return instance_tell_reload(instance, err);

@@ -360,7 +360,7 @@ static int derive_machine(struct instance *instance, struct error *err)
 	m->disk_bytes = (uint64_t)spec->disk_bytes;
 	m->has_network = !instance->config.namespaces[CONTAINER_NS_NETWORK].wanted;
 	m->boots = spec->no_snapshot;
-	m->ports = strv_copy(spec->ports);
+	m->ports = spec->networks ? NULL : strv_copy(spec->ports);
 	m->fill = strv_copy(spec->fill);
 	strv_for_each (layer, spec->layers) {
 		char *path = image_squash_path(instance->roots.root, *layer);
@@ -369,7 +369,8 @@ static int derive_machine(struct instance *instance, struct error *err)
 			return error_oom(err);
 	}
 	if (!m->root || !m->folder || !m->architecture || (spec->kernel && !m->kernel) ||
-		(spec->cpu && !m->cpu) || (spec->ports && !m->ports) || (spec->fill && !m->fill))
+		(spec->cpu && !m->cpu) || (spec->ports && !spec->networks && !m->ports) ||
+		(spec->fill && !m->fill))
 		return error_oom(err);
 	instance->config.rootfs.ephemeral = spec->auto_remove;
 	return set_path(&m->disk, instance, "disk.ext4", err);

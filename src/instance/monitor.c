@@ -302,6 +302,9 @@ static int network_prepare(
 		r = instance_networks_join(instance, &monitor->networks, err);
 		if (r == 0)
 			r = instance_networks_attach(&monitor->networks, -1, err);
+		if (r == 0)
+			r = instance_networks_tell_machine(
+				&monitor->networks, config->machine, err);
 		return r;
 	}
 	if (config->namespaces[CONTAINER_NS_USER].wanted) {

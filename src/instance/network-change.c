@@ -149,6 +149,23 @@ int instance_network_connect(
 	return r == 0 ? instance_tell_reload(instance, err) : r;
 }
 
+void instance_networks_rename(const struct instance *instance)
+{
+	const struct network_roots roots = instance_network_roots(&instance->roots);
+	_cleanup_strv_ char **names = NULL;
+
+	network_names_of(&roots, instance->id, &names, NULL);
+	strv_for_each (name, names) {
+		_cleanup_network_endpoint_ struct network_endpoint endpoint = { 0 };
+
+		if (network_endpoint_load(&roots, *name, instance->id, &endpoint, NULL) < 0)
+			continue;
+		free(endpoint.instance);
+		endpoint.instance = strdup(instance->spec.name);
+		network_endpoint_save(&roots, *name, &endpoint, NULL);
+	}
+}
+
 /* --- disconnect ------------------------------------------------------------------------------ */
 
 static void forget(struct instance *instance, const char *network_name)

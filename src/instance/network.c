@@ -224,6 +224,40 @@ int instance_networks_attach(
 	return r;
 }
 
+static uint32_t ipv4_of(const struct network_address *address)
+{
+	uint32_t number;
+
+	memcpy(&number, address->bytes, sizeof(number));
+	return number;
+}
+
+int instance_networks_tell_machine(const struct instance_networks *networks,
+	struct container_machine *machine, struct error *err)
+{
+	struct container_machine_network *list = calloc(networks->count, sizeof(*list));
+	int out = way_out(networks);
+
+	if (!list)
+		return error_oom(err);
+	for (size_t i = 0; i < networks->count; i++) {
+		const struct network_endpoint *endpoint = &networks->endpoints[i];
+		const struct network *network = &networks->networks[i];
+		const struct network_subnet *subnet = network_subnet_of(network, AF_INET);
+
+		snprintf(list[i].tap, sizeof(list[i].tap), "%s", endpoint->link);
+		memcpy(list[i].mac, endpoint->mac, sizeof(list[i].mac));
+		list[i].address = ipv4_of(&endpoint->ip);
+		list[i].prefix_bits = subnet->prefix.bits;
+		list[i].gateway = (int)i == out ? ipv4_of(&subnet->gateway) : 0;
+		list[i].mtu = (uint32_t)network->mtu;
+	}
+	free(machine->networks);
+	machine->networks = list;
+	machine->nr_networks = networks->count;
+	return 0;
+}
+
 int instance_published_ports(const struct instance *instance, char ***ret, struct error *err)
 {
 	const struct network_roots roots = instance_network_roots(&instance->roots);

@@ -31,10 +31,15 @@ int instance_networks_join(
 /* Its interfaces: in the network namespace, or (namespace_fd < 0) taps. */
 int instance_networks_attach(
 	const struct instance_networks *networks, int namespace_fd, struct error *err);
+/* What its machine has to know of them. */
+int instance_networks_tell_machine(const struct instance_networks *networks,
+	struct container_machine *machine, struct error *err);
 /* Everything that this instance has in networks, with or without knowing what that was. `networks`
  * may be NULL. */
 void instance_networks_leave(const struct instance *instance, struct instance_networks *networks);
 
+/* It has another name now: in its networks, too. */
+void instance_networks_rename(const struct instance *instance);
 void instance_networks_free(struct instance_networks *networks);
 
 /* For network-change.c: the holder function of leases, whose context are the instance's roots, and

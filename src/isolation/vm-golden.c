@@ -41,6 +41,17 @@ static bool has_shares(const struct container_config *config)
 	return false;
 }
 
+/* What a guest knows of its cards: how many there are, and how large packets may be. */
+static char *name_networks(const struct container_machine *m)
+{
+	struct str s = { 0 };
+
+	str_append(&s, m->has_network ? "-net" : "");
+	for (size_t i = 0; i < m->nr_networks; i++)
+		str_appendf(&s, "-tap%u", m->networks[i].mtu);
+	return str_finish(&s);
+}
+
 /* Initramfs's names say what is in them: kernel/kernel.h. */
 int vm_golden_path(const struct container_config *config, const struct kernel *kernel, char **ret,
 	struct error *err)
@@ -48,11 +59,14 @@ int vm_golden_path(const struct container_config *config, const struct kernel *k
 	const struct container_machine *m = config->machine;
 	const char *initramfs = strrchr(kernel->initramfs, '/');
 	char program[PATH_MAX], cpu[MACHINE_CPU_MAX];
+	_cleanup_free_ char *networks = name_networks(m);
 	struct stat st;
 	int r = process_helper_path(VM_MACHINE_PROGRAM, program, sizeof(program), err);
 
 	if (r < 0)
 		return r;
+	if (!networks)
+		return error_oom(err);
 	if (stat(program, &st) < 0)
 		return error_errno(err, errno, "cannot find %s", program);
 	initramfs = initramfs ? initramfs + 1 : kernel->initramfs;
@@ -60,9 +74,8 @@ int vm_golden_path(const struct container_config *config, const struct kernel *k
 	*ret = strf("%s/machines/" GOLDEN_PREFIX "%.*s-%s-%lldm-%u%s%s-%lx-%llx.%lx", m->root,
 		(int)strcspn(initramfs, "."), initramfs, cpu,
 		(long long)(vm_memory_bytes(&config->limits) >> 20), vm_nr_cpus(&config->limits),
-		m->has_network ? "-net" : "", has_shares(config) ? "-fs" : "",
-		(unsigned long)st.st_size, (unsigned long long)st.st_mtim.tv_sec,
-		(unsigned long)st.st_mtim.tv_nsec);
+		networks, has_shares(config) ? "-fs" : "", (unsigned long)st.st_size,
+		(unsigned long long)st.st_mtim.tv_sec, (unsigned long)st.st_mtim.tv_nsec);
 	return *ret ? 0 : error_oom(err);
 }
 

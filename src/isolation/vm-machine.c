@@ -290,6 +290,21 @@ static int push_beginning(char ***argv, const struct machine_architecture *archi
 	return r;
 }
 
+static int push_networks(char ***argv, const struct container_machine *m)
+{
+	int r = 0;
+
+	if (!m->nr_networks)
+		return strv_pushf(argv, "--net=%s", m->has_network ? "user,host=on" : "none");
+	for (size_t i = 0; i < m->nr_networks && r == 0; i++) {
+		const struct container_machine_network *n = &m->networks[i];
+
+		r = strv_pushf(argv, "--net=tap=%s,mac=%02x:%02x:%02x:%02x:%02x:%02x", n->tap,
+			n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5]);
+	}
+	return r;
+}
+
 static int make_arguments(const struct container_config *config, const struct kernel *kernel,
 	const char *golden, int folder_fd, int console_fd, char ***ret)
 {
@@ -297,13 +312,14 @@ static int make_arguments(const struct container_config *config, const struct ke
 	const struct machine_architecture *architecture = machine_architecture_find(
 		m->architecture);
 	const char *const fixed[] = { VM_MACHINE_PROGRAM, "vm", "run", "--arch",
-		architecture->machine, "--no-reboot", "--net",
-		m->has_network ? "user,host=on" : "none" };
+		architecture->machine, "--no-reboot" };
 	size_t number = 0;
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(fixed) && r == 0; i++)
 		r = strv_push(ret, fixed[i]);
+	if (r == 0)
+		r = push_networks(ret, m);
 	if (r == 0)
 		r = push_beginning(ret, architecture, kernel, golden);
 	strv_for_each (layer, m->layers) {

@@ -65,6 +65,26 @@ static int tell_time_and_names(struct vm_link *link, const struct container_conf
 	return request(link, AGENT_HOSTNAME, s, err);
 }
 
+/* Its cards are in the order of their networks. */
+static int tell_networks(
+	struct vm_link *link, const struct container_machine *machine, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < machine->nr_networks && r == 0; i++) {
+		const struct container_machine_network *n = &machine->networks[i];
+		struct agent_network network = { .address = n->address,
+			.gateway = n->gateway,
+			.prefix_bits = n->prefix_bits,
+			.mtu = n->mtu };
+
+		snprintf(network.interface, sizeof(network.interface), "eth%u", (unsigned)i);
+		memcpy(network.mac, n->mac, sizeof(network.mac));
+		r = vm_link_request(link, AGENT_NETWORK, &network, sizeof(network), err);
+	}
+	return r;
+}
+
 /* net/net.h: the guest is number 15 of its network, the router 2. */
 static int tell_network(
 	struct vm_link *link, const struct container_config *config, struct error *err)
@@ -74,7 +94,7 @@ static int tell_network(
 		.prefix_bits = 24 };
 
 	if (!config->machine->has_network)
-		return 0;
+		return tell_networks(link, config->machine, err);
 	return vm_link_request(link, AGENT_NETWORK, &network, sizeof(network), err);
 }
 

@@ -192,6 +192,7 @@ static int vm_open_files(const struct container_config *config, int lock_fd,
 		return r;
 	machine = *config->machine;
 	machine.has_network = false;
+	machine.nr_networks = 0;
 	machine.ports = NULL;
 	files.machine = &machine;
 	files.nr_sysctls = 0;

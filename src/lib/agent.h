@@ -167,6 +167,7 @@ struct agent_network {
 	uint32_t address, gateway;
 	uint32_t prefix_bits, mtu; /* mtu 0: as it is */
 	char interface[16]; /* "eth0"; "": the first that is no loopback */
+	uint8_t mac[6], zero[2]; /* all 0: as it is */
 };
 
 enum agent_file_flag {
@@ -232,7 +233,7 @@ struct agent_process {
 _Static_assert(sizeof(struct agent_header) == 8, "as it goes over the wire");
 _Static_assert(sizeof(struct agent_exec) == 88, "as it goes over the wire");
 _Static_assert(sizeof(struct agent_limit) == 24, "as it goes over the wire");
-_Static_assert(sizeof(struct agent_network) == 32, "as it goes over the wire");
+_Static_assert(sizeof(struct agent_network) == 40, "as it goes over the wire");
 _Static_assert(sizeof(struct agent_mount) == 16, "as it goes over the wire");
 _Static_assert(sizeof(struct agent_stats) == 96, "as it goes over the wire");
 _Static_assert(sizeof(struct agent_process) == 24, "as it goes over the wire");

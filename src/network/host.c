@@ -155,11 +155,16 @@ static int take_addresses(const struct network_roots *roots, const struct networ
 
 	if (request->ip.family && !network_subnet_of(network, AF_INET))
 		return error_set(err, EINVAL, "network %s has no IPv4", network->name);
+	if (request->ip6.family && joiner->has_kernel)
+		return error_set(err, ENOTSUP, "a machine has no IPv6 address in networks yet");
 	if (request->ip6.family && !network_subnet_of(network, AF_INET6))
 		return error_set(err, EINVAL, "network %s has no IPv6", network->name);
 	for (size_t i = 0; r == 0 && i < network->nr_subnets; i++) {
 		bool is_ipv4 = network->subnets[i].prefix.address.family == AF_INET;
 
+		/* What sets a machine up knows IPv4 only. */
+		if (joiner->has_kernel && !is_ipv4)
+			continue;
 		lease.wanted = is_ipv4 ? request->ip : request->ip6;
 		r = network_lease_take(roots, network, &network->subnets[i], &lease,
 			is_ipv4 ? &endpoint->ip : &endpoint->ip6, err);

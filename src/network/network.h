@@ -274,7 +274,7 @@ struct network_joiner {
 	network_holder_fn is_alive; /* of network_lease_request */
 	void *context;
 	unsigned number; /* of its interface inside: eth0, eth1, ... */
-	bool has_kernel; /* a tap, not a veth */
+	bool has_kernel; /* a machine: IPv4 only, and a tap in place of a veth */
 	char *const *ports; /* published ones, with their ports of the host decided */
 };
 

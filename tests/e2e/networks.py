@@ -12,6 +12,7 @@ import subprocess
 import uuid
 
 import pytest
+from conftest import give_kernel
 from program import wait_until
 
 
@@ -107,3 +108,11 @@ def outside(namespace, host):
         net.ok("ip", "address", "add", f"2001:db8::{number}/64", "dev", link, "nodad")
         net.ok("ip", "link", "set", link, "up")
     return there
+
+
+@pytest.fixture
+def machine_host(host, both_layout, machine_kernel):
+    """host, with busybox for linux/riscv64, too, and a kernel for machines."""
+    host.ok("load", "-i", both_layout)
+    give_kernel(host, machine_kernel)
+    return host

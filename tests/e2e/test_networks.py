@@ -9,7 +9,7 @@ import signal
 import socket
 
 import pytest
-from networks import Inside, Namespace, host, namespace, outside  # noqa: F401
+from networks import Inside, host, machine_host, namespace, outside  # noqa: F401
 from program import wait_until
 
 pytestmark = pytest.mark.needs_root
@@ -110,10 +110,15 @@ def test_two_instances_by_name(host):
         [settings["GlobalIPv6Address"]]
     assert "status: NXDOMAIN" in inside.ok("dig", f"@{server}", "nobody") or \
         "ANSWER: 0" in inside.ok("dig", f"@{server}", "nobody")
+    # Names follow.
+    host.ok("rename", "web", "store")
+    wait_until(lambda: inside.ok("dig", "+short", f"@{server}", "store", "A"),
+               what="it has its new name")
     # What is gone has no name, and its address is free.
-    host.ok("rm", "-f", "web")
-    wait_until(lambda: not inside.ok("dig", "+short", f"@{server}", "web", "A"),
-               what="web has no name")
+    host.ok("rm", "-f", "store")
+    wait_until(lambda: not inside.ok("dig", "+short", f"@{server}", "store", "A"),
+               what="it has no name")
+    assert not inside.ok("dig", "+short", f"@{server}", "web", "A")
     assert address(host, "client") in host.ok("exec", "client", "cat", "/etc/hosts")
     assert host.ok("exec", "client", "cat", "/etc/resolv.conf") == f"nameserver {server}"
 
@@ -415,3 +420,31 @@ def test_a_network_that_is_used_is_not_pruned(host):
     assert host.ok("network", "ls", "--filter", "dangling=true", "-q") == ""
     assert host.ok("network", "ls", "--filter", "dangling=false", "--format", "{{.Name}}") == \
         "shop"
+
+
+# --- machines ------------------------------------------------------------------------------------
+
+BOOT_S = 240
+RISCV = ("--platform", "linux/riscv64")
+
+
+def test_a_machine_and_a_container_in_one_network(machine_host):
+    """The second machine goes on from what the first has booted to, and is another one."""
+    host = machine_host
+    host.ok("network", "create", "--ipv6", "shop")
+    serve(host, "web")
+    host.ok("run", "-d", "--name", "vm-one", "--isolation", "vm", *RISCV, "--network", "shop", "-p",
+            "8080:80", "busybox", "sh", "-c", SERVE.format("vm-one"), timeout=BOOT_S)
+    wait_until(lambda: fetches(host.net, "http://127.0.0.1:8080") == "this is vm-one",
+               timeout_s=60, what="the machine serves")
+    out = host.ok("run", "--rm", "--isolation", "vm", *RISCV, "--network", "shop", "busybox", "sh", "-c",
+                  "ip -o -4 address show eth0; ip link show eth0; wget -qO- http://web; "
+                  "wget -qO- http://vm-one", timeout=BOOT_S)
+    assert "this is web\nthis is vm-one" in out
+    mine = out.split("inet ")[1].split("/")[0]
+    assert mine not in (address(host, "web"), address(host, "vm-one"))
+    mac = "02:42:" + ":".join(f"{int(b):02x}" for b in mine.split("."))
+    assert f"link/ether {mac}" in out
+    assert host.inspect("vm-one")["NetworkSettings"]["Networks"]["shop"]["GlobalIPv6Address"] == ""
+    assert "while it runs: it is a machine" in refusal(host, "network", "disconnect", "shop",
+                                                       "vm-one")
