@@ -191,6 +191,34 @@ def test_a_debugger_that_is_killed(machine, program, gdb, tmp_path):
     assert re.search(r"0x100000 <_start>:\s+0x(?!cc)", said), said
 
 
+def test_a_snapshot_has_no_breakpoints(machine, program, strata_binary, both_count, monitor,
+                                         tmp_path):
+    """It is made while gdb has one in memory, where nobody comes any more."""
+    words = debuggers.argv(program, machine.socket, "break start_others",
+                           f"shell touch {tmp_path}/stopped", "continue")
+    saved, socket = tmp_path / "saved", tmp_path / "gdb-2"
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_until((tmp_path / "stopped").exists, 60)
+            _moves(monitor)
+            done = subprocess.run([strata_binary, "vm", "monitor", machine.monitor, "save", saved],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            assert done.returncode == 0, done.stdout
+            _moves(monitor)
+        finally:
+            process.kill()
+    with subprocess.Popen(
+            [strata_binary, "vm", "run", "--arch", "x86_64", "--restore", saved, "--cpus", "2",
+             "--memory", "16m", "--net", "none", "--gdb", socket], stdin=subprocess.DEVNULL) as restored:
+        try:
+            wait_until(lambda: socket.exists() or restored.poll() is not None, 30)
+            said = debuggers.ask(program, socket, "x/1xb start_others", "print counts[0] > 0", "kill")
+        finally:
+            restored.kill()
+    assert re.search(r"<start_others>:\s+0x(?!cc)", said) and "$1 = 1\n" in said, said
+
+
 def test_registers_and_walk(monitor, both_count):
     for index in (0, 1):
         said = monitor("registers", index)

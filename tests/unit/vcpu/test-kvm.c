@@ -758,8 +758,9 @@ static void a_model_goes_on_as_itself_only(void **state)
 
 #define NOT_TRIED "not tried: " /* tests/vm/kvm looks for it */
 
-/* QEMU's processor, when it emulates SVM, sets debug registers of a guest without effect, and lets
- * int3 through. KVM in software knows neither int3 nor data that are watched. */
+/* QEMU's processor, when it emulates SVM, lets int3 through (as of version 10: raise_interrupt2()
+ * of target/i386/tcg takes it for any other `int`). KVM in software knows neither int3 nor data
+ * that are watched. */
 static bool is_emulated(void)
 {
 	unsigned a, b, c, d;
@@ -838,10 +839,7 @@ static void a_hardware_breakpoint_stops(void **state)
 	open_debugged(long_mode, sizeof(long_mode));
 	assert_int_equal(kvm_x86_add_point(&machine.vm, &point, 0), 0);
 	assert_int_equal(kvm_x86_use_points(&machine.vcpus[0], false), 0);
-	if (!stops_at(CODE + 18, is_emulated())) {
-		print_message(NOT_TRIED "this processor's SVM does not set debug registers\n");
-		return;
-	}
+	assert_true(stops_at(CODE + 18, false));
 	assert_int_equal(kvm_x86_met(&machine.vcpus[0])->type, KVM_X86_EXECUTE);
 	kvm_x86_remove_point(&machine.vm, &point);
 	assert_int_equal(kvm_x86_use_points(&machine.vcpus[0], false), 0);
@@ -856,7 +854,7 @@ static void a_watchpoint_stops_behind_the_write(void **state)
 	open_debugged(long_mode, sizeof(long_mode));
 	assert_int_equal(kvm_x86_add_point(&machine.vm, &point, 0), 0);
 	assert_int_equal(kvm_x86_use_points(&machine.vcpus[0], false), 0);
-	if (!stops_at(CODE + 26, is_emulated() || is_in_software())) {
+	if (!stops_at(CODE + 26, is_in_software())) {
 		print_message(NOT_TRIED "this KVM does not watch data\n");
 		return;
 	}
@@ -930,7 +928,8 @@ static void the_tables_it_began_with(void **state)
 	assert_false(is_mapped);
 }
 
-int main(void)
+/* With an argument, those alone whose name it is; * stands for any letters. */
+int main(int argc, char **argv)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, close_machine)
 	const struct CMUnitTest tests[] = {
@@ -962,5 +961,7 @@ int main(void)
 		TEST(the_tables_it_began_with),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
