@@ -183,7 +183,8 @@ struct container_intel_rdt {
  * instance/ knows, never part of config.json; container/ only carries it. Paths are absolute.
  */
 struct container_machine_network {
-	char tap[16]; /* an interface of the host's, for this machine alone */
+	char tap[16]; /* an interface of the host's, for this machine alone; "": a cable */
+	int cable_fd; /* its end of it (net/net.h) */
 	uint8_t mac[6];
 	uint32_t address, gateway; /* IPv4 in network byte order; gateway 0: no way out */
 	uint32_t prefix_bits, mtu;

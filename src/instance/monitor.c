@@ -301,7 +301,7 @@ static int network_prepare(
 	if (monitor->ops->has_kernel) {
 		r = instance_networks_join(instance, &monitor->networks, err);
 		if (r == 0)
-			r = instance_networks_attach(&monitor->networks, -1, err);
+			r = instance_networks_attach_machine(&monitor->networks, err);
 		if (r == 0)
 			r = instance_networks_tell_machine(
 				&monitor->networks, config->machine, err);

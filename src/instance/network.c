@@ -217,10 +217,34 @@ int instance_networks_attach(
 	int out = way_out(networks), r = 0;
 
 	for (size_t i = 0; r == 0 && i < networks->count; i++)
-		r = namespace_fd < 0
-			? network_attach_tap(&networks->networks[i], &networks->endpoints[i], err)
-			: network_attach(&networks->roots, &networks->networks[i],
-				  &networks->endpoints[i], namespace_fd, (int)i == out, err);
+		r = network_attach(&networks->roots, &networks->networks[i],
+			&networks->endpoints[i], namespace_fd, (int)i == out, err);
+	return r;
+}
+
+static int attach_cables(struct instance_networks *networks, struct error *err)
+{
+	int r = 0;
+
+	networks->cables = calloc(networks->count, sizeof(*networks->cables));
+	if (!networks->cables)
+		return error_oom(err);
+	for (size_t i = 0; i < networks->count; i++)
+		networks->cables[i] = -1;
+	for (size_t i = 0; r == 0 && i < networks->count; i++)
+		r = network_attach_cable(&networks->roots, &networks->networks[i],
+			&networks->endpoints[i], &networks->cables[i], err);
+	return r;
+}
+
+int instance_networks_attach_machine(struct instance_networks *networks, struct error *err)
+{
+	int r = 0;
+
+	if (networks->roots.rootless)
+		return attach_cables(networks, err);
+	for (size_t i = 0; r == 0 && i < networks->count; i++)
+		r = network_attach_tap(&networks->networks[i], &networks->endpoints[i], err);
 	return r;
 }
 
@@ -245,7 +269,10 @@ int instance_networks_tell_machine(const struct instance_networks *networks,
 		const struct network *network = &networks->networks[i];
 		const struct network_subnet *subnet = network_subnet_of(network, AF_INET);
 
-		snprintf(list[i].tap, sizeof(list[i].tap), "%s", endpoint->link);
+		if (networks->cables)
+			list[i].cable_fd = networks->cables[i];
+		else
+			snprintf(list[i].tap, sizeof(list[i].tap), "%s", endpoint->link);
 		memcpy(list[i].mac, endpoint->mac, sizeof(list[i].mac));
 		list[i].address = ipv4_of(&endpoint->ip);
 		list[i].prefix_bits = subnet->prefix.bits;
@@ -289,10 +316,13 @@ void instance_networks_free(struct instance_networks *networks)
 {
 	close_ports(networks);
 	for (size_t i = 0; i < networks->count; i++) {
+		if (networks->cables)
+			cleanup_close(&networks->cables[i]);
 		network_free(&networks->networks[i]);
 		network_endpoint_free(&networks->endpoints[i]);
 	}
 	free(networks->port_fds);
+	free(networks->cables);
 	free(networks->networks);
 	free(networks->endpoints);
 	*networks = (struct instance_networks){ 0 };

@@ -22,15 +22,18 @@ struct instance_networks {
 	 * that nobody connects with: packets are led away before. */
 	int *port_fds;
 	size_t nr_port_fds;
+	int *cables; /* of a machine without taps: its end of each; NULL: none */
 };
 
 /* All that its spec asks for: addresses, names, published ports; its /etc/hosts and resolv.conf
  * say so. Undone by instance_networks_leave(), also when it failed. */
 int instance_networks_join(
 	struct instance *instance, struct instance_networks *ret, struct error *err);
-/* Its interfaces: in the network namespace, or (namespace_fd < 0) taps. */
+/* Its interfaces in that network namespace. */
 int instance_networks_attach(
 	const struct instance_networks *networks, int namespace_fd, struct error *err);
+/* For a machine: taps, or cables where there is no right to make those. */
+int instance_networks_attach_machine(struct instance_networks *networks, struct error *err);
 /* What its machine has to know of them. */
 int instance_networks_tell_machine(const struct instance_networks *networks,
 	struct container_machine *machine, struct error *err);

@@ -299,8 +299,13 @@ static int push_networks(char ***argv, const struct container_machine *m)
 	for (size_t i = 0; i < m->nr_networks && r == 0; i++) {
 		const struct container_machine_network *n = &m->networks[i];
 
-		r = strv_pushf(argv, "--net=tap=%s,mac=%02x:%02x:%02x:%02x:%02x:%02x", n->tap,
-			n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5]);
+		char number[16], mac[18];
+
+		snprintf(number, sizeof(number), "fd:%d", n->cable_fd);
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", n->mac[0], n->mac[1],
+			n->mac[2], n->mac[3], n->mac[4], n->mac[5]);
+		r = strv_pushf(argv, "--net=%s=%s,mac=%s", *n->tap ? "tap" : "switch",
+			*n->tap ? n->tap : number, mac);
 	}
 	return r;
 }
@@ -352,11 +357,20 @@ static int make_arguments(const struct container_config *config, const struct ke
 	return r;
 }
 
-static void become_machine(const char *program, char **argv, int folder_fd, int console_fd,
-	pid_t parent) __attribute__((noreturn));
+/* Cables are open already. */
+static bool pass_cables(const struct container_machine *m)
+{
+	for (size_t i = 0; i < m->nr_networks; i++)
+		if (!*m->networks[i].tap && fcntl(m->networks[i].cable_fd, F_SETFD, 0) < 0)
+			return false;
+	return true;
+}
 
-static void become_machine(
-	const char *program, char **argv, int folder_fd, int console_fd, pid_t parent)
+static void become_machine(const struct container_machine *m, const char *program, char **argv,
+	int folder_fd, int console_fd, pid_t parent) __attribute__((noreturn));
+
+static void become_machine(const struct container_machine *m, const char *program, char **argv,
+	int folder_fd, int console_fd, pid_t parent)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int log = openat(folder_fd, LOG_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -369,7 +383,8 @@ static void become_machine(
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (null < 0 || log < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 ||
-		fcntl(folder_fd, F_SETFD, 0) < 0 || fcntl(console_fd, F_SETFD, 0) < 0)
+		fcntl(folder_fd, F_SETFD, 0) < 0 || fcntl(console_fd, F_SETFD, 0) < 0 ||
+		!pass_cables(m))
 		_exit(1);
 	execv(program, argv);
 	_exit(127);
@@ -394,7 +409,7 @@ int vm_machine_start(const struct container_config *config, const struct kernel 
 	if (pid < 0)
 		return error_errno(err, errno, "cannot start the machine");
 	if (pid == 0)
-		become_machine(program, argv, folder_fd, console_fd, parent);
+		become_machine(config->machine, program, argv, folder_fd, console_fd, parent);
 	*ret_pid = pid;
 	return 0;
 }

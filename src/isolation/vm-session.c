@@ -27,6 +27,7 @@
 #include "base/log.h"
 #include "base/process.h"
 
+#define CABLES_MAX	    16 /* more cards than a machine can have */
 #define EXIT_LOST	    125 /* the machine ended before its command did */
 #define SHUTDOWN_TIMEOUT_MS 20000
 #define RESUME_TIMEOUT_MS   20000
@@ -124,13 +125,19 @@ static int become_session(struct running *r, struct error *err)
 	const struct sigaction early = { .sa_sigaction = end_early,
 		.sa_flags = SA_SIGINFO | SA_RESTART };
 	struct vm_session *s = r->session;
-	int kept[] = { s->stdio[0], s->stdio[1], s->stdio[2], s->terminal_fd, s->sync_fd,
-		s->lock_fd };
+	const struct container_machine *m = s->config->machine;
+	int kept[6 + CABLES_MAX] = { s->stdio[0], s->stdio[1], s->stdio[2], s->terminal_fd,
+		s->sync_fd, s->lock_fd };
+	size_t nr_kept = 6;
 	sigset_t all;
+
+	for (size_t i = 0; i < m->nr_networks && i < CABLES_MAX; i++)
+		if (!*m->networks[i].tap)
+			kept[nr_kept++] = m->networks[i].cable_fd;
 
 	/* Our parent's sockets and files are none of our business, and must not be kept open by us.
 	 */
-	io_keep_only(kept, ARRAY_SIZE(kept));
+	io_keep_only(kept, nr_kept);
 	fill_standard_fds();
 	setsid();
 	sigfillset(&all);

@@ -4,13 +4,18 @@ addresses, names and ports. The host is a network namespace of this test."""
 
 import re
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
-from conftest import Strata, _rootless
+from conftest import Strata, _rootless, give_image
 from networks import host, namespace, outside  # noqa: F401 (fixtures)
 from program import wait_until
 
 pytestmark = pytest.mark.needs_root  # only root can make the temporary users
+
+
+BOOT_S = 300
 
 
 class User(Strata):
@@ -181,3 +186,27 @@ def test_nothing_left(user):
     user.ok("rm", "-f", "web")
     user.ok("network", "rm", "lab")
     wait_until(lambda: not keepers(user), timeout_s=30)
+
+
+@pytest.mark.slow
+def test_machine_and_container(user, host, outside, foreign_store, machine_kernel):  # noqa: F811
+    """An emulated machine, whose card is a cable, and a container on one network."""
+    folder = tempfile.mkdtemp(prefix="machine-", dir=user.user.home)
+    user.root = Path(folder, "root")
+    user.root.mkdir()
+    give_image(user, foreign_store)
+    subprocess.run(["cp", "-a", machine_kernel / "kernels", user.root], check=True)
+    subprocess.run(["chown", "-R", f"{user.user.uid}:{user.user.gid}", folder], check=True)
+    user.ok("network", "create", "lab")
+    # A program of another CPU, translated: the same container to its network.
+    serve(user, "web", "--network", "lab", "--platform", "linux/riscv64")
+    user.ok("run", "-d", "--name", "vm-one", "--isolation", "vm", "--platform", "linux/riscv64",
+            "--network", "lab", "-p", "8080:80", "busybox", "sh", "-c",
+            "mkdir /w; echo machine > /w/index.html; exec httpd -f -h /w", timeout=BOOT_S)
+    assert wait_until(lambda: fetch(host.net, "http://127.0.0.1:8080/"), timeout_s=BOOT_S) == "machine\n"
+    said = user.ok("exec", "vm-one", "sh", "-c", "wget -q -O - http://web/; cat /sys/class/net/eth0/mtu;"
+                   "cat /sys/class/net/eth0/address")
+    assert said.split()[:2] == ["hello", "65520"]
+    assert said.split()[2].startswith("02:42:")
+    assert user.ok("exec", "web", "wget", "-q", "-O", "-", "http://vm-one/") == "machine"
+    user.ok("rm", "-f", "web", "vm-one")

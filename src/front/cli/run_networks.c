@@ -26,7 +26,7 @@ int run_adopt_networks(struct run_options *o, struct error *err)
 
 /* --- what is not possible --------------------------------------------------------------------- */
 
-static int refuse(const struct run_options *o, const struct cli *cli, struct error *err)
+static int refuse(const struct run_options *o, struct error *err)
 {
 	char *const *networks = run_named_networks(o);
 	const struct {
@@ -49,10 +49,6 @@ static int refuse(const struct run_options *o, const struct cli *cli, struct err
 			return error_set(err, EINVAL,
 				"--%s needs a network: give one with --network, for example --network bridge",
 				rows[i].option);
-	if (networks && cli->rootless && run_is_machine(o))
-		return error_set(err, ENOTSUP,
-			"--network %s needs root: an ordinary user's machines have no networks yet",
-			networks[0]);
 	return 0;
 }
 
@@ -156,7 +152,7 @@ int run_build_networks(const struct run_request *request, struct run_plan *plan,
 {
 	const struct run_options *o = request->options;
 	char *const *networks = run_named_networks(o);
-	int r = refuse(o, request->cli, err);
+	int r = refuse(o, err);
 
 	if (r < 0 || !networks)
 		return r;
