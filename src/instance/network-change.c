@@ -123,7 +123,6 @@ int instance_network_connect(
 {
 	const struct network_roots roots = instance_network_roots(&instance->roots);
 	_cleanup_network_ struct network network = { 0 };
-	_cleanup_free_ char *name = NULL;
 	int r = check(instance, "join", err);
 
 	if (r == 0)
