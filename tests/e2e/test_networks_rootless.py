@@ -2,14 +2,16 @@
 """test_networks_rootless.py - networks of an ordinary user: without any right on the host, the same
 addresses, names and ports. The host is a network namespace of this test."""
 
+import os
 import re
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 from conftest import Strata, _rootless, give_image
-from networks import host, namespace, outside  # noqa: F401 (fixtures)
+from networks import Inside, host, namespace, outside  # noqa: F401 (fixtures)
 from program import wait_until
 
 pytestmark = pytest.mark.needs_root  # only root can make the temporary users
@@ -67,6 +69,24 @@ def test_two_by_name(user):
     assert re.search(r"link/ether 02:42:", said)
     assert "mtu 65520" in said
     assert re.search(r"default via \S+\.1 dev eth0", said)
+
+
+def test_real_clients(user):
+    """dig and udhcpc, in the container's network namespace, as root of it would."""
+    user.ok("network", "create", "lab")
+    user.ok("run", "-d", "--name", "web", "--network", "lab", "--network-alias", "www", "busybox",
+            "sleep", "1000")
+    there = address(user, "web")
+    gateway = there.rpartition(".")[0] + ".1"
+    inside = Inside(user, "web")
+    wait_until(lambda: inside("dig", "+short", "+time=1", "+tries=1", f"@{gateway}", "web").stdout
+               == there + "\n")
+    assert inside.ok("dig", "+short", f"@{gateway}", "WWW.lab") == there + "\n"
+    assert inside.ok("dig", "+short", f"@{gateway}", "-x", there) == "web.\n"
+    assert "status: NXDOMAIN" in inside.ok("dig", f"@{gateway}", "nobody")
+    assert "status: NOERROR" in inside.ok("dig", f"@{gateway}", "web", "AAAA")
+    said = user("exec", "web", "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-s", "/bin/true")
+    assert f"lease of {there} obtained from {gateway}" in said.stdout + said.stderr
 
 
 def serve(user, name, *options, text="hello"):
@@ -177,6 +197,21 @@ def keepers(user):
     found = subprocess.run(["pgrep", "-u", str(user.user.uid), "-f", "strata-network __keep"],
                            stdout=subprocess.PIPE, text=True, check=False)
     return found.stdout.split()
+
+
+def test_killed_keeper(user):
+    user.ok("network", "create", "lab")
+    serve(user, "web", "--network", "lab")
+    os.kill(int(keepers(user)[0]), signal.SIGKILL)
+    # Who comes next starts another; who was there comes back with the next start.
+    serve(user, "db", "--network", "lab")
+    user.ok("restart", "-t", "0", "web")
+    assert user.ok("exec", "db", "sh", "-c",
+                   "until wget -q -O - http://web/; do sleep 0.1; done") == "hello"
+    os.kill(int(keepers(user)[0]), signal.SIGKILL)
+    user.ok("rm", "-f", "web", "db")
+    user.ok("network", "rm", "lab")
+    wait_until(lambda: not keepers(user), timeout_s=30)
 
 
 def test_nothing_left(user):
