@@ -185,9 +185,10 @@ static struct kvm_vcpu *vcpu_of(struct machine *m, unsigned index)
 
 static int read_all(const struct kvm_vcpu *vcpu, enum source source, struct all_registers *ret)
 {
-	return source == FPU || source == TAGS
-		? kvm_x86_read_fpu(vcpu, ret->fpu)
-		: kvm_x86_read_registers(vcpu, &ret->general, &ret->special);
+	if (source == FPU || source == TAGS)
+		return kvm_x86_read_fpu(vcpu, ret->fpu);
+	return source == GENERAL ? kvm_x86_read_registers(vcpu, &ret->general, NULL)
+				 : kvm_x86_read_registers(vcpu, NULL, &ret->special);
 }
 
 static int write_all(

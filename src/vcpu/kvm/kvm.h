@@ -126,8 +126,8 @@ int kvm_x86_start_flat(struct kvm_vcpu *vcpu, const struct kvm_x86_start *start,
 /* In real mode, at entry, which is below 64 KiB. */
 int kvm_x86_start_real(struct kvm_vcpu *vcpu, const struct kvm_x86_start *start, struct error *err);
 
-/* Of a vcpu that stands, as what follows: its registers, and those of the x87 and SSE as FXSAVE has
- * them (SDM 1, 10.5.1). 0, or what KVM says. */
+/* Of a vcpu that stands, as what follows: its registers (NULL: these are not wanted), and those of
+ * the x87 and SSE as FXSAVE has them (SDM 1, 10.5.1). 0, or what KVM says. */
 #define KVM_X86_FXSAVE_BYTES 512
 
 int kvm_x86_read_registers(

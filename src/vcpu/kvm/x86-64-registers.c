@@ -14,9 +14,9 @@
 int kvm_x86_read_registers(
 	const struct kvm_vcpu *vcpu, struct kvm_regs *ret_regs, struct kvm_sregs *ret_sregs)
 {
-	int r = kvm_ioctl(vcpu->fd, KVM_GET_REGS, ret_regs);
+	int r = ret_regs ? kvm_ioctl(vcpu->fd, KVM_GET_REGS, ret_regs) : 0;
 
-	return r == 0 ? kvm_ioctl(vcpu->fd, KVM_GET_SREGS, ret_sregs) : r;
+	return r == 0 && ret_sregs ? kvm_ioctl(vcpu->fd, KVM_GET_SREGS, ret_sregs) : r;
 }
 
 int kvm_x86_write_general(const struct kvm_vcpu *vcpu, const struct kvm_regs *regs)
