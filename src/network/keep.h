@@ -29,6 +29,12 @@ char *firewall_text(const struct network *network, const struct network_endpoint
 /* Let the host forward packets of the network's families. */
 int firewall_allow_forwarding(const struct network *network, struct error *err);
 
+/* --- docker.c --- */
+
+/* Let the network's packets pass where Docker's rules would drop them; and no longer. */
+void docker_let_pass(const struct network *network);
+void docker_forget(const struct network *network);
+
 /* --- names.c --- */
 
 struct names {

@@ -164,6 +164,7 @@ static void take_down(struct keeper *k)
 		return;
 	}
 	names_stop(&k->names);
+	docker_forget(&k->network);
 	if (firewall_remove(&k->network, &err) < 0)
 		log_warning("network %s: %s", k->network.name, err.message);
 	network_link_delete(k->network.bridge);
@@ -355,6 +356,8 @@ static int bring_up_host(struct keeper *k, struct error *err)
 
 	if (r == 0)
 		r = firewall_allow_forwarding(&k->network, err);
+	if (r == 0)
+		docker_let_pass(&k->network);
 	if (r == 0)
 		r = synchronise(k, err);
 	if (r == 0)

@@ -422,6 +422,29 @@ def test_a_network_that_is_used_is_not_pruned(host):
         "shop"
 
 
+def test_beside_dockers_rules(host, outside):
+    """Docker's policy drops what is forwarded, but for what DOCKER-USER accepts."""
+    for rule in ("-N DOCKER-USER", "-P FORWARD DROP", "-A FORWARD -j DOCKER-USER"):
+        host.net.ok("iptables", "-w", *rule.split())
+    before = host.net.ok("iptables-save")
+    host.ok("network", "create", "shop")
+    web = serve(host, "web", "-p", "8080:80")
+    outside.start("/usr/bin/python3", "-m", "http.server", "-b", "198.51.100.2", "80")
+    wait_until(lambda: ":80" in outside.ok("ss", "-ltn"), what="it listens")
+    assert fetches(web, "http://198.51.100.2", "-o", "/dev/null") == ""
+    assert fetches(outside, "http://198.51.100.1:8080") == "this is web"
+    assert "DOCKER-USER -i st-" in host.net.ok("iptables-save")
+    host.ok("rm", "-f", "web")
+    host.ok("network", "rm", "shop")
+
+    def rules(text):
+        return [line for line in text.splitlines() if line.startswith("-A")]
+
+    assert rules(host.net.ok("iptables-save")) == rules(before)
+    for table in host.net.tables():
+        host.net.ok("nft", "delete", "table", "ip", table)
+
+
 # --- machines ------------------------------------------------------------------------------------
 
 BOOT_S = 240
