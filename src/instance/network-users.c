@@ -4,6 +4,13 @@
  */
 #include "instance/network.h"
 
+#include <poll.h>
+
+#include "base/clock.h"
+#include "instance/internal.h"
+
+#define LEAVING_NS INT64_C(5000000000)
+
 /* Is the network among those that the instance asks for? By its name: who asked by an ID had it
  * turned into that. */
 bool instance_asks_for_network(const struct instance *instance, const char *network_name)
@@ -56,4 +63,39 @@ int instance_network_users(const struct instance_roots *roots, const char *netwo
 	if (r == 0)
 		*ret = steal_ptr(&users);
 	return r;
+}
+
+/* Its command has ended, but its monitor is not through with it. */
+static bool is_leaving(const struct instance_roots *roots, const char *id)
+{
+	_cleanup_instance_ struct instance instance = { .dir_fd = -1 };
+
+	return instance_open(roots, id, &instance, NULL) < 0 || !instance_is_live(&instance);
+}
+
+/* How many are just leaving. */
+static size_t settle(const struct instance_roots *roots, const char *network_name)
+{
+	const struct network_roots networks = instance_network_roots(roots);
+	struct network_endpoint *list = NULL;
+	size_t count = 0, leaving = 0;
+
+	if (network_endpoint_list(&networks, network_name, &list, &count, NULL) < 0)
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		if (!instance_holds_addresses((void *)roots, list[i].id))
+			network_leave(&networks, network_name, list[i].id);
+		else if (is_leaving(roots, list[i].id))
+			leaving++;
+	}
+	network_endpoint_list_free(list, count);
+	return leaving;
+}
+
+void instance_network_settle(const struct instance_roots *roots, const char *network_name)
+{
+	int64_t end = clock_monotonic_ns() + LEAVING_NS;
+
+	while (settle(roots, network_name) && clock_monotonic_ns() < end)
+		poll(NULL, 0, 10);
 }

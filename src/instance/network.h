@@ -69,6 +69,9 @@ int instance_network_disconnect(
  * they are started. NULL: none. */
 int instance_network_users(const struct instance_roots *roots, const char *network_name,
 	char ***ret, struct error *err);
+/* Before a network is removed: wait for instances that are just leaving it, and let those leave
+ * that were killed. */
+void instance_network_settle(const struct instance_roots *roots, const char *network_name);
 /* Does the instance ask for the network, by its name? */
 bool instance_asks_for_network(const struct instance *instance, const char *network_name);
 

@@ -370,9 +370,12 @@ static const struct option rm_table[] = {
 };
 
 /* The host's side first: it is found by what the network's folder says. */
-static int network_take_down(
-	const struct network_roots *roots, const struct network *network, struct error *err)
+static int network_take_down(struct cli *cli, const struct network *network, struct error *err)
 {
+	const struct network_roots here = network_cli_roots(cli), *roots = &here;
+	const struct instance_roots instances = cli_roots(cli);
+
+	instance_network_settle(&instances, network->name);
 	if (!network_is_used(roots, network->name) &&
 		network_host_remove(roots, network, err) < 0 &&
 		!network_is_used(roots, network->name))
@@ -393,7 +396,7 @@ static int rm_one(struct cli *cli, const char *operand, const void *options, str
 			err, EPERM, "%s is a pre-defined network and cannot be removed", operand);
 	r = network_find(&roots, operand, &network, err);
 	if (r == 0)
-		r = network_take_down(&roots, &network, err);
+		r = network_take_down(cli, &network, err);
 	if (r == -ENOENT && o->force) {
 		error_clear(err);
 		return 0;
@@ -455,7 +458,7 @@ int network_cli_prune(
 		r = instance_network_users(&instances, list[i].name, &users, err);
 		if (r < 0 || users)
 			continue;
-		r = network_take_down(&roots, &list[i], err);
+		r = network_take_down(cli, &list[i], err);
 		if (r == -EBUSY || r == -ENOENT) { /* joined or removed meanwhile */
 			error_clear(err);
 			r = 0;
