@@ -13,6 +13,7 @@ import tarfile
 
 import pytest
 from conftest import wait_until
+from machines import BUSY, check_quota
 from test_run_machine import BOOT_S, LOOP, machines
 
 pytestmark = pytest.mark.slow
@@ -219,6 +220,11 @@ def test_update_of_what_a_machine_has_not(strata, started):
                           ("cpu-shares", "2"), ("cpuset-cpus", "0"), ("blkio-weight", "10")):
         strata.fails("update", f"--{option}", value, started, status=1,
                      saying=f"--isolation vm and --{option} exclude each other")
+
+
+def test_update_of_cpus(strata, started):
+    strata.ok("update", "--cpus", "0.3", started)
+    check_quota(strata.ok("exec", started, "sh", "-c", BUSY), 30000, 100000)
 
 
 def test_update_of_memory(strata, started):

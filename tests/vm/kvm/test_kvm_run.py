@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import guests
+import machines  # by way of guests
 from program import wait_until  # by way of guests
 
 VM = ("--isolation", "vm", "--memory", "192m")
@@ -124,6 +125,14 @@ def test_limits_hold(strata, started):
     done = run(strata, *TINY, "--cpus", "0.5", ["sh", "-c", "nproc; head -1 /proc/meminfo"])
     processors, memory = done.stdout.splitlines()
     assert processors == "1" and 100 << 10 < int(memory.split()[1]) < 192 << 10
+
+
+def test_fractions_of_a_cpu_hold(strata, started):
+    """From the beginning, and when they are changed."""
+    done = run(strata, *TINY, "--cpus", "0.4", ["sh", "-c", machines.BUSY])
+    machines.check_quota(done.stdout, 40000, 100000)
+    strata.ok("update", "--cpus", "0.25", started)
+    machines.check_quota(strata.ok("exec", started, "sh", "-c", machines.BUSY), 25000, 100000)
 
 
 def test_folders_and_network(strata, tmp_path):
