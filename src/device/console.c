@@ -20,6 +20,7 @@
 static const char help[] = "\r\n"
 			   "Ctrl-A h   this help\r\n"
 			   "Ctrl-A x   turn the machine off and leave\r\n"
+			   "Ctrl-A p   press its power button, if it has one (x86-64)\r\n"
 			   "Ctrl-A s   save it, if it was told where (--snapshot)\r\n"
 			   "Ctrl-A b   send a break (Linux: the magic SysRq key)\r\n"
 			   "Ctrl-A Ctrl-A   send Ctrl-A\r\n";

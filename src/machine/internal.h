@@ -138,6 +138,9 @@ struct machine_board {
 	int (*add_bell)(struct machine *machine, uint64_t address, uint32_t value, int fd);
 	/* All vcpus stood for so long: for the guest, no time has passed. */
 	void (*skip_time)(struct machine *machine, int64_t ns);
+	/* Somebody presses the power button: the guest's system ends as it likes to. NULL: there is
+	 * no button. */
+	void (*press_power)(struct machine *machine);
 	/* The guest has done nothing for some time: memory that only its work needs goes back to
 	 * the host. false: not at this moment. NULL: there is none. */
 	bool (*give_back)(struct machine *machine);

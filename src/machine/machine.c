@@ -63,10 +63,14 @@ void machine_stop(struct machine *m)
 
 void machine_key_pressed(void *context, char letter)
 {
+	struct machine *m = context;
+
 	if (letter == 'x')
 		machine_stop(context);
 	else if (letter == 's')
 		machine_want_snapshot(context);
+	else if (letter == 'p' && m->board->press_power)
+		m->board->press_power(m);
 }
 
 /* --- snapshots ------------------------------------------------------------------------------- */

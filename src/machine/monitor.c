@@ -223,6 +223,18 @@ static json_t *show_code(struct machine_monitor *monitor, char *const words[], s
 	return monitor->machine->board->show_code(monitor->machine, words[0] != NULL, err);
 }
 
+static json_t *press_power(struct machine_monitor *monitor, char *const words[], struct error *err)
+{
+	struct machine *m = monitor->machine;
+
+	if (!m->board->press_power) {
+		error_set(err, ENOTSUP, "a machine \"%s\" has no power button", m->board->name);
+		return NULL;
+	}
+	m->board->press_power(m);
+	return show_status(monitor, words, err);
+}
+
 static json_t *quit_machine(struct machine_monitor *monitor, char *const words[], struct error *err)
 {
 	machine_stop(monitor->machine);
@@ -247,6 +259,7 @@ static const struct question {
 	{ "base", show_base },
 	{ "balloon", size_balloon },
 	{ "code", show_code },
+	{ "power", press_power },
 	{ "quit", quit_machine },
 };
 

@@ -280,6 +280,23 @@ def test_snapshot(vm, tmp_path, strata_binary):
     assert done.returncode == 125 and "x86-64 micro" in done.stderr
 
 
+def test_power_button(vm, tmp_path, strata_binary):
+    """The guest looks at the event register until that is it, and ends."""
+    needs_kvm()
+    kernel, monitor = tmp_path / "kernel", tmp_path / "monitor"
+    kernel.write_bytes(pvh(b"\xba\x04\x06\0\0" + b"\xed\xa8\x01\x74\xfb" + status(6)))  # in eax, dx; test
+    with subprocess.Popen(vm.argv("--net", "none", "--monitor", monitor, "--kernel", kernel),
+                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as machine:
+        try:
+            wait_until(lambda: monitor.exists() or machine.poll() is not None, 60)
+            assert machine.poll() is None
+            subprocess.run([strata_binary, "vm", "monitor", monitor, "power"], check=True,
+                           stdout=subprocess.DEVNULL)
+            assert machine.wait(60) == 6
+        finally:
+            machine.kill()
+
+
 def test_notifications_are_no_exits(vm, tmp_path, strata_binary):
     """The first device's queue 0 is told three times, a queue that is not there once."""
     needs_kvm()

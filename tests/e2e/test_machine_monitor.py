@@ -89,6 +89,11 @@ def test_traps(monitor, strata_binary, tmp_path):
         ("fetch access fault", "0x0", "machine", "machine")}
 
 
+def test_no_power_button(monitor):
+    assert monitor("power", status=1) == (
+        'strata: a machine "riscv64 virt" has no power button\n')
+
+
 def test_walk_without_tables(monitor):
     said = monitor.ask("walk", "80000123")
     assert said["levels"] == [] and said["physical"] == "0x80000123"

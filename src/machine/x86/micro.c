@@ -98,6 +98,11 @@ static void skip_time(struct machine *m, int64_t ns)
 	kvm_vm_skip_time(&x86_board(m)->vm, ns);
 }
 
+static void press_power(struct machine *m)
+{
+	acpi_raise(x86_board(m)->acpi, ACPI_EVENT_POWER_BUTTON);
+}
+
 static int collect_writes(struct machine *m, struct error *err)
 {
 	return kvm_vm_collect_dirty(&x86_board(m)->vm, err);
@@ -138,6 +143,7 @@ const struct machine_board machine_board_x86 = {
 	.show_walk = x86_show_walk,
 	.add_bell = add_bell,
 	.skip_time = skip_time,
+	.press_power = press_power,
 	.note_writes = note_writes,
 	.collect_writes = collect_writes,
 	.saved = saved,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import guests
+import machines  # by way of guests
 from program import wait_until  # by way of guests
 
 EXIT_PORT = 0xf4  # its argument n becomes status n
@@ -92,6 +93,24 @@ def test_devices(linux, tmp_path):
     assert re.search(r"lease of 10\.0\.2\.15 obtained from 10\.0\.2\.2", said), said
     assert re.search(r"^8$", said, re.M), said
     assert disk.read_bytes().startswith(b"writtenector")
+
+
+def test_power_button(tmp_path):
+    """Linux has a button, and who listens hears of it."""
+    (tmp_path / "initrd").write_bytes(guests.initramfs(
+        "cat /sys/class/input/event0/device/name; exec 3</dev/input/event0; echo listens; "
+        "head -c 24 <&3 >/dev/null; echo heard; poweroff -f"))
+    binary = os.environ["STRATA_BIN"]
+    with machines.runs() as runs:
+        run = runs(binary, "vm", "run", "--net", "none", "--monitor", tmp_path / "monitor", "--kernel",
+                   guests.SHARE / "tiny-vmlinux", "--initrd", tmp_path / "initrd", "--append",
+                   guests.APPEND)
+        run.wait_for(b"listens")
+        subprocess.run([binary, "vm", "monitor", tmp_path / "monitor", "power"], check=True,
+                       timeout=guests.BOOT_S)
+        assert run.process.wait(guests.BOOT_S) == 0
+        run.wait_for(b"heard")
+        assert b"Power Button" in run.said
 
 
 def test_panic_ends(linux):
