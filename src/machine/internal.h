@@ -18,7 +18,8 @@
 #include "machine/snapshot-folder.h"
 #include "vm/vm.h"
 
-#define MACHINE_SLOTS_MAX 64
+#define MACHINE_SLOTS_MAX      64
+#define MACHINE_PRESSURE_FILES 2
 
 struct aml; /* aml.h */
 struct machine_tree; /* tree.h */
@@ -227,6 +228,16 @@ struct machine {
 		int64_t used_ns; /* processor time of the vcpus when it was looked at last */
 		unsigned nr_periods; /* in which they have done nothing */
 	} idle;
+	struct machine_pressure {
+		int fds[MACHINE_PRESSURE_FILES]; /* what the host tells by; -1: not this way */
+		struct loop_timer timer;
+		struct pressure_state {
+			uint64_t taken_bytes; /* in the balloon on account of the host */
+			unsigned nr_easy; /* periods in a row that the host was not short in */
+		} state;
+		uint64_t asked_bytes; /* that the machine's owner wants to be in it */
+		unsigned nr_at_rest; /* periods that have passed at the beginning */
+	} pressure;
 	sigset_t old_signals;
 
 	pthread_mutex_t lock;

@@ -15,6 +15,7 @@
 #include "machine/jail.h"
 #include "machine/monitor.h"
 #include "machine/porter.h"
+#include "machine/pressure.h"
 #include "machine/snapshot.h"
 #include "vcpu/models.h"
 
@@ -207,6 +208,7 @@ int machine_run(struct machine *m, struct machine_end *ret, struct error *err)
 		r = machine_start_threads(m, err);
 	if (r == 0) {
 		machine_watch_idle(m);
+		machine_watch_pressure(m);
 		r = loop_run(&m->loop);
 		if (r < 0)
 			error_errno(err, r, "the machine's event loop has failed");
@@ -290,6 +292,7 @@ static int open_parts(struct machine *m, struct error *err)
 		r = m->board->open_vcpus(m, err);
 	if (r == 0)
 		r = machine_open_devices(m, err);
+	machine_open_pressure(m);
 	if (r == 0 && m->config.gdb)
 		r = machine_debugger_open(m, m->config.gdb, err);
 	if (r == 0 && m->config.monitor)
@@ -316,6 +319,8 @@ int machine_open(const struct machine_config *config, struct machine **ret, stru
 	m->board = board;
 	m->power.ops = &power_ops;
 	m->loop.epoll_fd = m->wake_fd = m->signals.fd = -1;
+	for (size_t i = 0; i < MACHINE_PRESSURE_FILES; i++)
+		m->pressure.fds[i] = -1;
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_cond_init(&m->changed, NULL);
 	vm_memory_init(&m->memory);
@@ -338,6 +343,7 @@ struct machine *machine_free(struct machine *m)
 		return NULL;
 	machine_monitor_close(m);
 	machine_debugger_close(m);
+	machine_close_pressure(m);
 	machine_close_devices(m);
 	if (m->disk_engine)
 		disk_engine_close(m->disk_engine);

@@ -15,6 +15,7 @@
 #include "base/unix.h"
 #include "device/virtio/balloon.h"
 #include "machine/porter.h"
+#include "machine/pressure.h"
 #include "machine/snapshot.h"
 #include "machine/virtio.h"
 
@@ -205,9 +206,11 @@ static json_t *size_balloon(struct machine_monitor *monitor, char *const words[]
 		return NULL;
 	}
 	if (words[0])
-		virtio_balloon_set_target(balloon, bytes);
-	result = json_pack("{s:I, s:I}", "balloon_bytes", (json_int_t)virtio_balloon_bytes(balloon),
-		"memory_bytes", (json_int_t)memory);
+		machine_ask_balloon(monitor->machine, bytes);
+	result = json_pack("{s:I, s:I, s:I}", "balloon_bytes",
+		(json_int_t)virtio_balloon_bytes(balloon), "taken_bytes",
+		(json_int_t)monitor->machine->pressure.state.taken_bytes, "memory_bytes",
+		(json_int_t)memory);
 	return result ? result : oom(err);
 }
 

@@ -261,6 +261,16 @@ void virtio_balloon_set_target(struct virtio_balloon *balloon, uint64_t bytes)
 	virtio_config_changed(&balloon->device);
 }
 
+uint64_t virtio_balloon_target(struct virtio_balloon *balloon)
+{
+	uint64_t pages;
+
+	pthread_mutex_lock(&balloon->device.lock);
+	pages = balloon->config.num_pages;
+	pthread_mutex_unlock(&balloon->device.lock);
+	return pages * VM_PAGE_BYTES;
+}
+
 uint64_t virtio_balloon_bytes(struct virtio_balloon *balloon)
 {
 	uint64_t pages;

@@ -29,6 +29,8 @@ struct vm_saved *virtio_balloon_saved(struct virtio_balloon *balloon);
 
 /* From any thread. The guest is asked to give up so much memory in all, or to take some back. */
 void virtio_balloon_set_target(struct virtio_balloon *balloon, uint64_t bytes);
+/* The last one. */
+uint64_t virtio_balloon_target(struct virtio_balloon *balloon);
 /* What it has given up. */
 uint64_t virtio_balloon_bytes(struct virtio_balloon *balloon);
 /* What the guest has told; it is asked anew, which it answers soon, or never. */

@@ -2,6 +2,7 @@
 """test_kvm_machines.py - `strata vm run` with kernels for x86-64, on KVM: they boot, see their processors
 and devices, end as they say, and leave nothing behind."""
 
+import json
 import os
 import re
 import struct
@@ -111,6 +112,52 @@ def test_power_button(tmp_path):
         assert run.process.wait(guests.BOOT_S) == 0
         run.wait_for(b"heard")
         assert b"Power Button" in run.said
+
+
+SPARED = 8 << 20
+
+
+def _is_short():
+    """A little less than a sixteenth of this host's memory is left."""
+    words = Path("/proc/meminfo").read_text().split()
+    total, available = (int(words[words.index(name) + 1]) for name in ("MemTotal:", "MemAvailable:"))
+    return available < total // 17
+
+
+def _fill(memory):
+    """A list grows, until it is so."""
+    while not _is_short():
+        memory.append(b"x" * (1 << 20))
+
+
+def test_a_host_that_is_short_of_memory(tmp_path):
+    """A guest whose memory is full of what it can read again gives some of it up."""
+    disk = tmp_path / "disk"
+    with open(disk, "wb") as file:
+        file.truncate(256 << 20)
+    (tmp_path / "initrd").write_bytes(guests.initramfs(
+        "cat /dev/vda >/dev/null; echo full; while read -r line; do eval $line; done"))
+    monitor, binary = tmp_path / "monitor", os.environ["STRATA_BIN"]
+
+    def asked():
+        said = subprocess.run([binary, "vm", "monitor", "--format", "json", monitor, "balloon"],
+                              check=True, stdout=subprocess.PIPE, timeout=guests.BOOT_S).stdout
+        return json.loads(said)
+
+    memory = []
+    with machines.runs() as runs:
+        run = runs(binary, "vm", "run", "--net", "none", "--memory", "384m", "--monitor", monitor,
+                   "--kernel", guests.SHARE / "tiny-vmlinux", "--initrd", tmp_path / "initrd",
+                   "--disk", disk, "--append", guests.APPEND)
+        run.wait_for(b"full")
+        assert asked()["taken_bytes"] == 0
+
+        def has_given():
+            _fill(memory)
+            return asked()["balloon_bytes"] >= SPARED
+
+        wait_until(has_given, guests.BOOT_S)
+        assert asked()["taken_bytes"] >= SPARED
 
 
 def test_panic_ends(linux):
