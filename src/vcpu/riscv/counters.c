@@ -6,8 +6,9 @@
  * A counter that runs is its value plus what has happened `since`; nothing is done while it does.
  *
  * Instructions are counted one by one when the guest asks: once it reads or writes instret, or an
- * event counter is to count them (riscv_hart_count()). Translated code is then other code, which
- * counts (RISCV_MODE_COUNT); before that, what nobody has looked at passes for a nanosecond of the
+ * event counter that runs is to count them (riscv_hart_count(); Linux tries all events that there
+ * are when it starts, but lets none run). Translated code is then other code, which counts
+ * (RISCV_MODE_COUNT); before that, what nobody has looked at passes for a nanosecond of the
  * machine's clock each. Cycles always are such nanoseconds in translated code. Interpreted, one
  * cycle is one instruction, and both are exact.
  *
@@ -268,11 +269,21 @@ void riscv_counter_write_event(struct riscv_hart *hart, unsigned i, uint64_t val
 
 	if (!is_event_counter(i))
 		return;
-	if ((value & EVENT_OF) == RISCV_EVENT_INSTRUCTIONS)
+	if ((value & EVENT_OF) == RISCV_EVENT_INSTRUCTIONS && !(hart->csrs.mcountinhibit & bit))
 		riscv_hart_count(hart);
 	riscv_counters_stop(hart, bit);
 	set_event(hart, i, value);
 	riscv_counters_start(hart, bit);
+}
+
+void riscv_counters_inhibit(struct riscv_hart *hart, uint32_t inhibited)
+{
+	FOR_EACH_COUNTER(i, hart->counters.with_event & ~inhibited)
+	if (event_of(hart, i) == RISCV_EVENT_INSTRUCTIONS)
+		riscv_hart_count(hart);
+	riscv_counters_stop(hart, RISCV_ALL_COUNTERS);
+	hart->csrs.mcountinhibit = inhibited;
+	riscv_counters_start(hart, RISCV_ALL_COUNTERS);
 }
 
 void riscv_hart_count(struct riscv_hart *hart)

@@ -358,10 +358,8 @@ static void write_event(struct riscv_hart *hart, unsigned number, uint64_t value
 
 static void write_inhibit(struct riscv_hart *hart, unsigned number, uint64_t value)
 {
-	riscv_counters_stop(hart, RISCV_ALL_COUNTERS);
-	hart->csrs.mcountinhibit = value & ((UINT64_C(1) << RISCV_COUNTERS) - 1) &
-		~(UINT64_C(1) << TIME);
-	riscv_counters_start(hart, RISCV_ALL_COUNTERS);
+	riscv_counters_inhibit(hart,
+		(uint32_t)(value & ((UINT64_C(1) << RISCV_COUNTERS) - 1) & ~(UINT64_C(1) << TIME)));
 }
 
 static uint64_t read_overflows(struct riscv_hart *hart, unsigned number)

@@ -239,6 +239,7 @@ void riscv_counter_write(struct riscv_hart *hart, unsigned i, uint64_t value);
 void riscv_counters_stop(struct riscv_hart *hart, uint32_t counters);
 void riscv_counters_start(struct riscv_hart *hart, uint32_t counters);
 void riscv_counter_write_event(struct riscv_hart *hart, unsigned i, uint64_t value);
+void riscv_counters_inhibit(struct riscv_hart *hart, uint32_t inhibited);
 /* Bits of those that have overflowed. */
 uint32_t riscv_counters_overflowed(const struct riscv_hart *hart);
 /* Note overflows. How many instructions may be interpreted before the next one. */

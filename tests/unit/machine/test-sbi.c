@@ -229,6 +229,23 @@ static struct riscv_sbi_result call5(
 	return result;
 }
 
+/* Linux asks so at its start which events there are: that costs nothing later. */
+static void test_events_are_tried(void **state)
+{
+	const struct riscv_hart *hart = &board->harts[0];
+
+	for (uint64_t event = 1; event <= 2; event++) {
+		assert_int_equal(call5(PMU, 2, 0, 0xff, 0, event).value, 3);
+		error_of(PMU, 4, 3, 1, 1);
+		assert_false(hart->counters.is_exact);
+	}
+	/* One that is started counts each. */
+	assert_int_equal(call5(PMU, 2, 0, 0xff, 0, 2).value, 3);
+	assert_false(hart->counters.is_exact);
+	assert_int_equal(error_of(PMU, 3, 3, 1, 0), SBI_SUCCESS);
+	assert_true(hart->counters.is_exact);
+}
+
 static void test_snapshot(void **state)
 {
 	const uint64_t at = MEMORY + 0x2000, never = UINT64_C(-1);
@@ -377,6 +394,7 @@ int main(void)
 		TEST(test_reset),
 		TEST(test_console),
 		TEST(test_counters),
+		TEST(test_events_are_tried),
 		TEST(test_snapshot),
 		TEST(test_event_info),
 		TEST(test_features),
