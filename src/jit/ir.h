@@ -21,6 +21,7 @@
 #define IR_HELPERS_MAX	256 /* in a block */
 #define IR_HELPER_BYTES 20
 #define IR_SEGMENTS_MAX 8 /* pieces of guest code that a block was made from */
+#define IR_OWED_MAX	64
 
 /* X(ENUMERATOR, "name"): d, a, b, c are slots, `imm` a number; b is imm where IR_IMMEDIATE is set.
  */
@@ -365,12 +366,21 @@ struct ir_segment {
 	uint64_t start, end; /* guest code */
 };
 
+/* What the slow path of the access at `at` does before anything else (owed.c). */
+struct ir_owed {
+	uint16_t at; /* in `ops` */
+	struct ir op;
+};
+
 struct ir_block {
 	uint64_t pc;
 	unsigned nr, nr_helpers, nr_segments, nr_guest; /* operations, ..., guest instructions */
 	bool moves; /* the code will do at other addresses: what is IR_RELATIVE is no constant */
 	bool wants_state; /* it had been better with a state to look at (jit_lift_options) */
+	bool has_slow_paths; /* loads and stores that may fault have code of their own for it */
 	struct ir ops[IR_BLOCK_MAX];
+	unsigned nr_owed;
+	struct ir_owed owed[IR_OWED_MAX]; /* those of one access in the order of the guest's code */
 	/* What the guest's helper is told to do, in the guest's own form. */
 	_Alignas(8) uint8_t helpers[IR_HELPERS_MAX][IR_HELPER_BYTES];
 	uint32_t words[IR_HELPERS_MAX]; /* the same, as short as the guest has it */
@@ -384,3 +394,5 @@ void ir_print(const struct ir_block *block, const char *const *slot_names, int f
 
 /* Constants folded and moved to where they are used, writes removed that nobody sees. */
 void ir_optimize(struct ir_block *block);
+/* Then: writes that only a fault could see go to where it may come from. */
+void ir_owe(struct ir_block *block);

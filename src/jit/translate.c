@@ -138,7 +138,9 @@ int jit_make(
 	/* Whoever runs it makes better code. */
 	if (jit->ir.wants_state && jit->options.is_saving)
 		return -EFAULT;
+	jit->ir.has_slow_paths = jit->guest->machine;
 	ir_optimize(&jit->ir);
+	ir_owe(&jit->ir);
 	*block = (struct jit_block){ .pc = pc,
 		.context = source->context,
 		.loop_bytes = loop_end ? (uint32_t)(loop_end - pc) : 0,

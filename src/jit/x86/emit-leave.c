@@ -57,6 +57,14 @@ void call_helper(struct emitter *e, const struct ir *ir, int helper)
 	add_retired(e, -uncounted);
 }
 
+/* What this access alone would be seen by. */
+static void emit_owed(struct emitter *e, const struct ir *ir)
+{
+	for (unsigned i = 0; i < e->in->nr_owed; i++)
+		if (&e->in->ops[e->in->owed[i].at] == ir)
+			emit_operation(e, &e->in->owed[i].op);
+}
+
 /* The slow path of a machine's access: jit_reach(), and back. */
 void call_reach(struct emitter *e, const struct cold *cold, struct jit_slow *slow)
 {
@@ -65,6 +73,7 @@ void call_reach(struct emitter *e, const struct cold *cold, struct jit_slow *slo
 	int uncounted = (int)done_before(ir) - e->counted;
 	uint8_t *back;
 
+	emit_owed(e, ir);
 	add_retired(e, uncounted);
 	slow->word = e->in->words[ir->helper];
 	slow->place |= (uint16_t)(ir->pc % JIT_PAGE_BYTES);

@@ -141,6 +141,11 @@ static emit_function *const emitters[] = {
 };
 static_assert(sizeof(emitters) / sizeof(emitters[0]) == IR_OP_COUNT, "a function for each");
 
+void emit_operation(struct emitter *e, const struct ir *ir)
+{
+	emitters[ir->op](e, ir);
+}
+
 /* --- which slot lives where ------------------------------------------------------------------ */
 
 /* The first slots of `order` get registers, each the one it has in `preferred` if that is free. */
@@ -380,7 +385,7 @@ static void emit_all(struct emitter *e)
 			note_place(e, ir);
 		if (ir->op == IR_LABEL)
 			count_up_to(e, ir->done);
-		emitters[ir->op](e, ir);
+		emit_operation(e, ir);
 	}
 	for (unsigned i = 0; i < e->nr_jumps; i++)
 		if (e->jumps[i].place)

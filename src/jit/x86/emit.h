@@ -145,6 +145,8 @@ struct emitter {
 };
 
 typedef void emit_function(struct emitter *e, const struct ir *ir);
+/* The one for what it is. */
+emit_function emit_operation;
 
 /* --- operands -------------------------------------------------------------------------------- */
 
