@@ -76,11 +76,11 @@ json_t *ports_json(char *const *ports, const char *everywhere)
 			list = json_array();
 			json_object_set_new(all, port.guest, list);
 		}
-		snprintf(number, sizeof(number), port.host ? "%u" : "", port.host);
+		snprintf(number, sizeof(number), "%u", port.host);
 		json_array_append_new(list,
 			json_pack("{s:s, s:s}", "HostIp",
 				port.is_everywhere ? everywhere : port.address, "HostPort",
-				number));
+				port.host ? number : ""));
 	}
 	return all;
 }

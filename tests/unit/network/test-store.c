@@ -80,6 +80,7 @@ static void clashes_are_named(void **state)
 	char **small = LIST("10.202.0.0/31"), **free_one = LIST("10.202.0.0/24");
 	char **other = LIST("10.203.0.1"), **option = LIST("colour=red");
 	char **same = LIST("com.docker.network.bridge.name=br7");
+	struct network three;
 
 	make(f, "web", "10.201.0.0/16");
 	assert_int_equal(
@@ -97,10 +98,11 @@ static void clashes_are_named(void **state)
 	try(f, &(struct network_wish){ .name = "host" }, "predefined host network");
 	try(f, &(struct network_wish){ .name = "../etc" }, "invalid network name");
 	make(f, "two", "10.202.0.0/24");
-	assert_int_equal(network_create(&f->roots,
-				 &(struct network_wish){ .name = "three", .options = same },
-				 &(struct network){ 0 }, NULL),
+	assert_int_equal(
+		network_create(&f->roots,
+			&(struct network_wish){ .name = "three", .options = same }, &three, NULL),
 		0);
+	network_free(&three);
 	try(f, &(struct network_wish){ .name = "four", .options = same }, "has the bridge br7");
 }
 
