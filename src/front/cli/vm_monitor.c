@@ -226,7 +226,7 @@ const struct verb verb_vm_monitor = {
 		"  save FOLDER            make a snapshot, for vm run --restore\n"
 		"  save-diff FOLDER       make one of what was written since the last, which has to stay\n"
 		"                         where it is (vm run --track-dirty-pages)\n"
-		"  power                  press the power button (x86-64): Linux shuts down in order\n"
+		"  power                  press the power button (x86-64), for what listens to it in there\n"
 		"  reset, quit            restart it; turn it off\n"
 		"\n"
 		"Example:\n"
