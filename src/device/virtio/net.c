@@ -191,17 +191,26 @@ static bool receive_one(struct virtio_net *net)
 	return true;
 }
 
-/* Does the guest have to bring buffers before we can go on? */
+/*
+ * true: there is more, and work for us again at once. When the next frame needs more buffers than
+ * there are, the guest is to say when it brings another one: asked for the first of those that are
+ * there, it would have said so long ago.
+ */
 static bool serve_rx(struct virtio_net *net)
 {
 	struct virtio_queue *queue = &net->device.queues[QUEUE_RX];
-	unsigned nr = 0;
+	unsigned nr = 0, seen = 0;
 
 	while (nr < TURN_MAX && receive_one(net))
 		nr++;
+	if (nr < TURN_MAX)
+		seen = net->rx_end - net->rx_first;
 	unpop_buffers(net);
 	virtio_queue_signal(queue);
-	return net->port->ops->next_length(net->port) > 0;
+	if (net->port->ops->next_length(net->port))
+		return virtio_queue_expect(queue) > seen;
+	virtio_queue_listen(queue, false);
+	return false;
 }
 
 /* --- from the guest --------------------------------------------------------------------------- */
@@ -298,14 +307,13 @@ static void net_serve(struct virtio_device *device)
 {
 	struct virtio_net *net = net_of(device);
 	struct virtio_queue *queues = device->queues;
-	bool is_blocked, is_waiting, more;
+	bool is_blocked, more;
 
 	serve_control(net);
 	is_blocked = serve_tx(net);
-	is_waiting = serve_rx(net);
-	more = virtio_queue_listen(&queues[QUEUE_CONTROL], true);
+	more = serve_rx(net);
+	more |= virtio_queue_listen(&queues[QUEUE_CONTROL], true);
 	more |= virtio_queue_listen(&queues[QUEUE_TX], !is_blocked);
-	more |= virtio_queue_listen(&queues[QUEUE_RX], is_waiting) && is_waiting;
 	if (more)
 		virtio_doorbell_ring(&net->doorbell);
 }
