@@ -59,6 +59,8 @@ static int open_port(struct machine *m, const struct machine_net_config *config,
 		return net_tap_open(&m->loop, config->tap, ret, err);
 	if (config->cable)
 		return open_cable(m, config->cable, ret, err);
+	if (config->user.stack == NET_USER_SLIRP)
+		return net_slirp_open(&m->loop, &config->user, ret, err);
 	return net_user_open(&m->loop, &config->user, ret, err);
 }
 

@@ -111,7 +111,14 @@ int net_forward_parse(const char *text, struct net_forward *ret, struct error *e
  * answers DNS with what the host's resolver says.
  */
 
+enum net_user_stack {
+	NET_USER_WAY_OUT, /* ours (way-out/) */
+	NET_USER_SLIRP, /* libslirp */
+	NET_USER_STACK_COUNT,
+};
+
 struct net_user_options {
+	enum net_user_stack stack; /* who opens it is to choose by it */
 	bool ipv4, ipv6;
 	/* The network: its router is number 2 of it, its name server 3, its first guest 15. */
 	struct in_addr network;
@@ -134,18 +141,27 @@ void net_user_options_init(struct net_user_options *options);
 /* "10.0.2.0/24": IPv4, 8 to 27 bits. */
 int net_user_set_network(struct net_user_options *options, const char *text, struct error *err);
 
+int net_user_check_options(const struct net_user_options *options, struct error *err);
+
+/* Ours. */
 int net_user_open(struct loop *loop, const struct net_user_options *options, struct net_port **ret,
+	struct error *err);
+/* The same by libslirp, for programs that have it. */
+int net_slirp_open(struct loop *loop, const struct net_user_options *options, struct net_port **ret,
 	struct error *err);
 
 /* Listen at a port of the host, from now on and until it is removed. */
 int net_user_add_forward(
 	struct net_port *port, const struct net_forward *forward, struct error *err);
 void net_user_remove_forward(struct net_port *port, const struct net_forward *forward);
+int net_slirp_add_forward(
+	struct net_port *port, const struct net_forward *forward, struct error *err);
+void net_slirp_remove_forward(struct net_port *port, const struct net_forward *forward);
 /* The card that its router seems to have. */
 void net_user_router_mac(const struct net_user_options *options, uint8_t ret[NET_MAC_BYTES]);
 
 /* One option of the user-mode network as users write it: net=ADDRESS/BITS, mtu=N, hostname=NAME,
- * and restrict, host, ipv4, ipv6 with on or off. */
+ * stack=own or slirp, and restrict, host, ipv4, ipv6 with on or off. */
 int net_user_set_option(
 	struct net_user_options *options, const char *key, const char *value, struct error *err);
 

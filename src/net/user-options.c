@@ -6,6 +6,7 @@
 #include "net/net.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -48,6 +49,33 @@ int net_user_set_network(struct net_user_options *options, const char *text, str
 	return 0;
 }
 
+void net_user_router_mac(const struct net_user_options *options, uint8_t ret[NET_MAC_BYTES])
+{
+	struct in_addr router = options->router;
+
+	if (!router.s_addr)
+		router.s_addr = htonl(ntohl(options->network.s_addr) + 2);
+	/* Locally administered; it is that of libslirp, too. */
+	ret[0] = 0x52;
+	ret[1] = 0x55;
+	memcpy(ret + 2, &router, sizeof(router));
+}
+
+int net_user_check_options(const struct net_user_options *options, struct error *err)
+{
+	if (!options->ipv4 && !options->ipv6)
+		return error_set(err, EINVAL, "a network needs IPv4 or IPv6");
+	if (options->mtu < NET_MTU_MIN || options->mtu > NET_MTU_MAX)
+		return error_set(
+			err, EINVAL, "the MTU is to be %d to %d bytes", NET_MTU_MIN, NET_MTU_MAX);
+	if (options->nr_forwards > NET_FORWARDS_MAX)
+		return error_set(
+			err, EINVAL, "at most %d ports can be forwarded", NET_FORWARDS_MAX);
+	if (options->nr_forwards && !options->ipv4)
+		return error_set(err, EOPNOTSUPP, "forwarded ports lead to IPv4, which is off");
+	return 0;
+}
+
 /* --- options one by one --------------------------------------------------------------------------
  */
 
@@ -75,6 +103,23 @@ static int set_hostname(struct net_user_options *options, const char *value, str
 	return 0;
 }
 
+static int set_stack(struct net_user_options *options, const char *value, struct error *err)
+{
+	static const char *const names[] = {
+		[NET_USER_WAY_OUT] = "own",
+		[NET_USER_SLIRP] = "slirp",
+	};
+
+	static_assert(ARRAY_SIZE(names) == NET_USER_STACK_COUNT, "each stack has its name");
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!streq(names[i], value))
+			continue;
+		options->stack = (enum net_user_stack)i;
+		return 0;
+	}
+	return error_set(err, EINVAL, "the stack is own or slirp, not \"%s\"", value);
+}
+
 static const struct {
 	const char *key;
 	/* Either of these. */
@@ -84,6 +129,7 @@ static const struct {
 	{ "net", set_network, 0 },
 	{ "mtu", set_mtu, 0 },
 	{ "hostname", set_hostname, 0 },
+	{ "stack", set_stack, 0 },
 	{ "restrict", NULL, offsetof(struct net_user_options, restricted) },
 	{ "host", NULL, offsetof(struct net_user_options, host_loopback) },
 	{ "ipv4", NULL, offsetof(struct net_user_options, ipv4) },
@@ -109,6 +155,6 @@ int net_user_set_option(
 		return set_flag((bool *)((char *)options + options_table[i].flag), key, value, err);
 	}
 	return error_set(err, EINVAL,
-		"the user-mode network has no option \"%s\": there are net, mtu, hostname, restrict, host, ipv4, ipv6",
+		"the user-mode network has no option \"%s\": there are net, mtu, hostname, stack, restrict, host, ipv4, ipv6",
 		key);
 }

@@ -476,16 +476,6 @@ static struct in6_addr router6_of(const struct net_user_options *options)
 							  : options->router6;
 }
 
-/* libslirp's: 52:55 and the address. */
-void net_user_router_mac(const struct net_user_options *options, uint8_t ret[NET_MAC_BYTES])
-{
-	struct in_addr router = router_of(options);
-
-	ret[0] = 0x52;
-	ret[1] = 0x55;
-	memcpy(ret + 2, &router, sizeof(router));
-}
-
 static int open_slirp(struct user *user, const struct net_user_options *options, struct error *err)
 {
 	bool has_router = options->router.s_addr || !IN6_IS_ADDR_UNSPECIFIED(&options->router6);
@@ -528,7 +518,7 @@ static int forward_flags(const struct net_forward *forward)
 		(forward->host.ss_family == AF_INET6 ? SLIRP_HOSTFWD_V6ONLY : 0);
 }
 
-int net_user_add_forward(
+int net_slirp_add_forward(
 	struct net_port *port, const struct net_forward *forward, struct error *err)
 {
 	struct user *user = container_of(port, struct user, port);
@@ -548,28 +538,13 @@ int net_user_add_forward(
 	return 0;
 }
 
-void net_user_remove_forward(struct net_port *port, const struct net_forward *forward)
+void net_slirp_remove_forward(struct net_port *port, const struct net_forward *forward)
 {
 	struct user *user = container_of(port, struct user, port);
 
 	slirp_remove_hostxfwd(user->slirp, (const void *)&forward->host, host_bytes(forward),
 		forward_flags(forward));
 	refresh(user);
-}
-
-static int check_options(const struct net_user_options *options, struct error *err)
-{
-	if (!options->ipv4 && !options->ipv6)
-		return error_set(err, EINVAL, "a network needs IPv4 or IPv6");
-	if (options->mtu < NET_MTU_MIN || options->mtu > NET_MTU_MAX)
-		return error_set(
-			err, EINVAL, "the MTU is to be %d to %d bytes", NET_MTU_MIN, NET_MTU_MAX);
-	if (options->nr_forwards > NET_FORWARDS_MAX)
-		return error_set(
-			err, EINVAL, "at most %d ports can be forwarded", NET_FORWARDS_MAX);
-	if (options->nr_forwards && !options->ipv4)
-		return error_set(err, EOPNOTSUPP, "forwarded ports lead to IPv4, which is off");
-	return 0;
 }
 
 static int open_user(struct user *user, const struct net_user_options *options, struct error *err)
@@ -590,15 +565,15 @@ static int open_user(struct user *user, const struct net_user_options *options, 
 		return error_errno(err, r, "cannot watch the network's sockets");
 	refresh(user);
 	for (size_t i = 0; i < options->nr_forwards && r == 0; i++)
-		r = net_user_add_forward(&user->port, &options->forwards[i], err);
+		r = net_slirp_add_forward(&user->port, &options->forwards[i], err);
 	return r;
 }
 
-int net_user_open(struct loop *loop, const struct net_user_options *options, struct net_port **ret,
+int net_slirp_open(struct loop *loop, const struct net_user_options *options, struct net_port **ret,
 	struct error *err)
 {
 	struct user *user;
-	int r = check_options(options, err);
+	int r = net_user_check_options(options, err);
 
 	if (r < 0)
 		return r;

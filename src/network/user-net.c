@@ -180,7 +180,7 @@ static int open_gateway(struct user_net *net, struct error *err)
 	for (size_t i = 0; i < net->network->nr_subnets; i++)
 		config.addresses[config.nr_addresses++] = to_in6(&net->network->subnets[i].gateway);
 	if (!net->network->internal)
-		r = net_user_open(net->loop, &out, &net->way_out, err);
+		r = net_slirp_open(net->loop, &out, &net->way_out, err);
 	if (r < 0)
 		return r;
 	r = net_services_open(net->loop, &services, net->way_out, &port, err);
@@ -283,7 +283,7 @@ static int publish(struct user_net *net, const char *text, const struct network_
 	if (!grown)
 		return error_oom(err);
 	net->published = grown;
-	r = net_user_add_forward(net->way_out, &forward, err);
+	r = net_slirp_add_forward(net->way_out, &forward, err);
 	if (r < 0)
 		return error_prefix(err, "cannot publish %s of %s", text, endpoint->instance);
 	grown[net->nr_published++] = (struct published){ forward, true };
@@ -298,7 +298,7 @@ static void unpublish_unwanted(struct user_net *net)
 		if (net->published[i].is_wanted)
 			net->published[kept++] = net->published[i];
 		else
-			net_user_remove_forward(net->way_out, &net->published[i].forward);
+			net_slirp_remove_forward(net->way_out, &net->published[i].forward);
 	}
 	net->nr_published = kept;
 }

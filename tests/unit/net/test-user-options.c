@@ -35,6 +35,11 @@ static void test_set(void **state)
 	assert_int_equal(set(&o, "host", "on"), 0);
 	assert_int_equal(set(&o, "ipv6", "off"), 0);
 	assert_true(o.ipv4 && !o.ipv6 && o.restricted && o.host_loopback);
+	assert_int_equal(o.stack, NET_USER_WAY_OUT);
+	assert_int_equal(set(&o, "stack", "slirp"), 0);
+	assert_int_equal(o.stack, NET_USER_SLIRP);
+	assert_int_equal(set(&o, "stack", "own"), 0);
+	assert_int_equal(o.stack, NET_USER_WAY_OUT);
 	assert_int_equal(set(&o, "host", "off"), 0);
 	assert_false(o.host_loopback);
 }
@@ -43,7 +48,8 @@ static void test_refused(void **state)
 {
 	static const char *const bad[][2] = { { "", "" }, { "nets", "10.0.0.0/8" },
 		{ "mtu", "1279" }, { "mtu", "65521" }, { "mtu", "" }, { "host", "yes" },
-		{ "host", "" }, { "hostname", "" }, { "net", "10.0.0.0" } };
+		{ "host", "" }, { "hostname", "" }, { "net", "10.0.0.0" }, { "stack", "" },
+		{ "stack", "lwip" } };
 	struct net_user_options o, before;
 	char longest[200];
 
