@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * seccomp-compile.h - seccomp rules by system call number, and their compilation to classic BPF.
- * Private to container/seccomp*.c, tools/gen-seccomp.c and their tests.
+ * For container/seccomp*.c and base/confine.c.
  */
 #pragma once
 

@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "base/confine.h"
 #include "base/error.h"
 #include "base/loop.h"
 
@@ -77,8 +78,12 @@ enum disk_engine_kind {
 struct disk_engine;
 
 int disk_engine_open(enum disk_engine_kind kind, struct disk_engine **ret, struct error *err);
-/* Start its threads, once; what was submitted before has waited for them. */
-int disk_engine_start(struct disk_engine *engine, struct error *err);
+/*
+ * Start its threads, once; what was submitted before has waited for them. They may make the calls
+ * that they need, and those of `more`, for done() of requests (base/confine.h); NULL: all.
+ */
+int disk_engine_start(
+	struct disk_engine *engine, const struct confine_list *more, struct error *err);
 /* All requests are done, all its disks closed. */
 struct disk_engine *disk_engine_close(struct disk_engine *engine);
 /* "io_uring" */

@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "base/parts.h"
+#include "base/rights.h"
 #include "base/thread.h"
 
 /* --- lists ----------------------------------------------------------------------------------- */
@@ -142,6 +143,32 @@ int engine_perform(struct disk_request *request)
 	}
 }
 
+/* What engine_perform() and limits do. */
+static const struct confine_call work_calls[] = {
+	ALLOW(SYS_preadv),
+	ALLOW(SYS_pwritev),
+	ALLOW(SYS_fdatasync),
+	ALLOW(SYS_fallocate),
+	ALLOW(SYS_timerfd_settime),
+};
+
+static const struct confine_list work_list = CONFINE_LIST(work_calls);
+
+int engine_confine(const struct disk_engine *engine, const struct confine_list *own)
+{
+	const struct confine_list *const lists[] = { &work_list, engine->more_calls, own };
+	struct error err = { 0 };
+	int r = rights_drop(0);
+
+	if (r < 0)
+		error_errno(&err, r, "cannot give up rights");
+	else if (engine->more_calls)
+		r = confine_thread("disks", lists, ARRAY_SIZE(lists), &err);
+	if (r < 0)
+		log_warning("a thread of the disks: %s", err.message);
+	return r;
+}
+
 /* --- engines --------------------------------------------------------------------------------- */
 
 /* true: nothing is left. */
@@ -172,6 +199,7 @@ int engine_start_thread(pthread_t *ret, void *(*run)(void *argument), void *argu
 	int r;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGSYS); /* base/confine.h */
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = thread_start(ret, run, argument);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -192,8 +220,10 @@ int disk_engine_open(enum disk_engine_kind kind, struct disk_engine **ret, struc
 	return disk_engine_threads.open(ret, err);
 }
 
-int disk_engine_start(struct disk_engine *engine, struct error *err)
+int disk_engine_start(
+	struct disk_engine *engine, const struct confine_list *more, struct error *err)
 {
+	engine->more_calls = more;
 	return engine->ops->start(engine, err);
 }
 

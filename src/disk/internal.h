@@ -26,6 +26,7 @@ struct disk_engine_ops {
 /* Embedded in an engine. */
 struct disk_engine {
 	const struct disk_engine_ops *ops;
+	const struct confine_list *more_calls; /* of its threads; NULL: all */
 };
 
 extern const struct disk_engine_ops disk_engine_uring, disk_engine_threads;
@@ -49,6 +50,8 @@ void engine_advance(struct disk_request *request, uint64_t bytes);
 int engine_perform(struct disk_request *request);
 /* What fallocate(2) is to do for a discard, or for zeroes. */
 int engine_fallocate_mode(const struct disk_request *request);
+/* What a thread of an engine does first; `own` are calls of that kind of engine (or NULL). */
+int engine_confine(const struct disk_engine *engine, const struct confine_list *own);
 /* A thread of an engine: no signal is for it. 0 or -errno. */
 int engine_start_thread(pthread_t *ret, void *(*run)(void *argument), void *argument);
 

@@ -7,9 +7,6 @@
 
 #include <stdlib.h>
 
-#include "base/log.h"
-#include "base/rights.h"
-
 #define NR_THREADS 4
 
 struct threads {
@@ -31,8 +28,7 @@ static void *run(void *argument)
 {
 	struct threads *t = argument;
 
-	if (rights_drop(0) < 0)
-		log_warning("a thread of the disks cannot give up rights");
+	engine_confine(&t->engine, NULL);
 	pthread_mutex_lock(&t->lock);
 	while (true) {
 		struct disk_request *request = request_list_take(&t->list);

@@ -13,9 +13,6 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
-#include "base/log.h"
-#include "base/rights.h"
-
 #define NR_ENTRIES 256
 /* What is in the ring at once, besides the read of the eventfd: so there is always a free entry,
  * and the other ring, which has twice as many, never overflows. */
@@ -147,12 +144,14 @@ static bool take_requests(struct uring *u)
 	return goes_on;
 }
 
+static const struct confine_call thread_calls[] = { ALLOW(SYS_io_uring_enter) };
+static const struct confine_list thread_list = CONFINE_LIST(thread_calls);
+
 static void *run(void *argument)
 {
 	struct uring *u = argument;
 
-	if (rights_drop(0) < 0)
-		log_warning("the disks' thread cannot give up rights");
+	engine_confine(&u->engine, &thread_list);
 	listen_for_wake(u);
 	while (take_requests(u)) {
 		io_uring_submit_and_wait(&u->ring, 1);

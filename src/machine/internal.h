@@ -20,6 +20,7 @@
 
 #define MACHINE_SLOTS_MAX      64
 #define MACHINE_PRESSURE_FILES 2
+#define MACHINE_LOOP_LISTS_MAX 2
 
 struct aml; /* aml.h */
 struct machine_tree; /* tree.h */
@@ -142,6 +143,9 @@ struct machine_board {
 	/* Somebody presses the power button: the guest's system ends as it likes to. NULL: there is
 	 * no button. */
 	void (*press_power)(struct machine *machine);
+	/* System calls (base/confine.h): to set an interrupt line, on any thread; whatever else
+	 * the board does on the event loop's. NULL: none. */
+	const struct confine_list *line_calls, *loop_calls[MACHINE_LOOP_LISTS_MAX];
 	/* The guest has done nothing for some time: memory that only its work needs goes back to
 	 * the host. false: not at this moment. NULL: there is none. */
 	bool (*give_back)(struct machine *machine);
@@ -165,6 +169,27 @@ struct machine_board {
 	/* Everything in memory and in the vcpus' registers as it is at the beginning. */
 	int (*load)(struct machine *machine, struct error *err);
 };
+
+enum machine_net_kind {
+	MACHINE_NET_USER, /* the host's own sockets */
+	MACHINE_NET_TAP,
+	MACHINE_NET_CABLE,
+};
+
+/* Is there a card that leads there? */
+static inline bool machine_has_net(const struct machine_config *config, enum machine_net_kind kind)
+{
+	for (unsigned i = 0; i < config->nr_nets; i++) {
+		const struct machine_net_config *net = &config->nets[i];
+
+		if (kind ==
+			(net->tap		     ? MACHINE_NET_TAP
+					: net->cable ? MACHINE_NET_CABLE
+						     : MACHINE_NET_USER))
+			return true;
+	}
+	return false;
+}
 
 extern const struct machine_board machine_board_riscv, machine_board_x86;
 

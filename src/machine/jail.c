@@ -17,7 +17,8 @@
  * 5. No new privileges, and no capabilities, with one exception (kept_rights()).
  * 6. A list of system calls that no thread makes: no program is executed, no process made or looked
  *    into, nothing mounted, no user or namespace changed. Who tries is killed, with the whole
- *    machine.
+ *    machine. Behind that, each thread gives itself a list of those that it does make, written
+ *    beside its code (base/confine.h).
  *
  * Where the host does not let us have 2 and 3 (a kernel without user namespaces, a container), the
  * others hold all the same; --debug says so.
@@ -45,11 +46,13 @@
 #include <sys/syscall.h>
 
 #include "base/cleanup.h"
+#include "base/confine.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/rights.h"
 #include "base/str.h"
 #include "base/userns.h"
+#include "machine/internal.h"
 
 /* A search for leaks at the end stops all threads from a process of its own, by ptrace(2). */
 #if defined(__SANITIZE_ADDRESS__)
@@ -62,14 +65,6 @@
 #ifndef SEEKS_LEAKS
 #define SEEKS_LEAKS 0
 #endif
-
-static bool has_user_network(const struct machine_config *config)
-{
-	for (unsigned i = 0; i < config->nr_nets; i++)
-		if (!config->nets[i].tap && !config->nets[i].cable)
-			return true;
-	return false;
-}
 
 /* --- 1: descriptors and limits ---------------------------------------------------------------- */
 
@@ -117,7 +112,7 @@ static int keep_ids(uid_t uid, gid_t gid, struct error *err)
 static int enter_namespaces(const struct machine_config *config, uint64_t *kept, struct error *err)
 {
 	const int flags = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
-		(has_user_network(config) ? 0 : CLONE_NEWNET);
+		(machine_has_net(config, MACHINE_NET_USER) ? 0 : CLONE_NEWNET);
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
 	int r;
@@ -171,7 +166,7 @@ static int make_root(const struct machine_config *config)
 	size_t size = 0;
 	int r = 0;
 
-	if (has_user_network(config))
+	if (machine_has_net(config, MACHINE_NET_USER))
 		(void)io_read_file(
 			AT_FDCWD, "/" RESOLVER_FILE, RESOLVER_MAX, &resolver, &size, NULL);
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
@@ -224,7 +219,7 @@ static uint64_t kept_rights(const struct machine_config *config)
 {
 	int fd;
 
-	if (!has_user_network(config))
+	if (!machine_has_net(config, MACHINE_NET_USER))
 		return 0;
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP);
 	if (fd < 0)
@@ -374,7 +369,7 @@ static int install_filter(struct error *err)
 		steps[i] = (struct sock_filter)JUMP(
 			i, BPF_JEQ, forbidden_calls[i - AT_LIST], AT_KILL, i + 1);
 	steps[AT_ALLOW] = (struct sock_filter)RETURN(SECCOMP_RET_ALLOW);
-	steps[AT_KILL] = (struct sock_filter)RETURN(SECCOMP_RET_KILL_PROCESS);
+	steps[AT_KILL] = (struct sock_filter)RETURN(SECCOMP_RET_TRAP);
 	steps[AT_ENOSYS] = (struct sock_filter)RETURN(SECCOMP_RET_ERRNO | ENOSYS);
 	r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
 	if (r > 0) /* a thread with a list of its own */
@@ -410,5 +405,7 @@ int machine_jail(const struct machine_config *config, struct error *err)
 	if (r < 0)
 		return error_errno(err, r, "cannot make a user for the machine");
 	r = give_up_rights(kept, signal, maker);
+	if (r == 0)
+		r = confine_report();
 	return r < 0 ? error_errno(err, r, "cannot give up rights") : install_filter(err);
 }

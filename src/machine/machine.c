@@ -4,8 +4,12 @@
  */
 #include "machine/internal.h"
 
+#include <netinet/in.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/sysinfo.h>
 
 #include "base/clock.h"
@@ -197,6 +201,65 @@ static void woken(struct loop_source *source, uint32_t events)
 		pause->quiet(pause);
 }
 
+/* Of the event loop's thread, from when all others run to the end of the process: of ports of a
+ * network and of the board, beside these. */
+static const struct confine_call loop_calls[] = {
+/* what there is to do */
+#ifdef SYS_epoll_wait
+	ALLOW(SYS_epoll_wait),
+#endif
+	ALLOW(SYS_epoll_pwait),
+	ALLOW(SYS_epoll_ctl),
+	ALLOW(SYS_timerfd_settime),
+	ALLOW(SYS_read),
+	ALLOW(SYS_close),
+	/* sockets that are there: vsock's, the monitor's, gdb's, the porter's and the server of
+	 * shared folders' */
+	ALLOW(SYS_accept4),
+	ALLOW(SYS_recvfrom),
+	ALLOW(SYS_recvmsg),
+	ALLOW(SYS_sendto),
+	ALLOW(SYS_sendmsg),
+	ALLOW(SYS_shutdown),
+	ALLOW_EQUAL(SYS_setsockopt, 1, SOL_SOCKET),
+	ALLOW_EQUAL(SYS_setsockopt, 1, IPPROTO_TCP),
+	/* disks and the balloon */
+	ALLOW(SYS_preadv2),
+	ALLOW(SYS_fallocate),
+	ALLOW(SYS_pread64), /* what the host has (pressure.c) */
+	/* a snapshot, and the files that a reset reads once more */
+	ALLOW(SYS_newfstatat),
+	ALLOW(SYS_pwrite64),
+	ALLOW(SYS_ftruncate),
+	ALLOW(SYS_fsync),
+	/* consoles */
+	ALLOW_EQUAL(SYS_ioctl, 1, TIOCGWINSZ),
+	ALLOW_EQUAL(SYS_ioctl, 1, TCGETS),
+	ALLOW_EQUAL(SYS_ioctl, 1, TCSETS),
+/* the end, of others and our own */
+#ifdef SYS_poll
+	ALLOW(SYS_poll),
+#endif
+	ALLOW(SYS_ppoll),
+	ALLOW(SYS_wait4),
+};
+
+static const struct confine_list loop_list = CONFINE_LIST(loop_calls);
+
+static int confine_loop(struct machine *m, struct error *err)
+{
+	const struct confine_list *lists[MACHINE_LOOP_LISTS_MAX + 5] = {
+		&loop_list,
+		m->board->line_calls,
+		machine_has_net(&m->config, MACHINE_NET_TAP) ? &net_tap_calls : NULL,
+		machine_has_net(&m->config, MACHINE_NET_CABLE) ? &net_cable_calls : NULL,
+		machine_has_net(&m->config, MACHINE_NET_USER) ? &net_user_calls : NULL,
+	};
+
+	memcpy(lists + 5, m->board->loop_calls, sizeof(m->board->loop_calls));
+	return confine_thread("events", lists, ARRAY_SIZE(lists), err);
+}
+
 int machine_run(struct machine *m, struct machine_end *ret, struct error *err)
 {
 	int r = m->config.restore ? machine_restore(m, m->config.restore, err)
@@ -206,6 +269,8 @@ int machine_run(struct machine *m, struct machine_end *ret, struct error *err)
 		r = machine_jail(&m->config, err);
 	if (r == 0)
 		r = machine_start_threads(m, err);
+	if (r == 0)
+		r = confine_loop(m, err);
 	if (r == 0) {
 		machine_watch_idle(m);
 		machine_watch_pressure(m);

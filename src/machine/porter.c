@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
+#include "base/confine.h"
 #include "base/io.h"
 #include "base/passing.h"
 #include "base/rights.h"
@@ -212,11 +213,50 @@ static int keep_folder(const char *path, int *ret_fd, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
-/* Nothing of the machine's or of those who started it, but the socket and the folders. Files of
- * others are the machine's to use when root runs it. */
+/* With sockets, and with the files of a snapshot. */
+static const struct confine_call calls[] = {
+	/* the machine's questions */
+	ALLOW(SYS_recvfrom),
+	ALLOW(SYS_sendmsg),
+	ALLOW(SYS_close),
+	/* ports */
+	ALLOW_EQUAL(SYS_socket, 0, AF_UNIX),
+	ALLOW(SYS_connect),
+	/* snapshot-folder.c, and what it removes */
+	ALLOW(SYS_openat),
+	ALLOW(SYS_read),
+	ALLOW(SYS_fstat),
+	ALLOW(SYS_newfstatat),
+	ALLOW(SYS_getdents64),
+	ALLOW(SYS_fcntl),
+	ALLOW(SYS_fsync),
+	ALLOW(SYS_unlinkat),
+	ALLOW(SYS_symlinkat),
+/* the same by the names that this kernel, or this C library, has for them */
+#ifdef SYS_access
+	ALLOW(SYS_access),
+	ALLOW(SYS_mkdir),
+	ALLOW(SYS_rename),
+	ALLOW(SYS_unlink),
+	ALLOW(SYS_symlink),
+	ALLOW(SYS_rmdir),
+	ALLOW(SYS_readlink),
+#endif
+	ALLOW(SYS_faccessat),
+	ALLOW(SYS_mkdirat),
+	ALLOW(SYS_renameat2),
+	ALLOW(SYS_readlinkat),
+	ALLOW(SYS_getcwd),
+};
+
+static const struct confine_list own_list = CONFINE_LIST(calls);
+static const struct confine_list *const list = &own_list;
+
+/* Nothing of the machine's or of those who started it, but the socket, the folders, and where it
+ * says why it has ended. Files of others are the machine's to use when root runs it. */
 static int leave_machine(const struct machine_config *config, int fd, struct names *names)
 {
-	int kept[PORTER_SOCKETS + 2] = { [PORTER_SOCKETS + 1] = fd };
+	int kept[PORTER_SOCKETS + 3] = { [PORTER_SOCKETS + 1] = fd, STDERR_FILENO };
 	int r = keep_folder(config->snapshot, &kept[PORTER_SOCKETS], &names->snapshot);
 
 	names->has_several = config->notes_writes;
@@ -231,7 +271,10 @@ static int leave_machine(const struct machine_config *config, int fd, struct nam
 	prctl(PR_SET_NAME, "strata-porter");
 	if (chdir("/") < 0)
 		return -errno;
-	return rights_drop(UINT64_C(1) << CAP_DAC_OVERRIDE);
+	r = rights_drop(UINT64_C(1) << CAP_DAC_OVERRIDE);
+	if (r == 0)
+		r = confine_report();
+	return r == 0 ? confine_thread("porter", &list, 1, NULL) : r;
 }
 
 static _Noreturn void run_porter(const struct machine_config *config, int fd)

@@ -8,6 +8,8 @@
  */
 #include "machine/internal.h"
 
+#include <sys/ioctl.h>
+
 #include "base/clock.h"
 #include "base/rights.h"
 #include "base/thread.h"
@@ -99,18 +101,46 @@ static bool may_run(const struct machine_vcpu *v)
 	return m->wish == MACHINE_GOES_ON && !m->pauses && !v->is_off && !v->is_held && !v->has_met;
 }
 
+/* What devices do at a driver's word, on the vcpu's own thread. */
+static const struct confine_call device_calls[] = {
+	ALLOW(SYS_timerfd_settime), /* clocks; limits of disks */
+	ALLOW(SYS_preadv2), /* what the page cache has of a disk */
+	ALLOW(SYS_epoll_ctl), /* a device that is reset, and its sockets */
+	ALLOW(SYS_close), ALLOW(SYS_sendto), /* requests to the server of shared folders... */
+	ALLOW(SYS_recvfrom), /* ...which a reset waits for */
+	ALLOW(SYS_fallocate), /* the balloon */
+	ALLOW_EQUAL(SYS_ioctl, 1, TIOCGWINSZ), /* of a console */
+};
+
+static const struct confine_list device_list = CONFINE_LIST(device_calls);
+
+static int confine_vcpu(const struct machine_vcpu *v, struct error *err)
+{
+	const struct machine *m = v->machine;
+	const struct confine_list *const lists[] = {
+		&device_list,
+		v->vcpu->ops->calls,
+		m->board->line_calls,
+		machine_has_net(&m->config, MACHINE_NET_TAP) ? &net_tap_calls : NULL,
+		machine_has_net(&m->config, MACHINE_NET_CABLE) ? &net_cable_calls : NULL,
+	};
+	int r = rights_drop(0);
+
+	if (r < 0)
+		return error_errno(err, r, "a vcpu's thread cannot give up rights");
+	return confine_thread("vcpu", lists, ARRAY_SIZE(lists), err);
+}
+
 static void *run_vcpu(void *argument)
 {
 	struct machine_vcpu *v = argument;
 	struct machine *m = v->machine;
 	struct error err = { 0 };
-	int r = rights_drop(0);
+	int r = confine_vcpu(v, &err);
 
 	pthread_mutex_lock(&m->lock);
-	if (r < 0) {
-		error_errno(&err, r, "a vcpu's thread cannot give up rights");
+	if (r < 0)
 		stopped(v, VM_STOP_ERROR, &err);
-	}
 	while (m->wish != MACHINE_ENDS) {
 		enum vm_stop stop;
 
@@ -152,7 +182,10 @@ static int start_vcpus(struct machine *m, struct error *err)
 
 int machine_start_threads(struct machine *m, struct error *err)
 {
-	int r = m->disk_engine ? disk_engine_start(m->disk_engine, err) : 0;
+	/* A request that is done interrupts the guest. */
+	const struct confine_list *more = m->board->line_calls ? m->board->line_calls
+							       : &confine_common;
+	int r = m->disk_engine ? disk_engine_start(m->disk_engine, more, err) : 0;
 
 	if (r == 0 && m->board->start_threads)
 		r = m->board->start_threads(m, err);

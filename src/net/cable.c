@@ -300,6 +300,9 @@ static void cable_close(struct net_port *port)
 	free(cable);
 }
 
+static const struct confine_call calls[] = { ALLOW(SYS_recvmmsg), ALLOW(SYS_sendmmsg) };
+const struct confine_list net_cable_calls = CONFINE_LIST(calls);
+
 static const struct net_port_ops cable_ops = {
 	.name = "cable",
 	.send = cable_send,

@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "base/confine.h"
 #include "base/error.h"
 #include "base/loop.h"
 
@@ -79,6 +80,9 @@ struct net_port {
 
 /* NULL is fine. Returns NULL. */
 struct net_port *net_port_close(struct net_port *port);
+
+/* What kinds of ports make of system calls (base/confine.h), beside epoll's. */
+extern const struct confine_list net_user_calls, net_tap_calls, net_cable_calls;
 
 /* --- checksums ---------------------------------------------------------------------------------
  */

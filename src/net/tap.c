@@ -164,6 +164,13 @@ static void tap_close(struct net_port *port)
 	free(tap);
 }
 
+static const struct confine_call calls[] = {
+	ALLOW(SYS_readv),
+	ALLOW(SYS_writev),
+	ALLOW_EQUAL(SYS_ioctl, 1, TUNSETOFFLOAD),
+};
+const struct confine_list net_tap_calls = CONFINE_LIST(calls);
+
 static const struct net_port_ops tap_ops = {
 	.name = "tap",
 	.send = tap_send,

@@ -17,9 +17,11 @@
  */
 #include "net/net.h"
 
+#include <fcntl.h>
 #include <slirp/libslirp.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 
 #include "base/clock.h"
 #include "net/ring.h"
@@ -435,6 +437,35 @@ static void user_close(struct net_port *port)
 	net_ring_free(&user->ring);
 	free(user);
 }
+
+/* libslirp's sockets; and how it looks at who answers for names, in an empty room (machine/jail.h).
+ */
+static const struct confine_call calls[] = {
+	ALLOW_EQUAL(SYS_socket, 0, AF_INET),
+	ALLOW_EQUAL(SYS_socket, 0, AF_INET6),
+	ALLOW(SYS_bind),
+	ALLOW(SYS_connect),
+	ALLOW(SYS_listen),
+	ALLOW(SYS_accept),
+	ALLOW(SYS_getsockname),
+	ALLOW(SYS_getpeername),
+	ALLOW(SYS_getsockopt),
+	ALLOW(SYS_setsockopt),
+	ALLOW(SYS_recvfrom),
+	ALLOW(SYS_recvmsg),
+	ALLOW(SYS_sendto),
+	ALLOW(SYS_readv),
+	ALLOW(SYS_writev),
+	ALLOW(SYS_shutdown),
+	ALLOW(SYS_close),
+	ALLOW_EQUAL(SYS_ioctl, 1, FIONBIO),
+	ALLOW_EQUAL(SYS_ioctl, 1, FIONREAD),
+	ALLOW(SYS_fcntl),
+	ALLOW_WITHOUT(SYS_openat, 2, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC),
+	ALLOW(SYS_newfstatat),
+	ALLOW(SYS_read),
+};
+const struct confine_list net_user_calls = CONFINE_LIST(calls);
 
 static const struct net_port_ops user_ops = {
 	.name = "user",

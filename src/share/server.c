@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
+#include "base/confine.h"
 #include "base/io.h"
 #include "base/str.h"
 #include "base/thread.h"
@@ -29,6 +30,7 @@
 
 #define WAITERS	       4
 #define STATE_FD       1 /* in the server */
+#define FIRST_FD       3 /* behind what it has from the start: those two, and standard error */
 #define MAPS_BYTES_MAX (16u << 20)
 #define END_TIMEOUT_MS 1000
 #define NAMESPACES                                                                                 \
@@ -101,6 +103,7 @@ static void *run_waiter(void *argument)
 	struct waiter *w = argument;
 	struct pool *pool = w->pool;
 
+	confine_name_thread("shares");
 	/* What a thread asks of the kernel when it begins, it has asked behind this. */
 	pthread_barrier_wait(&pool->started);
 	pthread_mutex_lock(&pool->lock);
@@ -195,17 +198,18 @@ static int start_waiters(struct share_session *session, struct pool **ret, struc
 	return 0;
 }
 
-/* Nothing of the maker's but the socket, which gets the number 0, and the file of the state. */
+/* Nothing of the maker's but the socket, which gets the number 0, the file of the state, and
+ * standard error, where it says why it has ended. */
 static int leave_maker(int fd, int state_fd)
 {
 	struct rlimit limit;
 	/* Whatever numbers they have, none is in the other's way. */
-	int socket_fd = fcntl(fd, F_DUPFD_CLOEXEC, STATE_FD + 1);
-	int file_fd = fcntl(state_fd, F_DUPFD_CLOEXEC, STATE_FD + 1);
+	int socket_fd = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FD);
+	int file_fd = fcntl(state_fd, F_DUPFD_CLOEXEC, FIRST_FD);
 
 	if (socket_fd < 0 || file_fd < 0 || dup3(socket_fd, 0, O_CLOEXEC) < 0 ||
 		dup3(file_fd, STATE_FD, O_CLOEXEC) < 0 ||
-		syscall(SYS_close_range, STATE_FD + 1, ~0u, 0) < 0)
+		syscall(SYS_close_range, FIRST_FD, ~0u, 0) < 0)
 		return -errno;
 	/* Each file that the guest knows is one. */
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {

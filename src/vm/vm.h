@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/confine.h"
 #include "base/error.h"
 
 #define VM_PAGE_BYTES	4096u
@@ -218,6 +219,8 @@ struct vm_vcpu;
 
 struct vm_vcpu_ops {
 	const char *name; /* "jit", "kvm" */
+	/* What run() makes of system calls, beside those of the devices. NULL: none. */
+	const struct confine_list *calls;
 	/* On the vcpu's own thread, until something comes up that the machine must do. */
 	enum vm_stop (*run)(struct vm_vcpu *vcpu, struct error *err);
 	/* From any thread: let run() return soon. Remembered when it does not run. */

@@ -5,7 +5,6 @@ it lives, and that it gets nothing but what its container allows.
 The same program for the CPU of this machine is the measure where there is one to compare with. With
 STRATA_TEST_PLATFORM=linux/riscv64 the other tests run translated, too."""
 
-import ctypes
 import gzip
 import hashlib
 import json
@@ -19,6 +18,7 @@ import pytest
 
 import oci
 from conftest import wait_until
+from intruder import Intruder
 from test_crash import process_is_gone
 
 pytestmark = pytest.mark.needs_root
@@ -539,73 +539,6 @@ def test_a_profile_that_allows_next_to_nothing(box, profile):
 
 
 # --- native calls -----------------------------------------------------------------------------
-
-PTRACE_POKEDATA, PTRACE_GETREGS, PTRACE_SETREGS = 5, 12, 13
-PTRACE_SINGLESTEP, PTRACE_ATTACH, PTRACE_DETACH = 9, 16, 17
-
-
-class Registers(ctypes.Structure):
-    """struct user_regs_struct of x86-64"""
-    _fields_ = [(name, ctypes.c_ulonglong) for name in (
-        "r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs eflags rsp ss "
-        "fs_base gs_base ds es fs gs").split()]
-
-
-class Intruder:
-    """Makes native system calls in another process, as one would that has broken out of the guest's
-    instructions."""
-
-    def __init__(self, pid):
-        self.pid = pid
-        self.libc = ctypes.CDLL(None, use_errno=True)
-        self.libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-        self.libc.ptrace.restype = ctypes.c_long
-
-    def _ptrace(self, request, address=None, data=None):
-        if self.libc.ptrace(request, self.pid, address, data) < 0:
-            raise OSError(ctypes.get_errno(), f"ptrace {request}")
-
-    def _waits(self):
-        """In the same call now and a little later: it sleeps in it."""
-        where = [Path(f"/proc/{self.pid}/syscall").read_text()]
-        time.sleep(0.05)
-        where.append(Path(f"/proc/{self.pid}/syscall").read_text())
-        return where[0] == where[1] and not where[0].startswith("running")
-
-    def __enter__(self):
-        wait_until(self._waits)
-        self._ptrace(PTRACE_ATTACH)
-        os.waitpid(self.pid, 0x40000000)  # __WALL
-        self.saved = Registers()
-        self._ptrace(PTRACE_GETREGS, None, ctypes.addressof(self.saved))
-        return self
-
-    def __exit__(self, *exc):
-        self._ptrace(PTRACE_SETREGS, None, ctypes.addressof(self.saved))
-        self._ptrace(PTRACE_DETACH)
-
-    def call(self, number, *args):
-        """It waits in a call, so there is a `syscall` instruction just behind it."""
-        regs = Registers.from_buffer_copy(self.saved)
-        regs.rip -= 2
-        regs.rax, regs.orig_rax = number, 2**64 - 1
-        for name, value in zip(("rdi", "rsi", "rdx", "r10", "r8", "r9"), args):
-            setattr(regs, name, value)
-        self._ptrace(PTRACE_SETREGS, None, ctypes.addressof(regs))
-        self._ptrace(PTRACE_SINGLESTEP)
-        os.waitpid(self.pid, 0x40000000)
-        self._ptrace(PTRACE_GETREGS, None, ctypes.addressof(regs))
-        return ctypes.c_longlong(regs.rax).value
-
-    def text(self, text):
-        """Put a short string below its stack."""
-        where = self.saved.rsp - 4096 & ~7
-        data = text.encode() + b"\0"
-        for i in range(0, len(data), 8):
-            word = int.from_bytes(data[i:i + 8].ljust(8, b"\0"), "little")
-            self._ptrace(PTRACE_POKEDATA, where + i, word)
-        return where
-
 
 EPERM, ENOSYS, EOPNOTSUPP = -1, -38, -95
 SYS_GETPID, SYS_GETPGRP, SYS_UNSHARE, SYS_MODIFY_LDT, SYS_KEYCTL, SYS_OPEN = 39, 111, 272, 154, 250, 2

@@ -172,7 +172,7 @@ static void open_once(void)
 	options.path = path;
 	check(loop_open(&loop, NULL) == 0);
 	check(disk_engine_open(DISK_ENGINE_ANY, &engine, NULL) == 0);
-	check(disk_engine_start(engine, NULL) == 0);
+	check(disk_engine_start(engine, NULL, NULL) == 0);
 	check(disk_raw_open(engine, &options, &disk, NULL) == 0);
 	close(fd);
 }

@@ -146,6 +146,8 @@ const struct machine_board machine_board_x86 = {
 	.press_power = press_power,
 	.note_writes = note_writes,
 	.collect_writes = collect_writes,
+	.line_calls = &kvm_line_calls,
+	.loop_calls = { &kvm_vm_calls, &kvm_arch_calls },
 	.saved = saved,
 	.load = x86_boot,
 };

@@ -67,6 +67,10 @@ void kvm_vm_skip_time(struct kvm_vm *vm, int64_t ns);
 /* Controllers of interrupts as they were at the beginning. */
 int kvm_vm_reset(struct kvm_vm *vm, struct error *err);
 
+/* System calls: to set an interrupt line, on any thread; what else is done with a machine that was
+ * opened, while no vcpu runs, for all hosts, and for this architecture's. */
+extern const struct confine_list kvm_line_calls, kvm_vm_calls, kvm_arch_calls;
+
 /* --- vcpus ----------------------------------------------------------------------------------- */
 
 struct kvm_vcpu_state; /* all a snapshot keeps of it; in the architecture's files */

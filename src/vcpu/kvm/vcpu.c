@@ -103,8 +103,20 @@ static void set_pin(struct vm_vcpu *base, unsigned pin, bool level)
 {
 }
 
+/* And what is told of a triple fault, or to a debugger. */
+static const struct confine_call run_calls[] = {
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_RUN),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_GET_REGS),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_GET_SREGS),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_SET_GUEST_DEBUG),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_GET_DEBUGREGS),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_SET_DEBUGREGS),
+};
+static const struct confine_list run_list = CONFINE_LIST(run_calls);
+
 static const struct vm_vcpu_ops ops = {
 	.name = "kvm",
+	.calls = &run_list,
 	.run = run,
 	.kick = kick,
 	.set_pin = set_pin,

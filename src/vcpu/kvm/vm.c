@@ -117,6 +117,17 @@ static void set_line(struct vm_irqchip *chip, unsigned number, bool level)
 	kvm_ioctl(vm->fd, KVM_IRQ_LINE, &line);
 }
 
+static const struct confine_call line_calls[] = { ALLOW_EQUAL(SYS_ioctl, 1, KVM_IRQ_LINE) };
+const struct confine_list kvm_line_calls = CONFINE_LIST(line_calls);
+
+/* Of the machine; doorbells and the log are changed while it runs, and at its end. */
+static const struct confine_call vm_calls[] = {
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_IOEVENTFD),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_SET_USER_MEMORY_REGION),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_GET_DIRTY_LOG),
+};
+const struct confine_list kvm_vm_calls = CONFINE_LIST(vm_calls);
+
 static const struct vm_irqchip_ops chip_ops = {
 	.name = "kvm",
 	.set = set_line,

@@ -315,6 +315,36 @@ int kvm_x86_init_state(struct kvm_vcpu *vcpu, uint64_t cpuid, struct error *err)
 	return 0;
 }
 
+/* What is done with a machine and its vcpus while they stand: all but what makes them. */
+static const struct confine_call calls[] = {
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_GET_IRQCHIP),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_SET_IRQCHIP),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_GET_CLOCK),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_SET_CLOCK),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_GET_REGS),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_SET_REGS),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_GET_SREGS),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_SET_SREGS),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_GET_MSRS),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_SET_MSRS),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_GET_MP_STATE),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_SET_MP_STATE),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_GET_XSAVE),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_SET_XSAVE),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_GET_XCRS),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_SET_XCRS),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_GET_DEBUGREGS),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_SET_DEBUGREGS),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_GET_LAPIC),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_SET_LAPIC),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_GET_VCPU_EVENTS),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_SET_VCPU_EVENTS),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_GET_TSC_KHZ),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_SET_TSC_KHZ),
+	ALLOW_EQUAL(SYS_ioctl, 1, KVM_SET_GUEST_DEBUG),
+};
+const struct confine_list kvm_arch_calls = CONFINE_LIST(calls);
+
 int kvm_vcpu_reset(struct kvm_vcpu *vcpu, struct error *err)
 {
 	return set_state(vcpu, vcpu->first, false, err);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 
 /* --- what others want --------------------------------------------------------------------------
  */
@@ -280,8 +281,16 @@ static enum vm_stop run(struct vm_vcpu *vcpu, struct error *err)
 	return stop;
 }
 
+/* A stack and a handler for faults of ours (faults.c). */
+static const struct confine_call run_calls[] = {
+	ALLOW(SYS_sigaltstack),
+	ALLOW_EQUAL(SYS_rt_sigaction, 0, SIGSEGV),
+};
+static const struct confine_list run_list = CONFINE_LIST(run_calls);
+
 const struct vm_vcpu_ops riscv_hart_ops = {
 	.name = "riscv",
+	.calls = &run_list,
 	.run = run,
 	.kick = kick,
 	.set_pin = set_pin,

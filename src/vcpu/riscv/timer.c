@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/confine.h"
 #include "base/log.h"
 #include "base/rights.h"
 #include "base/thread.h"
@@ -109,7 +110,8 @@ static void *run(void *argument)
 	struct riscv_clock *clock = argument;
 	struct riscv_clock_thread *thread = clock->thread;
 
-	if (rights_drop(0) < 0)
+	/* All it does is to wait, and to wake harts. */
+	if (rights_drop(0) < 0 || confine_thread("timers", NULL, 0, NULL) < 0)
 		log_warning("the thread of the guest's timers cannot give up rights");
 	while (!__atomic_load_n(&thread->ends, __ATOMIC_SEQ_CST)) {
 		uint32_t word = __atomic_load_n(&thread->word, __ATOMIC_SEQ_CST);

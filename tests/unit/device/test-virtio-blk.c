@@ -56,7 +56,7 @@ static int setup_kind(enum disk_engine_kind kind)
 	assert_int_equal(loop_open(&loop, NULL), 0);
 	int r = disk_engine_open(kind, &engine, NULL);
 
-	return r < 0 ? r : disk_engine_start(engine, NULL);
+	return r < 0 ? r : disk_engine_start(engine, NULL, NULL);
 }
 
 static int setup(void **state)

@@ -48,7 +48,7 @@ static int open_engine(void **state, enum disk_engine_kind kind)
 	if (r < 0 && kind == DISK_ENGINE_URING)
 		r = disk_engine_open(DISK_ENGINE_THREADS, &engine, NULL);
 	if (r == 0)
-		r = disk_engine_start(engine, NULL);
+		r = disk_engine_start(engine, NULL, NULL);
 	strcpy(folder + sizeof(folder) - 7, "XXXXXX");
 	assert_non_null(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/disk", folder);

@@ -34,7 +34,7 @@ static int setup(void **state)
 	close(fd);
 	assert_int_equal(loop_open(&loop, NULL), 0);
 	assert_int_equal(disk_engine_open(DISK_ENGINE_ANY, &engine, NULL), 0);
-	assert_int_equal(disk_engine_start(engine, NULL), 0);
+	assert_int_equal(disk_engine_start(engine, NULL, NULL), 0);
 	return disk_raw_open(engine, &options, &disk, NULL);
 }
 
