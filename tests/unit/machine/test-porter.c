@@ -87,8 +87,8 @@ static void ports_are_connected(void **state)
 
 static void only_own_sockets_are_removed(void **state)
 {
-	_cleanup_close_ int monitor = listen_at("monitor"), other = listen_at("other");
-
+	close(listen_at("monitor"));
+	close(listen_at("other"));
 	porter_remove(porter, PORTER_GDB); /* it has none */
 	assert_true(is_there("monitor"));
 	porter_remove(porter, PORTER_MONITOR);
