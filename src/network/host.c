@@ -16,6 +16,7 @@
 #include "base/process.h"
 
 #define LINK_PREFIX "sv" /* and 12 random digits: an outer end */
+#define KEEPERS_MAX 5 /* that end while they are asked to */
 
 char *network_run_path(const struct network_roots *roots, const char *name, const char *file)
 {
@@ -81,17 +82,18 @@ static int start_keeper(const struct network_roots *roots, const char *name, str
 		said ? said + strlen("status 1: ") : why.message);
 }
 
-/* A connection, with a keeper that may have to be started first. */
+/* A connection, with a keeper that may have to be started first. One that is found when it has just
+ * been killed is no obstacle to another's start a moment later. */
 static int ensure_keeper(const struct network_roots *roots, const char *name, struct error *err)
 {
 	int fd = network_keeper_connect(roots, name), r;
 
-	if (fd >= 0)
-		return fd;
-	r = start_keeper(roots, name, err);
-	if (r < 0)
-		return r;
-	fd = network_keeper_connect(roots, name);
+	for (unsigned attempt = 0; fd < 0 && attempt < KEEPERS_MAX; attempt++) {
+		r = start_keeper(roots, name, err);
+		if (r < 0)
+			return r;
+		fd = network_keeper_connect(roots, name);
+	}
 	return fd < 0 ? error_errno(err, fd, "cannot talk to the keeper of network %s", name) : fd;
 }
 
@@ -227,16 +229,27 @@ int network_join(const struct network_roots *roots, const struct network *networ
 	return 0;
 }
 
+/* A published port leads nowhere, and is anybody's again, before the address is another's. */
+static void unpublish(const struct network_roots *roots, const char *network_name)
+{
+	int fd = network_keeper_connect(roots, network_name);
+
+	if (fd >= 0)
+		ask(fd, network_name, NETWORK_KEEPER_SYNC, NULL);
+	cleanup_close(&fd);
+}
+
 void network_leave(const struct network_roots *roots, const char *network_name, const char *id)
 {
-	struct network_endpoint endpoint = { 0 };
+	_cleanup_network_endpoint_ struct network_endpoint endpoint = { 0 };
 	int fd;
 
 	/* The interface before the addresses: whoever gets them next must be alone with them. */
 	if (network_endpoint_load(roots, network_name, id, &endpoint, NULL) == 0)
 		network_link_delete(endpoint.link);
-	network_endpoint_free(&endpoint);
 	network_endpoint_remove(roots, network_name, id);
+	if (endpoint.ports)
+		unpublish(roots, network_name);
 	network_lease_release_all(roots, network_name, id);
 	if (network_is_used(roots, network_name))
 		return;
@@ -250,16 +263,20 @@ void network_leave(const struct network_roots *roots, const char *network_name, 
 int network_host_remove(
 	const struct network_roots *roots, const struct network *network, struct error *err)
 {
-	int fd, r;
+	int r = -EPIPE;
 
-	fd = network_keeper_connect(roots, network->name);
-	if (fd < 0 && !if_nametoindex(network->bridge))
-		return 0;
-	if (fd < 0)
-		fd = ensure_keeper(roots, network->name, err);
-	if (fd < 0)
-		return fd;
-	r = ask(fd, network->name, NETWORK_KEEPER_END, err);
-	close(fd);
+	/* One that is just ending by itself answers nobody, and is looked for again. */
+	for (unsigned attempt = 0; r == -EPIPE && attempt < KEEPERS_MAX; attempt++) {
+		int fd = network_keeper_connect(roots, network->name);
+
+		if (fd < 0 && !if_nametoindex(network->bridge))
+			return 0;
+		if (fd < 0)
+			fd = ensure_keeper(roots, network->name, err);
+		if (fd < 0)
+			return fd;
+		r = ask(fd, network->name, NETWORK_KEEPER_END, err);
+		close(fd);
+	}
 	return r;
 }

@@ -199,16 +199,21 @@ def keepers(user):
     return found.stdout.split()
 
 
+def kill_keeper(user):
+    os.kill(int(keepers(user)[0]), signal.SIGKILL)
+    wait_until(lambda: not keepers(user), what="the killed keeper's end")
+
+
 def test_killed_keeper(user):
     user.ok("network", "create", "lab")
     serve(user, "web", "--network", "lab")
-    os.kill(int(keepers(user)[0]), signal.SIGKILL)
+    kill_keeper(user)
     # Who comes next starts another; who was there comes back with the next start.
     serve(user, "db", "--network", "lab")
     user.ok("restart", "-t", "0", "web")
     assert user.ok("exec", "db", "sh", "-c",
                    "until wget -q -O - http://web/; do sleep 0.1; done") == "hello"
-    os.kill(int(keepers(user)[0]), signal.SIGKILL)
+    kill_keeper(user)
     user.ok("rm", "-f", "web", "db")
     user.ok("network", "rm", "lab")
     wait_until(lambda: not keepers(user), timeout_s=30)
