@@ -216,8 +216,9 @@ int network_join(const struct network_roots *roots, const struct network *networ
 		r = fill_endpoint(request, joiner, &endpoint, err);
 	if (r == 0)
 		r = network_endpoint_save(roots, network->name, &endpoint, err);
-	/* Names follow by themselves; nobody may be told of a port that leads nowhere yet. */
-	if (r == 0 && endpoint.ports)
+	/* Who comes next may ask for its name, and nobody may be told of a port that leads nowhere
+	 * yet. Without rights on the host, the cable's arrival does that. */
+	if (r == 0 && (endpoint.ports || !roots->rootless))
 		r = ask(keeper, network->name, NETWORK_KEEPER_SYNC, err);
 	if (r < 0) {
 		network_endpoint_remove(roots, network->name, joiner->id);

@@ -139,6 +139,10 @@ static int try_to_end(struct keeper *k, struct error *err)
 		flock(k->lock_fd, LOCK_UN);
 		return error_set(err, EBUSY, "instances are in it");
 	}
+	/* What has come with this must not set up again what is about to be taken down. */
+	loop_remove(&k->loop, &k->changes);
+	loop_timer_cancel(&k->loop, &k->settle);
+	loop_timer_cancel(&k->loop, &k->revive);
 	loop_stop(&k->loop);
 	return 0;
 }

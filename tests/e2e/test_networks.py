@@ -237,8 +237,8 @@ def test_published_ports(host, outside):
                       status=125) == \
         "strata: cannot publish port 80: 0.0.0.0:8080/tcp is already in use on the host"
     host.ok("rm", "-f", "web")
-    wait_until(lambda: curl(host.net, "http://127.0.0.1:8080").returncode == 7,
-               what="nothing listens")
+    wait_until(lambda: curl(host.net, "http://127.0.0.1:8080", "--max-time", "1").returncode == 7,
+               timeout_s=60, what="nothing listens")
 
 
 def test_ports_of_all_kinds(host):
@@ -407,8 +407,8 @@ def test_the_default_network(host):
 def test_in_a_user_namespace(host):
     host.ok("network", "create", "shop")
     serve(host, "web")
-    out = host.ok("run", "--rm", "--userns", "private", "--network", "shop", "busybox", "wget",
-                  "-qO-", "http://web")
+    out = host.ok("run", "--rm", "--userns", "private", "--network", "shop", "busybox", "sh", "-c",
+                  "until wget -qO- http://web; do sleep 0.1; done")
     assert out == "this is web"
 
 

@@ -125,7 +125,7 @@ static void send_arp(struct way *way, const uint8_t mac[NET_MAC_BYTES], uint16_t
 
 void way_arp_input(struct way *way, const struct net_frame *frame)
 {
-	uint8_t bytes[NET_HEADER_BYTES + ARP_BYTES];
+	uint8_t bytes[NET_HEADER_BYTES + ARP_BYTES] = { 0 };
 	struct arp arp;
 	struct in6_addr from, to;
 	size_t done = 0;
@@ -137,10 +137,11 @@ void way_arp_input(struct way *way, const struct net_frame *frame)
 		memcpy(bytes + done, frame->parts[i].iov_base, n);
 		done += n;
 	}
+	if (done < sizeof(bytes))
+		return;
 	memcpy(&arp, bytes + NET_HEADER_BYTES, sizeof(arp));
-	if (done < sizeof(bytes) || arp.hardware != htons(1) ||
-		arp.protocol != htons(ETHERTYPE_IP) || arp.hardware_bytes != NET_MAC_BYTES ||
-		arp.protocol_bytes != 4 || !way->ipv4)
+	if (arp.hardware != htons(1) || arp.protocol != htons(ETHERTYPE_IP) ||
+		arp.hardware_bytes != NET_MAC_BYTES || arp.protocol_bytes != 4 || !way->ipv4)
 		return;
 	from = address4(arp.from);
 	to = address4(arp.to);
