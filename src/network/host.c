@@ -116,7 +116,10 @@ int network_keeper_tell(int fd, const char *what, int passed_fd)
 		message.msg_control = control.bytes;
 		message.msg_controllen = sizeof(control.bytes);
 	}
-	return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	if (sendmsg(fd, &message, MSG_NOSIGNAL) >= 0)
+		return 0;
+	/* It has ended, with or without having read what came before. */
+	return errno == ECONNRESET ? -EPIPE : -errno;
 }
 
 int network_keeper_answer(int fd, const char *name, struct error *err)
@@ -199,6 +202,20 @@ static int fill_endpoint(const struct network_request *request, const struct net
 	return 0;
 }
 
+/* One that has just been killed may still be connected to for a moment, and answers nobody. */
+static int tell_of_endpoint(
+	const struct network_roots *roots, const char *name, int *keeper, struct error *err)
+{
+	int r = ask(*keeper, name, NETWORK_KEEPER_SYNC, err);
+
+	for (unsigned attempt = 0; r == -EPIPE && attempt < KEEPERS_MAX; attempt++) {
+		cleanup_close(keeper);
+		*keeper = ensure_keeper(roots, name, err);
+		r = *keeper < 0 ? *keeper : ask(*keeper, name, NETWORK_KEEPER_SYNC, err);
+	}
+	return r;
+}
+
 int network_join(const struct network_roots *roots, const struct network *network,
 	const struct network_request *request, const struct network_joiner *joiner,
 	struct network_endpoint *ret, struct error *err)
@@ -217,9 +234,9 @@ int network_join(const struct network_roots *roots, const struct network *networ
 	if (r == 0)
 		r = network_endpoint_save(roots, network->name, &endpoint, err);
 	/* Who comes next may ask for its name, and nobody may be told of a port that leads nowhere
-	 * yet. Without rights on the host, the cable's arrival does that. */
-	if (r == 0 && (endpoint.ports || !roots->rootless))
-		r = ask(keeper, network->name, NETWORK_KEEPER_SYNC, err);
+	 * yet. */
+	if (r == 0)
+		r = tell_of_endpoint(roots, network->name, &keeper, err);
 	if (r < 0) {
 		network_endpoint_remove(roots, network->name, joiner->id);
 		network_lease_release_all(roots, network->name, joiner->id);
