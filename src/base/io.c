@@ -214,6 +214,21 @@ int io_open_dir(int dir_fd, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+int io_open_store_dir(const char *path, bool make, struct error *err)
+{
+	int fd = io_open_dir(AT_FDCWD, path), r;
+
+	if (fd == -ENOENT && make) {
+		r = io_make_dirs(AT_FDCWD, path, 0711, err);
+		if (r < 0)
+			return r;
+		fd = io_open_dir(AT_FDCWD, path);
+	}
+	if (fd < 0 && (fd != -ENOENT || make))
+		return error_errno(err, fd, "cannot open %s", path);
+	return fd;
+}
+
 bool io_dir_is_empty(int dir_fd)
 {
 	int copy = io_open_dir(dir_fd, ".");

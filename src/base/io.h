@@ -47,6 +47,9 @@ int io_make_dirs(int dir_fd, const char *path, mode_t mode, struct error *err);
 
 /* Open a directory O_PATH-less, O_DIRECTORY. Negative errno on failure. */
 int io_open_dir(int dir_fd, const char *path);
+/* Open one of a store's directories, and with `make` have it made (0711). -ENOENT without `make`,
+ * silently: there is none yet. */
+int io_open_store_dir(const char *path, bool make, struct error *err);
 /* Of an open one; false, too, when it cannot be read. */
 bool io_dir_is_empty(int dir_fd);
 

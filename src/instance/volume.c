@@ -56,20 +56,8 @@ static int check_name(const char *name, struct error *err)
 static int open_volumes(const char *root, bool make, struct error *err)
 {
 	_cleanup_free_ char *path = strf("%s/volumes", root);
-	int fd, r;
 
-	if (!path)
-		return error_oom(err);
-	fd = io_open_dir(AT_FDCWD, path);
-	if (fd == -ENOENT && make) {
-		r = io_make_dirs(AT_FDCWD, path, 0711, err);
-		if (r < 0)
-			return r;
-		fd = io_open_dir(AT_FDCWD, path);
-	}
-	if (fd < 0 && (fd != -ENOENT || make))
-		return error_errno(err, fd, "cannot open %s", path);
-	return fd;
+	return path ? io_open_store_dir(path, make, err) : error_oom(err);
 }
 
 static int read_document(const json_t *document, struct volume *volume, struct error *err)

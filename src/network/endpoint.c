@@ -159,20 +159,8 @@ static int open_endpoints(
 	const struct network_roots *roots, const char *name, bool make, struct error *err)
 {
 	_cleanup_free_ char *path = strf("%s/networks/%s/endpoints", roots->run_root, name);
-	int fd, r;
 
-	if (!path)
-		return error_oom(err);
-	fd = io_open_dir(AT_FDCWD, path);
-	if (fd == -ENOENT && make) {
-		r = io_make_dirs(AT_FDCWD, path, 0711, err);
-		if (r < 0)
-			return r;
-		fd = io_open_dir(AT_FDCWD, path);
-	}
-	if (fd < 0 && (fd != -ENOENT || make))
-		return error_errno(err, fd, "cannot open %s", path);
-	return fd;
+	return path ? io_open_store_dir(path, make, err) : error_oom(err);
 }
 
 int network_endpoint_save(const struct network_roots *roots, const char *network_name,
